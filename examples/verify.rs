@@ -1,0 +1,255 @@
+//! The whole job on the command line. Without `--backend` it runs against the simulator, started in this process.
+//!
+//! Progress goes to stderr, the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use number_verify::{
+    CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, NetworkBinding,
+    NumberVerifier, Progress, ProgressListener, Trace, VerifyError,
+};
+use number_verify_simulator::{Operator, Options, Simulator};
+
+/// Verifies a phone number over a bound network interface.
+#[derive(Parser)]
+struct Arguments {
+    /// The phone number, in E.164 form; the default one belongs to the simulator's SIM
+    #[arg(long, value_name = "E164", default_value = "+14155550100")]
+    phone: String,
+    /// The base URL of the backend; without it the built-in simulator is used
+    #[arg(long, value_name = "URL")]
+    backend: Option<String>,
+    /// The interface of the cellular network, such as wwan0
+    #[arg(long, value_name = "NAME", conflicts_with = "any_network")]
+    interface: Option<String>,
+    /// Use whatever network the system chooses; for development
+    #[arg(long)]
+    any_network: bool,
+    /// A name server for the cellular network (repeatable); without it, those of resolv.conf
+    #[arg(long, value_name = "ADDR")]
+    dns: Vec<String>,
+    /// A further root certificate in PEM form, for both legs (repeatable)
+    #[arg(long, value_name = "FILE")]
+    root_ca: Vec<PathBuf>,
+    /// A fixed address, as curl's; exempt from the rules about addresses (repeatable)
+    #[arg(long, value_name = "HOST:PORT:ADDR")]
+    resolve: Vec<String>,
+    /// A header for the backend (repeatable)
+    #[arg(long, value_name = "'Name: value'", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// How the code gets to the backend
+    #[arg(long, value_enum, default_value = "relay")]
+    code_delivery: Delivery,
+    /// Refuse plain http on the operator's side
+    #[arg(long)]
+    no_cleartext: bool,
+    /// The deadline of a flow, in seconds; fractions are allowed
+    #[arg(long, value_name = "SECONDS", value_parser = milliseconds)]
+    deadline: Option<u64>,
+    /// How many flows to run one after another
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Call prepare() before the first flow
+    #[arg(long)]
+    prepare: bool,
+    /// Print one JSON object for each flow
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Delivery {
+    Relay,
+    FollowThrough,
+    None,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.backend.is_some() && arguments.interface.is_none() && !arguments.any_network {
+        return usage("--backend needs --interface NAME, or --any-network for development");
+    }
+    let mut config = match config(&arguments) {
+        Ok(config) => config,
+        Err(complaint) => return usage(&complaint),
+    };
+    let simulator = match arguments.backend {
+        Some(_) => None,
+        None => match simulator(&arguments, &mut config) {
+            Ok(simulator) => Some(simulator),
+            Err(error) => return usage(&format!("the simulator does not start: {error}")),
+        },
+    };
+    let status = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(&arguments, config)),
+        Err(error) => return usage(&format!("no runtime: {error}")),
+    };
+    drop(simulator);
+    status
+}
+
+fn usage(complaint: &str) -> ExitCode {
+    eprintln!("verify: {complaint}; --help tells more");
+    ExitCode::from(2)
+}
+
+fn config(arguments: &Arguments) -> Result<Config, String> {
+    let mut config = Config::new(arguments.backend.clone().unwrap_or_default());
+    config.code_delivery = match arguments.code_delivery {
+        Delivery::Relay => CodeDelivery::Relay,
+        Delivery::FollowThrough => CodeDelivery::FollowThrough,
+        Delivery::None => CodeDelivery::NoCode,
+    };
+    config.headers = arguments.header.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect();
+    if arguments.no_cleartext {
+        config.cleartext = Cleartext::Never;
+    }
+    if let Some(deadline) = arguments.deadline {
+        config.deadlines.overall_ms = deadline;
+    }
+    config.development.allow_unbound = arguments.interface.is_none();
+    config.development.resolve.clone_from(&arguments.resolve);
+    config.development.dns_servers.clone_from(&arguments.dns);
+    for file in &arguments.root_ca {
+        let pem = std::fs::read_to_string(file).map_err(|error| format!("--root-ca {}: {error}", file.display()))?;
+        config.development.root_certificates.push(pem);
+    }
+    Ok(config)
+}
+
+/// The simulator's hosts get their addresses by the same exception that `--resolve` makes.
+fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simulator> {
+    let simulator = Simulator::start(Options::default())?;
+    let operator = match arguments.code_delivery {
+        Delivery::None => Operator::D,
+        Delivery::Relay | Delivery::FollowThrough => Operator::B,
+    };
+    config.backend_url = simulator.backend_url(operator);
+    config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
+    let hosts = simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}"));
+    config.development.resolve.extend(hosts);
+    Ok(simulator)
+}
+
+async fn run(arguments: &Arguments, config: Config) -> ExitCode {
+    let binding = match &arguments.interface {
+        Some(name) => NetworkBinding::LinuxInterface { name: name.clone() },
+        None => NetworkBinding::Unbound,
+    };
+    let verifier = match NumberVerifier::new(config, Arc::new(FixedNetwork(binding))) {
+        Ok(verifier) => verifier,
+        Err(VerifyError::InvalidConfig { setting }) if setting != "root_certificates" => {
+            return usage(&VerifyError::InvalidConfig { setting }.to_string());
+        }
+        Err(error) => return report(arguments, Err(error), &Trace::default()),
+    };
+    if arguments.prepare
+        && let Err(error) = verifier.prepare().await
+    {
+        eprintln!("prepare: {error}");
+    }
+    let mut worst = ExitCode::SUCCESS;
+    let mut rank = 0;
+    for _ in 0..arguments.repeat {
+        let flow = verifier.begin(arguments.phone.clone(), Some(Arc::new(Narrator)));
+        let result = tokio::select! {
+            result = flow.result() => result,
+            _ = tokio::signal::ctrl_c() => {
+                flow.cancel();
+                Err(VerifyError::Cancelled)
+            }
+        };
+        let cancelled = matches!(result, Err(VerifyError::Cancelled));
+        let status = report(arguments, result.map(|verification| verification.verified()), &flow.trace());
+        let status_rank = if status == ExitCode::SUCCESS {
+            0
+        } else if status == ExitCode::from(1) {
+            1
+        } else {
+            3
+        };
+        if status_rank >= rank {
+            (worst, rank) = (status, status_rank);
+        }
+        if cancelled {
+            break;
+        }
+    }
+    worst
+}
+
+fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trace) -> ExitCode {
+    if arguments.json {
+        let trace = trace.to_json();
+        match &result {
+            Ok(verified) => println!(r#"{{"verified":{verified},"trace":{trace}}}"#),
+            Err(error) => println!(r#"{{"error":{},"trace":{trace}}}"#, error.to_json()),
+        }
+    } else {
+        eprint!("{}", trace.to_table());
+        match &result {
+            Ok(true) => println!("verified"),
+            Ok(false) => println!("not verified"),
+            Err(error) => println!("error: {error} (what to do: {})", error.fallback()),
+        }
+    }
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(_) => ExitCode::from(3),
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("must be 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds")?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| "must be a positive number of seconds")?;
+    match u64::try_from(duration.as_millis()) {
+        Ok(milliseconds) if milliseconds > 0 => Ok(milliseconds),
+        _ => Err("must be at least a millisecond".to_owned()),
+    }
+}
+
+/// A network that is always there, as on a modem that something else has connected.
+struct FixedNetwork(NetworkBinding);
+
+#[async_trait::async_trait]
+impl CellularProvider for FixedNetwork {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        Ok(self.0.clone())
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        Ok(CellularStatus::Ready)
+    }
+}
+
+/// Tells a person what happens, as it happens.
+struct Narrator;
+
+impl ProgressListener for Narrator {
+    fn on_progress(&self, progress: Progress) -> Result<(), number_verify::ListenerError> {
+        match progress {
+            Progress::StepBegan { step, at_ms } => eprintln!("{at_ms:>6} ms  {step} …"),
+            Progress::StepEnded { step, at_ms } => eprintln!("{at_ms:>6} ms  {step} done"),
+            Progress::HopAnswered { hop, at_ms } => {
+                let status = hop.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+                eprintln!("{at_ms:>6} ms    hop {} {}://{} {status}", hop.index, hop.scheme, hop.host);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! One cookie jar for a flow, over both of its legs, by RFC 6265. Never persisted.
+//!
+//! There is no public suffix list, so a Domain attribute needs an inner dot. Values are secrets of the flow.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cookie_store::{CookieStore, RawCookie, StoreAction};
+use http::HeaderValue;
+use url::Url;
+
+use crate::secret::{Redactor, SecretString};
+
+/// RFC 6265, section 6.1, asks for at least this much of one cookie.
+const LONGEST: usize = 4096;
+/// More than the hosts of one flow ever set.
+const MOST: usize = 180;
+
+/// The cookies of one flow; clones share them.
+#[derive(Clone, Default)]
+pub struct CookieJar(Arc<Mutex<Jar>>);
+
+#[derive(Default)]
+struct Jar {
+    store: CookieStore,
+    /// When a cookie was first set, by domain, path and name: the store does not know.
+    age: HashMap<(String, String, String), usize>,
+    stored: usize,
+}
+
+impl CookieJar {
+    /// An empty jar.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in the `Set-Cookie` headers of an answer from this URL. What breaks a rule is left out.
+    pub fn store<'a>(&self, url: &Url, set_cookie: impl Iterator<Item = &'a HeaderValue>, redactor: &Redactor) {
+        let mut jar = self.lock();
+        for text in set_cookie.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
+            jar.set(url, text, redactor);
+        }
+    }
+
+    /// The `Cookie` header for this URL: longer paths first, then older cookies (RFC 6265, section 5.4).
+    #[must_use]
+    pub fn header(&self, url: &Url) -> Option<SecretString> {
+        let jar = self.lock();
+        let mut cookies = jar.store.matches(url);
+        cookies.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied()));
+        let pairs: Vec<_> = cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; ").into())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Jar> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Jar {
+    fn set(&mut self, url: &Url, text: &str, redactor: &Redactor) {
+        let Ok(raw) = RawCookie::parse(text) else { return };
+        redactor.add(raw.value());
+        redactor.add(raw.value_trimmed());
+        let wide = raw.domain().is_some_and(|domain| !domain.trim_matches('.').contains('.'));
+        let insecure = raw.secure() == Some(true) && url.scheme() != "https";
+        let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
+        if wide || insecure || !printable || text.len() > LONGEST || self.age.len() >= MOST {
+            return;
+        }
+        let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
+        let key = key(&cookie);
+        match self.store.insert(cookie.into_owned(), url) {
+            Ok(StoreAction::Inserted) => {
+                self.stored += 1;
+                self.age.insert(key, self.stored);
+            }
+            Ok(StoreAction::ExpiredExisting) => {
+                self.age.remove(&key);
+                self.store.remove(&key.0, &key.1, &key.2);
+            }
+            Ok(StoreAction::UpdatedExisting) | Err(_) => {}
+        }
+    }
+}
+
+fn key(cookie: &cookie_store::Cookie<'_>) -> (String, String, String) {
+    (String::from(&cookie.domain), String::from(&cookie.path), cookie.name().to_owned())
+}
+
+impl fmt::Debug for CookieJar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CookieJar(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::ExposeSecret;
+
+    fn sent(set: &[(&str, &str)], to: &str) -> Option<String> {
+        let jar = CookieJar::new();
+        for (url, cookie) in set {
+            let value = HeaderValue::from_str(cookie).unwrap();
+            jar.store(&Url::parse(url).unwrap(), [&value].into_iter(), &Redactor::new());
+        }
+        jar.header(&Url::parse(to).unwrap()).map(|header| header.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn scope() {
+        const OP: &str = "https://op.test/a/b";
+        for (set, to, expected) in [
+            ("s=1", "https://op.test/a/c", Some("s=1")),
+            ("s=1", "https://op.test/other", None),
+            ("s=1; Path=/", "https://op.test/other", Some("s=1")),
+            ("s=1; Path=/", "https://sub.op.test/", None),
+            ("s=1; Path=/; Domain=op.test", "https://sub.op.test/", Some("s=1")),
+            ("s=1; Path=/; Domain=.op.test", "https://sub.op.test/", Some("s=1")),
+            ("s=1; Path=/; Domain=test", "https://op.test/", None),
+            ("s=1; Path=/; Domain=other.test", "https://other.test/", None),
+            ("s=1; Path=/; Secure", "http://op.test/", None),
+            ("s=1; Path=/; HttpOnly", "http://op.test/", Some("s=1")),
+            ("s=1; Path=/; Max-Age=0", "https://op.test/", None),
+            ("s=\"q\"; Path=/", "https://op.test/", Some("s=\"q\"")),
+            ("=; Path=/", "https://op.test/", None),
+        ] {
+            assert_eq!(sent(&[(OP, set)], to).as_deref(), expected, "{set} → {to}");
+        }
+        assert_eq!(sent(&[("http://op.test/", "s=1; Secure")], "https://op.test/"), None);
+    }
+
+    #[test]
+    fn order_and_replacement() {
+        let url = "https://op.test/a/b";
+        let all = [(url, "z=1; Path=/"), (url, "a=2; Path=/"), (url, "long=3; Path=/a"), (url, "z=4; Path=/")];
+        assert_eq!(sent(&all, url).unwrap(), "long=3; z=4; a=2");
+        assert_eq!(sent(&[(url, "z=1"), (url, "z=; Max-Age=0")], url), None);
+    }
+}

@@ -1,0 +1,315 @@
+//! The flow, as one readable function: start beside acquire, then authorize, then complete, all under one deadline.
+//!
+//! A plain future on whatever tokio runtime polls it. Dropping it ends the flow and lets the network go.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, header};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use crate::authorization::cookies::CookieJar;
+use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
+use crate::backend::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, verdict};
+use crate::cellular::{Lease, SharedNetwork};
+use crate::config::{Cleartext, CodeDelivery, OperatorHeaders, Settings, invalid};
+use crate::error::{AuthorizationCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
+use crate::recorder::Recorder;
+use crate::secret::Redactor;
+use crate::transport::{Network, Response, Timings, Transport, TransportError};
+
+/// What all flows of a verifier share.
+pub struct Verifier<N: Network> {
+    /// The checked settings.
+    pub settings: Settings,
+    /// The cellular network.
+    pub network: SharedNetwork<N>,
+    /// The app's backend.
+    pub backend: Arc<dyn Backend>,
+}
+
+/// The backend's answer.
+pub struct Verdict {
+    /// Yes or no.
+    pub verified: bool,
+    /// The whole answer.
+    pub response_json: SecretString,
+}
+
+impl<N: Network> Verifier<N> {
+    /// Runs one flow for this number (E.164). `alive` is held until the network is released.
+    pub async fn verify(
+        &self,
+        number: SecretString,
+        record: &Recorder,
+        alive: impl Send + 'static,
+    ) -> Result<Verdict, VerifyError> {
+        let deadline = Instant::now() + self.settings.overall;
+        let flow = Flow::new(self, record, deadline, &number);
+        let outcome = timeout_at(deadline, flow.run(number, alive)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
+        record.ended();
+        outcome
+    }
+}
+
+struct Flow<'a, N: Network> {
+    verifier: &'a Verifier<N>,
+    record: &'a Recorder,
+    deadline: Instant,
+    correlator: String,
+    cookies: CookieJar,
+    redactor: Redactor,
+}
+
+impl<'a, N: Network> Flow<'a, N> {
+    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Instant, number: &SecretString) -> Self {
+        let redactor = Redactor::new();
+        redactor.add(number.expose_secret());
+        let correlator = record.trace().correlator;
+        Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
+    }
+
+    async fn run(&self, number: SecretString, alive: impl Send + 'static) -> Result<Verdict, VerifyError> {
+        let lease = self.verifier.network.lease(alive);
+        let (start, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
+        let answer = self.authorize(&start, &transport).await?;
+        self.complete(&start, answer).await
+    }
+
+    async fn start(&self, phone_number: SecretString) -> Result<Arc<AuthorizationStart>, VerifyError> {
+        self.record.step_began(Step::Start);
+        let request = StartRequest { phone_number, call: self.call() };
+        let start = self.verifier.backend.start(Arc::new(request)).await.map_err(|error| error.at(Step::Start))?;
+        self.record.step_ended(Step::Start);
+        Ok(start)
+    }
+
+    async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
+        self.record.step_began(Step::Acquire);
+        let (transport, kind) = lease.transport().await?;
+        self.record.network(kind);
+        self.record.step_ended(Step::Acquire);
+        Ok(transport)
+    }
+
+    async fn authorize(&self, start: &AuthorizationStart, transport: &Transport<N>) -> Result<Answer, VerifyError> {
+        let malformed = |_| BackendError::MalformedAnswer { status: None }.at(Step::Start);
+        let (mut walk, mut request) =
+            Walk::begin(walk_start(start), self.rules(), self.cookies.clone(), self.redactor.clone())
+                .map_err(malformed)?;
+        self.record.step_began(Step::Authorize);
+        loop {
+            let hop = self.begin_hop(&request.url);
+            let mut timings = Timings::default();
+            let response = transport.get(&request.url, self.headers(&request, hop.index), &mut timings).await;
+            let status = response.as_ref().ok().map(|response| response.status().as_u16());
+            self.record.hop(status, &timings, None);
+            let response = response.map_err(|error| hop.transport(error))?;
+            let next = walk.on_head(&Head { status: response.status().as_u16(), headers: response.headers() });
+            let answer = match next {
+                Next::Follow(next) => {
+                    leave(response, self.record, &mut timings);
+                    request = next;
+                    continue;
+                }
+                Next::Done(answer) => {
+                    leave(response, self.record, &mut timings);
+                    Ok(answer)
+                }
+                Next::Fail(failure) => {
+                    self.record.hop_answered();
+                    Err(failure)
+                }
+                Next::ReadBody => {
+                    self.record.hop_answered();
+                    let body = read(response, &mut timings).await;
+                    let answer = body.map(|body| walk.on_body(&body));
+                    self.record.hop(status, &timings, walk.title().map(str::to_owned));
+                    answer.map_err(|error| hop.transport(error))?
+                }
+            };
+            let answer = answer.map_err(|failure| hop.failure(failure))?;
+            self.record.step_ended(Step::Authorize);
+            return Ok(answer);
+        }
+    }
+
+    async fn complete(&self, start: &AuthorizationStart, answer: Answer) -> Result<Verdict, VerifyError> {
+        let (code, state) = match answer {
+            Answer::Code { code, state } => (Some(code), state),
+            Answer::Ended => (None, None),
+            Answer::Callback { status, body } => match self.verdict(body, Some(status))? {
+                Some(verdict) => return Ok(verdict),
+                None => (None, None),
+            },
+            Answer::CallbackRefused { status, body } => {
+                return Err(BackendError::status(status, &body, None).at(Step::Complete));
+            }
+        };
+        self.record.step_began(Step::Complete);
+        let request = CompletionRequest { code, state, session: start.session.clone(), call: self.call() };
+        let answer =
+            self.verifier.backend.complete(Arc::new(request)).await.map_err(|error| error.at(Step::Complete))?;
+        let verdict = self.verdict(answer.into_bytes(), None)?;
+        self.record.step_ended(Step::Complete);
+        verdict.ok_or(BackendError::MalformedAnswer { status: None }.at(Step::Complete))
+    }
+
+    fn verdict(&self, answer: Vec<u8>, status: Option<u16>) -> Result<Option<Verdict>, VerifyError> {
+        let verified = verdict(&answer, &self.verifier.settings.field_names.verified);
+        match (verified, String::from_utf8(answer)) {
+            (Ok(None), _) => Ok(None),
+            (Ok(Some(verified)), Ok(json)) => Ok(Some(Verdict { verified, response_json: json.into() })),
+            _ => Err(BackendError::MalformedAnswer { status }.at(Step::Complete)),
+        }
+    }
+
+    fn call(&self) -> Call {
+        Call {
+            idempotency_key: uuid::Uuid::new_v4().to_string(),
+            correlator: self.correlator.clone(),
+            deadline: self.deadline,
+            cookies: self.cookies.clone(),
+            redactor: self.redactor.clone(),
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        let settings = &self.verifier.settings;
+        Rules {
+            delivery: match settings.code_delivery {
+                CodeDelivery::Relay => Delivery::Relay,
+                CodeDelivery::FollowThrough => Delivery::FollowThrough,
+                CodeDelivery::NoCode => Delivery::NoCode,
+            },
+            cleartext: settings.cleartext == Cleartext::OnRedirects,
+            redirect_limit: settings.redirect_limit,
+            allowed_hosts: settings.allowed_hosts(),
+            configured_redirect_uri: settings.redirect_uri.clone(),
+            backend_origin: Some(settings.start_url.origin()),
+        }
+    }
+
+    fn begin_hop(&self, url: &Url) -> HopId {
+        let host = self.redactor.redact_host(url.host_str().unwrap_or_default());
+        HopId { index: self.record.hop_began(url.scheme(), host.clone()), host }
+    }
+
+    /// gzip is asked for on https only: on plain http a middlebox may want to read along.
+    fn headers(&self, request: &Request, hop: u32) -> HeaderMap {
+        let settings = &self.verifier.settings;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(header::USER_AGENT, settings.user_agent.clone());
+        if request.url.scheme() == "https" {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if hop == 1 || settings.operator_headers_to == OperatorHeaders::AllHosts {
+            headers.extend(settings.operator_headers.clone());
+        }
+        let own = [("cookie", &request.cookie), ("x-number-verify-session", &request.session)];
+        for (name, value) in own {
+            if let Some(Ok(mut value)) =
+                value.as_ref().map(|value| HeaderValue::from_bytes(value.expose_secret().as_bytes()))
+            {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+}
+
+fn walk_start(start: &AuthorizationStart) -> Start {
+    Start {
+        auth_url: start.auth_url.expose_secret().to_owned(),
+        redirect_uri: start.redirect_uri.clone(),
+        state: start.state.as_ref().map(|state| state.expose_secret().to_owned()),
+        session: start.session.clone(),
+    }
+}
+
+/// The next request does not wait for the rest of this answer.
+fn leave(response: Response, record: &Recorder, timings: &mut Timings) {
+    let status = response.status().as_u16();
+    response.leave(timings);
+    record.hop(Some(status), timings, None);
+    record.hop_answered();
+}
+
+/// A page of an error that is too large to look at is still that error.
+async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    match response.read(timings).await {
+        Err(TransportError::TooLarge) if is_error => Ok(Vec::new()),
+        body => body,
+    }
+}
+
+/// Which request an error is about.
+struct HopId {
+    index: u32,
+    host: String,
+}
+
+impl HopId {
+    fn transport(&self, error: TransportError) -> VerifyError {
+        let cause = match error {
+            TransportError::NetworkGone => {
+                return VerifyError::CellularUnavailable { cause: CellularCause::InterfaceDown };
+            }
+            TransportError::NoNameServer => return invalid("dns_servers"),
+            TransportError::Tls { alert } => {
+                return self.error(AuthorizationCause::Tls, None, alert);
+            }
+            TransportError::Dns => AuthorizationCause::Dns,
+            TransportError::ForbiddenAddress => AuthorizationCause::ForbiddenRedirect,
+            TransportError::Connect => AuthorizationCause::Connect,
+            TransportError::Timeout => AuthorizationCause::Timeout,
+            TransportError::Closed => AuthorizationCause::Closed,
+            TransportError::BadUrl => AuthorizationCause::BadLocation,
+            TransportError::MalformedResponse => AuthorizationCause::MalformedResponse,
+            TransportError::TooLarge => AuthorizationCause::TooLarge,
+        };
+        self.error(cause, None, None)
+    }
+
+    fn failure(&self, failure: Failure) -> VerifyError {
+        let cause = match failure {
+            Failure::StateMismatch => return VerifyError::StateMismatch { hop: self.index, host: self.host.clone() },
+            Failure::Denied(denial) => {
+                return VerifyError::DeniedByOperator {
+                    error: denial.error,
+                    description: denial.description.map(OperatorMessage::new),
+                    hop: self.index,
+                    host: self.host.clone(),
+                };
+            }
+            Failure::HttpStatus(status) => return self.error(AuthorizationCause::HttpStatus, Some(status), None),
+            Failure::LostRedirectUri => {
+                return VerifyError::Authorization {
+                    hop: self.index,
+                    host: self.host.clone(),
+                    cause: AuthorizationCause::MalformedResponse,
+                    status: None,
+                    alert: None,
+                    advice: Fallback::FixIntegration,
+                };
+            }
+            Failure::BadLocation => AuthorizationCause::BadLocation,
+            Failure::ForbiddenRedirect => AuthorizationCause::ForbiddenRedirect,
+            Failure::TooManyRedirects => AuthorizationCause::TooManyRedirects,
+            Failure::RedirectLoop => AuthorizationCause::RedirectLoop,
+            Failure::UnexpectedPage => AuthorizationCause::UnexpectedPage,
+            Failure::MalformedResponse => AuthorizationCause::MalformedResponse,
+        };
+        self.error(cause, None, None)
+    }
+
+    fn error(&self, cause: AuthorizationCause, status: Option<u16>, alert: Option<String>) -> VerifyError {
+        let advice = cause.fallback(status);
+        VerifyError::Authorization { hop: self.index, host: self.host.clone(), cause, status, alert, advice }
+    }
+}

@@ -1,0 +1,70 @@
+//! Verifies a phone number silently, from the phone, with no SMS code.
+//!
+//! The operator knows which SIM a cellular connection comes from. This crate drives the phone's part of CAMARA Number
+//! Verification: it asks the app's backend for an auth URL, opens that URL over the cellular network even while the phone is on
+//! Wi-Fi, follows the operator's redirects, catches the one-time code, and hands it to the backend, which answers yes or no.
+//!
+//! In scope: the walk through the redirects, over sockets that are bound to the cellular network, their names included;
+//! the two calls to the backend; typed errors with advice; a trace that can be sent to support.
+//!
+//! Out of scope: the backend's own part (the calls to the operator's or aggregator's API), web pages (never rendered, never
+//! scripted), any other way to verify a number.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `verifier.rs`, `flow.rs` | what the app calls, and the flow as one function |
+//! | `config.rs`, `error.rs`, `progress.rs`, `trace.rs` | the rest of the public surface |
+//! | `backend.rs`, `backend/` | the app's backend |
+//! | `authorization/` | the redirects as a state machine without I/O |
+//! | `transport/` | one GET over a given network |
+//! | `cellular/` | bringing the network up and binding sockets to it |
+//!
+//! What runs where today: Linux, bound by interface name, is tested. Android and Apple compile and link; their bindings to a
+//! network are not there yet, and a flow on them ends with `cellular_unavailable`, cause `unsupported`.
+
+#![cfg_attr(feature = "internals", allow(missing_docs))]
+
+uniffi::setup_scaffolding!();
+
+mod address;
+mod authorization;
+mod backend;
+mod cellular;
+mod config;
+mod error;
+mod flow;
+mod progress;
+mod recorder;
+mod runtime;
+mod secret;
+mod trace;
+mod transport;
+mod verifier;
+
+pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
+pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
+pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
+pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
+pub use progress::{ListenerError, Progress, ProgressListener};
+pub use trace::{Hop, NetworkKind, Trace};
+pub use verifier::{NumberVerifier, Verification, VerificationFlow};
+
+/// The inside, for this crate's own tests, fuzz targets and benchmarks.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::address::{AllowedHosts, is_forbidden};
+    pub use crate::authorization::cookies::CookieJar;
+    pub use crate::authorization::{
+        Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
+    };
+    pub use crate::backend::http::HttpBackend;
+    pub use crate::cellular::{Lease, SharedNetwork};
+    pub use crate::config::Settings;
+    pub use crate::flow::{Verdict, Verifier};
+    pub use crate::recorder::Recorder;
+    pub use crate::secret::Redactor;
+    pub use crate::transport::{
+        Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::client_config,
+    };
+}

@@ -1,0 +1,53 @@
+//! What the app hears while a flow runs.
+
+use crate::error::Step;
+use crate::trace::Hop;
+
+/// One thing that happened in a running flow. Holds nothing secret.
+#[derive(Debug, Clone, PartialEq, uniffi::Enum)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A step began. `start` and `acquire` run at the same time.
+    StepBegan {
+        /// The step.
+        step: Step,
+        /// Milliseconds since the flow began.
+        at_ms: u64,
+    },
+    /// A step ended well.
+    StepEnded {
+        /// The step.
+        step: Step,
+        /// Milliseconds since the flow began.
+        at_ms: u64,
+    },
+    /// A host on the operator's side answered.
+    HopAnswered {
+        /// The request, as in the trace.
+        hop: Hop,
+        /// Milliseconds since the flow began.
+        at_ms: u64,
+    },
+}
+
+/// Hears the progress of a flow.
+#[uniffi::export(foreign)]
+pub trait ProgressListener: Send + Sync {
+    /// Called for each event, in order, on the verifier's own thread: return at once, and leave work to another thread.
+    /// An error from here is ignored, since it cannot change the flow.
+    fn on_progress(&self, progress: Progress) -> Result<(), ListenerError>;
+}
+
+/// The listener failed.
+#[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
+pub enum ListenerError {
+    /// The listener threw something.
+    #[error("the progress listener failed")]
+    Failed,
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for ListenerError {
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed
+    }
+}

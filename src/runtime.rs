@@ -1,0 +1,50 @@
+//! The verifier's own I/O thread: one for all its flows, whatever the app has.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Lookups and trust callbacks of the platform block; more of them at once would not be faster.
+const BLOCKING_THREADS: usize = 4;
+
+/// Runs futures on the thread. The thread ends when this and all its [`Alive`] tokens are gone.
+pub(crate) struct Runtime {
+    handle: Handle,
+    alive: Alive,
+}
+
+/// Keeps the thread running for work that outlives the verifier, such as releasing the network.
+#[derive(Clone)]
+pub(crate) struct Alive {
+    _token: mpsc::Sender<Infallible>,
+}
+
+impl Runtime {
+    pub(crate) fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+        let handle = runtime.handle().clone();
+        let (token, mut gone) = mpsc::channel(1);
+        thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
+            runtime.block_on(gone.recv());
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, alive: Alive { _token: token } })
+    }
+
+    pub(crate) fn alive(&self) -> Alive {
+        self.alive.clone()
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.handle.spawn(future)
+    }
+}

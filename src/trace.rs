@@ -1,0 +1,134 @@
+//! What a flow did and how long it took, safe to send to support: no query, code, phone number or cookie value.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// The course of one flow, also of a failed one. All times are whole milliseconds; a time that was not spent is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
+pub struct Trace {
+    /// The random value of the `x-correlator` header that all of this flow's backend requests carried.
+    pub correlator: String,
+    /// How connections were bound; absent before the network was there.
+    pub network: Option<NetworkKind>,
+    /// The requests over the cellular network, in order.
+    pub hops: Vec<Hop>,
+    /// The backend's `start` call.
+    pub start_ms: Option<u64>,
+    /// Bringing up the cellular network; it runs beside `start`.
+    pub acquire_ms: Option<u64>,
+    /// All requests over the cellular network.
+    pub authorize_ms: Option<u64>,
+    /// The backend's `complete` call.
+    pub complete_ms: Option<u64>,
+    /// The whole flow.
+    pub total_ms: u64,
+}
+
+/// One request over the cellular network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
+pub struct Hop {
+    /// Counted from 1.
+    pub index: u32,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The host, without path and query.
+    pub host: String,
+    /// The HTTP status; absent where no answer came.
+    pub status: Option<u16>,
+    /// Resolving the name; absent on a reused connection or an address.
+    pub dns_ms: Option<u64>,
+    /// Opening the TCP connection.
+    pub connect_ms: Option<u64>,
+    /// The TLS handshake.
+    pub tls_ms: Option<u64>,
+    /// From the request to the complete headers of its answer.
+    pub first_byte_ms: Option<u64>,
+    /// Whether an open connection was used again.
+    pub reused: bool,
+    /// Whether TLS resumed an earlier session.
+    pub tls_resumed: bool,
+    /// Bytes received on the socket, TLS included.
+    pub bytes_in: u64,
+    /// Bytes sent on the socket, TLS included.
+    pub bytes_out: u64,
+    /// The title of an unexpected page, at most 80 characters, the flow's secrets replaced.
+    pub page_title: Option<String>,
+}
+
+/// How the connections of the cellular leg were bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, uniffi::Enum)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkKind {
+    /// To an Android network.
+    AndroidNetwork,
+    /// To an interface of an Apple system.
+    AppleInterface,
+    /// To an interface of a Linux system.
+    LinuxInterface,
+    /// Not at all: development only.
+    Unbound,
+}
+
+#[uniffi::export]
+impl Trace {
+    /// The trace as a JSON object with the names of its fields.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.json().to_string()
+    }
+
+    /// The trace as a table in plain text.
+    #[must_use]
+    pub fn to_table(&self) -> String {
+        let mut table = format!(
+            "{:>3} {:<6} {:<36} {:>6} {:>6} {:>7} {:>6} {:>10} {:<7} {:>8} {:>8}\n",
+            "hop", "scheme", "host", "status", "dns", "connect", "tls", "first byte", "", "in", "out"
+        );
+        for hop in &self.hops {
+            let kept = match (hop.reused, hop.tls_resumed) {
+                (true, _) => "reused",
+                (false, true) => "resumed",
+                (false, false) => "new",
+            };
+            let _ = writeln!(
+                table,
+                "{:>3} {:<6} {:<36} {:>6} {:>6} {:>7} {:>6} {:>10} {kept:<7} {:>8} {:>8}",
+                hop.index,
+                hop.scheme,
+                hop.host,
+                cell(hop.status),
+                cell(hop.dns_ms),
+                cell(hop.connect_ms),
+                cell(hop.tls_ms),
+                cell(hop.first_byte_ms),
+                hop.bytes_in,
+                hop.bytes_out,
+            );
+            if let Some(title) = &hop.page_title {
+                let _ = writeln!(table, "    page: {title}");
+            }
+        }
+        let _ = writeln!(
+            table,
+            "start {} ms, acquire {} ms, authorize {} ms, complete {} ms, total {} ms; correlator {}",
+            cell(self.start_ms),
+            cell(self.acquire_ms),
+            cell(self.authorize_ms),
+            cell(self.complete_ms),
+            self.total_ms,
+            self.correlator,
+        );
+        table
+    }
+}
+
+impl Trace {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+}
+
+fn cell(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,206 @@
+//! From a host to an open TCP connection: Happy Eyeballs (RFC 8305) over the given network, and NAT64 (RFC 7050) for
+//! IPv4 literals where there is no IPv4.
+//!
+//! Addresses that a flow must not connect to are left out, whatever the name server says.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+use url::Host;
+
+use super::pool::Origin;
+use super::{Family, Network, NetworkError, Timings, TransportError};
+use crate::address::{AllowedHosts, is_forbidden};
+
+/// How long an IPv4 answer waits for the IPv6 one (RFC 8305, section 3).
+const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long one attempt has before the next begins beside it (RFC 8305, section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+pub(super) async fn dial<N: Network>(
+    network: &N,
+    origin: &Origin,
+    allowed: &AllowedHosts,
+    timings: &mut Timings,
+) -> Result<N::Stream, TransportError> {
+    match &origin.host {
+        Host::Domain(name) => dial_name(network, name, origin.port, allowed, timings).await,
+        Host::Ipv4(ip) => dial_literal(network, IpAddr::V4(*ip), origin.port, allowed, timings).await,
+        Host::Ipv6(ip) => dial_literal(network, IpAddr::V6(*ip), origin.port, allowed, timings).await,
+    }
+}
+
+async fn dial_literal<N: Network>(
+    network: &N,
+    ip: IpAddr,
+    port: u16,
+    allowed: &AllowedHosts,
+    timings: &mut Timings,
+) -> Result<N::Stream, TransportError> {
+    if is_forbidden(ip) && !allowed.contains(&ip.to_string(), port) {
+        return Err(TransportError::ForbiddenAddress);
+    }
+    let began = Instant::now();
+    let mut outcome = network.connect(SocketAddr::new(ip, port)).await;
+    if let (Err(NetworkError::Unreachable), IpAddr::V4(ip)) = (&outcome, ip)
+        && let Some(embedded) = nat64(network, ip).await
+    {
+        outcome = network.connect(SocketAddr::new(IpAddr::V6(embedded), port)).await;
+    }
+    timings.connect = Some(began.elapsed());
+    Ok(outcome?)
+}
+
+/// One lookup for each family, and attempts that begin one after another while lookups and earlier attempts go on.
+async fn dial_name<N: Network>(
+    network: &N,
+    name: &str,
+    port: u16,
+    allowed: &AllowedHosts,
+    timings: &mut Timings,
+) -> Result<N::Stream, TransportError> {
+    let began = Instant::now();
+    let mut lookups: FuturesUnordered<_> = [Family::V6, Family::V4]
+        .into_iter()
+        .map(async |family| (family, network.resolve(name, port, family).await))
+        .collect();
+    let mut attempts = FuturesUnordered::new();
+    let mut waiting = Waiting::default();
+    let mut next_attempt = began;
+    let mut first_attempt = None;
+    let mut failure = TransportError::Dns;
+    loop {
+        let may_attempt = !waiting.is_empty();
+        tokio::select! {
+            biased;
+            Some(outcome) = attempts.next() => match outcome {
+                Ok(stream) => {
+                    timings.connect = first_attempt.map(|at: Instant| at.elapsed());
+                    return Ok(stream);
+                }
+                Err(error) => {
+                    failure = TransportError::from(error);
+                    next_attempt = Instant::now();
+                }
+            },
+            Some((family, answer)) = lookups.next() => match answer {
+                Ok(addresses) => {
+                    let found = addresses.len();
+                    let usable = addresses.into_iter().filter(|ip| allowed.contains(name, port) || !is_forbidden(*ip));
+                    waiting.add(family, usable);
+                    if waiting.is_empty() && first_attempt.is_none() && found > 0 {
+                        failure = TransportError::ForbiddenAddress;
+                    }
+                    if family == Family::V4 && !lookups.is_empty() && first_attempt.is_none() {
+                        next_attempt = Instant::now() + RESOLUTION_DELAY;
+                    } else if first_attempt.is_none() {
+                        next_attempt = Instant::now();
+                    }
+                }
+                Err(NetworkError::Failed | NetworkError::Unreachable) if first_attempt.is_none() => next_attempt = Instant::now(),
+                Err(NetworkError::Failed | NetworkError::Unreachable) => {}
+                Err(error) => failure = TransportError::from(error),
+            },
+            () = sleep_until(next_attempt), if may_attempt => {
+                if let Some(ip) = waiting.next() {
+                    first_attempt.get_or_insert_with(|| {
+                        timings.dns = Some(began.elapsed());
+                        Instant::now()
+                    });
+                    attempts.push(network.connect(SocketAddr::new(ip, port)));
+                    next_attempt = Instant::now() + ATTEMPT_DELAY;
+                }
+            }
+            else => {
+                if first_attempt.is_none() {
+                    timings.dns = Some(began.elapsed());
+                }
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// Addresses that were not tried yet; the families take turns, IPv6 first (RFC 8305, section 4).
+#[derive(Default)]
+struct Waiting {
+    v6: VecDeque<IpAddr>,
+    v4: VecDeque<IpAddr>,
+    v4_is_next: bool,
+}
+
+impl Waiting {
+    fn add(&mut self, family: Family, addresses: impl Iterator<Item = IpAddr>) {
+        match family {
+            Family::V6 => self.v6.extend(addresses),
+            Family::V4 => self.v4.extend(addresses),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v6.is_empty() && self.v4.is_empty()
+    }
+
+    fn next(&mut self) -> Option<IpAddr> {
+        let (turn, other) = if self.v4_is_next { (&mut self.v4, &mut self.v6) } else { (&mut self.v6, &mut self.v4) };
+        let address = turn.pop_front().or_else(|| other.pop_front())?;
+        self.v4_is_next = address.is_ipv6();
+        Some(address)
+    }
+}
+
+/// The address by which this network reaches an IPv4 host through its NAT64, if it has one (RFC 7050, section 3).
+async fn nat64<N: Network>(network: &N, ip: Ipv4Addr) -> Option<Ipv6Addr> {
+    let answers = network.resolve("ipv4only.arpa", 0, Family::V6).await.ok()?;
+    answers.into_iter().find_map(|answer| match answer {
+        IpAddr::V6(known) => embed(known, ip),
+        IpAddr::V4(_) => None,
+    })
+}
+
+/// Puts an IPv4 address where a translation of 192.0.0.170 or 192.0.0.171 has those, by the prefix lengths of RFC 6052, section 2.2.
+fn embed(known: Ipv6Addr, ip: Ipv4Addr) -> Option<Ipv6Addr> {
+    const PLACES: [[usize; 4]; 6] =
+        [[12, 13, 14, 15], [9, 10, 11, 12], [7, 9, 10, 11], [6, 7, 9, 10], [5, 6, 7, 9], [4, 5, 6, 7]];
+    let mut octets = known.octets();
+    let place = PLACES
+        .iter()
+        .find(|place| matches!(place.map(|i| octets.get(i).copied().unwrap_or_default()), [192, 0, 0, 170 | 171]))?;
+    for (i, octet) in place.iter().zip(ip.octets()) {
+        *octets.get_mut(*i)? = octet;
+    }
+    Some(octets.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nat64_prefixes() {
+        let ip = Ipv4Addr::new(198, 51, 100, 7);
+        for (known, expected) in [
+            ("64:ff9b::192.0.0.170", Some("64:ff9b::198.51.100.7")),
+            ("64:ff9b::192.0.0.171", Some("64:ff9b::198.51.100.7")),
+            ("2001:db8:c000:aa::", Some("2001:db8:c633:6407::")),
+            ("2001:db8:100:c000:00:aa00::", Some("2001:db8:100:c633:64:700::")),
+            ("2001:db8::1", None),
+        ] {
+            assert_eq!(embed(known.parse().unwrap(), ip), expected.map(|text| text.parse().unwrap()), "{known}");
+        }
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let mut waiting = Waiting::default();
+        let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::new(192, 0, 2, 1).into(), Ipv6Addr::LOCALHOST.into());
+        waiting.add(Family::V4, [v4, v4].into_iter());
+        waiting.add(Family::V6, [v6, v6].into_iter());
+        let order: Vec<_> = std::iter::from_fn(|| waiting.next()).collect();
+        assert_eq!(order, [v6, v4, v6, v4]);
+    }
+}

@@ -1,0 +1,356 @@
+//! HTTP/1.1 on one connection: hyper's client, and the checks that hyper leaves out.
+//!
+//! No task drives a connection: it is polled together with the exchange that runs on it, so that dropping the exchange closes
+//! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice, Read};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use futures_util::FutureExt;
+use http::response::Parts;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+use super::pool::{Origin, Pool};
+use super::{Timings, TransportError, tls};
+
+/// Of the headers in all, and of a body, encoded and decoded.
+const LIMIT: usize = 64 * 1024;
+/// More than any operator sends; hyper's own limit is 100.
+const MAX_HEADERS: usize = 1024;
+
+/// What HTTP runs over: TCP or TLS.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Driver = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
+
+/// An open connection.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Empty<Bytes>>,
+    /// Absent once it has ended.
+    driver: Option<Driver>,
+    counts: Arc<Counts>,
+    tls_resumed: bool,
+}
+
+/// A request was not answered.
+pub(super) enum SendError {
+    /// The connection ended before the first byte of an answer: if it was a kept one, the server may not have seen the request.
+    BeforeFirstByte,
+    Failed(TransportError),
+}
+
+impl Connection {
+    pub(super) async fn new(io: Box<dyn Io>, counts: Arc<Counts>, tls_resumed: bool) -> Result<Self, TransportError> {
+        let (sender, driver) = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(2 * LIMIT)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|_| TransportError::Closed)?;
+        Ok(Self { sender, driver: Some(driver), counts, tls_resumed })
+    }
+
+    pub(super) fn counts(&self) -> Arc<Counts> {
+        self.counts.clone()
+    }
+
+    pub(super) fn tls_resumed(&self) -> bool {
+        self.tls_resumed
+    }
+
+    /// Looks whether the peer has closed a kept connection.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.ready().now_or_never() == Some(true)
+    }
+
+    pub(super) async fn send(mut self, request: Request<Empty<Bytes>>) -> Result<Answer, SendError> {
+        let (bytes_before, _) = self.counts.now();
+        let exchange = async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        match drive(&mut self.driver, exchange).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                check(&head).map_err(SendError::Failed)?;
+                Ok(Answer { head, body, connection: self })
+            }
+            Err(error) => Err(match self.counts.now().0 - bytes_before {
+                0 => SendError::BeforeFirstByte,
+                received if error.is_parse() && received > LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
+                _ => SendError::Failed(narrow(&error)),
+            }),
+        }
+    }
+
+    /// Whether another request can be sent, as soon as that is known.
+    async fn ready(&mut self) -> bool {
+        let sender = &mut self.sender;
+        drive(&mut self.driver, sender.ready()).await.is_ok() && self.driver.is_some()
+    }
+}
+
+/// Polls the exchange and the connection under it, until the exchange is done.
+async fn drive<T>(driver: &mut Option<Driver>, exchange: impl Future<Output = T>) -> T {
+    let mut exchange = pin!(exchange);
+    poll_fn(|cx| {
+        // The connection first: it may have to find out that the peer has gone before another request is put on it.
+        if let Some(connection) = driver
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            *driver = None;
+        }
+        if let Poll::Ready(done) = exchange.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        if let Some(connection) = driver
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            *driver = None;
+        }
+        exchange.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// The headers of an answer, with its body still to come.
+pub(super) struct Answer {
+    head: Parts,
+    body: Incoming,
+    connection: Connection,
+}
+
+/// An answer: its headers are there, its body can be read or left.
+pub struct Response {
+    answer: Answer,
+    limit: Duration,
+    origin: Origin,
+    pool: Weak<Pool>,
+    /// What the connection had received before this request.
+    received_before: u64,
+}
+
+impl Response {
+    pub(super) fn new(answer: Answer, limit: Duration, origin: Origin, pool: &Arc<Pool>, received_before: u64) -> Self {
+        Self { answer, limit, origin, pool: Arc::downgrade(pool), received_before }
+    }
+
+    /// The status, 200 to 599.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.answer.head.status
+    }
+
+    /// The headers, at most 64 KiB.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.answer.head.headers
+    }
+
+    /// The whole body, decoded, at most 64 KiB. The connection is kept.
+    pub async fn read(mut self, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
+        let mut body = Vec::new();
+        let outcome = timeout(self.limit, self.answer.collect(&mut body)).await;
+        self.count(timings);
+        outcome.map_err(|_| TransportError::Timeout)??;
+        let body = decode(self.headers(), body)?;
+        self.keep();
+        Ok(body)
+    }
+
+    /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
+    /// beside the flow, up to 64 KiB.
+    pub fn leave(mut self, timings: &mut Timings) {
+        let drained = self.answer.collect(&mut Vec::new()).now_or_never();
+        self.count(timings);
+        match drained {
+            Some(Ok(())) => self.keep(),
+            Some(Err(_)) => {}
+            None => {
+                let Some(pool) = self.pool.upgrade() else { return };
+                pool.beside(async move {
+                    if let Ok(Ok(())) = timeout(self.limit, self.answer.collect(&mut Vec::new())).await {
+                        self.keep();
+                    }
+                });
+            }
+        }
+    }
+
+    fn count(&self, timings: &mut Timings) {
+        timings.bytes_in = self.answer.connection.counts.now().0 - self.received_before;
+    }
+
+    fn keep(mut self) {
+        if self.answer.connection.is_open()
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.put(self.origin, self.answer.connection);
+        }
+    }
+}
+
+impl Answer {
+    async fn collect(&mut self, into: &mut Vec<u8>) -> Result<(), TransportError> {
+        let Self { body, connection, .. } = self;
+        while let Some(frame) = next_frame(body, connection).await {
+            if let Ok(data) = frame.map_err(|error| narrow(&error))?.into_data() {
+                if into.len() + data.len() > LIMIT {
+                    return Err(TransportError::TooLarge);
+                }
+                into.extend_from_slice(&data);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn next_frame(
+    body: &mut Incoming,
+    connection: &mut Connection,
+) -> Option<hyper::Result<hyper::body::Frame<Bytes>>> {
+    if body.is_end_stream() {
+        return None;
+    }
+    drive(&mut connection.driver, body.frame()).await
+}
+
+/// What RFC 9112 forbids, or this client cannot use, and hyper accepts.
+fn check(head: &Parts) -> Result<(), TransportError> {
+    let headers = &head.headers;
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum();
+    if size > LIMIT {
+        return Err(TransportError::TooLarge);
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    let framed_twice = coding.is_some() && headers.contains_key(header::CONTENT_LENGTH);
+    let other_coding = coding.is_some_and(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    let status = head.status.as_u16();
+    if framed_twice || other_coding || codings.next().is_some() || !(200..=599).contains(&status) {
+        return Err(TransportError::MalformedResponse);
+    }
+    Ok(())
+}
+
+/// Undoes gzip (RFC 9110, section 8.4), the only coding that was asked for.
+fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+    let mut gzipped = false;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => {}
+            b"gzip" | b"x-gzip" if !gzipped => gzipped = true,
+            _ => return Err(TransportError::MalformedResponse),
+        }
+    }
+    if !gzipped || body.is_empty() {
+        return Ok(body);
+    }
+    let mut decoded = Vec::new();
+    GzDecoder::new(body.as_slice())
+        .take(LIMIT as u64 + 1)
+        .read_to_end(&mut decoded)
+        .map_err(|_| TransportError::MalformedResponse)?;
+    if decoded.len() > LIMIT { Err(TransportError::TooLarge) } else { Ok(decoded) }
+}
+
+fn narrow(error: &hyper::Error) -> TransportError {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    match source {
+        Some(source) if source.kind() == io::ErrorKind::InvalidData && source.get_ref().is_some() => {
+            match tls::error(source) {
+                TransportError::Closed => TransportError::MalformedResponse,
+                tls => tls,
+            }
+        }
+        Some(source) if source.kind() == io::ErrorKind::InvalidInput => TransportError::MalformedResponse,
+        _ if error.is_parse() => TransportError::MalformedResponse,
+        _ => TransportError::Closed,
+    }
+}
+
+/// Bytes on a socket so far.
+#[derive(Default)]
+pub(super) struct Counts {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Counts {
+    /// Received and sent.
+    pub(super) fn now(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+}
+
+/// A socket that counts.
+pub(super) struct Counted<S> {
+    socket: S,
+    counts: Arc<Counts>,
+}
+
+impl<S> Counted<S> {
+    pub(super) fn new(socket: S) -> (Self, Arc<Counts>) {
+        let counts = Arc::<Counts>::default();
+        (Self { socket, counts: counts.clone() }, counts)
+    }
+
+    fn count_sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(length)) = written {
+            self.counts.sent.fetch_add(length as u64, Ordering::Relaxed);
+        }
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        self.counts.received.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.count_sent(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.count_sent(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

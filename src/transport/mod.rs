@@ -1,0 +1,250 @@
+//! One GET over a given network: names, connections, TLS and HTTP/1.1, with connections kept per origin.
+//!
+//! The network is a parameter ([`Network`]), so that the same code runs over a bound socket in a phone and over an in-memory
+//! network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps or retries,
+//! but for the one repeat on a kept connection that turned out dead.
+
+mod dial;
+mod http1;
+mod pool;
+pub mod tls;
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::Empty;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+use url::{Host, Position, Url};
+
+pub use self::http1::Response;
+use self::http1::{Connection, Counted, Io, SendError};
+use self::pool::{Origin, Pool};
+use crate::address::AllowedHosts;
+
+/// A network that can look up names and open connections, such as the cellular one.
+pub trait Network: Send + Sync + 'static {
+    /// A connection that is known to run over this network.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The addresses of one family; an empty list where the name has none. The port tells development overrides apart.
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        family: Family,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, NetworkError>> + Send;
+
+    /// A TCP connection with `TCP_NODELAY`.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = Result<Self::Stream, NetworkError>> + Send;
+}
+
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// A records.
+    V4,
+    /// AAAA records.
+    V6,
+}
+
+/// What a network says when it cannot look up or connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkError {
+    /// This lookup or connection failed.
+    Failed,
+    /// There is no route to an address of this family.
+    Unreachable,
+    /// The network is not there any more.
+    Gone,
+    /// No name server is known.
+    NoNameServer,
+}
+
+/// How long one request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Name, TCP and TLS of a new connection.
+    pub connect: Duration,
+    /// From the request to the end of the headers, and from there to the end of a body that is read.
+    pub answer: Duration,
+}
+
+/// Why a request failed. Without free text: it goes into errors and traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportError {
+    /// The name could not be resolved.
+    Dns,
+    /// All its addresses are of a kind that a flow must not connect to.
+    ForbiddenAddress,
+    /// No address accepted a connection.
+    Connect,
+    /// TLS failed.
+    Tls {
+        /// The alert that the server sent, in the RFC's spelling.
+        alert: Option<String>,
+    },
+    /// A limit passed.
+    Timeout,
+    /// The connection ended early.
+    Closed,
+    /// The URL cannot be written as a request line.
+    BadUrl,
+    /// The answer breaks the protocol.
+    MalformedResponse,
+    /// Headers or body beyond 64 KiB.
+    TooLarge,
+    /// The network is not there any more.
+    NetworkGone,
+    /// No name server is known.
+    NoNameServer,
+}
+
+/// What one request cost. A time is absent where it was not spent.
+#[derive(Debug, Clone, Default)]
+pub struct Timings {
+    /// Resolving the name.
+    pub dns: Option<Duration>,
+    /// Opening the TCP connection.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request to the end of the headers.
+    pub first_byte: Option<Duration>,
+    /// Whether an open connection was used.
+    pub reused: bool,
+    /// Whether TLS resumed a session.
+    pub tls_resumed: bool,
+    /// Bytes on the socket since this request began.
+    pub bytes_in: u64,
+    /// Bytes on the socket since this request began.
+    pub bytes_out: u64,
+}
+
+/// The connections over one network at one time. Dropping it closes them all.
+pub struct Transport<N: Network> {
+    network: N,
+    tls: TlsConnector,
+    limits: Limits,
+    allowed: AllowedHosts,
+    pool: Arc<Pool>,
+}
+
+impl<N: Network> Transport<N> {
+    /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
+    pub fn new(network: N, tls: &ClientConfig, limits: Limits, allowed: AllowedHosts) -> Self {
+        let tls = TlsConnector::from(Arc::new(tls::with_own_sessions(tls)));
+        Self { network, tls, limits, allowed, pool: Arc::default() }
+    }
+
+    /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.
+    pub async fn get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
+        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let request = request(url, headers)?;
+        if let Some(kept) = self.pool.take(&origin) {
+            timings.reused = true;
+            match self.exchange(kept, &origin, request.clone(), timings).await {
+                Err(SendError::BeforeFirstByte) => *timings = Timings::default(),
+                outcome => return outcome.map_err(TransportError::from),
+            }
+        }
+        let connection =
+            timeout(self.limits.connect, self.open(&origin, timings)).await.map_err(|_| TransportError::Timeout)??;
+        Ok(self.exchange(connection, &origin, request, timings).await?)
+    }
+
+    async fn exchange(
+        &self,
+        connection: Connection,
+        origin: &Origin,
+        request: Request<Empty<Bytes>>,
+        timings: &mut Timings,
+    ) -> Result<Response, SendError> {
+        let counts = connection.counts();
+        let (bytes_in, bytes_out) = if timings.reused { counts.now() } else { (0, 0) };
+        timings.tls_resumed = !timings.reused && connection.tls_resumed();
+        let sent = Instant::now();
+        let answer = timeout(self.limits.answer, connection.send(request)).await;
+        let (all_in, all_out) = counts.now();
+        timings.bytes_in = all_in - bytes_in;
+        timings.bytes_out = all_out - bytes_out;
+        let answer = answer.map_err(|_| SendError::Failed(TransportError::Timeout))??;
+        timings.first_byte = Some(sent.elapsed());
+        Ok(Response::new(answer, self.limits.answer, origin.clone(), &self.pool, bytes_in))
+    }
+
+    async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
+        let stream = dial::dial(&self.network, origin, &self.allowed, timings).await?;
+        let (stream, counts) = Counted::new(stream);
+        if !origin.https {
+            return Connection::new(Box::new(stream), counts, false).await;
+        }
+        let began = Instant::now();
+        let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
+        let handshake = self.tls.connect(name, stream).await;
+        (timings.bytes_in, timings.bytes_out) = counts.now();
+        let stream = handshake.map_err(|error| tls::error(&error))?;
+        timings.tls = Some(began.elapsed());
+        let resumed = tls::is_resumed(stream.get_ref().1);
+        let stream: Box<dyn Io> = Box::new(stream);
+        Connection::new(stream, counts, resumed).await
+    }
+}
+
+fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).ok(),
+        Host::Ipv4(ip) => Some(ServerName::from(IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Some(ServerName::from(IpAddr::V6(*ip))),
+    }
+}
+
+/// Origin form (RFC 9112, section 3.2.1). The fragment is not sent.
+fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, TransportError> {
+    let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
+        .body(Empty::new())
+        .map_err(|_| TransportError::BadUrl)?;
+    let host =
+        HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| TransportError::BadUrl)?;
+    request.headers_mut().insert(header::HOST, host);
+    request.headers_mut().extend(headers);
+    Ok(request)
+}
+
+impl From<SendError> for TransportError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::BeforeFirstByte => Self::Closed,
+            SendError::Failed(error) => error,
+        }
+    }
+}
+
+impl From<NetworkError> for TransportError {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Failed | NetworkError::Unreachable => Self::Connect,
+            NetworkError::Gone => Self::NetworkGone,
+            NetworkError::NoNameServer => Self::NoNameServer,
+        }
+    }
+}
+
+/// What an operating system says of an attempt to connect.
+impl From<io::Error> for NetworkError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
+            io::ErrorKind::NetworkDown => Self::Gone,
+            _ => Self::Failed,
+        }
+    }
+}

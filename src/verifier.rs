@@ -1,0 +1,246 @@
+//! What an app calls: the verifier and its flows. The flow itself is in `flow.rs`; here it gets a thread, a handle and a way
+//! to be cancelled.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::backend::Backend;
+use crate::backend::http::HttpBackend;
+use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
+use crate::config::{Config, Settings, invalid, phone_number};
+use crate::error::{CellularCause, VerifyError};
+use crate::flow::{Verdict, Verifier};
+use crate::progress::ProgressListener;
+use crate::recorder::Recorder;
+use crate::runtime::{Alive, Runtime};
+use crate::trace::Trace;
+use crate::transport::{Limits, Transport, tls};
+
+/// How long `prepare()` holds the network for a flow to come.
+const PREPARED_FOR: Duration = Duration::from_secs(30);
+/// `check()` asks the platform's own state, which it has at hand.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Verifies phone numbers. Keep one for the app: flows at the same time share its network.
+#[derive(uniffi::Object)]
+pub struct NumberVerifier {
+    verifier: Arc<Verifier<BoundNetwork>>,
+    cellular: Arc<dyn CellularProvider>,
+    runtime: Runtime,
+    prepared: Mutex<JoinSet<()>>,
+}
+
+/// One running verification.
+#[derive(uniffi::Object)]
+pub struct VerificationFlow {
+    outcome: watch::Receiver<Option<Outcome>>,
+    task: AbortHandle,
+    record: Arc<Recorder>,
+}
+
+type Outcome = Result<Arc<Verification>, VerifyError>;
+
+/// A verdict.
+#[derive(uniffi::Object)]
+pub struct Verification {
+    verdict: Verdict,
+    trace: Trace,
+}
+
+#[uniffi::export]
+impl NumberVerifier {
+    /// A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
+    /// Fails with `InvalidConfig`.
+    #[uniffi::constructor]
+    pub fn new(config: Config, cellular: Arc<dyn CellularProvider>) -> Result<Arc<Self>, VerifyError> {
+        Self::build(&config, cellular, None)
+    }
+
+    /// A verifier that calls the backend through the app's own client. Of the configuration's backend URL only the origin counts, for
+    /// delivery by follow-through.
+    #[uniffi::constructor]
+    pub fn with_backend(
+        config: Config,
+        cellular: Arc<dyn CellularProvider>,
+        backend: Arc<dyn Backend>,
+    ) -> Result<Arc<Self>, VerifyError> {
+        Self::build(&config, cellular, Some(backend))
+    }
+
+    /// Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
+    #[must_use]
+    pub fn begin(&self, phone_number: String, listener: Option<Arc<dyn ProgressListener>>) -> Arc<VerificationFlow> {
+        let record = Arc::new(Recorder::new(uuid::Uuid::new_v4().to_string(), listener));
+        let (report, outcome) = watch::channel(None);
+        let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
+        let flow = run(self.verifier.clone(), phone_number.into(), record.clone(), self.runtime.alive());
+        let task = self.runtime.spawn(async move {
+            report.send_replace(Some(flow.await));
+            drop(prepared);
+        });
+        Arc::new(VerificationFlow { outcome, task: task.abort_handle(), record })
+    }
+
+    /// Verifies that this phone has this number, in E.164 form. Cancelling the call ends the flow and releases the network.
+    pub async fn verify(&self, phone_number: String) -> Result<Arc<Verification>, VerifyError> {
+        self.begin(phone_number, None).result().await
+    }
+
+    /// Whether a flow could run now, without any traffic.
+    pub async fn check(&self) -> Result<CellularStatus, VerifyError> {
+        let cellular = self.cellular.clone();
+        let status = self.runtime.spawn(async move { timeout(CHECK_LIMIT, cellular.status()).await });
+        let cause = match status.await {
+            Ok(Ok(Ok(status))) => return Ok(status),
+            Ok(Ok(Err(error))) => error.cause(),
+            Ok(Err(_)) => CellularCause::Timeout,
+            Err(_) => CellularCause::Unsupported,
+        };
+        Ok(CellularStatus::Unavailable { cause })
+    }
+
+    /// Brings the cellular network up for a flow that will follow within 30 seconds: call it when the screen for the phone number
+    /// appears. Fails as that flow would.
+    pub async fn prepare(&self) -> Result<(), VerifyError> {
+        let (verifier, alive) = (self.verifier.clone(), self.runtime.alive());
+        let (report, ready) = tokio::sync::oneshot::channel();
+        let handle = self.runtime.handle();
+        {
+            let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            prepared.abort_all();
+            prepared.spawn_on(
+                async move {
+                    let lease = verifier.network.lease(alive);
+                    let outcome = lease.transport().await.map(|_| ());
+                    let failed = outcome.is_err();
+                    let _ = report.send(outcome);
+                    if !failed {
+                        tokio::time::sleep(PREPARED_FOR).await;
+                    }
+                    drop(lease);
+                },
+                handle,
+            );
+        }
+        ready.await.unwrap_or(Err(VerifyError::Cancelled))
+    }
+}
+
+impl NumberVerifier {
+    fn build(
+        config: &Config,
+        cellular: Arc<dyn CellularProvider>,
+        backend: Option<Arc<dyn Backend>>,
+    ) -> Result<Arc<Self>, VerifyError> {
+        let settings = Settings::check(config)?;
+        let tls = tls::client_config(&settings.root_certificates).map_err(|_| invalid("root_certificates"))?;
+        let backend = match backend {
+            Some(backend) => backend,
+            None => Arc::new(HttpBackend::new(&settings, tls.clone()).map_err(|_| invalid("backend_url"))?),
+        };
+        let limits = Limits { connect: settings.connect, answer: settings.answer };
+        let acquire_limit = settings.acquire;
+        let for_binding = settings.clone();
+        let open = move |binding: &NetworkBinding| {
+            let network = BoundNetwork::open(binding, &for_binding)?;
+            Ok(Transport::new(network, &tls, limits, for_binding.allowed_hosts()))
+        };
+        let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
+        let runtime =
+            Runtime::new().map_err(|_| VerifyError::CellularUnavailable { cause: CellularCause::Unsupported })?;
+        let verifier = Arc::new(Verifier { settings, network, backend });
+        Ok(Arc::new(Self { verifier, cellular, runtime, prepared: Mutex::default() }))
+    }
+}
+
+async fn run(
+    verifier: Arc<Verifier<BoundNetwork>>,
+    typed: SecretString,
+    record: Arc<Recorder>,
+    alive: Alive,
+) -> Outcome {
+    let number = phone_number(typed.expose_secret())?;
+    let verdict = verifier.verify(number, &record, alive).await?;
+    Ok(Arc::new(Verification { verdict, trace: record.trace() }))
+}
+
+#[uniffi::export]
+impl VerificationFlow {
+    /// Waits for the verdict. Cancelling this call cancels the flow.
+    pub async fn result(&self) -> Result<Arc<Verification>, VerifyError> {
+        let mut cancel = CancelOnDrop(Some(&self.task));
+        let mut outcome = self.outcome.clone();
+        let outcome = outcome.wait_for(Option::is_some).await;
+        cancel.0 = None;
+        match outcome.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            Ok(None) | Err(_) => Err(VerifyError::Cancelled),
+        }
+    }
+
+    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+    pub fn cancel(&self) {
+        self.task.abort();
+    }
+
+    /// What the flow has done so far; also of a failed or cancelled one.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.record.trace()
+    }
+}
+
+struct CancelOnDrop<'a>(Option<&'a AbortHandle>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0 {
+            task.abort();
+        }
+    }
+}
+
+#[uniffi::export]
+impl Verification {
+    /// Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
+    #[must_use]
+    pub fn verified(&self) -> bool {
+        self.verdict.verified
+    }
+
+    /// The backend's whole answer, for members of its own. It is not part of any printed form.
+    #[must_use]
+    pub fn response_json(&self) -> String {
+        self.verdict.response_json.expose_secret().to_owned()
+    }
+
+    /// What the flow did.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.trace.clone()
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verification").field("verified", &self.verdict.verified).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerificationFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerificationFlow(…)")
+    }
+}
+
+impl fmt::Debug for NumberVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NumberVerifier(…)")
+    }
+}
