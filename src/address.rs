@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct AllowedHosts(HashSet<(String, u16)>);
 
 impl AllowedHosts {
-    /// Hosts without brackets, in lower case.
+    /// Hosts without brackets.
     pub fn new(hosts: impl IntoIterator<Item = (String, u16)>) -> Self {
-        Self(hosts.into_iter().collect())
+        Self(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
     }
 
     /// Whether this host and port is exempt.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn exemptions_are_for_one_host_and_port() {
-        let allowed = AllowedHosts::new([("op.test".to_owned(), 443)]);
+        let allowed = AllowedHosts::new([("Op.test".to_owned(), 443)]);
         assert!(allowed.contains("OP.test", 443));
         assert!(!allowed.contains("op.test", 80));
         assert!(!allowed.contains("a.op.test", 443));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::percent_decode_str;
 pub use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use url::form_urlencoded;
@@ -14,7 +15,7 @@ const ANYWHERE: usize = 4;
 /// A shorter secret does not make a host name or an error code suspicious, nor does a shorter value of an unknown parameter.
 const TELLING: usize = 6;
 const TELLING_VALUE: usize = 8;
-/// Parameters that say what is asked or answered, not who asks (RFC 6749, OpenID Connect Core).
+/// Parameters that say what is asked or answered, not who asks (RFC 6749, `OpenID` Connect Core).
 const OPEN_PARAMETERS: [&str; 11] = [
     "response_type",
     "response_mode",
@@ -101,11 +102,13 @@ impl Redactor {
     }
 }
 
-/// As it is, without the plus sign of a number, and encoded for a query.
+/// As it is, without the plus sign of a number, encoded for a query in both ways, and decoded.
 fn forms(secret: &str) -> impl Iterator<Item = String> {
     let bare = secret.strip_prefix('+').unwrap_or(secret);
     let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    [secret.to_owned(), bare.to_owned(), encoded]
+    let percent_encoded = encoded.replace('+', "%20");
+    let decoded = percent_decode_str(secret).decode_utf8_lossy().into_owned();
+    [secret.to_owned(), bare.to_owned(), encoded, percent_encoded, decoded]
         .into_iter()
         .filter(|form| !form.is_empty())
         .map(|form| form.to_ascii_lowercase())
@@ -151,12 +154,15 @@ mod tests {
         redactor.add("+14155550100");
         redactor.add("aB c/1");
         redactor.add("7");
+        redactor.add("x%2Fy");
         for (text, expected) in [
             ("number +14155550100!", "number •••!"),
             ("number 14155550100!", "number •••!"),
             ("number %2B14155550100!", "number •••!"),
             ("xab c/1x", "x•••x"),
             ("q=aB+c%2F1", "q=•••"),
+            ("q=aB%20c%2F1", "q=•••"),
+            ("x/y", "•••"),
             ("7 of 17", "••• of 17"),
             ("nothing here", "nothing here"),
         ] {

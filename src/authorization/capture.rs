@@ -1,11 +1,11 @@
-//! The redirect to redirect_uri: recognising it and reading it (RFC 6749, sections 4.1.2 and 4.1.2.1).
+//! The redirect to `redirect_uri`: recognising it and reading it (RFC 6749, sections 4.1.2 and 4.1.2.1).
 
 use url::{Url, form_urlencoded};
 
 use super::{Denial, Failure};
 use crate::secret::{Redactor, SecretString};
 
-/// Whether a Location leads to redirect_uri: scheme and host without regard to case, port and path equal, its own parameters
+/// Whether a Location leads to `redirect_uri`: scheme and host without regard to case, port and path equal, its own parameters
 /// among those of the Location.
 pub(super) fn matches(location: &Url, redirect_uri: &Url) -> bool {
     let same_host = match (location.host_str(), redirect_uri.host_str()) {
@@ -27,8 +27,12 @@ fn path(url: &Url) -> &str {
 /// The parameters come from the query, else from the fragment, never from both.
 pub(super) fn parameters(location: &Url) -> Parameters {
     let in_query = Parameters::of(location.query());
-    let is_answer = ["code", "error", "state"].iter().any(|name| in_query.has(name));
-    if is_answer { in_query } else { Parameters::of(location.fragment()) }
+    if in_query.are_an_answer() { in_query } else { Parameters::of(location.fragment()) }
+}
+
+/// A state that was not asked for is nobody's concern; one that was must come back.
+pub(super) fn check_state(expected: Option<&str>, given: Option<&str>) -> Result<(), Failure> {
+    if expected.is_none() || given == expected { Ok(()) } else { Err(Failure::StateMismatch) }
 }
 
 /// Keeps of a refusal what is a plain code, and the description without the flow's secrets.
@@ -55,17 +59,98 @@ impl Parameters {
         Self(form_urlencoded::parse(part.unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
+    pub(super) fn are_an_answer(&self) -> bool {
+        ["code", "error", "state"].iter().any(|name| self.has(name))
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }
 
-    /// Repeated, even with the same value, it is malformed (RFC 6749, section 3.1).
-    pub(super) fn one(&self, name: &str) -> Result<Option<String>, Failure> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+    pub(super) fn has_value(&self, name: &str, wanted: &str) -> bool {
+        self.0.iter().any(|(key, value)| key == name && value == wanted)
+    }
+
+    /// Repeated, even with the same value, it is malformed; empty, it counts as omitted (RFC 6749, section 3.1).
+    pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (Some(value), None) if value.is_empty() => Err(Failure::MalformedResponse),
-            (value, None) => Ok(value.cloned()),
+            (value, None) => Ok(value.filter(|value| !value.is_empty())),
             (_, Some(_)) => Err(Failure::MalformedResponse),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::ExposeSecret;
+
+    #[test]
+    fn redirect_uris() {
+        for (redirect_uri, location, expected) in [
+            ("https://cb.test/cb", "HTTPS://CB.test:443/cb?code=1", true),
+            ("https://cb.test", "https://cb.test/?code=1", true),
+            ("https://cb.test/cb", "https://cb.test/cb/", false),
+            ("https://cb.test/cb", "https://cb.test/CB", false),
+            ("https://cb.test/cb", "https://cb.test/%63b", false),
+            ("https://cb.test/cb", "https://cb.test/x/../cb", true),
+            ("https://cb.test/cb", "http://cb.test/cb", false),
+            ("https://cb.test/cb", "https://cb.test:8443/cb", false),
+            ("https://cb.test/cb", "https://cb.test.evil.test/cb", false),
+            ("https://cb.test/cb?app=1", "https://cb.test/cb?code=1&app=1", true),
+            ("https://cb.test/cb?app=1", "https://cb.test/cb?code=1", false),
+            ("https://cb.test/cb?app=1", "https://cb.test/cb?app=2&code=1", false),
+            ("https://cb.test/cb", "https://cb.test/cb#code=1", true),
+            ("myapp://cb", "myapp://CB/?code=1", true),
+            ("myapp://cb", "myapp://other?code=1", false),
+            ("myapp:cb", "myapp:cb?code=1", true),
+            ("myapp:cb", "myapp://cb?code=1", false),
+            ("http://localhost:8080/cb", "http://localhost:8080/cb?code=1", true),
+        ] {
+            let [location_url, uri] = [location, redirect_uri].map(|text| Url::parse(text).unwrap());
+            assert_eq!(matches(&location_url, &uri), expected, "{location} at {redirect_uri}");
+        }
+    }
+
+    #[test]
+    fn query_or_fragment() {
+        for (location, code) in [
+            ("https://cb.test/?code=q", Some("q")),
+            ("https://cb.test/#code=f", Some("f")),
+            ("https://cb.test/?app=1#code=f", Some("f")),
+            ("https://cb.test/?state=s#code=f", None),
+            ("https://cb.test/?code=q#code=f", Some("q")),
+            ("https://cb.test/?code=a%2Bb+c", Some("a+b c")),
+            ("https://cb.test/?code=", None),
+            ("https://cb.test/?Code=q", None),
+        ] {
+            let parameters = parameters(&Url::parse(location).unwrap());
+            assert_eq!(parameters.one("code").unwrap(), code, "{location}");
+        }
+        assert!(Parameters::of(Some("code=1&code=1")).one("code").is_err());
+    }
+
+    #[test]
+    fn denials_keep_no_secret() {
+        let redactor = Redactor::new();
+        redactor.add("+14155550100");
+        for (error, kept) in [
+            ("access_denied", true),
+            ("a.b-C_9", true),
+            ("", false),
+            ("two words", false),
+            ("accès", false),
+            ("no_14155550100", false),
+            (&"e".repeat(64), true),
+            (&"e".repeat(65), false),
+        ] {
+            assert_eq!(denial(error, None, &redactor).error.is_some(), kept, "{error}");
+        }
+        let description =
+            |text: &str| denial("e", Some(text), &redactor).description.map(|text| text.expose_secret().to_owned());
+        assert_eq!(description("no +1415555\r\n0100 here").as_deref(), Some("no ••• here"));
+        assert_eq!(description(" \n"), None);
+        assert_eq!(description(&"é".repeat(300)).map(|text| text.chars().count()), Some(200));
     }
 }

@@ -1,6 +1,8 @@
 //! One cookie jar for a flow, over both of its legs, by RFC 6265. Never persisted.
 //!
-//! There is no public suffix list, so a Domain attribute needs an inner dot. Values are secrets of the flow.
+//! There is no public suffix list, so a Domain attribute needs an inner dot. A plain http answer neither sets a Secure cookie
+//! nor puts another in its place (RFC 6265bis, section 5.7): who sits on such a hop could choose the session. Values are
+//! secrets of the flow and are never logged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,8 +16,12 @@ use crate::secret::{Redactor, SecretString};
 
 /// RFC 6265, section 6.1, asks for at least this much of one cookie.
 const LONGEST: usize = 4096;
-/// More than the hosts of one flow ever set.
+/// RFC 6265, section 6.1, asks for at least this many of one domain; in all, more than the hosts of one flow ever set.
+const MOST_OF_A_DOMAIN: usize = 50;
 const MOST: usize = 180;
+
+/// Domain, path and name: what makes a cookie the same one.
+type Key = (String, String, String);
 
 /// The cookies of one flow; clones share them.
 #[derive(Clone, Default)]
@@ -24,8 +30,8 @@ pub struct CookieJar(Arc<Mutex<Jar>>);
 #[derive(Default)]
 struct Jar {
     store: CookieStore,
-    /// When a cookie was first set, by domain, path and name: the store does not know.
-    age: HashMap<(String, String, String), usize>,
+    /// When a cookie was first set: the store does not know.
+    age: HashMap<Key, usize>,
     stored: usize,
 }
 
@@ -65,13 +71,16 @@ impl Jar {
         redactor.add(raw.value());
         redactor.add(raw.value_trimmed());
         let wide = raw.domain().is_some_and(|domain| !domain.trim_matches('.').contains('.'));
-        let insecure = raw.secure() == Some(true) && url.scheme() != "https";
         let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
-        if wide || insecure || !printable || text.len() > LONGEST || self.age.len() >= MOST {
+        if wide || !printable || text.len() > LONGEST {
             return;
         }
         let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
         let key = key(&cookie);
+        let insecure = url.scheme() != "https" && (raw.secure() == Some(true) || self.would_shadow_secure(&key));
+        if insecure || !self.age.contains_key(&key) && self.is_full_for(&key.0) {
+            return;
+        }
         match self.store.insert(cookie.into_owned(), url) {
             Ok(StoreAction::Inserted) => {
                 self.stored += 1;
@@ -84,9 +93,27 @@ impl Jar {
             Ok(StoreAction::UpdatedExisting) | Err(_) => {}
         }
     }
+
+    fn would_shadow_secure(&self, (domain, _, name): &Key) -> bool {
+        self.store.iter_unexpired().any(|old| {
+            old.secure() == Some(true) && old.name() == name && are_related(&String::from(&old.domain), domain)
+        })
+    }
+
+    fn is_full_for(&self, domain: &str) -> bool {
+        let of_domain = self.age.keys().filter(|(other, ..)| other == domain).count();
+        self.age.len() >= MOST || of_domain >= MOST_OF_A_DOMAIN
+    }
 }
 
-fn key(cookie: &cookie_store::Cookie<'_>) -> (String, String, String) {
+/// Whether one domain is the other or lies in it.
+fn are_related(one: &str, other: &str) -> bool {
+    let is_in =
+        |host: &str, domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    is_in(one, other) || is_in(other, one)
+}
+
+fn key(cookie: &cookie_store::Cookie<'_>) -> Key {
     (String::from(&cookie.domain), String::from(&cookie.path), cookie.name().to_owned())
 }
 
@@ -139,5 +166,40 @@ mod tests {
         let all = [(url, "z=1; Path=/"), (url, "a=2; Path=/"), (url, "long=3; Path=/a"), (url, "z=4; Path=/")];
         assert_eq!(sent(&all, url).unwrap(), "long=3; z=4; a=2");
         assert_eq!(sent(&[(url, "z=1"), (url, "z=; Max-Age=0")], url), None);
+    }
+
+    #[test]
+    fn plain_http_does_not_replace_a_secure_cookie() {
+        let secure = ("https://api.op.test/", "s=1; Secure; Path=/");
+        for (url, other) in [
+            ("http://api.op.test/", "s=2; Path=/"),
+            ("http://api.op.test/", "s=2; Path=/longer"),
+            ("http://x.op.test/", "s=2; Path=/; Domain=op.test"),
+        ] {
+            assert_eq!(sent(&[secure, (url, other)], "https://api.op.test/longer").unwrap(), "s=1", "{url} {other}");
+        }
+        let unrelated = [secure, ("http://other.test/", "s=2")];
+        assert_eq!(sent(&unrelated, "http://other.test/").unwrap(), "s=2");
+    }
+
+    #[test]
+    fn limits() {
+        let url = "https://op.test/";
+        let long = format!("s={}", "v".repeat(LONGEST));
+        assert_eq!(sent(&[(url, &long)], url), None);
+        let many: Vec<String> = (0..60).map(|index| format!("c{index}=v")).collect();
+        let many: Vec<_> = many.iter().map(|cookie| (url, cookie.as_str())).chain([(url, "c0=new")]).collect();
+        let header = sent(&many, url).unwrap();
+        assert_eq!(header.split("; ").count(), MOST_OF_A_DOMAIN);
+        assert!(header.starts_with("c0=new; c1=v; "));
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        let jar = CookieJar::new();
+        let url = Url::parse("https://op.test/").unwrap();
+        let value = HeaderValue::from_bytes(b"s=a\tb").unwrap();
+        jar.store(&url, [&value].into_iter(), &Redactor::new());
+        assert!(jar.header(&url).is_none());
     }
 }

@@ -39,3 +39,83 @@ pub(super) fn has_userinfo(text: &str, url: &Url) -> bool {
     let authority = rest.get(slashes..).unwrap_or_default().split(|c| slash(c) || matches!(c, '?' | '#')).next();
     has_authority && authority.is_some_and(|authority| authority.contains('@'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "https://op.test/a/b?x=1#secret";
+
+    fn resolved(locations: &[&[u8]]) -> Result<String, String> {
+        let url = resolve(&Url::parse(BASE).unwrap(), locations.iter().copied());
+        url.map(String::from).map_err(|failure| format!("{failure:?}"))
+    }
+
+    #[test]
+    fn locations_resolve_as_in_browsers() {
+        for (location, expected) in [
+            ("c", "https://op.test/a/c"),
+            ("/c", "https://op.test/c"),
+            ("?y=2", "https://op.test/a/b?y=2"),
+            ("?", "https://op.test/a/b?"),
+            ("//other.test/c", "https://other.test/c"),
+            ("\\\\other.test\\c", "https://other.test/c"),
+            ("../%2e%2E/c", "https://op.test/c"),
+            ("  /c\t", "https://op.test/c"),
+            ("/a\tb", "https://op.test/ab"),
+            ("/%2f+%zz|", "https://op.test/%2f+%zz|"),
+            ("/a b\"", "https://op.test/a%20b%22"),
+            ("/é", "https://op.test/%C3%A9"),
+            ("#f", "https://op.test/a/b?x=1#f"),
+            ("HTTPS://OP.TEST:443/", "https://op.test/"),
+            ("https://2130706433/", "https://127.0.0.1/"),
+            ("https://xn--mnchen-3ya.test/", "https://xn--mnchen-3ya.test/"),
+            ("myapp://Cb?code=1", "myapp://Cb?code=1"),
+            ("/c?to=https://a@b.test/", "https://op.test/c?to=https://a@b.test/"),
+            ("/c/@home", "https://op.test/c/@home"),
+            ("mailto:a@b.test", "mailto:a@b.test"),
+        ] {
+            assert_eq!(resolved(&[location.as_bytes()]).as_deref(), Ok(expected), "{location}");
+        }
+        assert_eq!(resolved(&[b"/\xe9\xff"]).as_deref(), Ok("https://op.test/%E9%FF"));
+        assert_eq!(resolved(&[b"c", b" c"]).as_deref(), Ok("https://op.test/a/c"));
+    }
+
+    #[test]
+    fn bad_locations() {
+        let long = vec![b'a'; LONGEST + 1];
+        let bad: [&[&[u8]]; 8] = [
+            &[],
+            &[b""],
+            &[b" \t"],
+            &[b"c", b"d"],
+            &[&long],
+            &[b"https://"],
+            &[b"https://[::1"],
+            &[b"https://a:99999/"],
+        ];
+        for locations in bad {
+            assert_eq!(resolved(locations), Err("BadLocation".to_owned()), "{locations:?}");
+        }
+    }
+
+    #[test]
+    fn userinfo_is_seen_in_the_text() {
+        for location in [
+            "https://user@op.test/",
+            "https://user:pw@op.test/",
+            "https://@op.test/",
+            "https://:@op.test/",
+            "//@op.test/",
+            "\\\\@op.test/",
+            "/\\@op.test/",
+            "/\t/@op.test/",
+            "htt\tps://@op.test/",
+            "https:///@op.test/",
+            "http:@op.test/",
+            "myapp://@cb",
+        ] {
+            assert_eq!(resolved(&[location.as_bytes()]), Err("ForbiddenRedirect".to_owned()), "{location}");
+        }
+    }
+}

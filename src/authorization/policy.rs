@@ -7,19 +7,26 @@ use url::{Host, Url};
 use super::{Failure, Rules};
 use crate::address::is_forbidden;
 
-/// The first URL is https; what the redirects may add is in [`hop`].
-pub(super) fn is_allowed_start(url: &Url, rules: &Rules) -> bool {
-    url.scheme() == "https" && has_allowed_address(url, rules)
-}
-
-/// Whether a redirect may be followed there.
-pub(super) fn hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) -> Result<(), Failure> {
+/// Whether a redirect may be followed there. `redirect_uri` itself, where it is to be fetched, passes on https only.
+pub(super) fn check_hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) -> Result<(), Failure> {
     let allowed = match url.scheme() {
         "https" => true,
         "http" => rules.cleartext && !carries_code(url) && !is_host_of(url, redirect_uri),
         _ => false,
     };
     if allowed && has_allowed_address(url, rules) { Ok(()) } else { Err(Failure::ForbiddenRedirect) }
+}
+
+/// A literal address must not be a refused one. What a name resolves to is checked where it is dialled.
+pub(super) fn has_allowed_address(url: &Url, rules: &Rules) -> bool {
+    let port = url.port_or_known_default().unwrap_or_default();
+    let address = match url.host() {
+        None => return false,
+        Some(Host::Domain(_)) => None,
+        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+    };
+    port != 0 && address.is_none_or(|ip| !is_forbidden(ip) || rules.allowed_hosts.contains(&ip.to_string(), port))
 }
 
 /// The flow's own code comes with its state. A lone `code` is an operator's own affair.
@@ -29,18 +36,68 @@ fn carries_code(url: &Url) -> bool {
 }
 
 fn is_host_of(url: &Url, redirect_uri: Option<&Url>) -> bool {
-    redirect_uri
-        .and_then(Url::host_str)
-        .is_some_and(|host| url.host_str().is_some_and(|other| host.eq_ignore_ascii_case(other)))
+    let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+    redirect_uri.and_then(host).is_some_and(|its_host| host(url) == Some(its_host))
 }
 
-fn has_allowed_address(url: &Url, rules: &Rules) -> bool {
-    let ip = match url.host() {
-        Some(Host::Domain(_)) => return url.port() != Some(0),
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        None => return false,
-    };
-    let port = url.port_or_known_default().unwrap_or_default();
-    port != 0 && (!is_forbidden(ip) || rules.allowed_hosts.contains(&ip.to_string(), port))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::AllowedHosts;
+    use crate::authorization::Delivery;
+
+    fn is_allowed(cleartext: bool, url: &str) -> bool {
+        let rules = Rules {
+            delivery: Delivery::Relay,
+            cleartext,
+            redirect_limit: 15,
+            allowed_hosts: AllowedHosts::new([("127.0.0.1".to_owned(), 8443), ("::1".to_owned(), 443)]),
+            configured_redirect_uri: None,
+            backend_origin: None,
+        };
+        let redirect_uri = Url::parse("https://cb.test/cb").unwrap();
+        check_hop(&Url::parse(url).unwrap(), Some(&redirect_uri), &rules).is_ok()
+    }
+
+    #[test]
+    fn allowed_hops() {
+        for url in [
+            "https://op.test/?code=1&state=2",
+            "https://cb.test/other",
+            "https://10.0.0.1/",
+            "https://100.64.0.1/",
+            "https://[2001:db8::1]/",
+            "https://127.0.0.1:8443/",
+            "https://[::1]/",
+        ] {
+            assert!(is_allowed(false, url), "{url}");
+        }
+        for url in ["http://op.test/he", "http://op.test/?code=1", "http://192.168.1.1/"] {
+            assert!(is_allowed(true, url), "{url}");
+            assert!(!is_allowed(false, url), "{url} without cleartext");
+        }
+    }
+
+    #[test]
+    fn forbidden_hops() {
+        for url in [
+            "http://op.test/?code=1&state=2",
+            "http://op.test/?c%6fde=1&st%61te=2",
+            "http://cb.test/",
+            "http://CB.test.:8080/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://[::1]:8443/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://0.0.0.0/",
+            "https://op.test:0/",
+            "ftp://op.test/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "myapp://cb?code=1",
+        ] {
+            assert!(!is_allowed(true, url), "{url}");
+        }
+    }
 }

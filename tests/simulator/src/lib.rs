@@ -1,1 +1,175 @@
-//! sim
+//! A small world to verify phone numbers in: four operators with different habits, an auth server and verify API that speak as Glide's
+//! do, and a backend. It runs inside a test or as a program.
+//!
+//! An operator knows a SIM by the address that a connection comes from, as a real one does, so a connection over the wrong network fails
+//! honestly.
+//!
+//! | file | who |
+//! |---|---|
+//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token`, `/number-verification/verify` |
+//! | `operators.rs` | operators A to D |
+//! | `backend.rs` | the app's backend |
+//! | `world.rs` | what they know |
+//! | `server.rs`, `certificates.rs`, `dns.rs` | how they are reached |
+
+mod auth;
+mod backend;
+mod certificates;
+mod dns;
+mod operators;
+mod server;
+mod world;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+pub use crate::world::{Operator, Recorded, Sim};
+use crate::world::{Place, World};
+
+/// Where the simulator listens and whom it knows.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address of the backend.
+    pub backend_address: IpAddr,
+    /// The address of the auth server and of the operators.
+    pub operator_address: IpAddr,
+    /// 0 for any free one.
+    pub https_port: u16,
+    /// 0 for any free one.
+    pub http_port: u16,
+    /// Where a name server for the simulated hosts listens (UDP), if one is wanted.
+    pub dns: Option<SocketAddr>,
+    /// The operators' SIMs.
+    pub sims: Vec<Sim>,
+}
+
+impl Default for Options {
+    /// Everything on loopback, where all connections come from the SIM +14155550100.
+    fn default() -> Self {
+        Self {
+            backend_address: Ipv4Addr::LOCALHOST.into(),
+            operator_address: Ipv4Addr::LOCALHOST.into(),
+            https_port: 0,
+            http_port: 0,
+            dns: None,
+            sims: vec![Sim::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8, "+14155550100")],
+        }
+    }
+}
+
+/// A running simulator. Dropping it stops it.
+#[derive(Debug)]
+pub struct Simulator {
+    world: Arc<World>,
+    root_ca_pem: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Starts it on a thread of its own; it is ready when this returns.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let certificates = certificates::make().map_err(io::Error::other)?;
+        let listeners = server::Listeners::bind(&options)?;
+        let world = Arc::new(World::new(options, listeners.https_port, listeners.http_port));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = {
+            let world = world.clone();
+            thread::Builder::new().name("simulator".to_owned()).spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = server::serve(listeners, world, certificates.config) => {}
+                        _ = stopped => {}
+                    }
+                });
+                runtime.shutdown_background();
+            })?
+        };
+        Ok(Self { world, root_ca_pem: certificates.root_pem, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The base URL of the backend whose numbers are verified by this operator. Its start answer is JSON, and its callback answers
+    /// with the verdict.
+    #[must_use]
+    pub fn backend_url(&self, operator: Operator) -> String {
+        self.world.backend_url("number-verify", operator)
+    }
+
+    /// The same, but start answers with a redirect to the auth URL and knows the session by its cookie.
+    #[must_use]
+    pub fn backend_url_redirecting(&self, operator: Operator) -> String {
+        self.world.backend_url("number-verify-302", operator)
+    }
+
+    /// The same, but the callback answers with a page, and complete has the verdict.
+    #[must_use]
+    pub fn backend_url_with_page(&self, operator: Operator) -> String {
+        self.world.backend_url("number-verify-page", operator)
+    }
+
+    /// The base URL of the same backend on plain http.
+    #[must_use]
+    pub fn backend_url_on_http(&self, operator: Operator) -> String {
+        let (address, port) = (self.world.options.backend_address, self.world.http_port);
+        format!("http://{}/number-verify/{operator}", SocketAddr::new(address, port))
+    }
+
+    /// The certificate that all hosts' certificates are signed with.
+    #[must_use]
+    pub fn root_ca_pem(&self) -> &str {
+        &self.root_ca_pem
+    }
+
+    /// All hosts with their ports and addresses.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<(String, u16, IpAddr)> {
+        let ports = [self.world.https_port, self.world.http_port];
+        Place::all()
+            .flat_map(|place| ports.map(|port| (place.host().to_owned(), port, self.world.address_of(place))))
+            .collect()
+    }
+
+    /// The port of all https hosts.
+    #[must_use]
+    pub fn https_port(&self) -> u16 {
+        self.world.https_port
+    }
+
+    /// The port of all http hosts.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.world.http_port
+    }
+
+    /// Every code, state, nonce, session, cookie value and token so far: what must not leak.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.world.lock().secrets.clone()
+    }
+
+    /// Every request so far.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.world.lock().requests.clone()
+    }
+
+    /// Every name that the name server was asked for, and by whom.
+    #[must_use]
+    pub fn dns_queries(&self) -> Vec<(String, IpAddr)> {
+        self.world.lock().dns_queries.clone()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A final answer in JSON: the code, as `dev_print=true` and direct APIs give it, or the operator's refusal.
+//!
+//! The media type does not matter. A member with the value null counts as absent, but a null code is no code.
+
+use serde_json::Value;
+
+use super::capture::{check_state, denial};
+use super::json::{JsonObject, Repeated};
+use super::{Answer, Denial, Failure};
+use crate::secret::{Redactor, SecretString};
+
+/// The code of a 2xx answer, and its state: a different one is refused, none is fine, since we asked.
+pub(super) fn code(json: &JsonObject, expected_state: Option<&str>, redactor: &Redactor) -> Result<Answer, Failure> {
+    let code = match json.get("code") {
+        Ok(None) => None,
+        Ok(Some(Value::String(code))) if !code.is_empty() => Some(code),
+        Ok(Some(Value::Null)) if is_present(json, "error") => None,
+        Ok(Some(_)) | Err(Repeated) => return Err(Failure::MalformedResponse),
+    };
+    if let Some(refusal) = refusal(json, redactor) {
+        let contradictory = code.is_some() && is_present(json, "error");
+        return Err(if contradictory { Failure::MalformedResponse } else { Failure::Denied(refusal) });
+    }
+    let code = code.ok_or(Failure::UnexpectedPage)?;
+    let state = match json.get("state") {
+        Ok(None | Some(Value::Null)) => None,
+        Ok(Some(Value::String(state))) => Some(state),
+        Ok(Some(_)) | Err(Repeated) if expected_state.is_some() => return Err(Failure::StateMismatch),
+        Ok(Some(_)) | Err(Repeated) => return Err(Failure::MalformedResponse),
+    };
+    if let Some(state) = state {
+        check_state(expected_state, Some(state))?;
+        redactor.add(state);
+    }
+    redactor.add(code);
+    Ok(Answer::Code { code: code.clone().into(), state: state.cloned().map(SecretString::from) })
+}
+
+/// `error` as in RFC 6749, section 5.2, or CAMARA's `status`, `code` and `message`.
+pub(super) fn refusal(json: &JsonObject, redactor: &Redactor) -> Option<Denial> {
+    let text = |name: &str| json.get(name).ok().flatten().and_then(Value::as_str);
+    if is_present(json, "error") {
+        return Some(denial(text("error").unwrap_or_default(), text("error_description"), redactor));
+    }
+    let status = json.get("status").ok().flatten().and_then(Value::as_f64)?;
+    let code = text("code")?;
+    (status >= 400.0).then(|| denial(code, text("message"), redactor))
+}
+
+fn is_present(json: &JsonObject, name: &str) -> bool {
+    !matches!(json.get(name), Ok(None | Some(Value::Null)))
+}

@@ -1,0 +1,43 @@
+//! What is kept of a page that nobody asked for: its title, and nothing else.
+
+use crate::secret::Redactor;
+
+const LONGEST: usize = 80;
+
+/// At most 80 characters in one line, without control characters and without the flow's secrets.
+pub(super) fn title(body: &[u8], redactor: &Redactor) -> Option<String> {
+    let page = String::from_utf8_lossy(body);
+    let lower = page.to_ascii_lowercase();
+    let tag = lower.find("<title")?;
+    let start = tag + lower.get(tag..)?.find('>')? + 1;
+    let end = lower.get(start..)?.find("</title").map_or(lower.len(), |length| start + length);
+    let text = page.get(start..end)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text: String = redactor.redact(&text).chars().take(LONGEST).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles() {
+        let redactor = Redactor::new();
+        redactor.add("+14155550100");
+        for (page, expected) in [
+            ("<html><TITLE lang=en>\n Sign  in\t</Title>", Some("Sign in")),
+            ("<title>for +14155550100</title>", Some("for •••")),
+            ("<title>for +1415\u{1}5550100</title>", Some("for •••")),
+            ("<title>cut", Some("cut")),
+            ("<title> </title>", None),
+            ("<title", None),
+            ("no title", None),
+            ("", None),
+        ] {
+            assert_eq!(title(page.as_bytes(), &redactor).as_deref(), expected, "{page}");
+        }
+        let long = format!("<title>{}</title>", "é".repeat(100));
+        assert_eq!(title(long.as_bytes(), &redactor).unwrap().chars().count(), LONGEST);
+    }
+}

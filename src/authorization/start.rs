@@ -1,0 +1,86 @@
+//! The start answer, checked before anything is sent: where the walk begins, and what will tell that it is over.
+//!
+//! The auth URL, the start answer and the configuration may each name `redirect_uri` and state; they must not contradict each
+//! other. An empty parameter is an omitted one (RFC 6749, section 3.1).
+
+use std::borrow::Cow;
+
+use url::{ParseError, Url};
+
+use super::{MalformedStart, Rules, Start, location, policy};
+
+/// A start answer that can begin a walk.
+pub(super) struct Beginning {
+    /// With its fragment, for those who look for secrets.
+    pub(super) auth_url: Url,
+    pub(super) redirect_uri: Option<Url>,
+    /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
+    pub(super) redirect_uri_is_vouched: bool,
+    pub(super) state: Option<String>,
+}
+
+pub(super) fn check(start: &Start, rules: &Rules) -> Result<Beginning, MalformedStart> {
+    let auth_url = auth_url(&start.auth_url, rules)?;
+    let state = parameter(&auth_url, "state").map_err(|Differ| MalformedStart::StateDiffers)?;
+    let answered = start.state.clone().filter(|state| !state.is_empty());
+    let state = agreed(state, answered).map_err(|Differ| MalformedStart::StateDiffers)?;
+
+    let asked = parameter(&auth_url, "redirect_uri").map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
+    let asked = asked.as_deref().map(redirect_uri).transpose()?;
+    let answered = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
+    let configured = rules.configured_redirect_uri.as_deref().map(redirect_uri).transpose()?;
+    let is_answered = answered.is_some();
+    let named = agreed(asked, answered).map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
+    let redirect_uri = named.or_else(|| configured.clone());
+    Ok(Beginning {
+        redirect_uri_is_vouched: is_answered || configured.is_some() && redirect_uri == configured,
+        auth_url,
+        redirect_uri,
+        state,
+    })
+}
+
+fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
+    let text = trim(text);
+    if text.is_empty() {
+        return Err(MalformedStart::Missing);
+    }
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => MalformedStart::Relative,
+        _ => MalformedStart::Unparsable,
+    })?;
+    if location::has_userinfo(text, &url) {
+        Err(MalformedStart::Userinfo)
+    } else if url.scheme() != "https" {
+        Err(MalformedStart::NotHttps)
+    } else if !policy::has_allowed_address(&url, rules) {
+        Err(MalformedStart::ForbiddenAddress)
+    } else {
+        Ok(url)
+    }
+}
+
+fn redirect_uri(text: &str) -> Result<Url, MalformedStart> {
+    Url::parse(trim(text)).map_err(|_| MalformedStart::BadRedirectUri)
+}
+
+/// Also without the control characters that the URL parser passes over.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_control())
+}
+
+/// Two sources say different things.
+struct Differ;
+
+fn parameter(url: &Url, name: &str) -> Result<Option<String>, Differ> {
+    let mut values = url.query_pairs().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value);
+    let first = values.next();
+    if values.all(|value| Some(&value) == first.as_ref()) { Ok(first.map(Cow::into_owned)) } else { Err(Differ) }
+}
+
+fn agreed<T: PartialEq>(one: Option<T>, other: Option<T>) -> Result<Option<T>, Differ> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Err(Differ),
+        (one, other) => Ok(one.or(other)),
+    }
+}

@@ -1,0 +1,204 @@
+//! The state machine: which request comes next, and when the walk is over.
+//!
+//! Order matters: `redirect_uri` is recognised before any rule about schemes (its redirect need not be sent), an answer of
+//! ours without a known `redirect_uri` before it would be fetched and so used up, and only then the rules of an ordinary hop.
+
+use std::collections::HashSet;
+
+use http::{HeaderValue, header};
+use url::Url;
+
+use super::capture::{self, Parameters, check_state, denial};
+use super::cookies::CookieJar;
+use super::json::JsonObject;
+use super::{Answer, Delivery, Failure, Head, MalformedStart, Next, Request, Rules, Start};
+use super::{json_answer, location, page, policy, start};
+use crate::secret::{ExposeSecret, Redactor, SecretString};
+
+/// A walk under way.
+pub struct Walk {
+    rules: Rules,
+    cookies: CookieJar,
+    redactor: Redactor,
+    redirect_uri: Option<Url>,
+    /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
+    redirect_uri_is_vouched: bool,
+    state: Option<String>,
+    session: Option<SecretString>,
+    current: Url,
+    status: u16,
+    followed: u8,
+    /// URL and `Cookie` header of every request.
+    seen: HashSet<(String, Option<String>)>,
+    at_redirect_uri: bool,
+    title: Option<String>,
+}
+
+impl Walk {
+    /// Checks the start answer and makes the first request.
+    ///
+    /// # Errors
+    ///
+    /// The start answer cannot begin a walk.
+    pub fn begin(
+        start: Start,
+        rules: Rules,
+        cookies: CookieJar,
+        redactor: Redactor,
+    ) -> Result<(Self, Request), MalformedStart> {
+        let beginning = start::check(&start, &rules)?;
+        let mut url = beginning.auth_url;
+        redactor.add_query_of(&url);
+        let secrets = [beginning.state.as_deref(), start.session.as_ref().map(ExposeSecret::expose_secret)];
+        secrets.into_iter().flatten().for_each(|secret| redactor.add(secret));
+        url.set_fragment(None);
+        let mut walk = Self {
+            rules,
+            cookies,
+            redactor,
+            redirect_uri: beginning.redirect_uri,
+            redirect_uri_is_vouched: beginning.redirect_uri_is_vouched,
+            state: beginning.state,
+            session: start.session,
+            current: url.clone(),
+            status: 0,
+            followed: 0,
+            seen: HashSet::new(),
+            at_redirect_uri: false,
+            title: None,
+        };
+        let request = walk.request(url);
+        Ok((walk, request))
+    }
+
+    /// Takes in the headers of the answer to the last request.
+    pub fn on_head(&mut self, head: &Head<'_>) -> Next {
+        self.cookies.store(&self.current, head.headers.get_all(header::SET_COOKIE).iter(), &self.redactor);
+        self.status = head.status;
+        if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
+            return Next::ReadBody;
+        }
+        if self.at_redirect_uri {
+            return Next::Done(Answer::Ended);
+        }
+        self.on_redirect(head).unwrap_or_else(Next::Fail)
+    }
+
+    /// Takes in the decoded body of the answer to the last request.
+    ///
+    /// # Errors
+    ///
+    /// The answer is neither the code nor another end that the delivery allows.
+    pub fn on_body(&mut self, body: &[u8]) -> Result<Answer, Failure> {
+        let json = JsonObject::parse(body);
+        self.title = if json.is_none() { page::title(body, &self.redactor) } else { None };
+        let status = self.status;
+        if self.at_redirect_uri {
+            return Ok(match (status, json) {
+                (400.., _) => Answer::CallbackRefused { status, body: body.to_owned() },
+                (200..=299, Some(_)) => Answer::Callback { status, body: body.to_owned() },
+                _ => Answer::Ended,
+            });
+        }
+        let refusal = json.as_ref().and_then(|json| json_answer::refusal(json, &self.redactor));
+        match (status, json, refusal) {
+            (200..=299, Some(json), _) if self.rules.delivery != Delivery::NoCode => self.on_json(&json),
+            (_, _, Some(refusal)) => Err(Failure::Denied(refusal)),
+            (200..=299, ..) if self.rules.delivery == Delivery::NoCode => Ok(Answer::Ended),
+            (200..=299, ..) => Err(Failure::UnexpectedPage),
+            _ => Err(Failure::HttpStatus(status)),
+        }
+    }
+
+    /// The title of the page that was read last: at most 80 characters, no secrets.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    fn on_redirect(&mut self, head: &Head<'_>) -> Result<Next, Failure> {
+        let locations = head.headers.get_all(header::LOCATION).iter().map(HeaderValue::as_bytes);
+        let location = location::resolve(&self.current, locations)?;
+        self.redactor.add_query_of(&location);
+        if self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(&location, uri)) {
+            return self.on_redirect_uri(location);
+        }
+        if self.redirect_uri.is_none() && self.rules.delivery != Delivery::NoCode && self.is_own_answer(&location) {
+            return Err(Failure::LostRedirectUri);
+        }
+        self.follow(location)
+    }
+
+    fn on_redirect_uri(&mut self, location: Url) -> Result<Next, Failure> {
+        let parameters = capture::parameters(&location);
+        if self.rules.delivery == Delivery::NoCode && !parameters.are_an_answer() {
+            return self.follow(location);
+        }
+        if self.current.scheme() == "http" && parameters.has("code") {
+            return Err(Failure::ForbiddenRedirect);
+        }
+        check_state(self.state.as_deref(), parameters.one("state").ok().flatten())?;
+        if parameters.has("error") {
+            return Err(self.denied(&parameters).unwrap_or_else(|failure| failure));
+        }
+        if self.rules.delivery == Delivery::NoCode {
+            return self.follow(location);
+        }
+        let code = parameters.one("code")?.ok_or(Failure::MalformedResponse)?;
+        let state = parameters.one("state")?;
+        if self.rules.delivery == Delivery::Relay {
+            return Ok(Next::Done(Answer::Code { code: code.into(), state: state.map(SecretString::from) }));
+        }
+        self.at_redirect_uri = true;
+        self.follow(location)
+    }
+
+    fn denied(&self, parameters: &Parameters) -> Result<Failure, Failure> {
+        if parameters.has("code") {
+            return Err(Failure::MalformedResponse);
+        }
+        let error = parameters.one("error")?.ok_or(Failure::MalformedResponse)?;
+        let description = parameters.one("error_description").ok().flatten();
+        Ok(Failure::Denied(denial(error, description, &self.redactor)))
+    }
+
+    fn on_json(&self, json: &JsonObject) -> Result<Answer, Failure> {
+        let answer = json_answer::code(json, self.state.as_deref(), &self.redactor)?;
+        if self.current.scheme() == "http" { Err(Failure::ForbiddenRedirect) } else { Ok(answer) }
+    }
+
+    /// Whether the Location answers this flow: to fetch it would use up the code.
+    fn is_own_answer(&self, location: &Url) -> bool {
+        let Some(state) = self.state.as_deref() else { return false };
+        [location.query(), location.fragment()].into_iter().map(Parameters::of).any(|parameters| {
+            parameters.has_value("state", state) && (parameters.has("code") || parameters.has("error"))
+        })
+    }
+
+    fn follow(&mut self, mut url: Url) -> Result<Next, Failure> {
+        policy::check_hop(&url, self.redirect_uri.as_ref(), &self.rules)?;
+        if self.followed >= self.rules.redirect_limit {
+            return Err(Failure::TooManyRedirects);
+        }
+        self.followed += 1;
+        url.set_fragment(None);
+        let seen = self.seen.len();
+        let request = self.request(url);
+        if self.seen.len() == seen { Err(Failure::RedirectLoop) } else { Ok(Next::Follow(request)) }
+    }
+
+    fn request(&mut self, url: Url) -> Request {
+        let cookie = self.cookies.header(&url);
+        let exposed = cookie.as_ref().map(|cookie| cookie.expose_secret().to_owned());
+        self.seen.insert((url.to_string(), exposed));
+        self.current = url.clone();
+        Request { session: self.session_for(&url), url, cookie }
+    }
+
+    /// Only `redirect_uri` gets it, and only where it is the backend's, or where the backend or the app named it.
+    fn session_for(&self, url: &Url) -> Option<SecretString> {
+        let is_backends = self.rules.backend_origin.as_ref() == Some(&url.origin());
+        let may_know = self.at_redirect_uri && (is_backends || self.redirect_uri_is_vouched);
+        self.session.clone().filter(|_| may_know)
+    }
+}

@@ -1,0 +1,44 @@
+//! A name server that knows the simulated hosts: A records, nothing else.
+
+use std::io;
+use std::net::IpAddr;
+
+use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{RData, Record, RecordType};
+use tokio::net::UdpSocket;
+
+use crate::world::{Place, World};
+
+const TTL: u32 = 60;
+
+pub(crate) async fn serve(socket: UdpSocket, world: &World) -> io::Result<()> {
+    let mut packet = [0; 1500];
+    loop {
+        let (length, peer) = socket.recv_from(&mut packet).await?;
+        let query = packet.get(..length).and_then(|packet| Message::from_vec(packet).ok());
+        if let Some(answer) = query.and_then(|query| answer(&query, peer.ip(), world)) {
+            socket.send_to(&answer, peer).await?;
+        }
+    }
+}
+
+fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
+    let question = query.queries.first()?;
+    let name = question.name().to_ascii();
+    let host = name.trim_end_matches('.').to_ascii_lowercase();
+    world.lock().dns_queries.push((host.clone(), peer));
+    let mut answer = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
+    answer.metadata.recursion_desired = query.metadata.recursion_desired;
+    answer.metadata.recursion_available = true;
+    answer.add_query(question.clone());
+    match Place::all().find(|place| place.host() == host) {
+        None => answer.metadata.response_code = ResponseCode::NXDomain,
+        Some(place) => {
+            if let (RecordType::A, IpAddr::V4(ip)) = (question.query_type(), world.address_of(place)) {
+                answer.add_answer(Record::from_rdata(question.name().clone(), TTL, RData::A(A(ip))));
+            }
+        }
+    }
+    answer.to_vec().ok()
+}

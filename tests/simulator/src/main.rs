@@ -1,0 +1,93 @@
+//! The simulator as a program, for a phone or another client. Prints one line of JSON when it is ready.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use number_verify_simulator::{Operator, Options, Sim, Simulator};
+use serde_json::{Value, json};
+
+/// Operators, an auth server and a backend to verify phone numbers with.
+#[derive(Parser)]
+struct Arguments {
+    /// The address of everybody
+    #[arg(long, default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// The address of the backend, where it is another one
+    #[arg(long)]
+    backend_address: Option<IpAddr>,
+    /// The address of the auth server and the operators, where it is another one
+    #[arg(long)]
+    operator_address: Option<IpAddr>,
+    /// 0 for any free one
+    #[arg(long, default_value = "0")]
+    https_port: u16,
+    /// 0 for any free one
+    #[arg(long, default_value = "0")]
+    http_port: u16,
+    /// Where a name server for the simulated hosts listens
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns: Option<SocketAddr>,
+    /// Whose SIM connections from a network come from (repeatable); without any, all of loopback are +14155550100
+    #[arg(long, value_name = "NETWORK/PREFIX=+NUMBER")]
+    sim: Vec<Sim>,
+    /// Where the root certificate is written
+    #[arg(long, value_name = "FILE")]
+    root_ca_out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("number-verify-simulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> std::io::Result<()> {
+    let mut options = Options {
+        backend_address: arguments.backend_address.unwrap_or(arguments.address),
+        operator_address: arguments.operator_address.unwrap_or(arguments.address),
+        https_port: arguments.https_port,
+        http_port: arguments.http_port,
+        dns: arguments.dns,
+        ..Options::default()
+    };
+    if !arguments.sim.is_empty() {
+        options.sims = arguments.sim;
+    }
+    let simulator = Simulator::start(options)?;
+    if let Some(file) = &arguments.root_ca_out {
+        std::fs::write(file, simulator.root_ca_pem())?;
+    }
+    let backends: Value = Operator::ALL
+        .map(|operator| (operator.to_string(), Value::from(simulator.backend_url(operator))))
+        .into_iter()
+        .collect();
+    let hosts: Vec<_> =
+        simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}")).collect();
+    println!(
+        "{}",
+        json!({
+            "backend": simulator.backend_url(Operator::A),
+            "backends": backends,
+            "https_port": simulator.https_port(),
+            "http_port": simulator.http_port(),
+            "hosts": hosts,
+            "root_ca": arguments.root_ca_out,
+        })
+    );
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_told_to_stop())
+}
+
+async fn until_told_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+//! Four operators, each with habits seen in the field. All know a SIM by the address that a connection comes from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde_json::json;
+
+use crate::auth::found;
+use crate::server::Peer;
+use crate::world::{Place, World};
+
+type Parameters = Query<HashMap<String, String>>;
+
+pub(crate) fn router(place: Place, world: Arc<World>) -> Router {
+    let router = match place {
+        Place::OperatorA => Router::new().route("/authorize", get(a_authorize)),
+        Place::OperatorB => Router::new()
+            .route("/authorize", get(b_authorize))
+            .route("/session", get(b_session))
+            .route("/consent", get(b_consent)),
+        Place::EnrichB => Router::new().route("/enrich", get(b_enrich)),
+        Place::OperatorC => Router::new().route("/authorize", get(c_authorize)).route("/step/{step}", get(c_step)),
+        Place::EdgeC => Router::new().route("/step/{step}", get(c_step)),
+        Place::OperatorD => Router::new().route("/authorize", get(d_authorize)),
+        Place::Backend | Place::Auth => Router::new(),
+    };
+    router.with_state(world)
+}
+
+async fn a_authorize(State(world): State<Arc<World>>, Extension(peer): Extension<Peer>, query: Parameters) -> Response {
+    found(&back_to_auth(&world, peer, &query))
+}
+
+/// A code where there is a SIM behind the connection, else an honest refusal.
+fn back_to_auth(world: &World, Peer(peer): Peer, query: &HashMap<String, String>) -> String {
+    let state = state(query);
+    let callback = format!("{}/callback", world.https(Place::Auth));
+    match world.sim(peer) {
+        Some(number) => format!("{callback}?code={}&state={state}", world.lock().grant(number)),
+        None => format!("{callback}?error=access_denied&state={state}"),
+    }
+}
+
+fn state(query: &HashMap<String, String>) -> &str {
+    query.get("state").map(String::as_str).unwrap_or_default()
+}
+
+async fn b_authorize(State(world): State<Arc<World>>, query: Parameters) -> Response {
+    found(&format!("{}/enrich?state={}", world.http(Place::EnrichB), state(&query)))
+}
+
+/// Where the operator's network puts the subscriber's identity into the plain request.
+async fn b_enrich(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    query: Parameters,
+) -> Response {
+    let token = match world.sim(peer) {
+        Some(number) => world.lock().grant(number),
+        None => "unknown".to_owned(),
+    };
+    found(&format!("{}/session?state={}&tok={token}", world.https(Place::OperatorB), state(&query)))
+}
+
+async fn b_session(State(world): State<Arc<World>>, query: Parameters) -> Response {
+    let mut known = world.lock();
+    let number = query.get("tok").and_then(|token| known.redeem(token)).unwrap_or_default();
+    let cookie = known.mint();
+    known.cookies.insert(cookie.clone(), number);
+    let location = format!("consent?state={}", state(&query));
+    let cookie = format!("opsess={cookie}; Path=/; Secure; HttpOnly");
+    (StatusCode::FOUND, [(header::LOCATION, location), (header::SET_COOKIE, cookie)]).into_response()
+}
+
+async fn b_consent(State(world): State<Arc<World>>, headers: HeaderMap, query: Parameters) -> Response {
+    let mut known = world.lock();
+    let cookie = headers.get(header::COOKIE).and_then(|cookie| cookie.to_str().ok()?.strip_prefix("opsess="));
+    let Some(number) = cookie.and_then(|cookie| known.cookies.remove(cookie)) else {
+        return (StatusCode::FORBIDDEN, Html("<title>Session expired</title>")).into_response();
+    };
+    let callback = format!("{}/callback", world.https(Place::Auth));
+    let state = state(&query);
+    if number.is_empty() {
+        return found(&format!("{callback}?error=access_denied&state={state}"));
+    }
+    found(&format!("{callback}?code={}&state={state}", known.grant(number)))
+}
+
+async fn c_authorize(State(world): State<Arc<World>>, query: Parameters) -> Response {
+    let scheme_relative = format!("//{}/step/1?state={}", world.authority(Place::EdgeC), state(&query));
+    found(&scheme_relative)
+}
+
+/// Every kind of redirect, some with a body.
+async fn c_step(
+    State(world): State<Arc<World>>,
+    Extension(peer): Extension<Peer>,
+    Path(step): Path<u8>,
+    query: Parameters,
+) -> Response {
+    let state = state(&query);
+    let page = || Html("<html><body>Moved. <a href=\"#\">Continue</a></body></html>").into_response().into_body();
+    let chunked = || Body::new(http_body(b"moved on, in chunks"));
+    let (status, location, body) = match step {
+        1 => (303, format!("{}/step/2?state={state}", world.https(Place::OperatorC)), Body::empty()),
+        2 => (307, format!("/step/3?state={state}"), page()),
+        3 => (308, format!("{}/step/4?state={state}", world.https(Place::EdgeC)), Body::empty()),
+        4 => (301, format!("5?state={state}"), chunked()),
+        5 => (302, format!("{}/step/6?state={state}", world.https(Place::OperatorC)), page()),
+        6 => (302, back_to_auth(&world, peer, &query), page()),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or_default();
+    (status, [(header::LOCATION, location)], body).into_response()
+}
+
+/// A body of unknown length.
+fn http_body(
+    text: &'static [u8],
+) -> impl hyper::body::Body<Data = axum::body::Bytes, Error = std::convert::Infallible> {
+    struct Chunks(Option<&'static [u8]>);
+
+    impl hyper::body::Body for Chunks {
+        type Data = axum::body::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+            let text = self.0.take().map(axum::body::Bytes::from_static);
+            std::task::Poll::Ready(text.map(|text| Ok(hyper::body::Frame::data(text))))
+        }
+    }
+
+    Chunks(Some(text))
+}
+
+/// Tells the auth server the number behind the connection; the phone learns nothing.
+async fn d_authorize(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    query: Parameters,
+) -> Response {
+    let Some(number) = world.sim(peer) else {
+        return (StatusCode::FORBIDDEN, Json(json!({ "error": "access_denied" }))).into_response();
+    };
+    if let Some(transaction) = world.lock().transactions.get_mut(state(&query)) {
+        transaction.number = Some(number);
+    }
+    Json(json!({ "status": "done" })).into_response()
+}

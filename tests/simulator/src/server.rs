@@ -1,0 +1,176 @@
+//! Listeners, TLS, and the choice of a host's routes.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tower::ServiceExt;
+
+use crate::world::{Place, Recorded, World};
+use crate::{Options, auth, backend, dns, operators};
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+pub(crate) struct Listeners {
+    pub(crate) https_port: u16,
+    pub(crate) http_port: u16,
+    https: Vec<StdListener>,
+    http: Vec<StdListener>,
+    dns: Option<std::net::UdpSocket>,
+}
+
+impl Listeners {
+    pub(crate) fn bind(options: &Options) -> io::Result<Self> {
+        let mut addresses = vec![options.operator_address, options.backend_address];
+        addresses.dedup();
+        let (https, https_port) = listen(&addresses, options.https_port)?;
+        let (http, http_port) = listen(&addresses, options.http_port)?;
+        let dns = options.dns.map(std::net::UdpSocket::bind).transpose()?;
+        Ok(Self { https_port, http_port, https, http, dns })
+    }
+}
+
+/// The same port on all addresses.
+fn listen(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>, u16)> {
+    let mut listeners: Vec<StdListener> = Vec::new();
+    let mut port = port;
+    for address in addresses {
+        let listener = StdListener::bind(SocketAddr::new(*address, port))?;
+        listener.set_nonblocking(true)?;
+        port = listener.local_addr()?.port();
+        listeners.push(listener);
+    }
+    Ok((listeners, port))
+}
+
+type Routes = Arc<HashMap<Place, Router>>;
+
+pub(crate) async fn serve(listeners: Listeners, world: Arc<World>, tls: Arc<ServerConfig>) {
+    let routes: Routes = Arc::new(Place::all().map(|place| (place, router(place, &world))).collect());
+    let mut tasks = JoinSet::new();
+    for listener in listeners.https {
+        tasks.spawn(accept(listener, Some(TlsAcceptor::from(tls.clone())), world.clone(), routes.clone()));
+    }
+    for listener in listeners.http {
+        tasks.spawn(accept(listener, None, world.clone(), routes.clone()));
+    }
+    if let Some(socket) = listeners.dns {
+        tasks.spawn(async move {
+            socket.set_nonblocking(true)?;
+            dns::serve(UdpSocket::from_std(socket)?, &world).await
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Ok(Err(error)) = ended {
+            eprintln!("simulator: {error}");
+        }
+    }
+}
+
+fn router(place: Place, world: &Arc<World>) -> Router {
+    match place {
+        Place::Backend => backend::router(world.clone()),
+        Place::Auth => auth::router(world.clone()),
+        _ => operators::router(place, world.clone()),
+    }
+}
+
+async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<World>, routes: Routes) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?.ip();
+        let (tls, world, routes) = (tls.clone(), world.clone(), routes.clone());
+        connections.spawn(async move {
+            match tls {
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        converse(stream, local, peer.ip(), true, world, routes).await;
+                    }
+                }
+                None => converse(stream, local, peer.ip(), false, world, routes).await,
+            }
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Answers the requests of one connection. A client that hangs up is none of our business.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    local: IpAddr,
+    peer: IpAddr,
+    https: bool,
+    world: Arc<World>,
+    routes: Routes,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (world, routes) = (world.clone(), routes.clone());
+        async move { answer(request.map(Body::new), local, peer, https, &world, &routes).await }
+    });
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(
+    mut request: Request,
+    local: IpAddr,
+    peer: IpAddr,
+    https: bool,
+    world: &World,
+    routes: &Routes,
+) -> Result<Response, std::convert::Infallible> {
+    let authority = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
+    world.lock().requests.push(Recorded {
+        host: host.clone(),
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        https,
+        peer,
+        headers: request.headers().clone(),
+    });
+    let place = place(&host, https).filter(|place| world.address_of(*place) == local && lives_on(*place, https));
+    let Some(routes) = place.and_then(|place| routes.get(&place)) else {
+        return Ok(StatusCode::MISDIRECTED_REQUEST.into_response());
+    };
+    request.extensions_mut().insert(Peer(peer));
+    routes.clone().oneshot(request).await
+}
+
+/// A bare local host is the auth server on https (Glide's client has one base URL for it) and the backend on http.
+fn place(host: &str, https: bool) -> Option<Place> {
+    let local = host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    match (local, https) {
+        (true, true) => Some(Place::Auth),
+        (true, false) => Some(Place::Backend),
+        (false, _) => Place::all().find(|place| place.host() == host),
+    }
+}
+
+/// Header enrichment lives on plain http, everything else on https; the backend is on both.
+fn lives_on(place: Place, https: bool) -> bool {
+    match place {
+        Place::Backend => true,
+        Place::EnrichB => !https,
+        _ => https,
+    }
+}

@@ -1,0 +1,270 @@
+//! What everybody in the simulated world knows: hosts, SIMs, sessions, codes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use uuid::Uuid;
+
+use crate::Options;
+
+/// How long codes and stored answers live.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
+
+/// An operator and its habits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// Two hops, https only.
+    A,
+    /// Header enrichment over plain http, a cookie round trip, a relative Location.
+    B,
+    /// A long chain over two hosts with all kinds of redirects, and a JSON answer at its end.
+    C,
+    /// No code: the verdict is known to the auth server only.
+    D,
+}
+
+impl Operator {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::C => "c",
+            Self::D => "d",
+        })
+    }
+}
+
+impl FromStr for Operator {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|operator| operator.to_string() == name).ok_or(())
+    }
+}
+
+/// A SIM, known by the addresses that its connections come from.
+#[derive(Debug, Clone)]
+pub struct Sim {
+    network: IpAddr,
+    prefix: u8,
+    number: String,
+}
+
+impl Sim {
+    /// Connections from this network come from this number.
+    #[must_use]
+    pub fn new(network: IpAddr, prefix: u8, number: &str) -> Self {
+        Self { network, prefix, number: number.to_owned() }
+    }
+
+    fn covers(&self, peer: IpAddr) -> bool {
+        let (one, other, bits) = match (self.network, peer.to_canonical()) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => (u128::from(one.to_bits()), u128::from(other.to_bits()), 32),
+            (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
+            _ => return false,
+        };
+        let host_bits = bits - u32::from(self.prefix).min(bits);
+        one.checked_shr(host_bits) == other.checked_shr(host_bits)
+    }
+}
+
+impl FromStr for Sim {
+    type Err = String;
+
+    /// `NETWORK/PREFIX=+NUMBER`
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let (network, number) = text.split_once('=')?;
+            let (network, prefix) = network.split_once('/')?;
+            Some(Self::new(network.parse().ok()?, prefix.parse().ok()?, number))
+        };
+        parse().ok_or_else(|| "must be NETWORK/PREFIX=+NUMBER".to_owned())
+    }
+}
+
+/// A host of the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Backend,
+    Auth,
+    OperatorA,
+    OperatorB,
+    EnrichB,
+    OperatorC,
+    EdgeC,
+    OperatorD,
+}
+
+impl Place {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        use Place::{Auth, Backend, EdgeC, EnrichB, OperatorA, OperatorB, OperatorC, OperatorD};
+        [Backend, Auth, OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD].into_iter()
+    }
+
+    pub(crate) fn host(self) -> &'static str {
+        match self {
+            Self::Backend => "backend.simulator.test",
+            Self::Auth => "auth.simulator.test",
+            Self::OperatorA => "operator-a.simulator.test",
+            Self::OperatorB => "operator-b.simulator.test",
+            Self::EnrichB => "enrich.operator-b.simulator.test",
+            Self::OperatorC => "operator-c.simulator.test",
+            Self::EdgeC => "edge.operator-c.simulator.test",
+            Self::OperatorD => "operator-d.simulator.test",
+        }
+    }
+}
+
+/// A request that came in.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Without the port.
+    pub host: String,
+    /// The method.
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// Whether it came over TLS.
+    pub https: bool,
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// All headers.
+    pub headers: HeaderMap,
+}
+
+/// Who knows what.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) https_port: u16,
+    pub(crate) http_port: u16,
+    knowledge: Mutex<Knowledge>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Knowledge {
+    /// The backend's, by session.
+    pub(crate) sessions: HashMap<String, Session>,
+    /// The backend's stored answers, by Idempotency-Key.
+    pub(crate) answers: HashMap<String, Stored>,
+    /// The auth server's, by the state that it gives to operators.
+    pub(crate) transactions: HashMap<String, Transaction>,
+    /// Codes and tokens of operators and of the auth server, each for the number of a SIM.
+    pub(crate) grants: HashMap<String, Grant>,
+    /// Operator B's cookie values.
+    pub(crate) cookies: HashMap<String, String>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) requests: Vec<Recorded>,
+    pub(crate) dns_queries: Vec<(String, IpAddr)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) number: String,
+    pub(crate) state: String,
+    pub(crate) stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Started,
+    /// The callback has brought the verdict.
+    Known(bool),
+    /// The verdict was given, or somebody else came with the callback.
+    Over,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) request: String,
+    pub(crate) answer: serde_json::Value,
+    pub(crate) status: u16,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Transaction {
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) state: String,
+    pub(crate) json: bool,
+    /// What an operator without codes has told.
+    pub(crate) number: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) number: String,
+    at: Instant,
+}
+
+impl World {
+    pub(crate) fn new(options: Options, https_port: u16, http_port: u16) -> Self {
+        Self { options, https_port, http_port, knowledge: Mutex::default() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {
+        self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the SIM behind a connection.
+    pub(crate) fn sim(&self, peer: IpAddr) -> Option<String> {
+        self.options.sims.iter().find(|sim| sim.covers(peer)).map(|sim| sim.number.clone())
+    }
+
+    pub(crate) fn address_of(&self, place: Place) -> IpAddr {
+        if place == Place::Backend { self.options.backend_address } else { self.options.operator_address }
+    }
+
+    pub(crate) fn https(&self, place: Place) -> String {
+        format!("https://{}", self.authority(place))
+    }
+
+    pub(crate) fn http(&self, place: Place) -> String {
+        match self.http_port {
+            80 => format!("http://{}", place.host()),
+            port => format!("http://{}:{port}", place.host()),
+        }
+    }
+
+    pub(crate) fn authority(&self, place: Place) -> String {
+        match self.https_port {
+            443 => place.host().to_owned(),
+            port => format!("{}:{port}", place.host()),
+        }
+    }
+
+    pub(crate) fn backend_url(&self, kind: &str, operator: Operator) -> String {
+        format!("{}/{kind}/{operator}", self.https(Place::Backend))
+    }
+}
+
+impl Knowledge {
+    /// A new secret.
+    pub(crate) fn mint(&mut self) -> String {
+        let secret = Uuid::new_v4().simple().to_string();
+        self.secrets.push(secret.clone());
+        secret
+    }
+
+    /// A new code or token for this number.
+    pub(crate) fn grant(&mut self, number: String) -> String {
+        let code = self.mint();
+        self.grants.insert(code.clone(), Grant { number, at: Instant::now() });
+        code
+    }
+
+    /// The number behind a code, which works once.
+    pub(crate) fn redeem(&mut self, code: &str) -> Option<String> {
+        self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.number)
+    }
+}

@@ -1,0 +1,709 @@
+//! The walk as a specification: one row, one rule. No I/O; every row drives the production state machine.
+
+#![cfg(feature = "internals")]
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use number_verify::internals::{
+    AllowedHosts, Answer, CookieJar, Delivery, Failure, Head, Next, Redactor, Request, Rules, Start, Walk, is_forbidden,
+};
+use proptest::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+use std::net::IpAddr;
+use url::{Host, Url};
+
+/// state S, `redirect_uri` <https://cb.test/cb>.
+const AUTH: &str = "https://op.test/a/b?x=1&state=S&redirect_uri=https%3A%2F%2Fcb.test%2Fcb";
+/// state S, no `redirect_uri`.
+const UNTOLD: &str = "https://op.test/a/b?state=S";
+/// `redirect_uri` <https://cb.test/cb>, no state.
+const STATELESS: &str = "https://op.test/a/b?redirect_uri=https%3A%2F%2Fcb.test%2Fcb";
+
+// ---- what goes in -------------------------------------------------------------------------------------------------------
+
+#[derive(Clone)]
+struct Given {
+    auth_url: String,
+    redirect_uri: Option<&'static str>,
+    state: Option<&'static str>,
+    rules: Rules,
+}
+
+fn given(auth_url: &str, delivery: Delivery) -> Given {
+    let rules = Rules {
+        delivery,
+        cleartext: true,
+        redirect_limit: 15,
+        allowed_hosts: AllowedHosts::new([("127.0.0.1".to_owned(), 8443)]),
+        configured_redirect_uri: None,
+        backend_origin: Some(Url::parse("https://api.test").unwrap().origin()),
+    };
+    Given { auth_url: auth_url.to_owned(), redirect_uri: None, state: None, rules }
+}
+
+fn relay() -> Given {
+    given(AUTH, Delivery::Relay)
+}
+
+impl Given {
+    fn answered(self, redirect_uri: &'static str) -> Self {
+        Self { redirect_uri: Some(redirect_uri), ..self }
+    }
+
+    fn answered_state(self, state: &'static str) -> Self {
+        Self { state: Some(state), ..self }
+    }
+
+    fn configured(mut self, redirect_uri: &str) -> Self {
+        self.rules.configured_redirect_uri = Some(redirect_uri.to_owned());
+        self
+    }
+
+    fn begin(self, cookies: CookieJar) -> Result<(Walk, Request), String> {
+        let Self { auth_url, redirect_uri, state, rules } = self;
+        let start = Start {
+            auth_url,
+            redirect_uri: redirect_uri.map(str::to_owned),
+            state: state.map(str::to_owned),
+            session: Some("SESSION".into()),
+        };
+        Walk::begin(start, rules, cookies, Redactor::new()).map_err(|reason| format!("start: {reason:?}"))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+fn status(status: u16) -> Reply {
+    Reply { status, headers: HeaderMap::new(), body: Vec::new() }
+}
+
+fn body(code: u16, body: &str) -> Reply {
+    Reply { body: body.as_bytes().to_vec(), ..status(code) }
+}
+
+/// A 302 to there.
+fn to(location: &str) -> Reply {
+    status(302).with(header::LOCATION, location.as_bytes())
+}
+
+impl Reply {
+    fn with(mut self, name: HeaderName, value: &[u8]) -> Self {
+        self.headers.append(name, HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
+    fn setting(self, cookie: &str) -> Self {
+        self.with(header::SET_COOKIE, cookie.as_bytes())
+    }
+}
+
+// ---- what comes out -----------------------------------------------------------------------------------------------------
+
+/// Where these answers lead, as text: the request that comes after them, or how the walk ended.
+fn walk(given: Given, replies: &[Reply]) -> String {
+    let (mut walk, mut request) = match given.begin(CookieJar::new()) {
+        Ok(begun) => begun,
+        Err(reason) => return reason,
+    };
+    for reply in replies {
+        match walk.on_head(&Head { status: reply.status, headers: &reply.headers }) {
+            Next::Follow(next) => request = next,
+            Next::ReadBody => return walk.on_body(&reply.body).map_or_else(|failure| failed(&failure), |a| done(&a)),
+            Next::Done(answer) => return done(&answer),
+            Next::Fail(failure) => return failed(&failure),
+        }
+    }
+    let with = |name: &str, value: Option<SecretString>| {
+        value.map(|value| format!(" {name}={}", value.expose_secret())).unwrap_or_default()
+    };
+    format!("GET {}{}{}", request.url, with("cookie", request.cookie), with("session", request.session))
+}
+
+fn done(answer: &Answer) -> String {
+    match answer {
+        Answer::Code { code, state: None } => format!("code {}", code.expose_secret()),
+        Answer::Code { code, state: Some(state) } => {
+            format!("code {} state {}", code.expose_secret(), state.expose_secret())
+        }
+        Answer::Callback { status, .. } => format!("callback {status}"),
+        Answer::CallbackRefused { status, .. } => format!("callback refused {status}"),
+        Answer::Ended => "ended".to_owned(),
+    }
+}
+
+fn failed(failure: &Failure) -> String {
+    match failure {
+        Failure::BadLocation => "bad_location".to_owned(),
+        Failure::ForbiddenRedirect => "forbidden_redirect".to_owned(),
+        Failure::TooManyRedirects => "too_many_redirects".to_owned(),
+        Failure::RedirectLoop => "redirect_loop".to_owned(),
+        Failure::HttpStatus(status) => format!("http_status {status}"),
+        Failure::UnexpectedPage => "unexpected_page".to_owned(),
+        Failure::MalformedResponse => "malformed_response".to_owned(),
+        Failure::LostRedirectUri => "lost_redirect_uri".to_owned(),
+        Failure::StateMismatch => "state_mismatch".to_owned(),
+        Failure::Denied(denial) => format!("denied {}", denial.error.as_deref().unwrap_or("?")),
+    }
+}
+
+// ---- the tables ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn locations() {
+    for (name, location, expected) in [
+        ("relative", "c", "GET https://op.test/a/c"),
+        ("from the root", "/c?y=2", "GET https://op.test/c?y=2"),
+        ("query only", "?y=2", "GET https://op.test/a/b?y=2"),
+        ("empty query", "?", "GET https://op.test/a/b?"),
+        ("scheme-relative", "//other.test/c", "GET https://other.test/c"),
+        ("backslashes", "\\\\other.test\\c", "GET https://other.test/c"),
+        ("dot segments", "../x/%2e%2e/c", "GET https://op.test/c"),
+        ("tab inside", "/c\td", "GET https://op.test/cd"),
+        ("escapes stay", "/%2f%zz+", "GET https://op.test/%2f%zz+"),
+        ("raw UTF-8", "/é", "GET https://op.test/%C3%A9"),
+        ("fragment is not sent", "/c#f", "GET https://op.test/c"),
+        ("punycode", "https://xn--mnchen-3ya.test/", "GET https://xn--mnchen-3ya.test/"),
+        ("empty", "", "bad_location"),
+        ("unparsable", "https://[::1", "bad_location"),
+        ("unknown scheme", "otherapp://cb?code=C&state=S", "forbidden_redirect"),
+        ("javascript", "javascript:alert(1)", "forbidden_redirect"),
+        ("userinfo", "https://user@op.test/", "forbidden_redirect"),
+        ("empty userinfo", "https://@op.test/", "forbidden_redirect"),
+        ("userinfo at redirect_uri", "https://x@cb.test/cb?code=C&state=S", "forbidden_redirect"),
+    ] {
+        assert_eq!(walk(relay(), &[to(location)]), expected, "{name}");
+    }
+    let twice = |other: &str| to("/c").with(header::LOCATION, other.as_bytes());
+    assert_eq!(walk(relay(), &[twice("/c")]), "GET https://op.test/c", "repeated alike");
+    assert_eq!(walk(relay(), &[twice("/d")]), "bad_location", "repeated differently");
+    assert_eq!(walk(relay(), &[status(302)]), "bad_location", "missing");
+    assert_eq!(walk(relay(), &[to(&"a".repeat(16 * 1024 + 1))]), "bad_location", "over 16 KiB");
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn redirect_uris() {
+    const LOCALHOST: &str = "http://localhost:3000/cb";
+    let asked = |query: &str| given(&format!("https://op.test/a?state=S{query}"), Delivery::Relay);
+    let untold = || asked("");
+    for (name, given, location, expected) in [
+        ("of the auth URL", relay(), "https://cb.test/cb?code=C&state=S", "code C state S"),
+        ("of the start answer", untold().answered("myapp://cb"), "myapp://cb?code=C&state=S", "code C state S"),
+        ("of the configuration", untold().configured("myapp:cb"), "myapp:cb?code=C&state=S", "code C state S"),
+        ("config comes last", relay().configured("myapp:cb"), "myapp:cb?code=C&state=S", "forbidden_redirect"),
+        ("named twice alike", relay().answered("https://CB.test/cb"), "https://cb.test/cb?code=C&state=S", "code C state S"),
+        ("case of scheme and host", relay(), "HTTPS://CB.TEST/cb?code=C&state=S", "code C state S"),
+        ("default port", relay(), "https://cb.test:443/cb?code=C&state=S", "code C state S"),
+        ("custom scheme's host case", asked("&redirect_uri=myApp://Cb"), "myapp://cB/?code=C&state=S", "code C state S"),
+        ("localhost", untold().answered(LOCALHOST), "http://localhost:3000/cb?code=C&state=S", "code C state S"),
+        ("other path", relay(), "https://cb.test/cb2?code=C", "GET https://cb.test/cb2?code=C"),
+        ("other port", relay(), "https://cb.test:8443/cb?code=C", "GET https://cb.test:8443/cb?code=C"),
+        ("longer host", relay(), "https://cb.test.evil.test/cb?code=C", "GET https://cb.test.evil.test/cb?code=C"),
+        ("http instead of https", relay(), "http://cb.test/cb?code=C", "forbidden_redirect"),
+        ("own query kept", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&a=1&state=S", "code C state S"),
+        ("own query lost", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&state=S", "forbidden_redirect"),
+        ("unknown, code passes", untold(), "https://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
+        ("unknown, error passes", untold(), "myapp://cb?error=e&state=S", "lost_redirect_uri"),
+        ("unknown, code in the fragment", untold(), "https://cb.test/cb#code=C&state=S", "lost_redirect_uri"),
+        ("unknown, other state", untold(), "https://x.test/?code=C&state=T", "GET https://x.test/?code=C&state=T"),
+        ("unknown, state alone", untold(), "https://x.test/?state=S", "GET https://x.test/?state=S"),
+    ] {
+        assert_eq!(walk(given, &[to(location)]), expected, "{name}");
+    }
+}
+
+#[test]
+fn parameters_at_redirect_uri() {
+    for (name, auth_url, parameters, expected) in [
+        ("code and state", AUTH, "?code=C&state=S", "code C state S"),
+        ("in the fragment", AUTH, "#code=C&state=S", "code C state S"),
+        ("never mixed", AUTH, "?state=S#code=C", "malformed_response"),
+        ("never mixed, state", AUTH, "?code=C#state=S", "state_mismatch"),
+        ("decoded", AUTH, "?code=a%2Fb+c&state=S", "code a/b c state S"),
+        ("other parameters", AUTH, "?iss=op&code=C&session_state=1&state=S", "code C state S"),
+        ("other state", AUTH, "?code=C&state=T", "state_mismatch"),
+        ("state in other case", AUTH, "?code=C&state=s", "state_mismatch"),
+        ("no state", AUTH, "?code=C", "state_mismatch"),
+        ("repeated state", AUTH, "?code=C&state=S&state=S", "state_mismatch"),
+        ("error with other state", AUTH, "?error=access_denied&state=T", "state_mismatch"),
+        ("error without state", AUTH, "?error=access_denied", "state_mismatch"),
+        ("state nobody asked for", STATELESS, "?code=C&state=T", "code C state T"),
+        ("no state, none asked for", STATELESS, "?code=C", "code C"),
+        ("empty state, none asked for", STATELESS, "?code=C&state=", "code C"),
+        ("error", AUTH, "?error=access_denied&state=S", "denied access_denied"),
+        ("error in the fragment", AUTH, "#error=server_error&state=S", "denied server_error"),
+        ("error that is prose", AUTH, "?error=no%20way&state=S", "denied ?"),
+        ("error with a secret in it", STATELESS, "?error=no_topsecret&state=topsecret", "denied ?"),
+        ("error and code", AUTH, "?error=access_denied&code=C&state=S", "malformed_response"),
+        ("repeated error", AUTH, "?error=a&error=b&state=S", "malformed_response"),
+        ("repeated code", AUTH, "?code=C&code=C&state=S", "malformed_response"),
+        ("empty code", AUTH, "?code=&state=S", "malformed_response"),
+        ("no code", AUTH, "?state=S", "malformed_response"),
+    ] {
+        let location = format!("https://cb.test/cb{parameters}");
+        assert_eq!(walk(given(auth_url, Delivery::Relay), &[to(&location)]), expected, "{name}");
+    }
+}
+
+#[test]
+fn json_answers() {
+    for (name, json, expected) in [
+        ("code", r#"{"code":"C"}"#, "code C"),
+        ("code and state", r#"{"code":"C","state":"S"}"#, "code C state S"),
+        ("null state", r#"{"code":"C","state":null}"#, "code C"),
+        ("null error", r#"{"code":"C","error":null}"#, "code C"),
+        ("byte order mark", "\u{feff}{\"code\":\"C\"}", "code C"),
+        ("same code twice", r#"{"code":"C","code":"C"}"#, "code C"),
+        ("different codes", r#"{"code":"C","code":"D"}"#, "malformed_response"),
+        ("other state", r#"{"code":"C","state":"T"}"#, "state_mismatch"),
+        ("state is no string", r#"{"code":"C","state":1}"#, "state_mismatch"),
+        ("different states", r#"{"code":"C","state":"S","state":"T"}"#, "state_mismatch"),
+        ("empty code", r#"{"code":""}"#, "malformed_response"),
+        ("code is a number", r#"{"code":1}"#, "malformed_response"),
+        ("code is null", r#"{"code":null}"#, "malformed_response"),
+        ("error", r#"{"error":"access_denied"}"#, "denied access_denied"),
+        ("error beside a null code", r#"{"error":"access_denied","code":null}"#, "denied access_denied"),
+        ("error is an object", r#"{"error":{"code":1}}"#, "denied ?"),
+        ("error and code", r#"{"error":"e","code":"C"}"#, "malformed_response"),
+        ("CAMARA error", r#"{"status":403,"code":"PERMISSION_DENIED","message":"m"}"#, "denied PERMISSION_DENIED"),
+        ("CAMARA error, null error", r#"{"status":403,"code":"X","error":null}"#, "denied X"),
+        ("status 200 beside a code", r#"{"status":200,"code":"C"}"#, "code C"),
+        ("status that is text", r#"{"status":"ok","code":"C"}"#, "code C"),
+        ("nothing of ours", r#"{"hello":"world"}"#, "unexpected_page"),
+        ("an array", r#"[{"code":"C"}]"#, "unexpected_page"),
+        ("code within", r#"{"data":{"code":"C"}}"#, "unexpected_page"),
+        ("more after it", r#"{"code":"C"}x"#, "unexpected_page"),
+    ] {
+        assert_eq!(walk(relay(), &[body(200, json)]), expected, "{name}");
+    }
+    let wanted = r#"{"code":"C","state":1}"#;
+    assert_eq!(walk(given(STATELESS, Delivery::Relay), &[body(200, wanted)]), "malformed_response", "unasked state");
+    assert_eq!(walk(given(UNTOLD, Delivery::Relay), &[body(200, r#"{"code":"C"}"#)]), "code C", "no redirect_uri");
+}
+
+#[test]
+fn statuses() {
+    const DENIED: &str = r#"{"error":"login_required"}"#;
+    for (name, reply, expected) in [
+        ("200 page", body(200, "<html>"), "unexpected_page"),
+        ("200 empty", status(200), "unexpected_page"),
+        ("204", status(204), "unexpected_page"),
+        ("201 with code", body(201, r#"{"code":"C"}"#), "code C"),
+        ("301", Reply { status: 301, ..to("/c") }, "GET https://op.test/c"),
+        ("303", Reply { status: 303, ..to("/c") }, "GET https://op.test/c"),
+        ("307", Reply { status: 307, ..to("/c") }, "GET https://op.test/c"),
+        ("308", Reply { status: 308, ..to("/c") }, "GET https://op.test/c"),
+        ("300", Reply { status: 300, ..to("/c") }, "http_status 300"),
+        ("304", Reply { status: 304, ..to("/c") }, "http_status 304"),
+        ("305", Reply { status: 305, ..to("/c") }, "http_status 305"),
+        ("403 page", body(403, "<html>"), "http_status 403"),
+        ("403 with error", body(403, DENIED), "denied login_required"),
+        ("400 CAMARA", body(400, r#"{"status":400,"code":"INVALID_ARGUMENT"}"#), "denied INVALID_ARGUMENT"),
+        ("400 with a code only", body(400, r#"{"code":"C"}"#), "http_status 400"),
+        ("503", status(503), "http_status 503"),
+        ("200 with Location", Reply { status: 200, ..to("/c") }, "unexpected_page"),
+    ] {
+        assert_eq!(walk(relay(), &[reply]), expected, "{name}");
+    }
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn cleartext() {
+    let never = || {
+        let mut given = relay();
+        given.rules.cleartext = false;
+        given
+    };
+    let http = || to("http://he.op.test/");
+    for (name, given, replies, expected) in [
+        ("header-enrichment hop", relay(), vec![http()], "GET http://he.op.test/"),
+        ("and back", relay(), vec![http(), to("https://op.test/c")], "GET https://op.test/c"),
+        ("turned off", never(), vec![http()], "forbidden_redirect"),
+        ("a lone code", relay(), vec![to("http://op.test/?code=C")], "GET http://op.test/?code=C"),
+        ("code with state", relay(), vec![to("http://op.test/?code=C&state=x")], "forbidden_redirect"),
+        ("redirect_uri's host", relay(), vec![to("http://cb.test/other")], "forbidden_redirect"),
+        ("code to redirect_uri", relay(), vec![http(), to("https://cb.test/cb?code=C&state=S")], "forbidden_redirect"),
+        ("the same in a fragment", relay(), vec![http(), to("https://cb.test/cb#code=C&state=S")], "forbidden_redirect"),
+        ("error to redirect_uri", relay(), vec![http(), to("https://cb.test/cb?error=e&state=S")], "denied e"),
+        ("code in JSON", relay(), vec![http(), body(200, r#"{"code":"C"}"#)], "forbidden_redirect"),
+        ("error in JSON", relay(), vec![http(), body(200, r#"{"error":"e"}"#)], "denied e"),
+        ("page", relay(), vec![http(), body(200, "<html>")], "unexpected_page"),
+    ] {
+        assert_eq!(walk(given, &replies), expected, "{name}");
+    }
+}
+
+#[test]
+fn addresses() {
+    for (name, location, expected) in [
+        ("loopback", "https://127.0.0.1/", "forbidden_redirect"),
+        ("loopback as a number", "https://2130706433/", "forbidden_redirect"),
+        ("loopback in hex", "http://0x7f.1/", "forbidden_redirect"),
+        ("loopback, IPv6", "https://[::1]/", "forbidden_redirect"),
+        ("IPv4-mapped", "https://[::ffff:127.0.0.1]/", "forbidden_redirect"),
+        ("IPv4-compatible", "https://[::127.0.0.1]/", "forbidden_redirect"),
+        ("NAT64", "https://[64:ff9b::a9fe:a9fe]/", "forbidden_redirect"),
+        ("metadata service", "http://169.254.169.254/", "forbidden_redirect"),
+        ("unspecified", "https://0.0.0.0/", "forbidden_redirect"),
+        ("multicast", "https://224.0.0.1/", "forbidden_redirect"),
+        ("broadcast", "https://255.255.255.255/", "forbidden_redirect"),
+        ("link-local, IPv6", "https://[fe80::1]/", "forbidden_redirect"),
+        ("port 0", "https://op.test:0/", "forbidden_redirect"),
+        ("private", "https://10.1.2.3/", "GET https://10.1.2.3/"),
+        ("carrier-grade NAT", "http://100.64.0.1/", "GET http://100.64.0.1/"),
+        ("unique local", "https://[fd00::1]/", "GET https://[fd00::1]/"),
+        ("exempt", "https://127.0.0.1:8443/", "GET https://127.0.0.1:8443/"),
+        ("exempt on another port", "https://127.0.0.1:8444/", "forbidden_redirect"),
+    ] {
+        assert_eq!(walk(relay(), &[to(location)]), expected, "{name}");
+    }
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn follow_through() {
+    const BACKENDS: &str = "https://op.test/?state=S&redirect_uri=https://api.test/cb";
+    const CALLBACK: &str = "https://cb.test/cb?code=C&state=S";
+    let follow = || given(AUTH, Delivery::FollowThrough);
+    let backends = || given(BACKENDS, Delivery::FollowThrough);
+    let untold = || given(UNTOLD, Delivery::FollowThrough);
+    let callback = || to(CALLBACK);
+    for (name, given, replies, expected) in [
+        ("the backend's origin gets the session", backends(), vec![to("https://api.test/cb?code=C&state=S")], "GET https://api.test/cb?code=C&state=S session=SESSION"),
+        ("named by the auth URL alone: no session", follow(), vec![callback()], "GET https://cb.test/cb?code=C&state=S"),
+        ("named by the start answer", follow().answered("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("named by the configuration", untold().configured("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("no session on the way", backends(), vec![to("https://api.test/other")], "GET https://api.test/other"),
+        ("verdict", follow(), vec![callback(), body(200, r#"{"verified":true}"#)], "callback 200"),
+        ("refused", follow(), vec![callback(), body(403, "{}")], "callback refused 403"),
+        ("broken", follow(), vec![callback(), status(502)], "callback refused 502"),
+        ("page", follow(), vec![callback(), body(200, "<html>")], "ended"),
+        ("no content", follow(), vec![callback(), status(204)], "ended"),
+        ("redirected on", follow(), vec![callback(), to("https://cb.test/done")], "ended"),
+        ("redirected nowhere", follow(), vec![callback(), status(302)], "ended"),
+        ("error is not fetched", follow(), vec![to("https://cb.test/cb?error=e&state=S")], "denied e"),
+        ("other state is not fetched", follow(), vec![to("https://cb.test/cb?code=C&state=T")], "state_mismatch"),
+        ("no code is not fetched", follow(), vec![to("https://cb.test/cb?state=S")], "malformed_response"),
+        ("two codes are not fetched", follow(), vec![to("https://cb.test/cb?code=C&code=D&state=S")], "malformed_response"),
+        ("custom scheme", untold().answered("myapp://cb"), vec![to("myapp://cb?code=C&state=S")], "forbidden_redirect"),
+        ("http", untold().answered("http://cb.test/cb"), vec![to("http://cb.test/cb?code=C&state=S")], "forbidden_redirect"),
+        ("loopback", untold().answered("https://127.0.0.1/cb"), vec![to("https://127.0.0.1/cb?code=C&state=S")], "forbidden_redirect"),
+        ("JSON before redirect_uri", follow(), vec![body(200, r#"{"code":"C"}"#)], "code C"),
+        ("unknown redirect_uri", untold(), vec![callback()], "lost_redirect_uri"),
+    ] {
+        assert_eq!(walk(given, &replies), expected, "{name}");
+    }
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn no_code() {
+    let none = || given(AUTH, Delivery::NoCode);
+    let callback = |parameters: &str| to(&format!("https://cb.test/cb{parameters}"));
+    for (name, given, replies, expected) in [
+        ("page", none(), vec![body(200, "<html>")], "ended"),
+        ("no content", none(), vec![status(204)], "ended"),
+        ("code in JSON", none(), vec![body(200, r#"{"code":"C"}"#)], "ended"),
+        ("error in JSON", none(), vec![body(200, r#"{"error":"e"}"#)], "denied e"),
+        ("status", none(), vec![status(500)], "http_status 500"),
+        ("redirect_uri is a hop", none(), vec![callback("?code=C&state=S")], "GET https://cb.test/cb?code=C&state=S"),
+        ("and its page the end", none(), vec![callback("?code=C&state=S"), body(200, "<html>")], "ended"),
+        ("redirected on from there", none(), vec![callback("?code=C&state=S"), to("/x")], "GET https://cb.test/x"),
+        ("refused there", none(), vec![callback("?code=C&state=S"), status(403)], "http_status 403"),
+        ("without parameters", none(), vec![callback("")], "GET https://cb.test/cb"),
+        ("error at redirect_uri", none(), vec![callback("?error=e&state=S")], "denied e"),
+        ("other state", none(), vec![callback("?code=C&state=T")], "state_mismatch"),
+        ("no state", none(), vec![callback("?code=C")], "state_mismatch"),
+        ("custom scheme", none().answered("https://cb.test/cb"), vec![to("myapp://cb")], "forbidden_redirect"),
+        ("code over http", none(), vec![to("http://he.test/"), callback("?code=C&state=S")], "forbidden_redirect"),
+        ("code passes, redirect_uri unknown", given(UNTOLD, Delivery::NoCode), vec![to("/?code=C&state=S")], "GET https://op.test/?code=C&state=S"),
+    ] {
+        assert_eq!(walk(given, &replies), expected, "{name}");
+    }
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn start_answers() {
+    let with = |auth_url: &str| given(auth_url, Delivery::Relay);
+    for (name, given, expected) in [
+        ("plain", with("https://op.test/?a=1"), "GET https://op.test/?a=1"),
+        ("blanks around", with(" \r\n\thttps://op.test/ \n"), "GET https://op.test/"),
+        ("fragment is not sent", with("https://op.test/#f"), "GET https://op.test/"),
+        ("missing", with(" "), "start: Missing"),
+        ("relative", with("/authorize"), "start: Relative"),
+        ("no host", with("https://"), "start: Unparsable"),
+        ("http", with("http://op.test/"), "start: NotHttps"),
+        ("custom scheme", with("myapp://op"), "start: NotHttps"),
+        ("userinfo", with("https://user:pw@op.test/"), "start: Userinfo"),
+        ("empty userinfo", with("https://@op.test/"), "start: Userinfo"),
+        ("empty userinfo behind a control character", with("\u{1}https://@op.test/"), "start: Userinfo"),
+        ("loopback", with("https://127.0.0.1/"), "start: ForbiddenAddress"),
+        ("port 0", with("https://op.test:0/"), "start: ForbiddenAddress"),
+        ("exempt loopback", with("https://127.0.0.1:8443/"), "GET https://127.0.0.1:8443/"),
+        ("private", with("https://10.0.0.1/"), "GET https://10.0.0.1/"),
+        ("state twice alike", with("https://op.test/?state=S&state=S"), "GET https://op.test/?state=S&state=S"),
+        ("states differ", with("https://op.test/?state=S&state=T"), "start: StateDiffers"),
+        ("answer's state differs", relay().answered_state("T"), "start: StateDiffers"),
+        ("redirect_uris differ", with("https://op.test/?redirect_uri=a:b&redirect_uri=a:c"), "start: RedirectUriDiffers"),
+        ("answer's redirect_uri differs", relay().answered("https://cb.test/other"), "start: RedirectUriDiffers"),
+        ("relative redirect_uri", with("https://op.test/?redirect_uri=/cb"), "start: BadRedirectUri"),
+    ] {
+        assert_eq!(walk(given, &[]), expected, "{name}");
+    }
+    let hidden = given(STATELESS, Delivery::Relay).answered_state("S");
+    assert_eq!(walk(hidden.clone(), &[to("https://cb.test/cb?code=C&state=S")]), "code C state S", "answer's state");
+    assert_eq!(walk(hidden, &[to("https://cb.test/cb?code=C")]), "state_mismatch", "answer's state is expected");
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn loops_and_limits() {
+    let chain = |length: usize| (0..length).map(|hop| to(&format!("/{hop}"))).collect::<Vec<_>>();
+    let then = |length: usize, last: Reply| [chain(length), vec![last]].concat();
+    let follow = || given(AUTH, Delivery::FollowThrough);
+    let callback = || to("https://cb.test/cb?code=C&state=S");
+    for (name, given, replies, expected) in [
+        ("15 redirects", relay(), chain(15), "GET https://op.test/14"),
+        ("16 redirects", relay(), chain(16), "too_many_redirects"),
+        ("the captured one is not counted", relay(), then(15, callback()), "code C state S"),
+        ("the fetched callback is", follow(), then(15, callback()), "too_many_redirects"),
+        ("and fits as the 15th", follow(), then(14, callback()), "GET https://cb.test/cb?code=C&state=S"),
+        ("to itself", relay(), vec![to(AUTH)], "redirect_loop"),
+        ("to itself but for the fragment", relay(), vec![to("#again")], "redirect_loop"),
+        ("there and back", relay(), vec![to("/c"), to("/d"), to("/c")], "redirect_loop"),
+        ("other query", relay(), vec![to("/c"), to("/c?1")], "GET https://op.test/c?1"),
+        ("a new cookie makes it another request", relay(), vec![to("/c"), to("/c").setting("n=1")], "GET https://op.test/c cookie=n=1"),
+        ("the same cookie again does not", relay(), vec![to("/c").setting("n=1; Path=/"), to("/c").setting("n=1; Path=/")], "redirect_loop"),
+    ] {
+        assert_eq!(walk(given, &replies), expected, "{name}");
+    }
+}
+
+#[test]
+#[rustfmt::skip] // one row, one line
+fn cookies() {
+    for (name, replies, expected) in [
+        ("sent back", vec![to("/c").setting("s=1; Path=/")], "GET https://op.test/c cookie=s=1"),
+        ("not to another host", vec![to("https://x.test/").setting("s=1")], "GET https://x.test/"),
+        ("not to a subdomain", vec![to("https://x.op.test/").setting("s=1; Path=/")], "GET https://x.op.test/"),
+        ("to a subdomain by Domain", vec![to("https://x.op.test/").setting("s=1; Path=/; Domain=op.test")], "GET https://x.op.test/ cookie=s=1"),
+        ("Domain needs an inner dot", vec![to("/c").setting("s=1; Path=/; Domain=test")], "GET https://op.test/c"),
+        ("not outside its path", vec![to("/c").setting("s=1")], "GET https://op.test/c"),
+        ("longer path first", vec![to("/a/c").setting("s=1; Path=/").setting("t=2; Path=/a")], "GET https://op.test/a/c cookie=t=2; s=1"),
+        ("Secure not over http", vec![to("http://op.test/c").setting("s=1; Path=/; Secure")], "GET http://op.test/c"),
+        ("http sets no Secure", vec![to("http://op.test/"), to("https://op.test/c").setting("s=1; Path=/; Secure")], "GET https://op.test/c"),
+        ("http replaces no Secure", vec![to("http://op.test/").setting("s=1; Path=/; Secure"), to("https://op.test/c").setting("s=2; Path=/")], "GET https://op.test/c cookie=s=1"),
+        ("removed", vec![to("/c").setting("s=1; Path=/"), to("/d").setting("s=; Path=/; Max-Age=0")], "GET https://op.test/d"),
+    ] {
+        assert_eq!(walk(relay(), &replies), expected, "{name}");
+    }
+}
+
+#[test]
+fn cookies_of_the_backend_come_along_to_its_callback() {
+    let jar = CookieJar::new();
+    let session = HeaderValue::from_static("sid=1; Path=/; Secure; HttpOnly");
+    jar.store(&Url::parse("https://cb.test/start").unwrap(), [&session].into_iter(), &Redactor::new());
+    let (mut walk, request) = given(AUTH, Delivery::FollowThrough).begin(jar).unwrap();
+    assert!(request.cookie.is_none());
+    let reply = to("https://cb.test/cb?code=C&state=S");
+    let Next::Follow(request) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("follow") };
+    assert_eq!(request.cookie.unwrap().expose_secret(), "sid=1");
+}
+
+#[test]
+fn a_page_leaves_its_title_and_no_secret() {
+    let (mut walk, _) =
+        given(&AUTH.replace("state=S", "state=topsecret"), Delivery::Relay).begin(CookieJar::new()).unwrap();
+    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
+    let page = "<html><head><title>\n Sign in\u{7}, TopSecret </title>";
+    assert!(matches!(walk.on_body(page.as_bytes()), Err(Failure::UnexpectedPage)));
+    assert_eq!(walk.title(), Some("Sign in, •••"));
+}
+
+#[test]
+fn what_went_by_is_known_to_the_redactor() {
+    let redactor = Redactor::new();
+    let start = Start {
+        auth_url: "https://op.test/?nonce=in-the-auth-url#in-its-fragment".to_owned(),
+        redirect_uri: None,
+        state: Some("state-of-the-answer".to_owned()),
+        session: Some("session-of-the-answer".into()),
+    };
+    let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
+    let reply =
+        to("/?token=in-a-query#in-a-fragment").setting("s=in-a-cookie").setting("t=in-no-cookie; Domain=x.test");
+    assert!(matches!(walk.on_head(&Head { status: 302, headers: &reply.headers }), Next::Follow(_)));
+    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
+    let json = br#"{"code":"code-in-json","state":"state-of-the-answer"}"#;
+    assert!(matches!(walk.on_body(json), Ok(Answer::Code { .. })));
+    for secret in [
+        "in-the-auth-url",
+        "in-its-fragment",
+        "state-of-the-answer",
+        "session-of-the-answer",
+        "in-a-query",
+        "in-a-fragment",
+        "in-a-cookie",
+        "in-no-cookie",
+        "code-in-json",
+    ] {
+        assert_eq!(redactor.redact(secret), "•••", "{secret}");
+    }
+}
+
+#[test]
+fn a_state_that_nobody_asked_for_is_a_secret_too() {
+    let redactor = Redactor::new();
+    let start = Start { auth_url: "https://op.test/".to_owned(), redirect_uri: None, state: None, session: None };
+    let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
+    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
+    assert!(walk.on_body(br#"{"code":"C","state":"unasked"}"#).is_ok());
+    assert_eq!(redactor.redact("unasked"), "•••");
+}
+
+#[test]
+fn debug_prints_no_secret() {
+    let (mut walk, request) = relay().begin(CookieJar::new()).unwrap();
+    let reply = to("https://cb.test/cb?error=e&state=S&error_description=topsecret");
+    let Next::Fail(denied) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("denied") };
+    let code = Answer::Code { code: "topsecret".into(), state: Some("topsecret".into()) };
+    let body = Answer::Callback { status: 200, body: b"topsecret".to_vec() };
+    let printed = format!("{request:?} {denied:?} {code:?} {body:?}");
+    assert!(
+        !printed.contains("topsecret") && !printed.contains("116, 111, 112") && !printed.contains("state="),
+        "{printed}"
+    );
+}
+
+// ---- whatever the peers say ---------------------------------------------------------------------------------------------
+
+fn location() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "https:",
+        "http:",
+        "myapp:",
+        "//",
+        "/",
+        "\\",
+        "@",
+        "op.test",
+        "cb.test",
+        "/cb",
+        "127.0.0.1",
+        "[::1]",
+        "2130706433",
+        ":0",
+        ":8443",
+        "?",
+        "#",
+        "code=C",
+        "&state=S",
+        "&state=T",
+        "error=e",
+        "%2e%2e",
+        "\t",
+        " ",
+        "\u{e9}",
+        "..",
+    ]);
+    prop_oneof![
+        3 => prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat().into_bytes()),
+        2 => "/[a-z]{1,4}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..64),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let status =
+        prop_oneof![6 => prop::sample::select(vec![301, 302, 303, 307, 308]), 1 => 100_u16..=599, 1 => any::<u16>()];
+    let cookie = prop_oneof![
+        "[a-c]=[0-9]{1,2}(; Path=/)?(; Secure)?".prop_map(String::into_bytes),
+        prop::collection::vec(any::<u8>(), 0..64)
+    ];
+    let body = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..128),
+        r#"\{("(code|state|error|status)":("[CST]?"|1|400|null),?){0,3}\}"#.prop_map(String::into_bytes),
+        r"<title>\PC{0,100}".prop_map(String::into_bytes),
+    ];
+    let locations = prop::collection::vec(location(), 0..3);
+    let cookies = prop::collection::vec(cookie, 0..3);
+    (status, locations, cookies, body).prop_map(|(status, mut locations, cookies, body)| {
+        if status % 2 == 0 {
+            locations.truncate(1);
+        }
+        let mut headers = HeaderMap::new();
+        let locations = locations.into_iter().map(|value| (header::LOCATION, value));
+        for (name, value) in locations.chain(cookies.into_iter().map(|value| (header::SET_COOKIE, value))) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                headers.append(name, value);
+            }
+        }
+        Reply { status, headers, body }
+    })
+}
+
+fn assert_allowed(request: &Request, rules: &Rules) {
+    let url = &request.url;
+    let has = |name: &str| url.query_pairs().any(|(key, _)| key == name);
+    let ip = match url.host() {
+        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        Some(Host::Domain(_)) => None,
+        None => panic!("{url} without a host"),
+    };
+    assert!(url.scheme() == "https" || url.scheme() == "http" && rules.cleartext, "scheme of {url}");
+    assert!(url.scheme() == "https" || !(has("code") && has("state")), "code in cleartext {url}");
+    assert!(url.scheme() == "https" || url.host_str() != Some("cb.test"), "redirect_uri's host in cleartext {url}");
+    assert!(url.username().is_empty() && url.password().is_none(), "userinfo in {url}");
+    assert!(ip.is_none_or(|ip| !is_forbidden(ip) || url.port() == Some(8443)), "address of {url}");
+    assert!(url.fragment().is_none() && url.port() != Some(0), "{url}");
+    assert!(request.session.is_none(), "{url} gets the session, though nobody vouched for it");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_walk_ends_and_goes_only_where_it_may(
+        replies in prop::collection::vec(reply(), 20),
+        delivery in prop::sample::select(vec![Delivery::Relay, Delivery::FollowThrough, Delivery::NoCode]),
+        cleartext in any::<bool>(),
+    ) {
+        let mut given = given(AUTH, delivery);
+        given.rules.cleartext = cleartext;
+        let rules = given.rules.clone();
+        let (mut walk, request) = given.begin(CookieJar::new()).unwrap();
+        assert_allowed(&request, &rules);
+        let mut requests = 1;
+        for reply in &replies {
+            match walk.on_head(&Head { status: reply.status, headers: &reply.headers }) {
+                Next::Follow(request) => assert_allowed(&request, &rules),
+                Next::ReadBody => {
+                    let _ = walk.on_body(&reply.body);
+                    let title = walk.title().unwrap_or_default();
+                    prop_assert!(title.chars().count() <= 80 && !title.chars().any(char::is_control));
+                    break;
+                }
+                Next::Done(_) | Next::Fail(_) => break,
+            }
+            requests += 1;
+        }
+        prop_assert!(requests <= usize::from(rules.redirect_limit) + 1, "{requests} requests");
+    }
+
+    #[test]
+    fn any_start_answer_is_checked(auth_url in "\\PC{0,40}|https://\\PC{0,40}", redirect_uri in "\\PC{0,20}|myapp:\\PC{0,20}") {
+        let rules = relay().rules;
+        let start = Start { auth_url, redirect_uri: Some(redirect_uri), state: None, session: None };
+        if let Ok((_, request)) = Walk::begin(start, rules.clone(), CookieJar::new(), Redactor::new()) {
+            assert_allowed(&request, &rules);
+        }
+    }
+}
