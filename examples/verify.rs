@@ -14,8 +14,14 @@ use number_verify::{
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 
+const VERIFIED: u8 = 0;
+const NOT_VERIFIED: u8 = 1;
+const USAGE: u8 = 2;
+const FAILED: u8 = 3;
+
 /// Verifies a phone number over a bound network interface.
 #[derive(Parser)]
+#[allow(clippy::struct_excessive_bools)] // flags
 struct Arguments {
     /// The phone number, in E.164 form; the default one belongs to the simulator's SIM
     #[arg(long, value_name = "E164", default_value = "+14155550100")]
@@ -94,7 +100,7 @@ fn main() -> ExitCode {
 
 fn usage(complaint: &str) -> ExitCode {
     eprintln!("verify: {complaint}; --help tells more");
-    ExitCode::from(2)
+    ExitCode::from(USAGE)
 }
 
 fn config(arguments: &Arguments) -> Result<Config, String> {
@@ -142,18 +148,21 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     };
     let verifier = match NumberVerifier::new(config, Arc::new(FixedNetwork(binding))) {
         Ok(verifier) => verifier,
-        Err(VerifyError::InvalidConfig { setting }) if setting != "root_certificates" => {
-            return usage(&VerifyError::InvalidConfig { setting }.to_string());
-        }
-        Err(error) => return report(arguments, Err(error), &Trace::default()),
+        Err(error) if is_bad_flag(&error, arguments) => return usage(&error.to_string()),
+        Err(error) => return ExitCode::from(report(arguments, Err(error), &Trace::default())),
     };
-    if arguments.prepare
-        && let Err(error) = verifier.prepare().await
-    {
-        eprintln!("prepare: {error}");
+    if arguments.prepare {
+        let prepared = tokio::select! {
+            prepared = verifier.prepare() => prepared,
+            _ = tokio::signal::ctrl_c() => {
+                return ExitCode::from(report(arguments, Err(VerifyError::Cancelled), &Trace::default()));
+            }
+        };
+        if let Err(error) = prepared {
+            eprintln!("prepare: {error}");
+        }
     }
-    let mut worst = ExitCode::SUCCESS;
-    let mut rank = 0;
+    let mut worst = VERIFIED;
     for _ in 0..arguments.repeat {
         let flow = verifier.begin(arguments.phone.clone(), Some(Arc::new(Narrator)));
         let result = tokio::select! {
@@ -165,24 +174,23 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
         };
         let cancelled = matches!(result, Err(VerifyError::Cancelled));
         let status = report(arguments, result.map(|verification| verification.verified()), &flow.trace());
-        let status_rank = if status == ExitCode::SUCCESS {
-            0
-        } else if status == ExitCode::from(1) {
-            1
-        } else {
-            3
-        };
-        if status_rank >= rank {
-            (worst, rank) = (status, status_rank);
-        }
+        worst = worst.max(status);
         if cancelled {
             break;
         }
     }
-    worst
+    ExitCode::from(worst)
 }
 
-fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trace) -> ExitCode {
+/// That the platform trusts nobody is not the caller's mistake.
+fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
+    match error {
+        VerifyError::InvalidConfig { setting } => setting != "root_certificates" || !arguments.root_ca.is_empty(),
+        _ => false,
+    }
+}
+
+fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trace) -> u8 {
     if arguments.json {
         let trace = trace.to_json();
         match &result {
@@ -198,9 +206,9 @@ fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trac
         }
     }
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(_) => ExitCode::from(3),
+        Ok(true) => VERIFIED,
+        Ok(false) => NOT_VERIFIED,
+        Err(_) => FAILED,
     }
 }
 

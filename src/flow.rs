@@ -7,15 +7,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
 
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
 use crate::backend::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, verdict};
 use crate::cellular::{Lease, SharedNetwork};
-use crate::config::{Cleartext, CodeDelivery, OperatorHeaders, Settings, invalid};
+use crate::config::{Cleartext, CodeDelivery, OperatorHeaders, Settings, invalid, phone_number};
 use crate::error::{AuthorizationCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
-use crate::recorder::Recorder;
+use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
 use crate::transport::{Network, Response, Timings, Transport, TransportError};
 
@@ -38,20 +37,27 @@ pub struct Verdict {
 }
 
 impl<N: Network> Verifier<N> {
-    /// Runs one flow for this number (E.164). `alive` is held until the network is released.
+    /// Runs one flow for the number as it was typed. `alive` is held until the network is released.
     pub async fn verify(
         &self,
-        number: SecretString,
+        typed: SecretString,
         record: &Recorder,
         alive: impl Send + 'static,
     ) -> Result<Verdict, VerifyError> {
+        let _end = record.end_on_drop();
+        let number = phone_number(typed.expose_secret())?;
         let deadline = Instant::now() + self.settings.overall;
         let flow = Flow::new(self, record, deadline, &number);
         let outcome = timeout_at(deadline, flow.run(number, alive)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
-        record.ended();
-        outcome
+        outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }))
     }
+}
+
+/// What `start` brought, checked.
+struct Started {
+    walk: Walk,
+    request: Request,
+    session: Option<SecretString>,
 }
 
 struct Flow<'a, N: Network> {
@@ -73,17 +79,20 @@ impl<'a, N: Network> Flow<'a, N> {
 
     async fn run(&self, number: SecretString, alive: impl Send + 'static) -> Result<Verdict, VerifyError> {
         let lease = self.verifier.network.lease(alive);
-        let (start, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
-        let answer = self.authorize(&start, &transport).await?;
-        self.complete(&start, answer).await
+        let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
+        let answer = self.authorize(started.walk, started.request, &transport).await?;
+        self.complete(started.session, answer).await
     }
 
-    async fn start(&self, phone_number: SecretString) -> Result<Arc<AuthorizationStart>, VerifyError> {
+    async fn start(&self, phone_number: SecretString) -> Result<Started, VerifyError> {
         self.record.step_began(Step::Start);
         let request = StartRequest { phone_number, call: self.call() };
         let start = self.verifier.backend.start(Arc::new(request)).await.map_err(|error| error.at(Step::Start))?;
+        let (walk, request) =
+            Walk::begin(walk_start(&start), self.rules(), self.cookies.clone(), self.redactor.clone())
+                .map_err(|_| BackendError::MalformedAnswer { status: None }.at(Step::Start))?;
         self.record.step_ended(Step::Start);
-        Ok(start)
+        Ok(Started { walk, request, session: start.session.clone() })
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
@@ -94,49 +103,53 @@ impl<'a, N: Network> Flow<'a, N> {
         Ok(transport)
     }
 
-    async fn authorize(&self, start: &AuthorizationStart, transport: &Transport<N>) -> Result<Answer, VerifyError> {
-        let malformed = |_| BackendError::MalformedAnswer { status: None }.at(Step::Start);
-        let (mut walk, mut request) =
-            Walk::begin(walk_start(start), self.rules(), self.cookies.clone(), self.redactor.clone())
-                .map_err(malformed)?;
+    async fn authorize(
+        &self,
+        mut walk: Walk,
+        mut request: Request,
+        transport: &Transport<N>,
+    ) -> Result<Answer, VerifyError> {
         self.record.step_began(Step::Authorize);
+        let first = request.url.origin();
         loop {
-            let hop = self.begin_hop(&request.url);
-            let mut timings = Timings::default();
-            let response = transport.get(&request.url, self.headers(&request, hop.index), &mut timings).await;
-            let status = response.as_ref().ok().map(|response| response.status().as_u16());
-            self.record.hop(status, &timings, None);
-            let response = response.map_err(|error| hop.transport(error))?;
-            let next = walk.on_head(&Head { status: response.status().as_u16(), headers: response.headers() });
-            let answer = match next {
+            let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
+            let mut hop = self.record.hop_began(request.url.scheme(), host);
+            let headers = self.headers(&request, request.url.origin() == first);
+            let response = transport.get(&request.url, headers, &mut hop.timings).await;
+            let response = response.map_err(|error| transport_error(error, &hop))?;
+            let status = response.status().as_u16();
+            hop.status = Some(status);
+            let answer = match walk.on_head(&Head { status, headers: response.headers() }) {
                 Next::Follow(next) => {
-                    leave(response, self.record, &mut timings);
+                    response.leave(&mut hop.timings);
+                    hop.answered();
                     request = next;
                     continue;
                 }
                 Next::Done(answer) => {
-                    leave(response, self.record, &mut timings);
+                    response.leave(&mut hop.timings);
+                    hop.answered();
                     Ok(answer)
                 }
                 Next::Fail(failure) => {
-                    self.record.hop_answered();
+                    hop.answered();
                     Err(failure)
                 }
                 Next::ReadBody => {
-                    self.record.hop_answered();
-                    let body = read(response, &mut timings).await;
-                    let answer = body.map(|body| walk.on_body(&body));
-                    self.record.hop(status, &timings, walk.title().map(str::to_owned));
-                    answer.map_err(|error| hop.transport(error))?
+                    hop.answered();
+                    let body = read(response, &mut hop.timings).await.map_err(|error| transport_error(error, &hop))?;
+                    let answer = walk.on_body(&body);
+                    hop.page_title = walk.title().map(str::to_owned);
+                    answer
                 }
             };
-            let answer = answer.map_err(|failure| hop.failure(failure))?;
+            let answer = answer.map_err(|failure| walk_error(failure, &hop))?;
             self.record.step_ended(Step::Authorize);
             return Ok(answer);
         }
     }
 
-    async fn complete(&self, start: &AuthorizationStart, answer: Answer) -> Result<Verdict, VerifyError> {
+    async fn complete(&self, session: Option<SecretString>, answer: Answer) -> Result<Verdict, VerifyError> {
         let (code, state) = match answer {
             Answer::Code { code, state } => (Some(code), state),
             Answer::Ended => (None, None),
@@ -149,7 +162,7 @@ impl<'a, N: Network> Flow<'a, N> {
             }
         };
         self.record.step_began(Step::Complete);
-        let request = CompletionRequest { code, state, session: start.session.clone(), call: self.call() };
+        let request = CompletionRequest { code, state, session, call: self.call() };
         let answer =
             self.verifier.backend.complete(Arc::new(request)).await.map_err(|error| error.at(Step::Complete))?;
         let verdict = self.verdict(answer.into_bytes(), None)?;
@@ -192,13 +205,8 @@ impl<'a, N: Network> Flow<'a, N> {
         }
     }
 
-    fn begin_hop(&self, url: &Url) -> HopId {
-        let host = self.redactor.redact_host(url.host_str().unwrap_or_default());
-        HopId { index: self.record.hop_began(url.scheme(), host.clone()), host }
-    }
-
     /// gzip is asked for on https only: on plain http a middlebox may want to read along.
-    fn headers(&self, request: &Request, hop: u32) -> HeaderMap {
+    fn headers(&self, request: &Request, to_first_origin: bool) -> HeaderMap {
         let settings = &self.verifier.settings;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
@@ -206,7 +214,7 @@ impl<'a, N: Network> Flow<'a, N> {
         if request.url.scheme() == "https" {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        if hop == 1 || settings.operator_headers_to == OperatorHeaders::AllHosts {
+        if to_first_origin || settings.operator_headers_to == OperatorHeaders::AllHosts {
             headers.extend(settings.operator_headers.clone());
         }
         let own = [("cookie", &request.cookie), ("x-number-verify-session", &request.session)];
@@ -231,14 +239,6 @@ fn walk_start(start: &AuthorizationStart) -> Start {
     }
 }
 
-/// The next request does not wait for the rest of this answer.
-fn leave(response: Response, record: &Recorder, timings: &mut Timings) {
-    let status = response.status().as_u16();
-    response.leave(timings);
-    record.hop(Some(status), timings, None);
-    record.hop_answered();
-}
-
 /// A page of an error that is too large to look at is still that error.
 async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
@@ -248,68 +248,56 @@ async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, Tran
     }
 }
 
-/// Which request an error is about.
-struct HopId {
-    index: u32,
-    host: String,
+fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {
+    let cause = match error {
+        TransportError::NetworkGone => {
+            return VerifyError::CellularUnavailable { cause: CellularCause::InterfaceDown };
+        }
+        TransportError::NoNameServer => return invalid("dns_servers"),
+        TransportError::Tls { alert } => return authorization_error(hop, AuthorizationCause::Tls, None, alert),
+        TransportError::Dns => AuthorizationCause::Dns,
+        TransportError::ForbiddenAddress => AuthorizationCause::ForbiddenRedirect,
+        TransportError::Connect => AuthorizationCause::Connect,
+        TransportError::Timeout => AuthorizationCause::Timeout,
+        TransportError::Closed => AuthorizationCause::Closed,
+        TransportError::BadUrl => AuthorizationCause::BadLocation,
+        TransportError::MalformedResponse => AuthorizationCause::MalformedResponse,
+        TransportError::TooLarge => AuthorizationCause::TooLarge,
+    };
+    authorization_error(hop, cause, None, None)
 }
 
-impl HopId {
-    fn transport(&self, error: TransportError) -> VerifyError {
-        let cause = match error {
-            TransportError::NetworkGone => {
-                return VerifyError::CellularUnavailable { cause: CellularCause::InterfaceDown };
-            }
-            TransportError::NoNameServer => return invalid("dns_servers"),
-            TransportError::Tls { alert } => {
-                return self.error(AuthorizationCause::Tls, None, alert);
-            }
-            TransportError::Dns => AuthorizationCause::Dns,
-            TransportError::ForbiddenAddress => AuthorizationCause::ForbiddenRedirect,
-            TransportError::Connect => AuthorizationCause::Connect,
-            TransportError::Timeout => AuthorizationCause::Timeout,
-            TransportError::Closed => AuthorizationCause::Closed,
-            TransportError::BadUrl => AuthorizationCause::BadLocation,
-            TransportError::MalformedResponse => AuthorizationCause::MalformedResponse,
-            TransportError::TooLarge => AuthorizationCause::TooLarge,
-        };
-        self.error(cause, None, None)
-    }
+fn walk_error(failure: Failure, hop: &HopRecord<'_>) -> VerifyError {
+    let (index, host) = (hop.index, hop.host.clone());
+    let cause = match failure {
+        Failure::StateMismatch => return VerifyError::StateMismatch { hop: index, host },
+        Failure::Denied(denial) => {
+            let description = denial.description.map(OperatorMessage::new);
+            return VerifyError::DeniedByOperator { error: denial.error, description, hop: index, host };
+        }
+        Failure::LostRedirectUri => {
+            let (cause, advice) = (AuthorizationCause::MalformedResponse, Fallback::FixIntegration);
+            return VerifyError::Authorization { hop: index, host, cause, status: None, alert: None, advice };
+        }
+        Failure::HttpStatus(status) => {
+            return authorization_error(hop, AuthorizationCause::HttpStatus, Some(status), None);
+        }
+        Failure::BadLocation => AuthorizationCause::BadLocation,
+        Failure::ForbiddenRedirect => AuthorizationCause::ForbiddenRedirect,
+        Failure::TooManyRedirects => AuthorizationCause::TooManyRedirects,
+        Failure::RedirectLoop => AuthorizationCause::RedirectLoop,
+        Failure::UnexpectedPage => AuthorizationCause::UnexpectedPage,
+        Failure::MalformedResponse => AuthorizationCause::MalformedResponse,
+    };
+    authorization_error(hop, cause, None, None)
+}
 
-    fn failure(&self, failure: Failure) -> VerifyError {
-        let cause = match failure {
-            Failure::StateMismatch => return VerifyError::StateMismatch { hop: self.index, host: self.host.clone() },
-            Failure::Denied(denial) => {
-                return VerifyError::DeniedByOperator {
-                    error: denial.error,
-                    description: denial.description.map(OperatorMessage::new),
-                    hop: self.index,
-                    host: self.host.clone(),
-                };
-            }
-            Failure::HttpStatus(status) => return self.error(AuthorizationCause::HttpStatus, Some(status), None),
-            Failure::LostRedirectUri => {
-                return VerifyError::Authorization {
-                    hop: self.index,
-                    host: self.host.clone(),
-                    cause: AuthorizationCause::MalformedResponse,
-                    status: None,
-                    alert: None,
-                    advice: Fallback::FixIntegration,
-                };
-            }
-            Failure::BadLocation => AuthorizationCause::BadLocation,
-            Failure::ForbiddenRedirect => AuthorizationCause::ForbiddenRedirect,
-            Failure::TooManyRedirects => AuthorizationCause::TooManyRedirects,
-            Failure::RedirectLoop => AuthorizationCause::RedirectLoop,
-            Failure::UnexpectedPage => AuthorizationCause::UnexpectedPage,
-            Failure::MalformedResponse => AuthorizationCause::MalformedResponse,
-        };
-        self.error(cause, None, None)
-    }
-
-    fn error(&self, cause: AuthorizationCause, status: Option<u16>, alert: Option<String>) -> VerifyError {
-        let advice = cause.fallback(status);
-        VerifyError::Authorization { hop: self.index, host: self.host.clone(), cause, status, alert, advice }
-    }
+fn authorization_error(
+    hop: &HopRecord<'_>,
+    cause: AuthorizationCause,
+    status: Option<u16>,
+    alert: Option<String>,
+) -> VerifyError {
+    let advice = cause.fallback(status);
+    VerifyError::Authorization { hop: hop.index, host: hop.host.clone(), cause, status, alert, advice }
 }

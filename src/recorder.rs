@@ -65,40 +65,29 @@ impl Recorder {
         self.lock().trace.network = Some(kind);
     }
 
-    /// Returns the index of the request.
-    pub(crate) fn hop_began(&self, scheme: &str, host: String) -> u32 {
+    /// A request begins. What becomes of it is written down when the returned record is dropped.
+    pub(crate) fn hop_began(&self, scheme: &str, host: String) -> HopRecord<'_> {
         let hops = &mut self.lock().trace.hops;
         let index = u32::try_from(hops.len()).unwrap_or(u32::MAX).saturating_add(1);
-        hops.push(Hop { index, scheme: scheme.to_owned(), host, ..Hop::default() });
-        index
+        hops.push(Hop { index, scheme: scheme.to_owned(), host: host.clone(), ..Hop::default() });
+        HopRecord { recorder: self, index, host, status: None, timings: Timings::default(), page_title: None }
     }
 
-    /// What is known of the last request, whether it was answered or not.
-    pub(crate) fn hop(&self, status: Option<u16>, timings: &Timings, page_title: Option<String>) {
-        if let Some(hop) = self.lock().trace.hops.last_mut() {
-            hop.status = status;
-            hop.dns_ms = timings.dns.map(ms);
-            hop.connect_ms = timings.connect.map(ms);
-            hop.tls_ms = timings.tls.map(ms);
-            hop.first_byte_ms = timings.first_byte.map(ms);
-            hop.reused = timings.reused;
-            hop.tls_resumed = timings.tls_resumed;
-            hop.bytes_in = timings.bytes_in;
-            hop.bytes_out = timings.bytes_out;
-            hop.page_title = page_title;
-        }
-    }
+    /// Ends the record with the flow, also where that is cancelled.
+    pub(crate) fn end_on_drop(&self) -> impl Drop {
+        struct End<'a>(&'a Recorder);
 
-    /// Tells the listener of the last request.
-    pub(crate) fn hop_answered(&self) {
-        let hop = self.lock().trace.hops.last().cloned();
-        if let Some(hop) = hop {
-            self.tell(Progress::HopAnswered { hop, at_ms: self.at_ms() });
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.ended();
+            }
         }
+
+        End(self)
     }
 
     /// The flow is over; steps that still run have failed, and their time is kept.
-    pub(crate) fn ended(&self) {
+    fn ended(&self) {
         let mut inner = self.lock();
         for (step, _) in inner.running.clone() {
             inner.end(step);
@@ -121,6 +110,47 @@ impl Recorder {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request, as far as it came.
+pub(crate) struct HopRecord<'a> {
+    recorder: &'a Recorder,
+    pub(crate) index: u32,
+    pub(crate) host: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) timings: Timings,
+    pub(crate) page_title: Option<String>,
+}
+
+impl HopRecord<'_> {
+    /// Tells the listener.
+    pub(crate) fn answered(&self) {
+        if let Some(hop) = self.write() {
+            self.recorder.tell(Progress::HopAnswered { hop, at_ms: self.recorder.at_ms() });
+        }
+    }
+
+    fn write(&self) -> Option<Hop> {
+        let mut inner = self.recorder.lock();
+        let hop = inner.trace.hops.iter_mut().find(|hop| hop.index == self.index)?;
+        hop.status = self.status;
+        hop.dns_ms = self.timings.dns.map(ms);
+        hop.connect_ms = self.timings.connect.map(ms);
+        hop.tls_ms = self.timings.tls.map(ms);
+        hop.first_byte_ms = self.timings.first_byte.map(ms);
+        hop.reused = self.timings.reused;
+        hop.tls_resumed = self.timings.tls_resumed;
+        hop.bytes_in = self.timings.bytes_in;
+        hop.bytes_out = self.timings.bytes_out;
+        hop.page_title.clone_from(&self.page_title);
+        Some(hop.clone())
+    }
+}
+
+impl Drop for HopRecord<'_> {
+    fn drop(&mut self) {
+        self.write();
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::backend::Backend;
 use crate::backend::http::HttpBackend;
 use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
-use crate::config::{Config, Settings, invalid, phone_number};
+use crate::config::{Config, Settings, invalid};
 use crate::error::{CellularCause, VerifyError};
 use crate::flow::{Verdict, Verifier};
 use crate::progress::ProgressListener;
@@ -36,7 +36,7 @@ pub struct NumberVerifier {
     prepared: Mutex<JoinSet<()>>,
 }
 
-/// One running verification.
+/// One running verification. Letting go of it cancels it.
 #[derive(uniffi::Object)]
 pub struct VerificationFlow {
     outcome: watch::Receiver<Option<Outcome>>,
@@ -165,8 +165,7 @@ async fn run(
     record: Arc<Recorder>,
     alive: Alive,
 ) -> Outcome {
-    let number = phone_number(typed.expose_secret())?;
-    let verdict = verifier.verify(number, &record, alive).await?;
+    let verdict = verifier.verify(typed, &record, alive).await?;
     Ok(Arc::new(Verification { verdict, trace: record.trace() }))
 }
 
@@ -193,6 +192,13 @@ impl VerificationFlow {
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.record.trace()
+    }
+}
+
+/// Nobody can ask for the result any more.
+impl Drop for VerificationFlow {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

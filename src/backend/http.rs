@@ -21,6 +21,8 @@ use crate::config::{FieldNames, Settings};
 
 /// More than a verdict ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;
+/// A flow's two calls share a connection; a later flow may be on another network, where an old one hangs.
+const IDLE: Duration = Duration::from_secs(20);
 /// Many phones are told the same `Retry-After`; they must not all come back at once.
 const JITTER_MS: u32 = 250;
 
@@ -48,6 +50,7 @@ impl HttpBackend {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
+            .pool_idle_timeout(IDLE)
             .user_agent(settings.user_agent.clone());
         let (host, port) = (settings.start_url.host_str(), settings.start_url.port_or_known_default());
         if let (Some(host), Some(port)) = (host, port)
@@ -83,12 +86,12 @@ impl HttpBackend {
             if !(may_wait && matches!(answer.status, 429 | 503)) {
                 return Ok(answer);
             }
-            let Some(wait) = retry_after(&answer.headers).map(with_jitter) else { return Ok(answer) };
-            if Instant::now() + wait >= call.deadline {
-                return Ok(answer);
+            let time_left = call.deadline.saturating_duration_since(Instant::now());
+            match retry_after(&answer.headers).map(with_jitter) {
+                Some(wait) if wait < time_left => sleep(wait).await,
+                _ => return Ok(answer),
             }
             may_wait = false;
-            sleep(wait).await;
         }
     }
 

@@ -74,7 +74,16 @@ async fn dial_name<N: Network>(
     let mut first_attempt = None;
     let mut failure = TransportError::Dns;
     loop {
-        let may_attempt = !waiting.is_empty();
+        if Instant::now() >= next_attempt
+            && let Some(ip) = waiting.next()
+        {
+            first_attempt.get_or_insert_with(|| {
+                timings.dns = Some(began.elapsed());
+                Instant::now()
+            });
+            attempts.push(network.connect(SocketAddr::new(ip, port)));
+            next_attempt = Instant::now() + ATTEMPT_DELAY;
+        }
         tokio::select! {
             biased;
             Some(outcome) = attempts.next() => match outcome {
@@ -87,34 +96,25 @@ async fn dial_name<N: Network>(
                     next_attempt = Instant::now();
                 }
             },
-            Some((family, answer)) = lookups.next() => match answer {
-                Ok(addresses) => {
-                    let found = addresses.len();
-                    let usable = addresses.into_iter().filter(|ip| allowed.contains(name, port) || !is_forbidden(*ip));
-                    waiting.add(family, usable);
-                    if waiting.is_empty() && first_attempt.is_none() && found > 0 {
-                        failure = TransportError::ForbiddenAddress;
+            Some((family, answer)) = lookups.next() => {
+                match answer {
+                    Ok(addresses) => {
+                        let found = !addresses.is_empty();
+                        let usable = |ip: &IpAddr| allowed.contains(name, port) || !is_forbidden(*ip);
+                        waiting.add(family, addresses.into_iter().filter(usable));
+                        if found && waiting.is_empty() && first_attempt.is_none() {
+                            failure = TransportError::ForbiddenAddress;
+                        }
                     }
-                    if family == Family::V4 && !lookups.is_empty() && first_attempt.is_none() {
-                        next_attempt = Instant::now() + RESOLUTION_DELAY;
-                    } else if first_attempt.is_none() {
-                        next_attempt = Instant::now();
-                    }
+                    Err(NetworkError::Failed | NetworkError::Unreachable) => {}
+                    Err(error) => failure = TransportError::from(error),
                 }
-                Err(NetworkError::Failed | NetworkError::Unreachable) if first_attempt.is_none() => next_attempt = Instant::now(),
-                Err(NetworkError::Failed | NetworkError::Unreachable) => {}
-                Err(error) => failure = TransportError::from(error),
-            },
-            () = sleep_until(next_attempt), if may_attempt => {
-                if let Some(ip) = waiting.next() {
-                    first_attempt.get_or_insert_with(|| {
-                        timings.dns = Some(began.elapsed());
-                        Instant::now()
-                    });
-                    attempts.push(network.connect(SocketAddr::new(ip, port)));
-                    next_attempt = Instant::now() + ATTEMPT_DELAY;
+                if first_attempt.is_none() {
+                    let waits_for_v6 = family == Family::V4 && !lookups.is_empty();
+                    next_attempt = Instant::now() + if waits_for_v6 { RESOLUTION_DELAY } else { Duration::ZERO };
                 }
             }
+            () = sleep_until(next_attempt), if !waiting.is_empty() => {}
             else => {
                 if first_attempt.is_none() {
                     timings.dns = Some(began.elapsed());

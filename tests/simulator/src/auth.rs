@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Form, Json, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::server::Peer;
 use crate::world::{Knowledge, Operator, Place, Transaction, World};
 
 type Parameters = Query<HashMap<String, String>>;
@@ -27,11 +26,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 }
 
 /// Picks the operator. Glide does so by the number and the address; here the auth URL says it.
-async fn authorize(
-    State(world): State<Arc<World>>,
-    Extension(Peer(_)): Extension<Peer>,
-    Query(query): Parameters,
-) -> Response {
+async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
     let parameter = |name: &str| query.get(name).cloned();
     let (Some(state), Some("code")) = (parameter("state"), query.get("response_type").map(String::as_str)) else {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
@@ -69,12 +64,11 @@ async fn callback(State(world): State<Arc<World>>, Query(query): Parameters) -> 
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     };
     let number = query.get("code").and_then(|code| known.redeem(code));
-    let mut answer = match number {
-        Some(number) => vec![("code", known.grant(number))],
-        None => {
-            let error = query.get("error").cloned().unwrap_or_else(|| "server_error".to_owned());
-            vec![("error", error), ("error_description", "The subscriber could not be identified.".to_owned())]
-        }
+    let mut answer = if let Some(number) = number {
+        vec![("code", known.grant(number))]
+    } else {
+        let error = query.get("error").cloned().unwrap_or_else(|| "server_error".to_owned());
+        vec![("error", error), ("error_description", "The subscriber could not be identified.".to_owned())]
     };
     answer.push(("state", transaction.state));
     match transaction.redirect_uri.filter(|_| !transaction.json).map(|uri| Url::parse(&uri)) {

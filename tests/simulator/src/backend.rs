@@ -4,6 +4,7 @@
 //! called `start`; without, the session is burnt, since somebody's phone was sent to somebody else's auth URL.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,8 +28,8 @@ enum Kind {
 
 pub(crate) fn router(world: Arc<World>) -> Router {
     let routes = |kind| {
-        let start = move |world, operator, headers, body| start(kind, world, operator, headers, body);
-        let callback = move |world, query, headers| callback(kind, world, query, headers);
+        let start = move |world, operator, headers, body| ready(start(kind, world, operator, headers, body));
+        let callback = move |world, query, headers| ready(callback(kind, world, query, headers));
         Router::new()
             .route("/{operator}/start", post(start))
             .route("/{operator}/complete", post(complete))
@@ -41,7 +42,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .with_state(world)
 }
 
-async fn start(
+fn start(
     kind: Kind,
     State(world): State<Arc<World>>,
     Path(operator): Path<String>,
@@ -150,7 +151,7 @@ fn check(known: &mut Knowledge, code: &str, number: &str) -> Result<bool, Refusa
     Ok(known.redeem(&token).is_some_and(|sim| sim == number))
 }
 
-async fn callback(
+fn callback(
     kind: Kind,
     State(world): State<Arc<World>>,
     Query(query): Query<HashMap<String, String>>,

@@ -27,6 +27,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+pub use crate::server::Sockets;
 pub use crate::world::{Operator, Recorded, Sim};
 use crate::world::{Place, World};
 
@@ -73,9 +74,15 @@ pub struct Simulator {
 impl Simulator {
     /// Starts it on a thread of its own; it is ready when this returns.
     pub fn start(options: Options) -> io::Result<Self> {
+        let sockets = Sockets::bind(&options)?;
+        Self::start_in(options, vec![sockets])
+    }
+
+    /// The same in several networks at once, with the same addresses and ports in each.
+    pub fn start_in(options: Options, networks: Vec<Sockets>) -> io::Result<Self> {
         let certificates = certificates::make().map_err(io::Error::other)?;
-        let listeners = server::Listeners::bind(&options)?;
-        let world = Arc::new(World::new(options, listeners.https_port, listeners.http_port));
+        let ports = networks.first().map_or((0, 0), |sockets| (sockets.https_port, sockets.http_port));
+        let world = Arc::new(World::new(options, ports.0, ports.1));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = {
@@ -83,7 +90,7 @@ impl Simulator {
             thread::Builder::new().name("simulator".to_owned()).spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = server::serve(listeners, world, certificates.config) => {}
+                        () = server::serve(networks, world, certificates.config) => {}
                         _ = stopped => {}
                     }
                 });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,21 +28,27 @@ use crate::{Options, auth, backend, dns, operators};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-pub(crate) struct Listeners {
+/// The listening sockets of a simulator in one network. They belong to the network namespace of the thread that bound them.
+#[derive(Debug)]
+pub struct Sockets {
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
     https: Vec<StdListener>,
     http: Vec<StdListener>,
-    dns: Option<std::net::UdpSocket>,
+    dns: Option<StdUdpSocket>,
 }
 
-impl Listeners {
-    pub(crate) fn bind(options: &Options) -> io::Result<Self> {
+impl Sockets {
+    /// Binds what these options ask for.
+    pub fn bind(options: &Options) -> io::Result<Self> {
         let mut addresses = vec![options.operator_address, options.backend_address];
         addresses.dedup();
         let (https, https_port) = listen(&addresses, options.https_port)?;
         let (http, http_port) = listen(&addresses, options.http_port)?;
-        let dns = options.dns.map(std::net::UdpSocket::bind).transpose()?;
+        let dns = options.dns.map(StdUdpSocket::bind).transpose()?;
+        if let Some(socket) = &dns {
+            socket.set_nonblocking(true)?;
+        }
         Ok(Self { https_port, http_port, https, http, dns })
     }
 }
@@ -62,20 +68,20 @@ fn listen(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>, u16)
 
 type Routes = Arc<HashMap<Place, Router>>;
 
-pub(crate) async fn serve(listeners: Listeners, world: Arc<World>, tls: Arc<ServerConfig>) {
+pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<ServerConfig>) {
     let routes: Routes = Arc::new(Place::all().map(|place| (place, router(place, &world))).collect());
     let mut tasks = JoinSet::new();
-    for listener in listeners.https {
-        tasks.spawn(accept(listener, Some(TlsAcceptor::from(tls.clone())), world.clone(), routes.clone()));
-    }
-    for listener in listeners.http {
-        tasks.spawn(accept(listener, None, world.clone(), routes.clone()));
-    }
-    if let Some(socket) = listeners.dns {
-        tasks.spawn(async move {
-            socket.set_nonblocking(true)?;
-            dns::serve(UdpSocket::from_std(socket)?, &world).await
-        });
+    for sockets in networks {
+        for listener in sockets.https {
+            tasks.spawn(accept(listener, Some(TlsAcceptor::from(tls.clone())), world.clone(), routes.clone()));
+        }
+        for listener in sockets.http {
+            tasks.spawn(accept(listener, None, world.clone(), routes.clone()));
+        }
+        if let Some(socket) = sockets.dns {
+            let world = world.clone();
+            tasks.spawn(async move { dns::serve(UdpSocket::from_std(socket)?, &world).await });
+        }
     }
     while let Some(ended) = tasks.join_next().await {
         if let Ok(Err(error)) = ended {

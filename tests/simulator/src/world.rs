@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::Options;
 
 /// How long codes and stored answers live.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
+pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
 
 /// An operator and its habits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
