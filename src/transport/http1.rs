@@ -43,7 +43,10 @@ pub(super) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
     /// Absent once it has ended.
     driver: Option<Driver>,
+    /// On the socket.
     counts: Arc<Counts>,
+    /// Above TLS: a session ticket or a `close_notify` is no answer.
+    http_counts: Arc<Counts>,
     tls_resumed: bool,
 }
 
@@ -56,13 +59,15 @@ pub(super) enum SendError {
 
 impl Connection {
     pub(super) async fn new(io: Box<dyn Io>, counts: Arc<Counts>, tls_resumed: bool) -> Result<Self, TransportError> {
+        let (io, http_counts) = Counted::new(io);
+        let io: Box<dyn Io> = Box::new(io);
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_buf_size(2 * LIMIT)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| TransportError::Closed)?;
-        Ok(Self { sender, driver: Some(driver), counts, tls_resumed })
+        Ok(Self { sender, driver: Some(driver), counts, http_counts, tls_resumed })
     }
 
     pub(super) fn counts(&self) -> Arc<Counts> {
@@ -79,7 +84,7 @@ impl Connection {
     }
 
     pub(super) async fn send(mut self, request: Request<Empty<Bytes>>) -> Result<Answer, SendError> {
-        let (bytes_before, _) = self.counts.now();
+        let (bytes_before, _) = self.http_counts.now();
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -90,7 +95,7 @@ impl Connection {
                 check(&head).map_err(SendError::Failed)?;
                 Ok(Answer { head, body, connection: self })
             }
-            Err(error) => Err(match self.counts.now().0 - bytes_before {
+            Err(error) => Err(match self.http_counts.now().0 - bytes_before {
                 0 => SendError::BeforeFirstByte,
                 received if error.is_parse() && received > LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
                 _ => SendError::Failed(narrow(&error)),
@@ -284,7 +289,7 @@ fn narrow(error: &hyper::Error) -> TransportError {
     }
 }
 
-/// Bytes on a socket so far.
+/// Bytes so far.
 #[derive(Default)]
 pub(super) struct Counts {
     received: AtomicU64,
@@ -298,16 +303,16 @@ impl Counts {
     }
 }
 
-/// A socket that counts.
+/// A stream that counts.
 pub(super) struct Counted<S> {
-    socket: S,
+    stream: S,
     counts: Arc<Counts>,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn new(socket: S) -> (Self, Arc<Counts>) {
+    pub(super) fn new(stream: S) -> (Self, Arc<Counts>) {
         let counts = Arc::<Counts>::default();
-        (Self { socket, counts: counts.clone() }, counts)
+        (Self { stream, counts: counts.clone() }, counts)
     }
 
     fn count_sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -321,7 +326,7 @@ impl<S> Counted<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.counts.received.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
         read
     }
@@ -329,7 +334,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.count_sent(written)
     }
 
@@ -338,19 +343,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.count_sent(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,0 +1,202 @@
+//! Hosts that misbehave, at the first hop, on a new host and on a kept connection: each fault has its cause, the flow ends in
+//! bounded time, and the network is released once.
+
+use std::sync::Arc;
+
+use crate::flow::{Outcome, Phone, Setting};
+use crate::network::Door;
+use crate::script::{Chain, Instead};
+use crate::server::Reply;
+
+enum Fault {
+    /// For a host that was not met before.
+    Door(Door),
+    Reply(Reply),
+}
+
+fn send(text: &str) -> Fault {
+    Fault::Reply(Reply::Send(text.into()))
+}
+
+fn send_and_vanish(text: &str) -> Fault {
+    Fault::Reply(Reply::SendAndVanish(text.into()))
+}
+
+fn send_and_stall(text: &str) -> Fault {
+    Fault::Reply(Reply::SendAndStall(text.into()))
+}
+
+const HALF_A_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Le";
+const HALF_A_BODY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{\"code\":\"half";
+const HALF_A_CHUNK: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{\"code\":\"half";
+const UNTIL_CLOSE: &str = "HTTP/1.0 200 OK\r\n\r\n{\"code\":\"whole\"}";
+const TWO_LENGTHS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ";
+const LENGTH_AND_CHUNKED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+const OTHER_CODING: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n{}";
+const NUL: &str = "HTTP/1.1 200 OK\r\nX: a\u{0}b\r\nContent-Length: 2\r\n\r\n{}";
+const BROTLI: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}";
+const NO_GZIP: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}";
+const UPGRADE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
+const LIMIT: usize = 64 * 1024;
+
+fn body(length: usize) -> Fault {
+    send(&format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length)))
+}
+
+fn headers(count: usize, length: usize) -> Fault {
+    let line = format!("X-Filler: {}\r\n", "x".repeat(length));
+    send(&format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", line.repeat(count)))
+}
+
+#[rustfmt::skip] // one row, one line
+fn faults() -> Vec<(&'static str, Fault, &'static str)> {
+    vec![
+        ("unknown name", Fault::Door(Door::Unknown), "dns"),
+        ("refused", Fault::Door(Door::Refused), "connect"),
+        ("black hole", Fault::Door(Door::BlackHole), "timeout"),
+        ("reset", Fault::Reply(Reply::Reset), "closed"),
+        ("closed without an answer", Fault::Reply(Reply::SendAndClose(Vec::new())), "closed"),
+        ("vanished without an answer", send_and_vanish(""), "closed"),
+        ("stalled without an answer", send_and_stall(""), "timeout"),
+        ("stalled headers", send_and_stall(HALF_A_HEAD), "timeout"),
+        ("stalled body", send_and_stall(HALF_A_BODY), "timeout"),
+        ("truncated headers", send_and_vanish(HALF_A_HEAD), "closed"),
+        ("truncated body", send_and_vanish(HALF_A_BODY), "closed"),
+        ("truncated body, closed properly", Fault::Reply(Reply::SendAndClose(HALF_A_BODY.into())), "closed"),
+        ("truncated chunks", send_and_vanish(HALF_A_CHUNK), "closed"),
+        ("cut without close_notify", send_and_vanish(UNTIL_CLOSE), "closed"),
+        ("garbage", send("\u{1}\u{2} nonsense\r\n\r\n"), "malformed_response"),
+        ("NUL in a header", send(NUL), "malformed_response"),
+        ("two lengths", send(TWO_LENGTHS), "malformed_response"),
+        ("length and chunked", send(LENGTH_AND_CHUNKED), "malformed_response"),
+        ("other transfer coding", send(OTHER_CODING), "malformed_response"),
+        ("switching protocols", send(UPGRADE), "malformed_response"),
+        ("status 999", send("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), "malformed_response"),
+        ("unasked coding", send(BROTLI), "malformed_response"),
+        ("gzip that is none", send(NO_GZIP), "malformed_response"),
+        ("headers over 64 KiB", headers(70, 1000), "too_large"),
+        ("one endless header", headers(1, 200_000), "too_large"),
+        ("body over 64 KiB", body(LIMIT + 1), "too_large"),
+        ("a page of just 64 KiB", body(LIMIT), "unexpected_page"),
+        ("no content", send("HTTP/1.1 204 No Content\r\n\r\n"), "unexpected_page"),
+        ("server error", send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), "http_status"),
+        ("redirect to nowhere", send("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), "bad_location"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_has_its_cause() {
+    for (name, fault, cause) in faults() {
+        let hops: &[usize] = if matches!(fault, Fault::Door(_)) { &[1, 2] } else { &[1, 3] };
+        for &hop in hops {
+            let mut chain = Chain::new("S1");
+            match &fault {
+                Fault::Door(door) => chain.close(hop, *door),
+                Fault::Reply(reply) => chain.instead(hop, Instead::Always(reply.clone())),
+            }
+            let outcome = flow(chain).await;
+            let name = format!("{name} at hop {hop}");
+            let error = outcome.error_json();
+            assert_eq!((&error["kind"], &error["step"]), (&"authorization".into(), &"authorize".into()), "{name}");
+            assert_eq!((&error["cause"], &error["hop"]), (&cause.into(), &hop.into()), "{name}: {error}");
+            let may_pass = matches!(cause, "dns" | "connect" | "timeout" | "closed" | "http_status");
+            let fallback = if may_pass { "retry_later" } else { "use_another_channel" };
+            assert_eq!(error["fallback"], fallback, "{name}");
+            assert_eq!((outcome.acquired, outcome.released), (1, 1), "{name}");
+            assert_eq!(outcome.completed_with, None, "{name}");
+            let longest = if cause == "timeout" { 9_000 } else { 1_700 };
+            assert!(outcome.trace.total_ms <= longest, "{name} took {} ms", outcome.trace.total_ms);
+        }
+    }
+}
+
+/// What a redirect's body does is no matter: the next hop does not wait for it, on another connection if need be.
+#[tokio::test(start_paused = true)]
+async fn bodies_of_redirects_do_not_matter() {
+    const HEAD: &str = "HTTP/1.1 302 Found\r\nLocation: https://operator-a.test/consent?tx=9c1d77\r\nSet-Cookie: opsess=1b9d6bcd4f; Path=/";
+    for (name, reply, connections) in [
+        ("stalled", Reply::SendAndStall(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
+        ("cut", Reply::SendAndVanish(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
+        (
+            "over 64 KiB",
+            Reply::Send(format!("{HEAD}\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000)).into()),
+            4,
+        ),
+        ("none, and closed", Reply::SendAndClose(format!("{HEAD}\r\nContent-Length: 0\r\n\r\n").into()), 4),
+        ("unusable", Reply::Send(format!("{HEAD}\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\nfour").into()), 3),
+    ] {
+        let mut chain = Chain::new("S2");
+        chain.instead(4, Instead::Always(reply));
+        let outcome = flow(chain).await;
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
+        assert_eq!(outcome.connections.len(), connections, "{name}");
+        assert!(outcome.trace.total_ms < 2_500, "{name} took {} ms", outcome.trace.total_ms);
+    }
+}
+
+/// The server may not have seen the request: it is sent again, once, on a fresh connection.
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_that_dies_is_replaced_once() {
+    for (name, reply) in [
+        ("reset", Reply::Reset),
+        ("closed", Reply::SendAndClose(Vec::new())),
+        ("vanished", Reply::SendAndVanish(Vec::new())),
+    ] {
+        let mut chain = Chain::new("S1");
+        chain.instead(3, Instead::Once(reply.clone()));
+        let outcome = flow(chain).await;
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
+        assert_eq!(outcome.connections.len(), 3, "{name}");
+        assert!(!outcome.trace.hops[2].reused, "{name}");
+
+        let mut chain = Chain::new("S1");
+        chain.instead(1, Instead::Once(reply));
+        let outcome = flow(chain).await;
+        assert_eq!(outcome.error_json()["cause"], "closed", "{name} on a fresh connection is not repeated");
+        assert_eq!(outcome.connections.len(), 1, "{name}");
+    }
+}
+
+/// Answers that look odd and are fine.
+#[tokio::test(start_paused = true)]
+async fn odd_answers_that_are_fine() {
+    const JSON: &str = r#"{"code":"code-c0de"}"#;
+    let length = JSON.len();
+    for (name, reply) in [
+        (
+            "1xx first",
+            format!(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{JSON}"
+            ),
+        ),
+        (
+            "chunked with trailers",
+            format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nTrailer: X\r\n\r\n{length:x}\r\n{JSON}\r\n0\r\nX: 1\r\n\r\n"
+            ),
+        ),
+        (
+            "the same length twice",
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Length: {length}\r\n\r\n{JSON}"),
+        ),
+        (
+            "identity",
+            format!("HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: {length}\r\n\r\n{JSON}"),
+        ),
+    ] {
+        let mut chain = Chain::new("S1");
+        chain.instead(3, Instead::Always(Reply::Send(reply.into())));
+        let outcome = flow(chain).await;
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
+        assert_eq!(outcome.completed_with.as_deref(), Some("code-c0de"), "{name}");
+    }
+    let mut chain = Chain::new("S1");
+    let until_close = format!("HTTP/1.0 200 OK\r\n\r\n{JSON}");
+    chain.instead(3, Instead::Always(Reply::SendAndClose(until_close.into())));
+    assert_eq!(flow(chain).await.result.ok(), Some(true), "HTTP/1.0 until close");
+}
+
+async fn flow(chain: Chain) -> Outcome {
+    let auth_url = chain.auth_url();
+    Phone::new(Setting::new(Arc::new(chain), auth_url)).verify().await
+}

@@ -1,0 +1,168 @@
+//! One flow of the production code over the in-memory network, with a backend and a provider that wait as long as the test says.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use async_trait::async_trait;
+use number_verify::internals::{
+    Limits, Recorder, Settings, SharedNetwork, Transport, Verdict, Verifier, client_config,
+};
+use number_verify::{
+    AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
+    Config, NetworkBinding, StartRequest, Trace, VerifyError,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, sleep};
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::network::{Events, MemoryNetwork};
+use crate::pipe::Nagle;
+use crate::server::{CERTIFICATES, Hosts};
+
+/// What surrounds the hosts.
+pub struct Setting {
+    pub hosts: Arc<dyn Hosts>,
+    pub auth_url: String,
+    pub nagle: Nagle,
+    pub start_takes: Duration,
+    pub acquire_takes: Duration,
+    pub config: Config,
+}
+
+impl Setting {
+    pub fn new(hosts: Arc<dyn Hosts>, auth_url: String) -> Self {
+        let config = Config::new("https://api.example.test");
+        Self { hosts, auth_url, nagle: Nagle::Off, start_takes: Duration::ZERO, acquire_takes: Duration::ZERO, config }
+    }
+}
+
+/// What a flow left behind.
+pub struct Outcome {
+    pub result: Result<bool, VerifyError>,
+    pub trace: Trace,
+    pub completed_with: Option<String>,
+    pub acquired: usize,
+    pub released: usize,
+    pub lookups: Vec<String>,
+    pub connections: Vec<String>,
+    /// The size of the first write on each connection.
+    pub first_writes: Vec<usize>,
+}
+
+impl Outcome {
+    pub fn error_json(&self) -> serde_json::Value {
+        let error = self.result.as_ref().expect_err("an error");
+        serde_json::from_str(&error.to_json()).unwrap()
+    }
+}
+
+/// A verifier with its surroundings; flows of it share what flows of a verifier share.
+pub struct Phone {
+    verifier: Verifier<MemoryNetwork>,
+    provider: Arc<Provider>,
+    backend: Arc<FixedBackend>,
+    events: Arc<Mutex<Events>>,
+    first_writes: Mutex<mpsc::UnboundedReceiver<usize>>,
+}
+
+static TLS: LazyLock<ClientConfig> =
+    LazyLock::new(|| client_config(std::slice::from_ref(&CERTIFICATES.root_pem)).unwrap());
+
+impl Phone {
+    pub fn new(setting: Setting) -> Self {
+        let settings = Settings::check(&setting.config).unwrap();
+        let events = Arc::<Mutex<Events>>::default();
+        let (told, first_writes) = mpsc::unbounded_channel();
+        let provider = Arc::new(Provider { takes: setting.acquire_takes, ..Provider::default() });
+        let backend = Arc::new(FixedBackend {
+            auth_url: setting.auth_url,
+            start_takes: setting.start_takes,
+            completed_with: Mutex::default(),
+        });
+        let limits = Limits { connect: settings.connect, answer: settings.answer };
+        let open = {
+            let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
+            move |_: &NetworkBinding| {
+                let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
+                let network = MemoryNetwork { hosts, nagle, events, first_writes };
+                Ok(Transport::new(network, &TLS, limits, number_verify::internals::AllowedHosts::default()))
+            }
+        };
+        let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
+        let verifier = Verifier { settings, network, backend: backend.clone() };
+        Self { verifier, provider, backend, events, first_writes: Mutex::new(first_writes) }
+    }
+
+    /// Runs a flow and waits until the network is released.
+    pub async fn verify(&self) -> Outcome {
+        let (alive, released) = oneshot::channel::<()>();
+        let outcome = self.verify_holding(alive).await;
+        let _ = released.await;
+        Outcome {
+            acquired: self.provider.acquired.load(Ordering::Relaxed),
+            released: self.provider.released.load(Ordering::Relaxed),
+            ..outcome
+        }
+    }
+
+    async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
+        let record = Recorder::new("correlator".to_owned(), None);
+        let verdict = self.verifier.verify("+14155550100".into(), &record, alive).await;
+        let mut events = self.events.lock().unwrap();
+        let mut first_writes = self.first_writes.lock().unwrap();
+        Outcome {
+            result: verdict.map(|Verdict { verified, .. }| verified),
+            trace: record.trace(),
+            completed_with: self.backend.completed_with.lock().unwrap().take(),
+            acquired: 0,
+            released: 0,
+            lookups: std::mem::take(&mut events.lookups),
+            connections: std::mem::take(&mut events.connections),
+            first_writes: std::iter::from_fn(|| first_writes.try_recv().ok()).collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Provider {
+    takes: Duration,
+    acquired: AtomicUsize,
+    released: AtomicUsize,
+}
+
+#[async_trait]
+impl CellularProvider for Provider {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        self.acquired.fetch_add(1, Ordering::Relaxed);
+        sleep(self.takes).await;
+        Ok(NetworkBinding::LinuxInterface { name: "memory".to_owned() })
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        self.released.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        Ok(CellularStatus::Ready)
+    }
+}
+
+struct FixedBackend {
+    auth_url: String,
+    start_takes: Duration,
+    completed_with: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl Backend for FixedBackend {
+    async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        sleep(self.start_takes).await;
+        Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None))
+    }
+
+    async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        *self.completed_with.lock().unwrap() = request.code();
+        Ok(r#"{"verified":true}"#.to_owned())
+    }
+}

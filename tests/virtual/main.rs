@@ -1,0 +1,13 @@
+//! The production flow over an in-memory network with a virtual clock and real TLS: what it costs in round trips, what it
+//! overlaps, and how it ends when hosts misbehave. Everything here is exact and the same in every run.
+
+#![cfg(feature = "internals")]
+
+mod faults;
+mod flow;
+mod network;
+mod pipe;
+mod round_trips;
+mod script;
+mod server;
+mod timing;

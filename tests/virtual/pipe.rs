@@ -1,0 +1,139 @@
+//! A TCP connection without a kernel: bytes arrive half a round trip after they were written.
+//!
+//! `TCP_NODELAY` is the default. With Nagle's algorithm (RFC 9293, section 3.7.4) a small segment waits until everything
+//! before it is acknowledged; acknowledgements are not delayed, which is kind to Nagle.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+
+const SEGMENT: usize = 1400;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nagle {
+    Off,
+    On,
+}
+
+struct Segment {
+    arrives: Instant,
+    content: Content,
+}
+
+enum Content {
+    Data(Bytes),
+    Reset,
+}
+
+/// One end of a connection.
+pub struct Pipe {
+    one_way: Duration,
+    nagle: Nagle,
+    acknowledged: Instant,
+    first_write: Option<mpsc::UnboundedSender<usize>>,
+    outgoing: Option<mpsc::UnboundedSender<Segment>>,
+    incoming: mpsc::UnboundedReceiver<Segment>,
+    on_the_way: Option<(Segment, Pin<Box<Sleep>>)>,
+    arrived: Bytes,
+}
+
+/// A connection: the client's end and the server's. The size of the client's first write is told.
+pub fn connection(round_trip: Duration, nagle: Nagle, first_write: mpsc::UnboundedSender<usize>) -> (Pipe, Pipe) {
+    let (to_server, from_client) = mpsc::unbounded_channel();
+    let (to_client, from_server) = mpsc::unbounded_channel();
+    let end = |outgoing, incoming, nagle, first_write| Pipe {
+        one_way: round_trip / 2,
+        nagle,
+        acknowledged: Instant::now(),
+        first_write,
+        outgoing: Some(outgoing),
+        incoming,
+        on_the_way: None,
+        arrived: Bytes::new(),
+    };
+    (end(to_server, from_server, nagle, Some(first_write)), end(to_client, from_client, Nagle::Off, None))
+}
+
+impl Pipe {
+    /// The peer's next read fails.
+    pub fn reset(&mut self) {
+        let _ = self.send(Content::Reset, SEGMENT);
+        self.outgoing = None;
+    }
+
+    fn send(&mut self, content: Content, length: usize) -> io::Result<()> {
+        let now = Instant::now();
+        let waits = self.nagle == Nagle::On && length < SEGMENT && self.acknowledged > now;
+        let leaves = if waits { self.acknowledged } else { now };
+        self.acknowledged = leaves + 2 * self.one_way;
+        let segment = Segment { arrives: leaves + self.one_way, content };
+        let sent = self.outgoing.as_ref().is_some_and(|peer| peer.send(segment).is_ok());
+        if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if !self.arrived.is_empty() {
+                let length = self.arrived.len().min(buffer.remaining());
+                buffer.put_slice(&self.arrived[..length]);
+                self.arrived.advance(length);
+                return Poll::Ready(Ok(()));
+            }
+            if let Some((_, sleep)) = &mut self.on_the_way {
+                ready!(sleep.as_mut().poll(cx));
+                match self.on_the_way.take().map(|(segment, _)| segment.content) {
+                    Some(Content::Data(data)) => self.arrived = data,
+                    _ => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                }
+                continue;
+            }
+            match ready!(self.incoming.poll_recv(cx)) {
+                Some(segment) => {
+                    let sleep = Box::pin(sleep_until(segment.arrives));
+                    self.on_the_way = Some((segment, sleep));
+                }
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    /// What is written at once travels together.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let length = bytes.len();
+        if let Some(first_write) = self.first_write.take() {
+            let _ = first_write.send(length);
+        }
+        Poll::Ready(self.send(Content::Data(bytes.into()), length).map(|()| length))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing = None;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,137 @@
+//! The measured chains of redirects, from `scenarios.json`, as hosts on the network.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::network::Door;
+use crate::server::{Asked, Hosts, Reply};
+
+pub const STATE: &str = "state-7d21";
+pub const CODE: &str = "code-c0de";
+
+#[derive(Deserialize)]
+struct File {
+    hosts: HashMap<String, serde_json::Value>,
+    scenarios: HashMap<String, Scenario>,
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(default)]
+struct Scenario {
+    start: String,
+    hops: Vec<Hop>,
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(default)]
+struct Hop {
+    url: String,
+    location: Option<String>,
+    set_cookie: Option<String>,
+    need_cookie: Option<String>,
+}
+
+static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(include_str!("scenarios.json")).unwrap());
+
+/// A chain, with one hop that may do something else instead.
+pub struct Chain {
+    scenario: Scenario,
+    doors: HashMap<String, Door>,
+    instead: Mutex<HashMap<usize, Instead>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// What a hop says instead of its redirect.
+pub enum Instead {
+    Once(Reply),
+    Always(Reply),
+}
+
+impl Chain {
+    pub fn new(name: &str) -> Self {
+        let scenario = FILE.scenarios[name].clone();
+        Self { scenario, doors: HashMap::new(), instead: Mutex::default(), asked: Mutex::default() }
+    }
+
+    /// The host of this hop (counted from 1) does not take connections openly.
+    pub fn close(&mut self, hop: usize, door: Door) {
+        let url = Url::parse(&self.scenario.hops[hop - 1].url).unwrap();
+        self.doors.insert(url.host_str().unwrap().to_owned(), door);
+    }
+
+    pub fn instead(&mut self, hop: usize, instead: Instead) {
+        self.instead.get_mut().unwrap().insert(hop - 1, instead);
+    }
+
+    pub fn auth_url(&self) -> String {
+        self.scenario.start.replace("{state}", STATE)
+    }
+
+    /// The URLs that a flow must ask for in relay, without their queries.
+    pub fn hops(&self) -> Vec<String> {
+        let fetched = self.scenario.hops.iter().filter(|hop| hop.location.is_some());
+        fetched.map(|hop| hop.url.clone()).collect()
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn instead_at(&self, index: usize) -> Option<Reply> {
+        let mut all = self.instead.lock().unwrap();
+        match all.get(&index)? {
+            Instead::Always(reply) => Some(reply.clone()),
+            Instead::Once(reply) => {
+                let reply = reply.clone();
+                all.remove(&index);
+                Some(reply)
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Without the query.
+    pub fn url(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host, self.target.split('?').next().unwrap_or_default())
+    }
+}
+
+impl Hosts for Chain {
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = FILE.hosts.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    fn door(&self, host: &str) -> Door {
+        self.doors.get(host).copied().unwrap_or(Door::Open)
+    }
+
+    fn answer(&self, asked: &Asked) -> Reply {
+        self.asked.lock().unwrap().push(asked.clone());
+        let Some(index) = self.scenario.hops.iter().position(|hop| hop.url == asked.url()) else {
+            return Reply::Send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
+        };
+        if let Some(reply) = self.instead_at(index) {
+            return reply;
+        }
+        let hop = &self.scenario.hops[index];
+        if hop.need_cookie.as_ref().is_some_and(|cookie| asked.cookie.as_ref() != Some(cookie)) {
+            return Reply::Send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
+        }
+        let location = hop.location.clone().unwrap_or_default().replace("{state}", STATE).replace("{code}", CODE);
+        assert!(Url::parse(&location).is_ok(), "{location}");
+        let cookie = hop.set_cookie.as_ref().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).unwrap_or_default();
+        let page = "<html><body>Moved</body></html>";
+        let length = page.len();
+        Reply::Send(
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n{cookie}Content-Length: {length}\r\n\r\n{page}")
+                .into_bytes(),
+        )
+    }
+}

@@ -1,0 +1,117 @@
+//! The hosts: TLS on port 443, plain HTTP/1.1 on any other, and whatever bytes the test wants as an answer.
+
+use std::sync::{Arc, LazyLock};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::network::Door;
+use crate::pipe::Pipe;
+
+/// Who is on the network, and what they say.
+pub trait Hosts: Send + Sync {
+    fn names(&self) -> Vec<String>;
+    fn door(&self, host: &str) -> Door;
+    fn answer(&self, asked: &Asked) -> Reply;
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub https: bool,
+    pub host: String,
+    /// With the query.
+    pub target: String,
+    pub cookie: Option<String>,
+}
+
+/// An answer, byte for byte.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The connection stays.
+    Send(Vec<u8>),
+    /// The connection is closed after it, with `close_notify`.
+    SendAndClose(Vec<u8>),
+    /// The connection ends after it, as if the host had lost power.
+    SendAndVanish(Vec<u8>),
+    /// Nothing comes after it.
+    SendAndStall(Vec<u8>),
+    /// The connection is reset.
+    Reset,
+}
+
+pub struct Certificates {
+    pub root_pem: String,
+    acceptor: TlsAcceptor,
+}
+
+pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = ["*.glide.test", "*.example.test", "operator-a.test", "*.operator-a.test"].map(str::to_owned).to_vec();
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &root).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    Certificates { root_pem: root.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
+});
+
+pub async fn converse(pipe: Pipe, host: String, https: bool, hosts: Arc<dyn Hosts>) {
+    if !https {
+        return serve(pipe, &host, https, &*hosts, Pipe::reset).await;
+    }
+    if let Ok(stream) = CERTIFICATES.acceptor.accept(pipe).await {
+        serve(stream, &host, https, &*hosts, |stream| stream.get_mut().0.reset()).await;
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    host: &str,
+    https: bool,
+    hosts: &dyn Hosts,
+    reset: impl Fn(&mut S),
+) {
+    while let Some(asked) = read(&mut stream, host, https).await {
+        let reply = hosts.answer(&asked);
+        let (Reply::Send(bytes)
+        | Reply::SendAndClose(bytes)
+        | Reply::SendAndVanish(bytes)
+        | Reply::SendAndStall(bytes)) = &reply
+        else {
+            return reset(&mut stream);
+        };
+        if stream.write_all(bytes).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+        match reply {
+            Reply::Send(_) => {}
+            Reply::SendAndClose(_) => return stream.shutdown().await.unwrap_or_default(),
+            Reply::SendAndStall(_) => std::future::pending().await,
+            Reply::SendAndVanish(_) | Reply::Reset => return,
+        }
+    }
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) -> Option<Asked> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let target = head.split(' ').nth(1)?.to_owned();
+    let header = |name: &str| {
+        head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name))
+    };
+    assert_eq!(header("host")?.1, host, "the request went to the wrong host");
+    Some(Asked { https, host: host.to_owned(), target, cookie: header("cookie").map(|(_, value)| value.to_owned()) })
+}

@@ -1,0 +1,71 @@
+//! What runs at the same time, and which limit ends what, on the virtual clock.
+
+use std::sync::Arc;
+
+use tokio::time::Duration;
+
+use crate::flow::{Outcome, Phone, Setting};
+use crate::script::Chain;
+
+async fn flow(change: impl FnOnce(&mut Setting)) -> Outcome {
+    let chain = Arc::new(Chain::new("S1"));
+    let mut setting = Setting::new(chain.clone(), chain.auth_url());
+    change(&mut setting);
+    Phone::new(setting).verify().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_and_acquire_overlap() {
+    let outcome = flow(|setting| {
+        setting.start_takes = Duration::from_secs(1);
+        setting.acquire_takes = Duration::from_secs(1);
+    })
+    .await;
+    let trace = &outcome.trace;
+    assert_eq!((trace.start_ms, trace.acquire_ms), (Some(1000), Some(1000)));
+    assert_eq!(trace.total_ms - trace.authorize_ms.unwrap(), 1000, "start and acquire together");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slower_of_the_two_counts() {
+    for (start, acquire) in [(300, 2000), (2000, 300)] {
+        let outcome = flow(|setting| {
+            setting.start_takes = Duration::from_millis(start);
+            setting.acquire_takes = Duration::from_millis(acquire);
+        })
+        .await;
+        assert_eq!(outcome.trace.total_ms - outcome.trace.authorize_ms.unwrap(), 2000);
+    }
+}
+
+/// The limit of the whole flow names the step that it ended; a step's own limit is that step's timeout.
+#[tokio::test(start_paused = true)]
+async fn limits() {
+    for (name, start, acquire, overall, expected, at_ms) in [
+        ("overall, in start", 60_000, 0, 20_000, ("deadline_exceeded", "start", None), 20_000),
+        ("overall, in acquire", 0, 60_000, 3_000, ("deadline_exceeded", "acquire", None), 3_000),
+        ("overall, in authorize", 0, 0, 450, ("deadline_exceeded", "authorize", None), 450),
+        ("acquire's own", 0, 60_000, 20_000, ("cellular_unavailable", "acquire", Some("timeout")), 8_000),
+    ] {
+        let outcome = flow(|setting| {
+            setting.start_takes = Duration::from_millis(start);
+            setting.acquire_takes = Duration::from_millis(acquire);
+            setting.config.deadlines.overall_ms = overall;
+        })
+        .await;
+        let error = outcome.error_json();
+        let (kind, step, cause) = expected;
+        assert_eq!((error["kind"].as_str(), error["step"].as_str()), (Some(kind), Some(step)), "{name}");
+        assert_eq!(error["cause"].as_str(), cause, "{name}");
+        assert_eq!(outcome.trace.total_ms, at_ms, "{name}");
+        assert_eq!((outcome.acquired, outcome.released), (1, 1), "{name}");
+    }
+}
+
+/// What a hop had cost is in the trace, though the deadline cut it.
+#[tokio::test(start_paused = true)]
+async fn the_trace_of_a_hop_that_was_cut() {
+    let outcome = flow(|setting| setting.config.deadlines.overall_ms = 250).await;
+    let [hop] = outcome.trace.hops.as_slice() else { panic!("one hop") };
+    assert_eq!((hop.dns_ms, hop.connect_ms, hop.tls_ms, hop.status), (Some(100), Some(100), None, None));
+}
