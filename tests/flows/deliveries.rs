@@ -1,0 +1,185 @@
+//! The ways in which the code reaches the backend, with operators of different habits.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use number_verify::{
+    AuthorizationStart, Backend, BackendError, Cleartext, CodeDelivery, CompletionRequest, Fallback, StartRequest,
+    VerifyError,
+};
+use number_verify_simulator::{Operator, Options, Sim, Simulator};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::phone::{NUMBER, OTHER_NUMBER, config, json, verification, verifier_with, verify};
+
+fn simulator() -> Simulator {
+    Simulator::start(Options::default()).unwrap()
+}
+
+type BackendUrl = fn(&Simulator, Operator) -> String;
+
+#[tokio::test]
+async fn every_delivery_ends_in_a_verdict() {
+    use CodeDelivery::{FollowThrough, NoCode, Relay};
+    use Operator::{A, B, C, D};
+    let rows: [(CodeDelivery, Operator, BackendUrl, &str, usize); 12] = [
+        (Relay, A, Simulator::backend_url, "two hops", 3),
+        (Relay, B, Simulator::backend_url, "header enrichment and a cookie", 6),
+        (Relay, C, Simulator::backend_url, "a long chain and JSON", 9),
+        (Relay, A, Simulator::backend_url_redirecting, "start answers with a redirect", 3),
+        (Relay, B, Simulator::backend_url_redirecting, "the same, the session in a cookie", 6),
+        (Relay, A, Simulator::backend_url_on_http, "backend on plain http on loopback", 3),
+        (FollowThrough, A, Simulator::backend_url, "the callback has the verdict", 4),
+        (FollowThrough, B, Simulator::backend_url, "the same behind another operator", 7),
+        (FollowThrough, C, Simulator::backend_url, "JSON comes before the callback", 9),
+        (FollowThrough, A, Simulator::backend_url_redirecting, "the proof is a cookie", 4),
+        (FollowThrough, A, Simulator::backend_url_with_page, "the callback has a page, complete the verdict", 4),
+        (NoCode, D, Simulator::backend_url, "the backend asks the operator", 2),
+    ];
+    for (delivery, operator, backend_url, name, hops) in rows {
+        for (number, expected) in [(NUMBER, true), (OTHER_NUMBER, false)] {
+            let simulator = simulator();
+            let mut config = config(&simulator, backend_url(&simulator, operator));
+            config.code_delivery = delivery;
+            let verification = verification(config, number).await;
+            let name = format!("{delivery:?} with operator {operator}, {name}, {number}");
+            let verification = verification.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!(verification.verified(), expected, "{name}");
+            assert!(verification.response_json().contains("\"verified\":"), "{name}");
+            assert_eq!(verification.trace().hops.len(), hops, "{name}: {}", verification.trace().to_table());
+            let fetched = simulator
+                .requests()
+                .iter()
+                .any(|request| request.path.ends_with("/callback") && request.host.starts_with("backend"));
+            let may_fetch = delivery == FollowThrough && operator != C;
+            assert_eq!(fetched, may_fetch, "{name}: whether the callback was fetched");
+        }
+    }
+}
+
+/// Somebody else's phone opens the auth URL of the attacker's session: the callback comes without the session's proof.
+#[tokio::test]
+async fn a_stolen_auth_url_verifies_nobody() {
+    let simulator = simulator();
+    let base = simulator.backend_url(Operator::A);
+    let attacker = client(&simulator);
+    let start = attacker.post(format!("{base}/start")).body(format!(r#"{{"phoneNumber":"{NUMBER}"}}"#));
+    let start: serde_json::Value = serde_json::from_str(&start.send().await.unwrap().text().await.unwrap()).unwrap();
+    let text = |name: &str| start[name].as_str().unwrap().to_owned();
+
+    let mut victims_config = config(&simulator, base.clone());
+    victims_config.code_delivery = CodeDelivery::FollowThrough;
+    let lure = Arc::new(Lure { auth_url: text("authUrl"), redirect_uri: text("redirectUri") });
+    let (victim, _) = verifier_with(victims_config, lure);
+    let error = victim.verify(NUMBER.to_owned()).await.expect_err("the backend refuses the victim's callback");
+    let error = json(&error);
+    assert_eq!((&error["kind"], &error["step"]), (&"backend".into(), &"complete".into()), "{error}");
+    assert_eq!(
+        (&error["detail"]["status"], &error["fallback"]),
+        (&403.into(), &"use_another_channel".into()),
+        "{error}"
+    );
+
+    let complete = attacker.post(format!("{base}/complete")).body(format!(r#"{{"session":"{}"}}"#, text("session")));
+    let status = complete.send().await.unwrap().status();
+    assert_eq!(status, 409, "the attacker's session has no verdict");
+}
+
+/// The attacker's start answer, on a victim's phone.
+struct Lure {
+    auth_url: String,
+    redirect_uri: String,
+}
+
+#[async_trait]
+impl Backend for Lure {
+    async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        Ok(AuthorizationStart::new(self.auth_url.clone(), Some(self.redirect_uri.clone()), None, None))
+    }
+
+    async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        panic!("there is nothing to complete")
+    }
+}
+
+fn client(simulator: &Simulator) -> reqwest::Client {
+    let address = ([127, 0, 0, 1], 0).into();
+    let tls = number_verify::internals::client_config(&[simulator.root_ca_pem().to_owned()]).unwrap();
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    builder.resolve("backend.simulator.test", address).build().unwrap()
+}
+
+/// The operator does not know the address that the connection comes from, as over Wi-Fi.
+#[tokio::test]
+async fn without_a_sim_the_operator_refuses() {
+    for operator in [Operator::A, Operator::B, Operator::C] {
+        let sims = vec![Sim::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8, NUMBER)];
+        let simulator = Simulator::start(Options { sims, ..Options::default() }).unwrap();
+        let error = verify(config(&simulator, simulator.backend_url(operator)), NUMBER).await.unwrap_err();
+        let VerifyError::DeniedByOperator { error: code, description, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(code.as_deref(), Some("access_denied"), "{operator}");
+        assert_eq!(description.as_ref().unwrap().text(), "The subscriber could not be identified.", "{operator}");
+        assert_eq!(error.fallback(), Fallback::UseAnotherChannel, "{operator}");
+    }
+}
+
+#[tokio::test]
+async fn cleartext_can_be_turned_off() {
+    let simulator = simulator();
+    let mut config = config(&simulator, simulator.backend_url(Operator::B));
+    config.cleartext = Cleartext::Never;
+    let error = json(&verify(config, NUMBER).await.unwrap_err());
+    assert_eq!((&error["cause"], &error["hop"]), (&"forbidden_redirect".into(), &2.into()), "{error}");
+    assert!(simulator.requests().iter().all(|request| request.https));
+}
+
+/// Without its exemption a host on loopback is refused, though a name server said so.
+#[tokio::test]
+async fn a_name_on_loopback_is_refused() {
+    let dns = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let simulator = Simulator::start(Options { dns: Some(dns), ..Options::default() }).unwrap();
+    let mut config = config(&simulator, simulator.backend_url(Operator::A));
+    config.development.resolve.retain(|entry| entry.starts_with("backend"));
+    config.development.dns_servers.push(dns.to_string());
+    let error = json(&verify(config, NUMBER).await.unwrap_err());
+    assert_eq!((&error["cause"], &error["hop"]), (&"forbidden_redirect".into(), &1.into()), "{error}");
+    assert_eq!(simulator.dns_queries().len(), 2, "A and AAAA");
+}
+
+/// An app with an API client of its own.
+#[tokio::test]
+async fn the_apps_own_backend() {
+    struct Own {
+        auth_url: String,
+        completed: std::sync::Mutex<Option<(SecretString, SecretString)>>,
+    }
+
+    #[async_trait]
+    impl Backend for Own {
+        async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+            assert_eq!(request.phone_number(), NUMBER);
+            assert!(request.time_left_ms() > 0 && request.time_left_ms() <= 20_000);
+            Ok(AuthorizationStart::new(self.auth_url.clone(), None, Some("session".to_owned()), None))
+        }
+
+        async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
+            assert_eq!(request.session().as_deref(), Some("session"));
+            *self.completed.lock().unwrap() =
+                Some((request.code().unwrap_or_default().into(), request.state().unwrap_or_default().into()));
+            Ok(r#"{"devicePhoneNumberVerified":true,"more":"for the app"}"#.to_owned())
+        }
+    }
+
+    let simulator = simulator();
+    let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
+    let auth_url = format!("{auth}?response_type=code&state=own-state&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
+    let own = Arc::new(Own { auth_url, completed: std::sync::Mutex::default() });
+    let (verifier, _) = verifier_with(config(&simulator, "https://unused.test".to_owned()), own.clone());
+    let verification = verifier.verify("+1 (415) 555-0100".to_owned()).await.unwrap();
+    assert!(verification.verified());
+    assert!(verification.response_json().contains("for the app"));
+    let completed = own.completed.lock().unwrap().take().unwrap();
+    assert!(!completed.0.expose_secret().is_empty());
+    assert_eq!(completed.1.expose_secret(), "own-state");
+}

@@ -1,0 +1,11 @@
+//! Whole flows through the public surface and real sockets: against the simulator, and against a backend that answers as a test says.
+
+#![cfg(target_os = "linux")]
+
+mod backend;
+mod cancellation;
+mod deliveries;
+mod phone;
+mod scripted;
+mod secrets;
+mod sharing;

@@ -1,0 +1,117 @@
+//! A phone whose cellular network is the loopback interface, with the simulator behind it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use number_verify::{
+    Backend, CellularError, CellularProvider, CellularStatus, Config, NetworkBinding, NumberVerifier, Verification,
+    VerifyError,
+};
+use number_verify_simulator::Simulator;
+use tokio::sync::watch;
+use tokio::time::{Duration, timeout};
+
+/// Belongs to the simulated SIM.
+pub const NUMBER: &str = "+14155550100";
+/// Does not.
+pub const OTHER_NUMBER: &str = "+14155550199";
+/// Nothing here takes a second; what takes this long hangs.
+pub const HANGS: Duration = Duration::from_secs(20);
+
+/// What reaches this simulator.
+pub fn config(simulator: &Simulator, backend_url: String) -> Config {
+    let mut config = Config::new(backend_url);
+    config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
+    let hosts = simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}"));
+    config.development.resolve.extend(hosts);
+    config
+}
+
+pub fn verifier(config: Config) -> (Arc<NumberVerifier>, Arc<Loopback>) {
+    let network = Arc::<Loopback>::default();
+    (NumberVerifier::new(config, network.clone()).unwrap(), network)
+}
+
+pub fn verifier_with(config: Config, backend: Arc<dyn Backend>) -> (Arc<NumberVerifier>, Arc<Loopback>) {
+    let network = Arc::<Loopback>::default();
+    (NumberVerifier::with_backend(config, network.clone(), backend).unwrap(), network)
+}
+
+/// One flow, and whether it was verified.
+pub async fn verify(config: Config, number: &str) -> Result<bool, VerifyError> {
+    verification(config, number).await.map(|verification| verification.verified())
+}
+
+pub async fn verification(config: Config, number: &str) -> Result<Arc<Verification>, VerifyError> {
+    let (verifier, network) = verifier(config);
+    let outcome = timeout(HANGS, verifier.verify(number.to_owned())).await.expect("the flow hangs");
+    network.is_released().await;
+    assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
+    outcome
+}
+
+pub fn json(error: &VerifyError) -> serde_json::Value {
+    serde_json::from_str(&error.to_json()).unwrap()
+}
+
+/// Counts how often it is brought up and let go.
+pub struct Loopback {
+    counts: watch::Sender<Counts>,
+    never_comes_up: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub acquired: usize,
+    pub released: usize,
+}
+
+impl Default for Loopback {
+    fn default() -> Self {
+        Self { counts: watch::channel(Counts::default()).0, never_comes_up: false }
+    }
+}
+
+impl Loopback {
+    pub fn that_never_comes_up() -> Arc<Self> {
+        Arc::new(Self { never_comes_up: true, ..Self::default() })
+    }
+
+    pub fn counts(&self) -> Counts {
+        *self.counts.borrow()
+    }
+
+    /// Waits until nothing is acquired.
+    pub async fn is_released(&self) {
+        let mut counts = self.counts.subscribe();
+        let released = counts.wait_for(|counts| counts.acquired == counts.released);
+        timeout(HANGS, released).await.expect("the network is not released").unwrap();
+    }
+
+    /// Waits until something is.
+    pub async fn is_acquired(&self) {
+        let mut counts = self.counts.subscribe();
+        let acquired = counts.wait_for(|counts| counts.acquired > counts.released);
+        timeout(HANGS, acquired).await.expect("the network is not acquired").unwrap();
+    }
+}
+
+#[async_trait]
+impl CellularProvider for Loopback {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        self.counts.send_modify(|counts| counts.acquired += 1);
+        if self.never_comes_up {
+            std::future::pending::<()>().await;
+        }
+        Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        self.counts.send_modify(|counts| counts.released += 1);
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        Ok(CellularStatus::Ready)
+    }
+}

@@ -1,0 +1,105 @@
+//! Flows at the same time, the order of progress, and what can be asked without a flow.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use number_verify::{CellularStatus, ListenerError, Progress, ProgressListener, Step};
+use number_verify_simulator::{Operator, Options, Simulator};
+
+use crate::phone::{Counts, NUMBER, OTHER_NUMBER, config, verifier};
+
+#[tokio::test]
+async fn flows_at_the_same_time_share_the_network() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::B)));
+    let numbers = [NUMBER, OTHER_NUMBER].into_iter().cycle().take(50);
+    let flows: Vec<_> = numbers.clone().map(|number| verifier.begin(number.to_owned(), None)).collect();
+    let verdicts = join_all(flows.iter().map(|flow| flow.result())).await;
+    for (number, verdict) in numbers.zip(verdicts) {
+        assert_eq!(verdict.unwrap().verified(), number == NUMBER);
+    }
+    network.is_released().await;
+    assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
+}
+
+/// A later flow acquires anew, and none of the earlier one's connections or sessions is left.
+#[tokio::test]
+async fn a_later_flow_begins_cold() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    for flow in 1..=2 {
+        let verification = verifier.verify(NUMBER.to_owned()).await.unwrap();
+        let hop = &verification.trace().hops[0];
+        assert!(!hop.reused && !hop.tls_resumed, "flow {flow}");
+        network.is_released().await;
+        assert_eq!(network.counts(), Counts { acquired: flow, released: flow });
+    }
+}
+
+#[tokio::test]
+async fn prepare_holds_the_network_for_the_next_flow() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    verifier.prepare().await.unwrap();
+    assert_eq!(network.counts(), Counts { acquired: 1, released: 0 });
+    assert!(simulator.requests().is_empty());
+    assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified());
+    network.is_released().await;
+    assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
+}
+
+#[tokio::test]
+async fn check_brings_nothing_up() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    assert_eq!(verifier.check().await.unwrap(), CellularStatus::Ready);
+    assert_eq!(network.counts(), Counts::default());
+    assert!(simulator.requests().is_empty());
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl ProgressListener for Heard {
+    fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
+        self.0.lock().unwrap().push(match progress {
+            Progress::StepBegan { step, .. } => format!("{step} begins"),
+            Progress::StepEnded { step, .. } => format!("{step} ends"),
+            Progress::HopAnswered { hop, .. } => format!("hop {} {}", hop.index, hop.status.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        });
+        Err(ListenerError::Failed)
+    }
+}
+
+/// A listener that fails changes nothing.
+#[tokio::test]
+async fn progress_comes_in_order() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    let heard = Arc::<Heard>::default();
+    let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
+    assert!(flow.result().await.unwrap().verified());
+    let mut heard = heard.0.lock().unwrap().clone();
+    assert_eq!(heard[..2], ["start begins", "acquire begins"]);
+    heard[2..4].sort();
+    assert_eq!(heard[2..4], ["acquire ends", "start ends"]);
+    assert_eq!(
+        heard[4..],
+        [
+            "authorize begins",
+            "hop 1 302",
+            "hop 2 302",
+            "hop 3 302",
+            "authorize ends",
+            "complete begins",
+            "complete ends"
+        ]
+    );
+    let trace = flow.trace();
+    let steps = [Step::Start, Step::Acquire, Step::Authorize, Step::Complete];
+    let times = [trace.start_ms, trace.acquire_ms, trace.authorize_ms, trace.complete_ms];
+    for (step, time) in steps.iter().zip(times) {
+        assert!(time.is_some_and(|time| time <= trace.total_ms), "{step}: {time:?}");
+    }
+}
