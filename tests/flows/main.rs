@@ -4,6 +4,8 @@
 
 mod backend;
 mod cancellation;
+#[path = "../support/captured.rs"]
+mod captured;
 mod deliveries;
 mod phone;
 mod scripted;

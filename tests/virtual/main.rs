@@ -3,11 +3,14 @@
 
 #![cfg(feature = "internals")]
 
+#[path = "../support/captured.rs"]
+mod captured;
 mod faults;
 mod flow;
 mod network;
 mod pipe;
 mod round_trips;
 mod script;
+mod secrets;
 mod server;
 mod timing;

@@ -1,0 +1,57 @@
+//! Hostile hosts that give back what they know, everywhere they can: nothing of it is shown or logged.
+
+use std::sync::Arc;
+
+use crate::captured;
+use crate::flow::{Phone, Setting};
+use crate::script::{Chain, Instead, STATE};
+use crate::server::Reply;
+
+const CANARY: &str = "c4n4ry-c0de";
+const NUMBER: &str = "14155550100";
+
+#[tokio::test(start_paused = true)]
+#[rustfmt::skip] // one row, one line
+async fn hostile_hosts() {
+    captured::start();
+    let secrets = [CANARY, NUMBER, STATE, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
+    let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/";
+    let redirect = |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n{cookie}\r\nContent-Length: 0\r\n\r\n");
+    let page = |status: u16, body: &str| format!("HTTP/1.1 {status} {CANARY}\r\n{cookie}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (name, reply) in [
+        ("code at redirect_uri", redirect(&format!("https://app.example.test/cb?code={CANARY}&state={STATE}"))),
+        ("other state", redirect(&format!("https://app.example.test/cb?code={CANARY}&state={CANARY}"))),
+        ("no state", redirect(&format!("https://app.example.test/cb?code={CANARY}"))),
+        ("error code", redirect(&format!("https://app.example.test/cb?error={CANARY}&state={STATE}&x={CANARY}"))),
+        ("error with the number", redirect(&format!("https://app.example.test/cb?error=no_{NUMBER}&state={STATE}"))),
+        ("description", redirect(&format!("https://app.example.test/cb?error=access_denied&error_description={CANARY}+{NUMBER}&state={STATE}"))),
+        ("userinfo", redirect(&format!("https://{CANARY}@operator-a.test/"))),
+        ("custom scheme", redirect(&format!("evil://{CANARY}?code={CANARY}"))),
+        ("forbidden address", redirect(&format!("https://127.0.0.1/?code={CANARY}"))),
+        ("cleartext", redirect(&format!("http://operator-a.test/?code={CANARY}&state={CANARY}"))),
+        ("unparsable", redirect(&format!("https://[{CANARY}"))),
+        ("the state as a host", redirect(&format!("https://{STATE}.test/"))),
+        ("the number as a host", redirect(&format!("https://n{NUMBER}.test/"))),
+        ("the nonce as a host", redirect("https://x.4f1c9a7be0d24c55a9.test/")),
+        ("page", page(200, &format!("<title>{NUMBER} {STATE} c4n4ry-cookie</title>{CANARY}"))),
+        ("forbidden page", page(403, &format!("<title>{NUMBER} {STATE}</title>{CANARY}"))),
+        ("code in JSON", page(200, &format!(r#"{{"code":"{CANARY}","state":"{STATE}"}}"#))),
+        ("other state in JSON", page(200, &format!(r#"{{"code":"{CANARY}","state":"{CANARY}"}}"#))),
+        ("error in JSON", page(400, &format!(r#"{{"error":"no_{NUMBER}","error_description":"{CANARY}"}}"#))),
+        ("CAMARA error", page(403, &format!(r#"{{"status":403,"code":"no_{STATE}","message":"{CANARY} {NUMBER}"}}"#))),
+        ("garbage", format!("{CANARY} {NUMBER}\r\n\r\n")),
+        ("cut", format!("HTTP/1.1 200 OK\r\nX: {CANARY}\r\n{cookie}\r\nContent-Length: 900\r\n\r\n{CANARY}")),
+    ] {
+        for hop in [1, 3] {
+            let mut chain = Chain::new("S1");
+            chain.instead(hop, Instead::Always(Reply::SendAndClose(reply.clone().into())));
+            let auth_url = chain.auth_url();
+            let outcome = Phone::new(Setting::new(Arc::new(chain), auth_url)).verify().await;
+            let name = format!("{name} at hop {hop}");
+            let error = outcome.result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
+            let shown = format!("{error:?} {:?} {} {}", outcome.trace, outcome.trace.to_json(), outcome.trace.to_table());
+            captured::assert_without(&shown, &secrets, &name);
+        }
+    }
+    captured::assert_without(&captured::text(), &secrets, "the log");
+}
