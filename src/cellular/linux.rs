@@ -207,3 +207,32 @@ impl RuntimeProvider for Device {
         Box::pin(async move { socket })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_bound_and_does_not_wait_for_acknowledgements() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let binding = Binding::open(&NetworkBinding::LinuxInterface { name: "lo".to_owned() }, &[]).unwrap();
+        let stream = binding.connect(listener.local_addr().unwrap()).await.unwrap();
+        assert_eq!(socket2::SockRef::from(&stream).device().unwrap().as_deref(), Some(b"lo".as_slice()));
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_bound_is_an_error() {
+        for (binding, cause) in [
+            (NetworkBinding::LinuxInterface { name: "no-such-if0".to_owned() }, CellularCause::NoInterface),
+            (NetworkBinding::LinuxInterface { name: String::new() }, CellularCause::NoInterface),
+            (NetworkBinding::LinuxInterface { name: "lo\0".to_owned() }, CellularCause::NoInterface),
+            (NetworkBinding::AndroidNetwork { handle: 1 }, CellularCause::Unsupported),
+            (NetworkBinding::AppleInterface { index: 1 }, CellularCause::Unsupported),
+        ] {
+            assert_eq!(Binding::open(&binding, &[]).err(), Some(cause), "{binding:?}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `examples/verify.rs` as a program: its flags, what it prints, and how it exits.
+
+#![cfg(target_os = "linux")]
+
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use number_verify_simulator::{Operator, Options, Simulator};
+use serde_json::Value;
+
+/// Cargo builds it beside the tests.
+fn program() -> Command {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().unwrap().parent().unwrap().join("examples/verify");
+    assert!(built.exists(), "{} is not there: cargo build --example verify", built.display());
+    Command::new(built)
+}
+
+fn verify(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn flows(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn without_flags_it_verifies_against_the_simulator() {
+    let output = verify(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "verified\n");
+    for shown in
+        ["start …", "acquire done", "hop 3 http://enrich.operator-b.simulator.test 302", "complete done", "total"]
+    {
+        assert!(stderr(&output).contains(shown), "{shown}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn another_number_is_not_verified() {
+    let output = verify(&["--phone", "+14155550199"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "not verified\n"));
+}
+
+#[test]
+fn a_bad_number_is_explained() {
+    let output = verify(&["--phone", "12"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("E.164") && stdout(&output).contains("+14155550100"), "{}", stdout(&output));
+}
+
+#[test]
+fn every_delivery() {
+    for delivery in ["relay", "follow-through", "none"] {
+        let verified = verify(&["--code-delivery", delivery]);
+        assert_eq!((verified.status.code(), stdout(&verified).as_str()), (Some(0), "verified\n"), "{delivery}");
+        let refused = verify(&["--code-delivery", delivery, "--phone", "+14155550199"]);
+        assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), "not verified\n"), "{delivery}");
+    }
+}
+
+#[test]
+fn bad_flags_and_values_are_usage_errors() {
+    let garbage = std::env::temp_dir().join(format!("number-verify-no-certificate-{}", std::process::id()));
+    std::fs::write(&garbage, "no certificate").unwrap();
+    for arguments in [
+        &["--nonsense"][..],
+        &["--deadline", "0"],
+        &["--deadline", "-1"],
+        &["--deadline", "0.0001"],
+        &["--deadline", "soon"],
+        &["--repeat", "0"],
+        &["--code-delivery", "dance"],
+        &["--header", "no colon"],
+        &["--header", "Host: x"],
+        &["--resolve", "nonsense"],
+        &["--resolve", "host:443:nonsense"],
+        &["--dns", "nonsense"],
+        &["--root-ca", "/nonexistent"],
+        &["--root-ca", garbage.to_str().unwrap()],
+        &["--interface", "lo", "--any-network"],
+        &["--backend", "https://api.example.com"],
+        &["--backend", "http://api.example.com", "--any-network"],
+        &["--backend", "nonsense", "--any-network"],
+    ] {
+        let output = verify(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).is_empty() && !stderr(&output).is_empty(), "{arguments:?}");
+    }
+    std::fs::remove_file(garbage).unwrap();
+}
+
+#[test]
+fn json_has_an_object_for_each_flow() {
+    let output = verify(&["--json", "--repeat", "3", "--prepare"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let flows = flows(&output);
+    assert_eq!(flows.len(), 3);
+    for flow in flows {
+        assert_eq!(flow["verified"], true);
+        for name in ["start_ms", "acquire_ms", "authorize_ms", "complete_ms", "total_ms"] {
+            assert!(flow["trace"][name].is_u64(), "{name}: {flow}");
+        }
+        for (index, hop) in flow["trace"]["hops"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(hop["index"], index + 1);
+            for name in ["scheme", "host", "status", "first_byte_ms", "reused", "tls_resumed", "bytes_in", "bytes_out"]
+            {
+                assert!(!hop[name].is_null(), "{name}: {hop}");
+            }
+            for name in ["dns_ms", "connect_ms", "tls_ms"] {
+                assert_eq!(
+                    hop[name].is_null(),
+                    hop["reused"] == true || name == "tls_ms" && hop["scheme"] == "http",
+                    "{name}: {hop}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn json_errors_have_all_members() {
+    for (arguments, kind, step, cause, fallback) in [
+        (&["--phone", "12"][..], "invalid_phone_number", None, None, "fix_integration"),
+        (
+            &["--interface", "no-such-if0"],
+            "cellular_unavailable",
+            Some("acquire"),
+            Some("no_interface"),
+            "use_another_channel",
+        ),
+        (&["--no-cleartext"], "authorization", Some("authorize"), Some("forbidden_redirect"), "use_another_channel"),
+    ] {
+        let output = verify(&[&["--json"], arguments].concat());
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let [flow] = flows(&output).try_into().unwrap();
+        let error = flow["error"].as_object().unwrap();
+        let mut names: Vec<_> = error.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["cause", "detail", "fallback", "hop", "host", "kind", "message", "step"], "{arguments:?}");
+        let text = |name: &str| error[name].as_str();
+        assert_eq!((text("kind"), text("step"), text("cause")), (Some(kind), step, cause), "{arguments:?}");
+        assert_eq!(text("fallback"), Some(fallback), "{arguments:?}");
+        assert!(error["detail"].is_object() && flow["trace"].is_object(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn all_flows_run_and_the_worst_counts() {
+    let output = verify(&["--json", "--repeat", "3", "--phone", "12"]);
+    assert_eq!((output.status.code(), flows(&output).len()), (Some(3), 3));
+}
+
+#[test]
+fn an_own_backend_over_an_interface() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let root = std::env::temp_dir().join(format!("number-verify-root-{}.pem", std::process::id()));
+    std::fs::write(&root, simulator.root_ca_pem()).unwrap();
+    let (backend, root) = (simulator.backend_url(Operator::B), root.to_str().unwrap().to_owned());
+    let mut arguments =
+        vec!["--backend", &backend, "--interface", "lo", "--root-ca", &root, "--header", "X-App: of the app"];
+    let hosts: Vec<String> =
+        simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}")).collect();
+    arguments.extend(hosts.iter().flat_map(|host| ["--resolve", host]));
+    let output = verify(&arguments);
+    std::fs::remove_file(&root).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let requests = simulator.requests();
+    assert!(requests.iter().any(|request| request.host.starts_with("backend")));
+    for request in requests {
+        assert_eq!(request.headers.contains_key("x-app"), request.host.starts_with("backend"), "{}", request.host);
+    }
+}
+
+#[test]
+fn control_c_cancels() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let backend = format!("http://{}/", silent.local_addr().unwrap());
+    let mut arguments = program();
+    arguments.args(["--json", "--backend", &backend, "--any-network", "--repeat", "2"]);
+    let child = arguments.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let connection = silent.accept().unwrap();
+    let interrupted = Instant::now();
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(interrupted.elapsed() < Duration::from_secs(10), "it hangs");
+    drop(connection);
+    assert_eq!(output.status.code(), Some(3));
+    let [flow] = flows(&output).try_into().expect("one object");
+    assert_eq!(flow["error"]["kind"], "cancelled");
+}

@@ -1,0 +1,71 @@
+//! The simulator as a program: what it says when it is ready is all that a client needs, and it ends when told to.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+struct Program(Child);
+
+impl Program {
+    fn start(arguments: &[&str]) -> (Self, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_number-verify-simulator"));
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Self(child), serde_json::from_str(&line).unwrap())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn post(port: &Value, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", u16::try_from(port.as_u64().unwrap()).unwrap())).unwrap();
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_tells_where_it_is() {
+    let root = std::env::temp_dir().join(format!("number-verify-simulator-{}.pem", std::process::id()));
+    let (_program, ready) = Program::start(&["--root-ca-out", root.to_str().unwrap()]);
+    assert!(std::fs::read_to_string(&root).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    std::fs::remove_file(&root).unwrap();
+    assert_eq!(ready["root_ca"], root.to_str().unwrap());
+    assert!(ready["backend"].as_str().unwrap().starts_with("https://backend.simulator.test:"), "{ready}");
+    assert_eq!(ready["backends"].as_object().unwrap().len(), 4, "{ready}");
+    let hosts = ready["hosts"].as_array().unwrap();
+    assert!(hosts.iter().all(|host| host.as_str().unwrap().ends_with(":127.0.0.1")), "{ready}");
+}
+
+#[test]
+fn its_backend_answers_start() {
+    let (_program, ready) = Program::start(&["--sim", "127.0.0.0/8=+14155550123"]);
+    let answer = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"+14155550123"}"#);
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK") && answer.contains(r#""authUrl":"https://auth.simulator.test:"#),
+        "{answer}"
+    );
+    let answer = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"12"}"#);
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json"), "{answer}");
+}
+
+#[test]
+fn bad_flags_are_refused() {
+    for arguments in [["--sim", "nonsense"], ["--address", "nonsense"], ["--address", "192.0.2.1"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_number-verify-simulator"));
+        let output = command.args(arguments).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+    }
+}
