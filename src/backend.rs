@@ -196,7 +196,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for BackendError {
 
 impl BackendError {
     pub(crate) fn at(self, step: Step) -> VerifyError {
-        let (cause, status, retry_after_s, advice) = match self {
+        let (reason, status, retry_after_s, advice) = match self {
             Self::Unreachable => (BackendCause::Unreachable, None, None, Fallback::RetryLater),
             Self::Tls => (BackendCause::Tls, None, None, Fallback::FixIntegration),
             Self::Timeout => (BackendCause::Timeout, None, None, Fallback::RetryLater),
@@ -206,7 +206,7 @@ impl BackendError {
             Self::MalformedAnswer { status } => (BackendCause::MalformedAnswer, status, None, Fallback::FixIntegration),
             Self::Failed => (BackendCause::MalformedAnswer, None, None, Fallback::FixIntegration),
         };
-        VerifyError::Backend { step, cause, status, retry_after_s, advice }
+        VerifyError::Backend { step, reason, status, retry_after_s, advice }
     }
 
     /// The error that a status of 400 or more, with this body, means.

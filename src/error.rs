@@ -30,18 +30,18 @@ pub enum VerifyError {
         setting: String,
     },
     /// The cellular network could not be used.
-    #[error("the cellular network cannot be used: {}", cause.advice())]
+    #[error("the cellular network cannot be used: {}", reason.advice())]
     CellularUnavailable {
         /// Why.
-        cause: CellularCause,
+        reason: CellularCause,
     },
     /// A call to the app's own backend failed.
-    #[error("the backend's answer to {step} cannot be used: {cause}{}", status_text(*status))]
+    #[error("the backend's answer to {step} cannot be used: {reason}{}", status_text(*status))]
     Backend {
         /// The call: start or complete.
         step: Step,
         /// What failed.
-        cause: BackendCause,
+        reason: BackendCause,
         /// The HTTP status, where there was an answer.
         status: Option<u16>,
         /// Seconds to wait before another attempt, where the backend said so.
@@ -50,14 +50,14 @@ pub enum VerifyError {
         advice: Fallback,
     },
     /// The operator's side of the flow failed, on the cellular network.
-    #[error("authorization failed at hop {hop}, host {host}: {cause}{}", status_text(*status))]
+    #[error("authorization failed at hop {hop}, host {host}: {reason}{}", status_text(*status))]
     Authorization {
         /// The request that failed, counted from 1.
         hop: u32,
         /// The host that it was sent to.
         host: String,
         /// What failed.
-        cause: AuthorizationCause,
+        reason: AuthorizationCause,
         /// The HTTP status, where it is the reason.
         status: Option<u16>,
         /// The TLS alert that the server sent (RFC 8446, section 6), where it is the reason.
@@ -235,7 +235,7 @@ impl VerifyError {
     pub fn fallback(&self) -> Fallback {
         match self {
             Self::InvalidPhoneNumber | Self::InvalidConfig { .. } => Fallback::FixIntegration,
-            Self::CellularUnavailable { cause } => cause.fallback(),
+            Self::CellularUnavailable { reason } => reason.fallback(),
             Self::Backend { advice, .. } | Self::Authorization { advice, .. } => *advice,
             Self::DeniedByOperator { error, .. } => denial_fallback(error.as_deref()),
             Self::StateMismatch { .. } => Fallback::UseAnotherChannel,
@@ -261,22 +261,22 @@ impl VerifyError {
                 fields.kind = "invalid_config";
                 fields.cause = json!(setting);
             }
-            Self::CellularUnavailable { cause } => {
+            Self::CellularUnavailable { reason } => {
                 fields.kind = "cellular_unavailable";
                 fields.step = Some(Step::Acquire);
-                fields.cause = json!(cause);
+                fields.cause = json!(reason);
             }
-            Self::Backend { step, cause, status, retry_after_s, .. } => {
+            Self::Backend { step, reason, status, retry_after_s, .. } => {
                 fields.kind = "backend";
                 fields.step = Some(*step);
-                fields.cause = json!(cause);
+                fields.cause = json!(reason);
                 fields.detail("status", *status);
                 fields.detail("retry_after_s", *retry_after_s);
             }
-            Self::Authorization { hop, host, cause, status, alert, .. } => {
+            Self::Authorization { hop, host, reason, status, alert, .. } => {
                 fields.kind = "authorization";
                 fields.at(*hop, host);
-                fields.cause = json!(cause);
+                fields.cause = json!(reason);
                 fields.detail("status", *status);
                 fields.detail("alert", alert.clone());
             }

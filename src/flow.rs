@@ -12,10 +12,11 @@ use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
 use crate::backend::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, verdict};
 use crate::cellular::{Lease, SharedNetwork};
-use crate::config::{Cleartext, CodeDelivery, OperatorHeaders, Settings, invalid, phone_number};
+use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
 use crate::error::{AuthorizationCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
+use crate::settings::{Settings, invalid, phone_number};
 use crate::transport::{Network, Response, Timings, Transport, TransportError};
 
 /// What all flows of a verifier share.
@@ -249,9 +250,9 @@ async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, Tran
 }
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {
-    let cause = match error {
+    let reason = match error {
         TransportError::NetworkGone => {
-            return VerifyError::CellularUnavailable { cause: CellularCause::InterfaceDown };
+            return VerifyError::CellularUnavailable { reason: CellularCause::InterfaceDown };
         }
         TransportError::NoNameServer => return invalid("dns_servers"),
         TransportError::Tls { alert } => return authorization_error(hop, AuthorizationCause::Tls, None, alert),
@@ -264,20 +265,20 @@ fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {
         TransportError::MalformedResponse => AuthorizationCause::MalformedResponse,
         TransportError::TooLarge => AuthorizationCause::TooLarge,
     };
-    authorization_error(hop, cause, None, None)
+    authorization_error(hop, reason, None, None)
 }
 
 fn walk_error(failure: Failure, hop: &HopRecord<'_>) -> VerifyError {
     let (index, host) = (hop.index, hop.host.clone());
-    let cause = match failure {
+    let reason = match failure {
         Failure::StateMismatch => return VerifyError::StateMismatch { hop: index, host },
         Failure::Denied(denial) => {
             let description = denial.description.map(OperatorMessage::new);
             return VerifyError::DeniedByOperator { error: denial.error, description, hop: index, host };
         }
         Failure::LostRedirectUri => {
-            let (cause, advice) = (AuthorizationCause::MalformedResponse, Fallback::FixIntegration);
-            return VerifyError::Authorization { hop: index, host, cause, status: None, alert: None, advice };
+            let (reason, advice) = (AuthorizationCause::MalformedResponse, Fallback::FixIntegration);
+            return VerifyError::Authorization { hop: index, host, reason, status: None, alert: None, advice };
         }
         Failure::HttpStatus(status) => {
             return authorization_error(hop, AuthorizationCause::HttpStatus, Some(status), None);
@@ -289,15 +290,15 @@ fn walk_error(failure: Failure, hop: &HopRecord<'_>) -> VerifyError {
         Failure::UnexpectedPage => AuthorizationCause::UnexpectedPage,
         Failure::MalformedResponse => AuthorizationCause::MalformedResponse,
     };
-    authorization_error(hop, cause, None, None)
+    authorization_error(hop, reason, None, None)
 }
 
 fn authorization_error(
     hop: &HopRecord<'_>,
-    cause: AuthorizationCause,
+    reason: AuthorizationCause,
     status: Option<u16>,
     alert: Option<String>,
 ) -> VerifyError {
-    let advice = cause.fallback(status);
-    VerifyError::Authorization { hop: hop.index, host: hop.host.clone(), cause, status, alert, advice }
+    let advice = reason.fallback(status);
+    VerifyError::Authorization { hop: hop.index, host: hop.host.clone(), reason, status, alert, advice }
 }

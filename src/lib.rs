@@ -37,6 +37,7 @@ mod progress;
 mod recorder;
 mod runtime;
 mod secret;
+mod settings;
 mod trace;
 mod transport;
 mod verifier;
@@ -49,6 +50,11 @@ pub use progress::{ListenerError, Progress, ProgressListener};
 pub use trace::{Hop, NetworkKind, Trace};
 pub use verifier::{NumberVerifier, Verification, VerificationFlow};
 
+/// The examples in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// The inside, for this crate's own tests, fuzz targets and benchmarks.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
@@ -60,10 +66,10 @@ pub mod internals {
     };
     pub use crate::backend::http::HttpBackend;
     pub use crate::cellular::{Lease, SharedNetwork};
-    pub use crate::config::Settings;
     pub use crate::flow::{Verdict, Verifier};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
+    pub use crate::settings::Settings;
     pub use crate::transport::{
         Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::client_config,
     };

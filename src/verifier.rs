@@ -13,12 +13,13 @@ use tokio::time::timeout;
 use crate::backend::Backend;
 use crate::backend::http::HttpBackend;
 use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
-use crate::config::{Config, Settings, invalid};
+use crate::config::Config;
 use crate::error::{CellularCause, VerifyError};
 use crate::flow::{Verdict, Verifier};
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
+use crate::settings::{Settings, invalid};
 use crate::trace::Trace;
 use crate::transport::{Limits, Transport, tls};
 
@@ -96,13 +97,13 @@ impl NumberVerifier {
     pub async fn check(&self) -> Result<CellularStatus, VerifyError> {
         let cellular = self.cellular.clone();
         let status = self.runtime.spawn(async move { timeout(CHECK_LIMIT, cellular.status()).await });
-        let cause = match status.await {
+        let reason = match status.await {
             Ok(Ok(Ok(status))) => return Ok(status),
-            Ok(Ok(Err(error))) => error.cause(),
+            Ok(Ok(Err(error))) => error.reason(),
             Ok(Err(_)) => CellularCause::Timeout,
             Err(_) => CellularCause::Unsupported,
         };
-        Ok(CellularStatus::Unavailable { cause })
+        Ok(CellularStatus::Unavailable { reason })
     }
 
     /// Brings the cellular network up for a flow that will follow within 30 seconds: call it when the screen for the phone number
@@ -153,7 +154,7 @@ impl NumberVerifier {
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let runtime =
-            Runtime::new().map_err(|_| VerifyError::CellularUnavailable { cause: CellularCause::Unsupported })?;
+            Runtime::new().map_err(|_| VerifyError::CellularUnavailable { reason: CellularCause::Unsupported })?;
         let verifier = Arc::new(Verifier { settings, network, backend });
         Ok(Arc::new(Self { verifier, cellular, runtime, prepared: Mutex::default() }))
     }

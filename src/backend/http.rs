@@ -17,7 +17,8 @@ use url::Url;
 
 use super::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest};
 use crate::authorization::json::JsonObject;
-use crate::config::{FieldNames, Settings};
+use crate::config::FieldNames;
+use crate::settings::Settings;
 
 /// More than a verdict ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;

@@ -225,14 +225,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_bound_is_an_error() {
-        for (binding, cause) in [
+        for (binding, reason) in [
             (NetworkBinding::LinuxInterface { name: "no-such-if0".to_owned() }, CellularCause::NoInterface),
             (NetworkBinding::LinuxInterface { name: String::new() }, CellularCause::NoInterface),
             (NetworkBinding::LinuxInterface { name: "lo\0".to_owned() }, CellularCause::NoInterface),
             (NetworkBinding::AndroidNetwork { handle: 1 }, CellularCause::Unsupported),
             (NetworkBinding::AppleInterface { index: 1 }, CellularCause::Unsupported),
         ] {
-            assert_eq!(Binding::open(&binding, &[]).err(), Some(cause), "{binding:?}");
+            assert_eq!(Binding::open(&binding, &[]).err(), Some(reason), "{binding:?}");
         }
     }
 }

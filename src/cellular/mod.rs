@@ -21,8 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub use self::shared::{Lease, SharedNetwork};
-use crate::config::{Overrides, Settings, invalid};
 use crate::error::{CellularCause, VerifyError};
+use crate::settings::{Overrides, Settings, invalid};
 use crate::trace::NetworkKind;
 use crate::transport::{Family, Network, NetworkError};
 
@@ -75,7 +75,7 @@ pub enum CellularStatus {
     /// It could not.
     Unavailable {
         /// Why.
-        cause: CellularCause,
+        reason: CellularCause,
     },
 }
 
@@ -86,7 +86,7 @@ pub enum CellularError {
     #[error("the cellular network is unavailable")]
     Unavailable {
         /// Why.
-        cause: CellularCause,
+        reason: CellularCause,
     },
     /// The provider threw something unexpected.
     #[error("the cellular provider failed")]
@@ -100,9 +100,9 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CellularError {
 }
 
 impl CellularError {
-    pub(crate) fn cause(&self) -> CellularCause {
+    pub(crate) fn reason(&self) -> CellularCause {
         match self {
-            Self::Unavailable { cause } => *cause,
+            Self::Unavailable { reason } => *reason,
             Self::Failed => CellularCause::Unsupported,
         }
     }
@@ -134,7 +134,7 @@ impl BoundNetwork {
             return Err(invalid("allow_unbound"));
         }
         let binding = system::Binding::open(binding, &settings.dns_servers)
-            .map_err(|cause| VerifyError::CellularUnavailable { cause })?;
+            .map_err(|reason| VerifyError::CellularUnavailable { reason })?;
         Ok(Self { binding, overrides: settings.overrides.clone() })
     }
 }

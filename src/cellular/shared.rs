@@ -85,7 +85,7 @@ impl<N: Network> Lease<N> {
         match outcome.as_deref() {
             Ok(Some(Ok(acquired))) => Ok((acquired.transport.clone(), acquired.kind)),
             Ok(Some(Err(error))) => Err(error.clone()),
-            Ok(None) | Err(_) => Err(VerifyError::CellularUnavailable { cause: CellularCause::InterfaceDown }),
+            Ok(None) | Err(_) => Err(VerifyError::CellularUnavailable { reason: CellularCause::InterfaceDown }),
         }
     }
 }
@@ -114,8 +114,8 @@ async fn keep<N: Network>(
             Ok(Ok(binding)) => {
                 open(&binding).map(|transport| Acquired { transport: Arc::new(transport), kind: binding.kind() })
             }
-            Ok(Err(error)) => Err(VerifyError::CellularUnavailable { cause: error.cause() }),
-            Err(_) => Err(VerifyError::CellularUnavailable { cause: CellularCause::Timeout }),
+            Ok(Err(error)) => Err(VerifyError::CellularUnavailable { reason: error.reason() }),
+            Err(_) => Err(VerifyError::CellularUnavailable { reason: CellularCause::Timeout }),
         };
         let failed = outcome.is_err();
         report.send_replace(Some(outcome));

@@ -1,6 +1,7 @@
 //! A system on which no socket can be bound to a network yet: every attempt is an error, never an unbound socket.
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
@@ -17,11 +18,11 @@ impl Binding {
         Err(CellularCause::Unsupported)
     }
 
-    pub(super) async fn resolve(&self, _: &str, _: Family) -> Result<Vec<IpAddr>, NetworkError> {
+    pub(super) fn resolve(&self, _: &str, _: Family) -> Ready<Result<Vec<IpAddr>, NetworkError>> {
         match self.0 {}
     }
 
-    pub(super) async fn connect(&self, _: SocketAddr) -> Result<TcpStream, NetworkError> {
+    pub(super) fn connect(&self, _: SocketAddr) -> Ready<Result<TcpStream, NetworkError>> {
         match self.0 {}
     }
 }

@@ -1,0 +1,43 @@
+# All of the project's tasks; CI calls nothing else. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
+RUST := --workspace --all-features --locked
+
+.PHONY: help test test-rust test-kotlin test-swift test-phone lint format bindings
+
+help: ## lists the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+test: ## all tests; says at the end what ran, what passed, and what was skipped and why
+	@scripts/test-all rust kotlin swift phone
+
+test-rust: ## the crate, the simulator, the command line
+	cargo test $(RUST)
+
+test-kotlin: bindings ## the Kotlin bindings compile
+	@scripts/test-kotlin
+
+test-swift: bindings ## the Swift bindings compile
+	@scripts/test-swift
+
+test-phone: ## lints, compiles and links for the phone
+	@scripts/test-phone
+
+lint: ## format, clippy, documentation, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy $(RUST) --all-targets -- -D warnings
+	cargo clippy --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
+	@scripts/lint-dependencies
+
+format: ## rewrites the sources as lint wants them
+	cargo fmt --all
+
+bindings: ## generates the Kotlin and Swift bindings into bindings/generated
+	cargo build --locked --all-features --lib --bin uniffi-bindgen
+	@scripts/generate-bindings

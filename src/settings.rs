@@ -1,0 +1,292 @@
+//! The settings as the flow uses them, checked once, when the verifier is made.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use crate::address::AllowedHosts;
+use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
+use crate::error::VerifyError;
+
+/// The checked form of [`Config`].
+#[derive(Clone)]
+pub struct Settings {
+    pub start_url: Url,
+    pub complete_url: Url,
+    pub headers: HeaderMap,
+    pub operator_headers: HeaderMap,
+    pub operator_headers_to: OperatorHeaders,
+    pub field_names: FieldNames,
+    pub code_delivery: CodeDelivery,
+    pub redirect_uri: Option<String>,
+    pub overall: Duration,
+    pub acquire: Duration,
+    pub connect: Duration,
+    pub answer: Duration,
+    pub backend: Duration,
+    pub redirect_limit: u8,
+    pub cleartext: Cleartext,
+    pub user_agent: HeaderValue,
+    pub allow_unbound: bool,
+    pub root_certificates: Vec<String>,
+    pub overrides: Overrides,
+    pub dns_servers: Vec<SocketAddr>,
+}
+
+/// Fixed addresses of a host (in lower case) and port.
+pub type Overrides = HashMap<(String, u16), Vec<IpAddr>>;
+
+impl Settings {
+    pub fn check(config: &Config) -> Result<Self, VerifyError> {
+        let base = backend_base(config).ok_or_else(|| invalid("backend_url"))?;
+        let user_agent = config.user_agent.as_deref().unwrap_or(concat!("number-verify/", env!("CARGO_PKG_VERSION")));
+        if config.redirect_limit == 0 || config.redirect_limit > 15 {
+            return Err(invalid("redirect_limit"));
+        }
+        if let Some(uri) = &config.redirect_uri {
+            Url::parse(uri).map_err(|_| invalid("redirect_uri"))?;
+        }
+        check_names(&config.field_names)?;
+        let development = &config.development;
+        Ok(Self {
+            start_url: call_url(&base, &config.start_path).ok_or_else(|| invalid("start_path"))?,
+            complete_url: call_url(&base, &config.complete_path).ok_or_else(|| invalid("complete_path"))?,
+            headers: header_map(&config.headers, &[]).ok_or_else(|| invalid("headers"))?,
+            operator_headers: header_map(&config.operator_headers, &[header::ACCEPT, header::USER_AGENT])
+                .ok_or_else(|| invalid("operator_headers"))?,
+            operator_headers_to: config.operator_headers_to,
+            field_names: config.field_names.clone(),
+            code_delivery: config.code_delivery,
+            redirect_uri: config.redirect_uri.clone(),
+            overall: limit(config.deadlines.overall_ms, "overall_ms")?,
+            acquire: limit(config.deadlines.acquire_ms, "acquire_ms")?,
+            connect: limit(config.deadlines.connect_ms, "connect_ms")?,
+            answer: limit(config.deadlines.answer_ms, "answer_ms")?,
+            backend: limit(config.deadlines.backend_ms, "backend_ms")?,
+            redirect_limit: config.redirect_limit,
+            cleartext: config.cleartext,
+            user_agent: HeaderValue::from_str(user_agent).map_err(|_| invalid("user_agent"))?,
+            allow_unbound: development.allow_unbound,
+            root_certificates: development.root_certificates.clone(),
+            overrides: overrides(&development.resolve).ok_or_else(|| invalid("resolve"))?,
+            dns_servers: dns_servers(&development.dns_servers).ok_or_else(|| invalid("dns_servers"))?,
+        })
+    }
+
+    pub fn allowed_hosts(&self) -> AllowedHosts {
+        AllowedHosts::new(self.overrides.keys().cloned())
+    }
+}
+
+/// The number in E.164 form without separators, by CAMARA's pattern `^\+[1-9][0-9]{4,14}$`.
+pub fn phone_number(typed: &str) -> Result<SecretString, VerifyError> {
+    let number: String = typed.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+    let digits = number.strip_prefix('+').ok_or(VerifyError::InvalidPhoneNumber)?;
+    let well_formed = (5..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0');
+    if well_formed { Ok(number.into()) } else { Err(VerifyError::InvalidPhoneNumber) }
+}
+
+pub fn invalid(setting: &str) -> VerifyError {
+    VerifyError::InvalidConfig { setting: setting.to_owned() }
+}
+
+fn backend_base(config: &Config) -> Option<Url> {
+    let mut base = Url::parse(config.backend_url.trim()).ok()?;
+    let has_user = config.backend_url.split(['/', '?', '#']).nth(2).is_some_and(|authority| authority.contains('@'));
+    let secure = base.scheme() == "https"
+        || base.scheme() == "http" && (config.development.allow_http_backend || is_loopback(&base));
+    if !secure || has_user || base.query().is_some() || base.fragment().is_some() {
+        return None;
+    }
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    Some(base)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// The call stays under the base URL: no other origin, no other directory.
+fn call_url(base: &Url, path: &str) -> Option<Url> {
+    let url = base.join(path.trim_start_matches('/')).ok()?;
+    let inside = url.origin() == base.origin() && url.path().starts_with(base.path());
+    (inside && url.fragment().is_none()).then_some(url)
+}
+
+fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
+    const OWN: [HeaderName; 12] = [
+        header::HOST,
+        header::COOKIE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::ACCEPT_ENCODING,
+        header::REFERER,
+        header::EXPECT,
+        header::USER_AGENT,
+    ];
+    let mut map = HeaderMap::new();
+    for given in headers {
+        let name = HeaderName::from_bytes(given.name.as_bytes()).ok()?;
+        if OWN.contains(&name) && !replaceable.contains(&name) {
+            return None;
+        }
+        let mut value = HeaderValue::from_str(given.value.expose_secret()).ok()?;
+        value.set_sensitive(true);
+        map.append(name, value);
+    }
+    Some(map)
+}
+
+fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
+    let request = [&names.code, &names.state, &names.session];
+    let answer = [&names.auth_url, &names.redirect_uri, &names.session, &names.state];
+    let distinct = |names: &[&String]| {
+        names
+            .iter()
+            .enumerate()
+            .all(|(i, name)| !name.is_empty() && names.iter().skip(i + 1).all(|other| other != name))
+    };
+    let rest = !names.phone_number.is_empty() && !names.verified.is_empty();
+    if rest && distinct(&request) && distinct(&answer) { Ok(()) } else { Err(invalid("field_names")) }
+}
+
+fn limit(milliseconds: u64, setting: &str) -> Result<Duration, VerifyError> {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    if (1..=DAY_MS).contains(&milliseconds) { Ok(Duration::from_millis(milliseconds)) } else { Err(invalid(setting)) }
+}
+
+/// As curl's `--resolve`: `HOST:PORT:ADDRESS[,ADDRESS]…`, IPv6 in brackets.
+fn overrides(entries: &[String]) -> Option<Overrides> {
+    let mut all = Overrides::new();
+    for entry in entries {
+        let (host, rest) = match entry.strip_prefix('[') {
+            Some(literal) => literal.split_once("]:")?,
+            None => entry.split_once(':')?,
+        };
+        let (port, addresses) = rest.split_once(':')?;
+        let addresses = addresses
+            .split(',')
+            .map(|address| address.trim().trim_start_matches('[').trim_end_matches(']').parse().ok())
+            .collect::<Option<Vec<IpAddr>>>()?;
+        if host.is_empty() {
+            return None;
+        }
+        all.entry((host.to_ascii_lowercase(), port.parse().ok()?)).or_default().extend(addresses);
+    }
+    Some(all)
+}
+
+fn dns_servers(entries: &[String]) -> Option<Vec<SocketAddr>> {
+    entries
+        .iter()
+        .map(|entry| {
+            let literal = entry.trim_start_matches('[').trim_end_matches(']');
+            match literal.parse::<IpAddr>() {
+                Ok(address) => Some(SocketAddr::new(address, 53)),
+                Err(_) => entry.parse().ok(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phone_numbers() {
+        for good in ["+14155550100", "+1 (415) 555-01.00", " +12345 ", "+123456789012345"] {
+            assert!(phone_number(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "12",
+            "+",
+            "+1234",
+            "+0123456",
+            "14155550100",
+            "+1234567890123456",
+            "+1415555o100",
+            "++14155550100",
+            "+١٤١٥٥٥٥",
+        ] {
+            assert!(phone_number(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn backend_urls() {
+        let check = |url: &str| Settings::check(&Config::new(url)).map(|settings| settings.start_url.to_string());
+        assert_eq!(check("https://api.test/nv").unwrap(), "https://api.test/nv/start");
+        assert_eq!(check("https://api.test").unwrap(), "https://api.test/start");
+        for good in ["http://127.0.0.1:8080/nv", "http://localhost/", "http://[::1]:1/"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "api.test",
+            "http://api.test/",
+            "ftp://api.test/",
+            "https://u@api.test/",
+            "https://@api.test/",
+            "https://api.test/?a=1",
+            "https://api.test/#f",
+        ] {
+            assert!(
+                matches!(check(bad), Err(VerifyError::InvalidConfig { setting }) if setting == "backend_url"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_stay_under_the_base() {
+        for bad in ["https://evil.test/", "//evil.test/x", "../up", "a/../../up"] {
+            let config = Config { complete_path: bad.to_owned(), ..Config::new("https://api.test/nv") };
+            match Settings::check(&config) {
+                Ok(settings) => assert!(settings.complete_url.as_str().starts_with("https://api.test/nv/"), "{bad}"),
+                Err(error) => assert!(matches!(error, VerifyError::InvalidConfig { .. }), "{bad}"),
+            }
+        }
+    }
+
+    #[test]
+    fn resolve_entries() {
+        let table = overrides(&["A.test:443:127.0.0.1,[::1]".to_owned(), "[::1]:80:10.0.0.1".to_owned()]).unwrap();
+        assert_eq!(table[&("a.test".to_owned(), 443)].len(), 2);
+        assert_eq!(table[&("::1".to_owned(), 80)].len(), 1);
+        for bad in ["a.test", "a.test:443", "a.test:443:", "a.test:x:1.2.3.4", ":443:1.2.3.4", "a.test:443:nothing"] {
+            assert!(overrides(&[bad.to_owned()]).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_client_cannot_be_set() {
+        let config = |name: &str| Config {
+            headers: vec![Header::new(name.to_owned(), "x".to_owned())],
+            ..Config::new("https://api.test")
+        };
+        assert!(Settings::check(&config("Authorization")).is_ok());
+        for bad in ["Host", "cookie", "Content-Length", "bad name", ""] {
+            assert!(Settings::check(&config(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Every error with its advice, as the contract lists them; and the README's table of them is whole.
+
+use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
+use number_verify::{AuthorizationCause, BackendCause, CellularCause, Fallback, Step, VerifyError};
+use serde_json::Value;
+
+fn json(error: &VerifyError) -> Value {
+    serde_json::from_str(&error.to_json()).unwrap()
+}
+
+fn denied(error: Option<&str>) -> VerifyError {
+    let host = "op.test".to_owned();
+    VerifyError::DeniedByOperator { error: error.map(str::to_owned), description: None, hop: 2, host }
+}
+
+#[test]
+fn cellular_unavailable() {
+    use CellularCause::{
+        Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, Permission, Timeout,
+        TooManyRequests, Unsupported, Vpn,
+    };
+    for (reason, name, fallback) in [
+        (NoInterface, "no_interface", UseAnotherChannel),
+        (InterfaceDown, "interface_down", UseAnotherChannel),
+        (Vpn, "vpn", UseAnotherChannel),
+        (BlockedInBackground, "blocked_in_background", AskToEnableMobileData),
+        (DataOff, "data_off", AskToEnableMobileData),
+        (Airplane, "airplane", UseAnotherChannel),
+        (NoSim, "no_sim", UseAnotherChannel),
+        (Permission, "permission", FixIntegration),
+        (TooManyRequests, "too_many_requests", RetryLater),
+        (Timeout, "timeout", UseAnotherChannel),
+        (Unsupported, "unsupported", UseAnotherChannel),
+    ] {
+        assert_documented(&VerifyError::CellularUnavailable { reason }, "cellular_unavailable", Some(name), fallback);
+    }
+}
+
+#[test]
+fn denied_by_the_operator() {
+    for (error, fallback) in [
+        (Some("access_denied"), UseAnotherChannel),
+        (Some("consent_required"), UseAnotherChannel),
+        (Some("login_required"), UseAnotherChannel),
+        (Some("interaction_required"), UseAnotherChannel),
+        (Some("something_else"), UseAnotherChannel),
+        (None, UseAnotherChannel),
+        (Some("server_error"), RetryLater),
+        (Some("temporarily_unavailable"), RetryLater),
+        (Some("invalid_request"), FixIntegration),
+        (Some("invalid_scope"), FixIntegration),
+        (Some("invalid_client"), FixIntegration),
+        (Some("unauthorized_client"), FixIntegration),
+        (Some("unsupported_response_type"), FixIntegration),
+        (Some("request_uri_not_supported"), FixIntegration),
+    ] {
+        let denied = denied(error);
+        assert_documented(&denied, "denied_by_operator", None, fallback);
+        assert_eq!(json(&denied)["detail"]["error"].as_str(), error);
+    }
+}
+
+#[test]
+fn backend() {
+    for (reason, name) in [
+        (BackendCause::Unreachable, "unreachable"),
+        (BackendCause::Tls, "tls"),
+        (BackendCause::Timeout, "timeout"),
+        (BackendCause::Status, "status"),
+        (BackendCause::MalformedAnswer, "malformed_answer"),
+    ] {
+        let advice = Fallback::RetryLater;
+        let error = VerifyError::Backend { step: Step::Start, reason, status: None, retry_after_s: None, advice };
+        assert_documented(&error, "backend", Some(name), advice);
+    }
+}
+
+#[test]
+fn authorization() {
+    use AuthorizationCause::{
+        BadLocation, Closed, Connect, Dns, ForbiddenRedirect, HttpStatus, MalformedResponse, RedirectLoop, Timeout,
+        Tls, TooLarge, TooManyRedirects, UnexpectedPage,
+    };
+    for (reason, name) in [
+        (Dns, "dns"),
+        (Connect, "connect"),
+        (Tls, "tls"),
+        (Timeout, "timeout"),
+        (Closed, "closed"),
+        (HttpStatus, "http_status"),
+        (TooManyRedirects, "too_many_redirects"),
+        (RedirectLoop, "redirect_loop"),
+        (ForbiddenRedirect, "forbidden_redirect"),
+        (BadLocation, "bad_location"),
+        (UnexpectedPage, "unexpected_page"),
+        (MalformedResponse, "malformed_response"),
+        (TooLarge, "too_large"),
+    ] {
+        let (host, alert) = ("op.test".to_owned(), Some("handshake_failure".to_owned()));
+        let error =
+            VerifyError::Authorization { hop: 3, host, reason, status: Some(503), alert, advice: UseAnotherChannel };
+        assert_documented(&error, "authorization", Some(name), UseAnotherChannel);
+        let json = json(&error);
+        assert_eq!((&json["step"], &json["hop"], &json["host"]), (&"authorize".into(), &3.into(), &"op.test".into()));
+        assert_eq!(json["detail"], serde_json::json!({ "status": 503, "alert": "handshake_failure" }));
+    }
+}
+
+#[test]
+fn the_others() {
+    assert_documented(&VerifyError::InvalidPhoneNumber, "invalid_phone_number", None, FixIntegration);
+    let invalid_config = VerifyError::InvalidConfig { setting: "backend_url".to_owned() };
+    assert_eq!(json(&invalid_config)["cause"], "backend_url");
+    assert_eq!((&json(&invalid_config)["kind"], invalid_config.fallback()), (&"invalid_config".into(), FixIntegration));
+    let state_mismatch = VerifyError::StateMismatch { hop: 3, host: "op.test".to_owned() };
+    assert_documented(&state_mismatch, "state_mismatch", None, UseAnotherChannel);
+    for (step, name) in [
+        (Step::Start, "start"),
+        (Step::Acquire, "acquire"),
+        (Step::Authorize, "authorize"),
+        (Step::Complete, "complete"),
+    ] {
+        let error = VerifyError::DeadlineExceeded { step };
+        assert_documented(&error, "deadline_exceeded", None, RetryLater);
+        assert_eq!(json(&error)["step"], name);
+    }
+    assert_documented(&VerifyError::Cancelled, "cancelled", None, RetryLater);
+}
+
+/// The JSON and the README have it.
+fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallback: Fallback) {
+    const README: &str = include_str!("../README.md");
+    let json = json(error);
+    assert_eq!((json["kind"].as_str(), json["cause"].as_str()), (Some(kind), cause));
+    assert_eq!(
+        (error.fallback(), json["fallback"].as_str()),
+        (fallback, Some(fallback.to_string().as_str())),
+        "{json}"
+    );
+    assert_eq!(json["message"].as_str(), Some(error.to_string().as_str()));
+    for name in [Some(kind), cause, Some(&fallback.to_string())].into_iter().flatten() {
+        assert!(README.contains(&format!("`{name}`")), "the README does not tell of {name}");
+    }
+}
