@@ -3,11 +3,13 @@
 //! Progress goes to stderr, the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use futures_util::FutureExt;
 use number_verify::{
     CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, NetworkBinding,
     NumberVerifier, Progress, ProgressListener, Trace, VerifyError,
@@ -142,11 +144,14 @@ fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simu
 }
 
 async fn run(arguments: &Arguments, config: Config) -> ExitCode {
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    // Listens from now on.
+    let _ = (&mut interrupted).now_or_never();
     let binding = match &arguments.interface {
         Some(name) => NetworkBinding::LinuxInterface { name: name.clone() },
         None => NetworkBinding::Unbound,
     };
-    let verifier = match NumberVerifier::new(config, Arc::new(FixedNetwork(binding))) {
+    let verifier = match NumberVerifier::new(config, Arc::new(FixedNetwork(binding)), None) {
         Ok(verifier) => verifier,
         Err(error) if is_bad_flag(&error, arguments) => return usage(&error.to_string()),
         Err(error) => return ExitCode::from(report(arguments, Err(error), &Trace::default())),
@@ -154,7 +159,7 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     if arguments.prepare {
         let prepared = tokio::select! {
             prepared = verifier.prepare() => prepared,
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupted => {
                 return ExitCode::from(report(arguments, Err(VerifyError::Cancelled), &Trace::default()));
             }
         };
@@ -167,7 +172,7 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
         let flow = verifier.begin(arguments.phone.clone(), Some(Arc::new(Narrator)));
         let result = tokio::select! {
             result = flow.result() => result,
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupted => {
                 flow.cancel();
                 Err(VerifyError::Cancelled)
             }

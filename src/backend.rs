@@ -3,6 +3,7 @@
 //! Apps with an API client of their own implement [`Backend`]; [`http::HttpBackend`] is the built-in one.
 
 pub mod http;
+mod trust;
 
 use std::fmt;
 use std::sync::Arc;

@@ -398,6 +398,7 @@ fn config_advice(setting: &str) -> &'static str {
         "backend_url" => "it must be an https URL without user name, query or fragment (http only to loopback)",
         "dns_servers" => "no name server is known for this network; give one (--dns on the command line)",
         "allow_unbound" => "an unbound network is for development only and must be allowed there",
+        "server_trust" => "Android is asked for its trust through the app: pass one",
         "root_certificates" => "it must hold certificates in PEM form, and the system must have trusted ones",
         "headers" | "operator_headers" => {
             "names must be HTTP tokens, values printable; headers that the client itself sets are refused"

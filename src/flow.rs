@@ -13,7 +13,7 @@ use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules
 use crate::backend::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, verdict};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
-use crate::error::{AuthorizationCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
+use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
 use crate::settings::{Settings, invalid, phone_number};
@@ -251,9 +251,7 @@ async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, Tran
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {
     let reason = match error {
-        TransportError::NetworkGone => {
-            return VerifyError::CellularUnavailable { reason: CellularCause::InterfaceDown };
-        }
+        TransportError::Unavailable(reason) => return VerifyError::CellularUnavailable { reason },
         TransportError::NoNameServer => return invalid("dns_servers"),
         TransportError::Tls { alert } => return authorization_error(hop, AuthorizationCause::Tls, None, alert),
         TransportError::Dns => AuthorizationCause::Dns,

@@ -40,6 +40,7 @@ mod secret;
 mod settings;
 mod trace;
 mod transport;
+mod trust;
 mod verifier;
 
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
@@ -48,6 +49,7 @@ pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldN
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
 pub use progress::{ListenerError, Progress, ProgressListener};
 pub use trace::{Hop, NetworkKind, Trace};
+pub use trust::{ServerTrust, ServerTrustError};
 pub use verifier::{NumberVerifier, Verification, VerificationFlow};
 
 /// The examples in the README compile.
@@ -71,6 +73,6 @@ pub mod internals {
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;
     pub use crate::transport::{
-        Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::client_config,
+        Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::Tls,
     };
 }

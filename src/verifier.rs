@@ -21,7 +21,9 @@ use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
 use crate::settings::{Settings, invalid};
 use crate::trace::Trace;
-use crate::transport::{Limits, Transport, tls};
+use crate::transport::tls::{NoTrust, Tls};
+use crate::transport::{Limits, Transport};
+use crate::trust::ServerTrust;
 
 /// How long `prepare()` holds the network for a flow to come.
 const PREPARED_FOR: Duration = Duration::from_secs(30);
@@ -57,21 +59,26 @@ pub struct Verification {
 #[uniffi::export]
 impl NumberVerifier {
     /// A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
-    /// Fails with `InvalidConfig`.
-    #[uniffi::constructor]
-    pub fn new(config: Config, cellular: Arc<dyn CellularProvider>) -> Result<Arc<Self>, VerifyError> {
-        Self::build(&config, cellular, None)
+    /// Fails with `InvalidConfig`. Android needs `server_trust`; elsewhere the platform is asked without it.
+    #[uniffi::constructor(default(server_trust = None))]
+    pub fn new(
+        config: Config,
+        cellular: Arc<dyn CellularProvider>,
+        server_trust: Option<Arc<dyn ServerTrust>>,
+    ) -> Result<Arc<Self>, VerifyError> {
+        Self::build(&config, cellular, server_trust, None)
     }
 
     /// A verifier that calls the backend through the app's own client. Of the configuration's backend URL only the origin counts, for
     /// delivery by follow-through.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(server_trust = None))]
     pub fn with_backend(
         config: Config,
         cellular: Arc<dyn CellularProvider>,
         backend: Arc<dyn Backend>,
+        server_trust: Option<Arc<dyn ServerTrust>>,
     ) -> Result<Arc<Self>, VerifyError> {
-        Self::build(&config, cellular, Some(backend))
+        Self::build(&config, cellular, server_trust, Some(backend))
     }
 
     /// Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
@@ -137,13 +144,17 @@ impl NumberVerifier {
     fn build(
         config: &Config,
         cellular: Arc<dyn CellularProvider>,
+        server_trust: Option<Arc<dyn ServerTrust>>,
         backend: Option<Arc<dyn Backend>>,
     ) -> Result<Arc<Self>, VerifyError> {
         let settings = Settings::check(config)?;
-        let tls = tls::client_config(&settings.root_certificates).map_err(|_| invalid("root_certificates"))?;
+        let tls = Tls::new(&settings.root_certificates, server_trust).map_err(|nobody| match nobody {
+            NoTrust::NoRoots => invalid("root_certificates"),
+            NoTrust::NobodyToAsk => invalid("server_trust"),
+        })?;
         let backend = match backend {
             Some(backend) => backend,
-            None => Arc::new(HttpBackend::new(&settings, tls.clone()).map_err(|_| invalid("backend_url"))?),
+            None => Arc::new(HttpBackend::new(&settings, &tls).map_err(|_| invalid("backend_url"))?),
         };
         let limits = Limits { connect: settings.connect, answer: settings.answer };
         let acquire_limit = settings.acquire;

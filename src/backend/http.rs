@@ -12,13 +12,15 @@ use reqwest::{Client, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::rustls::{self, ClientConfig};
+use tokio_rustls::rustls;
 use url::Url;
 
+use super::trust::ConfirmTrust;
 use super::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest};
 use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
 use crate::settings::Settings;
+use crate::transport::tls::Tls;
 
 /// More than a verdict ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -45,9 +47,10 @@ struct Answer {
 
 impl HttpBackend {
     /// Nothing is sent yet. Fails only where TLS cannot be set up.
-    pub fn new(settings: &Settings, tls: ClientConfig) -> reqwest::Result<Self> {
+    pub fn new(settings: &Settings, tls: &Tls) -> reqwest::Result<Self> {
         let mut client = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls.config())
+            .connector_layer(ConfirmTrust { tls: tls.clone(), https: settings.start_url.scheme() == "https" })
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()

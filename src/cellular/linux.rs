@@ -24,6 +24,8 @@ use super::NetworkBinding;
 use crate::error::CellularCause;
 use crate::transport::{Family, NetworkError};
 
+const GONE: NetworkError = NetworkError::Unavailable(CellularCause::InterfaceDown);
+
 pub(super) struct Binding {
     device: Device,
     resolver: Option<Resolver<Device>>,
@@ -53,14 +55,14 @@ impl Binding {
         match resolver.lookup(name, record).await {
             Ok(lookup) => Ok(lookup.answers().iter().filter_map(|record| address(&record.data)).collect()),
             Err(error) if error.is_no_records_found() && !error.is_nx_domain() => Ok(Vec::new()),
-            Err(NetError::Io(error)) if is_gone(&error) => Err(NetworkError::Gone),
+            Err(NetError::Io(error)) if is_gone(&error) => Err(GONE),
             Err(_) => Err(self.device.failure()),
         }
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
         let connected = async { self.device.tcp(address)?.connect(address).await };
-        connected.await.map_err(|error| if is_gone(&error) { NetworkError::Gone } else { error.into() })
+        connected.await.map_err(|error| if is_gone(&error) { GONE } else { error.into() })
     }
 }
 
@@ -146,7 +148,7 @@ impl Device {
 
     /// The DNS client does not tell a dead network from a dead name server.
     fn failure(&self) -> NetworkError {
-        if self.check().is_err() { NetworkError::Gone } else { NetworkError::Failed }
+        if self.check().is_err() { GONE } else { NetworkError::Failed }
     }
 
     fn bind(&self, socket: &Socket) -> io::Result<()> {

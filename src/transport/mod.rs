@@ -8,6 +8,7 @@ mod dial;
 mod http1;
 mod pool;
 pub mod tls;
+mod trust;
 
 use std::future::Future;
 use std::io;
@@ -20,15 +21,15 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
 
 pub use self::http1::Response;
 use self::http1::{Connection, Counted, Io, SendError};
 use self::pool::{Origin, Pool};
+use self::tls::{NetworkTls, Tls};
 use crate::address::AllowedHosts;
+use crate::error::CellularCause;
 
 /// A network that can look up names and open connections, such as the cellular one.
 pub trait Network: Send + Sync + 'static {
@@ -63,8 +64,8 @@ pub enum NetworkError {
     Failed,
     /// There is no route to an address of this family.
     Unreachable,
-    /// The network is not there any more.
-    Gone,
+    /// The network cannot be used any more.
+    Unavailable(CellularCause),
     /// No name server is known. Only Linux needs one.
     #[allow(dead_code)]
     NoNameServer,
@@ -103,8 +104,8 @@ pub enum TransportError {
     MalformedResponse,
     /// Headers or body beyond 64 KiB.
     TooLarge,
-    /// The network is not there any more.
-    NetworkGone,
+    /// The network cannot be used any more.
+    Unavailable(CellularCause),
     /// No name server is known.
     NoNameServer,
 }
@@ -133,7 +134,7 @@ pub struct Timings {
 /// The connections over one network at one time. Dropping it closes them all.
 pub struct Transport<N: Network> {
     network: N,
-    tls: TlsConnector,
+    tls: NetworkTls,
     limits: Limits,
     allowed: AllowedHosts,
     pool: Arc<Pool>,
@@ -141,9 +142,8 @@ pub struct Transport<N: Network> {
 
 impl<N: Network> Transport<N> {
     /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
-    pub fn new(network: N, tls: &ClientConfig, limits: Limits, allowed: AllowedHosts) -> Self {
-        let tls = TlsConnector::from(Arc::new(tls::with_own_sessions(tls)));
-        Self { network, tls, limits, allowed, pool: Arc::default() }
+    pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
+        Self { network, tls: NetworkTls::new(tls), limits, allowed, pool: Arc::default() }
     }
 
     /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.
@@ -190,9 +190,9 @@ impl<N: Network> Transport<N> {
         }
         let began = Instant::now();
         let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
-        let handshake = self.tls.connect(name, stream).await;
+        let connected = self.tls.connect(name, stream).await;
         (timings.bytes_in, timings.bytes_out) = counts.now();
-        let stream = handshake.map_err(|error| tls::error(&error))?;
+        let stream = connected?;
         timings.tls = Some(began.elapsed());
         let resumed = tls::is_resumed(stream.get_ref().1);
         let stream: Box<dyn Io> = Box::new(stream);
@@ -233,7 +233,7 @@ impl From<NetworkError> for TransportError {
     fn from(error: NetworkError) -> Self {
         match error {
             NetworkError::Failed | NetworkError::Unreachable => Self::Connect,
-            NetworkError::Gone => Self::NetworkGone,
+            NetworkError::Unavailable(reason) => Self::Unavailable(reason),
             NetworkError::NoNameServer => Self::NoNameServer,
         }
     }
@@ -244,7 +244,7 @@ impl From<io::Error> for NetworkError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
-            io::ErrorKind::NetworkDown => Self::Gone,
+            io::ErrorKind::NetworkDown => Self::Unavailable(CellularCause::InterfaceDown),
             _ => Self::Failed,
         }
     }

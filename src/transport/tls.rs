@@ -1,39 +1,115 @@
-//! TLS for both legs: what is trusted, what is offered, and what an error of it means.
+//! TLS for both legs: what is offered, and what an error of it means. Who is trusted stands in `trust.rs`.
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, HandshakeKind};
 
 use super::TransportError;
+use super::trust::{Deferred, Judge, Presented, observe};
+use crate::trust::ServerTrust;
 
 /// Sessions of one network: a flow meets a handful of hosts.
 const SESSIONS: usize = 64;
 
-/// The settings cannot be used: a root certificate does not parse, or the platform trusts nobody.
-#[derive(Debug)]
-pub struct NoTrust;
-
-/// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, the platform's trust and these further roots (PEM).
-///
-/// ring has no post-quantum key share, so a `ClientHello` fits one packet: operators' middleboxes drop those that do not.
-pub fn client_config(roots: &[String]) -> Result<ClientConfig, NoTrust> {
-    let provider = Arc::new(ring::default_provider());
-    let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
-    let mut config = with_platform_trust(provider, roots)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+/// Why nobody can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTrust {
+    /// A root certificate does not parse, or the platform has none.
+    NoRoots,
+    /// The platform can be asked only through the app.
+    NobodyToAsk,
 }
 
-/// The same settings, with an empty store of sessions: tickets must not outlive the network that they were got on.
-pub(super) fn with_own_sessions(config: &ClientConfig) -> ClientConfig {
-    let mut config = config.clone();
-    config.resumption = Resumption::in_memory_sessions(SESSIONS);
-    config
+/// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
+///
+/// ring has no post-quantum key share, so a `ClientHello` fits one packet: operators' middleboxes drop those that do not.
+#[derive(Clone)]
+pub struct Tls {
+    config: ClientConfig,
+    judge: Judge,
+}
+
+impl Tls {
+    /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
+    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>) -> Result<Self, NoTrust> {
+        let provider = Arc::new(ring::default_provider());
+        let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
+        let judge = match app {
+            Some(app) => Judge::app(app, provider.clone(), roots)?,
+            None => platform(provider.clone(), roots)?,
+        };
+        let deferred = Deferred(provider.signature_verification_algorithms);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|_| NoTrust::NoRoots)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(deferred))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = Resumption::disabled();
+        Ok(Self { config, judge })
+    }
+
+    /// For a client that connects within [`Tls::connect_confirmed`]. Sessions are not resumed: the chain comes with every handshake.
+    pub(crate) fn config(&self) -> ClientConfig {
+        self.config.clone()
+    }
+
+    /// Waits for a connection that uses [`Tls::config`], and then for the word that its chain is trusted.
+    pub(crate) async fn connect_confirmed<T, E: From<rustls::Error>>(
+        &self,
+        connecting: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let (connected, presented) = observe(connecting).await;
+        let connection = connected?;
+        self.judge.confirm(presented.ok_or(rustls::Error::NoCertificatesPresented)?).await?;
+        Ok(connection)
+    }
+}
+
+/// TLS on one network: sessions resume, and do not outlive it.
+pub(super) struct NetworkTls {
+    connector: TlsConnector,
+    judge: Judge,
+}
+
+impl NetworkTls {
+    pub(super) fn new(tls: &Tls) -> Self {
+        let mut config = tls.config.clone();
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Self { connector: TlsConnector::from(Arc::new(config)), judge: tls.judge.clone() }
+    }
+
+    /// A connection to somebody who is trusted.
+    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: ServerName<'static>,
+        stream: S,
+    ) -> Result<TlsStream<S>, TransportError> {
+        let (handshake, presented) = observe(self.connector.connect(host.clone(), stream)).await;
+        let stream = handshake.map_err(|handshake| error(&handshake))?;
+        // A resumed session may be one whose chain was refused: it is asked about again.
+        let presented = match presented {
+            Some(presented) => presented,
+            None => resumed(host, stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
+        };
+        self.judge.confirm(presented).await.map_err(|_| TransportError::Tls { alert: None })?;
+        Ok(stream)
+    }
+}
+
+fn resumed(host: ServerName<'static>, connection: &ClientConnection) -> Option<Presented> {
+    let chain = connection.peer_certificates()?.to_vec();
+    Some(Presented { host, chain, ocsp_response: Vec::new() })
 }
 
 pub(super) fn is_resumed(connection: &ClientConnection) -> bool {
@@ -52,29 +128,22 @@ pub(super) fn error(error: &io::Error) -> TransportError {
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoTrust> {
-    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| NoTrust)?;
-    if all.is_empty() { Err(NoTrust) } else { Ok(all) }
+    let all =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| NoTrust::NoRoots)?;
+    if all.is_empty() { Err(NoTrust::NoRoots) } else { Ok(all) }
 }
 
 #[cfg(not(target_os = "android"))]
-fn with_platform_trust(
-    provider: Arc<CryptoProvider>,
-    roots: Vec<CertificateDer<'static>>,
-) -> Result<ClientConfig, NoTrust> {
+fn platform(provider: Arc<CryptoProvider>, roots: Vec<CertificateDer<'static>>) -> Result<Judge, NoTrust> {
     let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone()).map_err(|_| NoTrust)?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|_| NoTrust)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+        rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider).map_err(|_| NoTrust::NoRoots)?;
+    Ok(Judge::Platform(Arc::new(verifier)))
 }
 
-/// On Android the platform's trust is reached through the bindings; until they bring it, nobody is trusted.
+/// Android's trust is reached through the app only.
 #[cfg(target_os = "android")]
-fn with_platform_trust(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<ClientConfig, NoTrust> {
-    Err(NoTrust)
+fn platform(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<Judge, NoTrust> {
+    Err(NoTrust::NobodyToAsk)
 }
 
 /// `HandshakeFailure` → `handshake_failure`, the spelling of RFC 8446, section 6.
@@ -108,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_refused() {
-        assert!(client_config(&["nonsense".to_owned()]).is_err());
-        assert!(client_config(&["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()]).is_err());
+        assert!(Tls::new(&["nonsense".to_owned()], None).is_err());
+        assert!(Tls::new(&["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()], None).is_err());
     }
 }

@@ -11,3 +11,4 @@ mod phone;
 mod scripted;
 mod secrets;
 mod sharing;
+mod trust;

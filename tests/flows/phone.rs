@@ -29,12 +29,12 @@ pub fn config(simulator: &Simulator, backend_url: String) -> Config {
 
 pub fn verifier(config: Config) -> (Arc<NumberVerifier>, Arc<Loopback>) {
     let network = Arc::<Loopback>::default();
-    (NumberVerifier::new(config, network.clone()).unwrap(), network)
+    (NumberVerifier::new(config, network.clone(), None).unwrap(), network)
 }
 
 pub fn verifier_with(config: Config, backend: Arc<dyn Backend>) -> (Arc<NumberVerifier>, Arc<Loopback>) {
     let network = Arc::<Loopback>::default();
-    (NumberVerifier::with_backend(config, network.clone(), backend).unwrap(), network)
+    (NumberVerifier::with_backend(config, network.clone(), backend, None).unwrap(), network)
 }
 
 /// One flow, and whether it was verified.

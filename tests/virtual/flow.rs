@@ -4,16 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
-use number_verify::internals::{
-    Limits, Recorder, Settings, SharedNetwork, Transport, Verdict, Verifier, client_config,
-};
+use number_verify::internals::{Limits, Recorder, Settings, SharedNetwork, Tls, Transport, Verdict, Verifier};
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, NetworkBinding, StartRequest, Trace, VerifyError,
+    Config, NetworkBinding, ServerTrust, StartRequest, Trace, VerifyError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
-use tokio_rustls::rustls::ClientConfig;
 
 use crate::network::{Events, MemoryNetwork};
 use crate::pipe::Nagle;
@@ -26,13 +23,15 @@ pub struct Setting {
     pub nagle: Nagle,
     pub start_takes: Duration,
     pub acquire_takes: Duration,
+    pub trust: Option<Arc<dyn ServerTrust>>,
     pub config: Config,
 }
 
 impl Setting {
     pub fn new(hosts: Arc<dyn Hosts>, auth_url: String) -> Self {
         let config = Config::new("https://api.example.test");
-        Self { hosts, auth_url, nagle: Nagle::Off, start_takes: Duration::ZERO, acquire_takes: Duration::ZERO, config }
+        let (start_takes, acquire_takes) = (Duration::ZERO, Duration::ZERO);
+        Self { hosts, auth_url, nagle: Nagle::Off, start_takes, acquire_takes, trust: None, config }
     }
 }
 
@@ -65,8 +64,7 @@ pub struct Phone {
     first_writes: Mutex<mpsc::UnboundedReceiver<usize>>,
 }
 
-static TLS: LazyLock<ClientConfig> =
-    LazyLock::new(|| client_config(std::slice::from_ref(&CERTIFICATES.root_pem)).unwrap());
+static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None).unwrap());
 
 impl Phone {
     pub fn new(setting: Setting) -> Self {
@@ -82,10 +80,11 @@ impl Phone {
         let limits = Limits { connect: settings.connect, answer: settings.answer };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
+            let tls = setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust)).unwrap());
             move |_: &NetworkBinding| {
                 let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
                 let network = MemoryNetwork { hosts, nagle, events, first_writes };
-                Ok(Transport::new(network, &TLS, limits, number_verify::internals::AllowedHosts::default()))
+                Ok(Transport::new(network, &tls, limits, number_verify::internals::AllowedHosts::default()))
             }
         };
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);

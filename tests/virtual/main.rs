@@ -14,3 +14,4 @@ mod script;
 mod secrets;
 mod server;
 mod timing;
+mod trust;

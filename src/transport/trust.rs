@@ -1,0 +1,148 @@
+//! Whether a certificate chain is trusted, asked between the handshake and the first byte of a request.
+//!
+//! During the handshake rustls checks that the certificate is for the host and that the server has its key. Whether the chain leads to
+//! somebody trusted may block (a callback into the app, a revocation check), so it is asked in the pool, never on the I/O thread.
+//! Until the answer is yes nothing is sent, and a connection whose chain is refused is dropped.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
+use tokio_rustls::rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::tls::NoTrust;
+use crate::trust::ServerTrust;
+
+/// A chain that a handshake brought.
+#[derive(Clone)]
+pub(crate) struct Presented {
+    pub(super) host: ServerName<'static>,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) ocsp_response: Vec<u8>,
+}
+
+/// Who decides.
+#[derive(Clone)]
+pub(super) enum Judge {
+    /// The platform, through rustls.
+    Platform(Arc<dyn ServerCertVerifier>),
+    /// The platform, through the app; development roots are our own affair.
+    App { trust: Arc<dyn ServerTrust>, further: Option<Arc<dyn ServerCertVerifier>> },
+}
+
+impl Judge {
+    pub(super) fn app(
+        trust: Arc<dyn ServerTrust>,
+        provider: Arc<CryptoProvider>,
+        roots: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, NoTrust> {
+        if roots.is_empty() {
+            return Ok(Self::App { trust, further: None });
+        }
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots);
+        let further = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+            .build()
+            .map_err(|_| NoTrust::NoRoots)?;
+        Ok(Self::App { trust, further: Some(further) })
+    }
+
+    pub(super) async fn confirm(&self, presented: Presented) -> Result<(), Error> {
+        let judge = self.clone();
+        let verdict = tokio::task::spawn_blocking(move || judge.check(&presented)).await;
+        verdict.unwrap_or(Err(Error::General("the trust check ended early".to_owned())))
+    }
+
+    fn check(&self, presented: &Presented) -> Result<(), Error> {
+        match self {
+            Self::Platform(verifier) => verify(&**verifier, presented),
+            Self::App { further: Some(verifier), .. } if verify(&**verifier, presented).is_ok() => Ok(()),
+            Self::App { trust, .. } => {
+                let chain = presented.chain.iter().map(|certificate| certificate.to_vec()).collect();
+                trust
+                    .check_server_trusted(chain, presented.host.to_str().into_owned())
+                    .map_err(|_| CertificateError::ApplicationVerificationFailure.into())
+            }
+        }
+    }
+}
+
+fn verify(verifier: &dyn ServerCertVerifier, presented: &Presented) -> Result<(), Error> {
+    let (server, intermediates) = presented.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    let Presented { host, ocsp_response, .. } = presented;
+    verifier.verify_server_cert(server, intermediates, host, ocsp_response, UnixTime::now()).map(|_| ())
+}
+
+type Seen = Arc<Mutex<Option<Presented>>>;
+
+tokio::task_local! {
+    static SEEN: Seen;
+}
+
+/// Runs a handshake under the [`Deferred`] verifier, and returns the chain that it brought; none where a session was resumed.
+pub(crate) async fn observe<T>(handshake: impl Future<Output = T>) -> (T, Option<Presented>) {
+    let seen = Seen::default();
+    let outcome = SEEN.scope(seen.clone(), handshake).await;
+    let presented = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    (outcome, presented)
+}
+
+/// Checks host name and signatures, and leaves the chain to [`observe`]; without that it refuses.
+pub(super) struct Deferred(pub(super) WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Deferred {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        let presented = Presented {
+            host: server_name.to_owned(),
+            chain: chain.map(|certificate| certificate.clone().into_owned()).collect(),
+            ocsp_response: ocsp_response.to_owned(),
+        };
+        SEEN.try_with(|seen| *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented))
+            .map_err(|_| Error::General("nobody would ask whether the chain is trusted".to_owned()))?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deferred")
+    }
+}

@@ -1,0 +1,313 @@
+//! Bad certificates, on both legs: refused by the platform's trust, and by an app that asks its platform as on Android. The platform of
+//! Android does not check host names, so neither does the one here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use number_verify::{
+    AuthorizationStart, Backend, BackendError, CompletionRequest, Config, NumberVerifier, ServerTrust,
+    ServerTrustError, StartRequest, VerifyError,
+};
+use number_verify_simulator::{Operator, Options, Simulator};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+use tokio_rustls::rustls::crypto::ring::{default_provider, sign::any_supported_type};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+
+use crate::phone::{Loopback, NUMBER, config, json};
+
+type Root = CertifiedIssuer<'static, KeyPair>;
+
+fn root() -> Root {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn leaf() -> CertificateParams {
+    CertificateParams::new(vec!["op.test".to_owned()]).unwrap()
+}
+
+fn signed(params: &CertificateParams, root: &Root) -> (CertificateDer<'static>, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    (params.signed_by(&key, root).unwrap().der().clone(), key)
+}
+
+/// A certificate and the key that the server signs with.
+fn certificates(trusted: &Root) -> Vec<(&'static str, CertificateDer<'static>, KeyPair)> {
+    let mut expired = leaf();
+    expired.not_before = date_time_ymd(2020, 1, 1);
+    expired.not_after = date_time_ymd(2021, 1, 1);
+    let mut early = leaf();
+    early.not_before = date_time_ymd(2090, 1, 1);
+    early.not_after = date_time_ymd(2091, 1, 1);
+    let other_host = CertificateParams::new(vec!["other.test".to_owned()]).unwrap();
+    let mut for_clients = leaf();
+    for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let own_key = KeyPair::generate().unwrap();
+    let self_signed = leaf().self_signed(&own_key).unwrap().der().clone();
+    let mut rows: Vec<_> = [
+        ("good", leaf(), trusted),
+        ("expired", expired, trusted),
+        ("not valid yet", early, trusted),
+        ("wrong host", other_host, trusted),
+        ("wrong key usage", for_clients, trusted),
+        ("untrusted root", leaf(), &root()),
+    ]
+    .into_iter()
+    .map(|(name, params, root)| {
+        let (certificate, key) = signed(&params, root);
+        (name, certificate, key)
+    })
+    .collect();
+    rows.push(("self-signed", self_signed, own_key));
+    rows.push(("wrong signature", signed(&leaf(), trusted).0, KeyPair::generate().unwrap()));
+    rows
+}
+
+/// A TLS server that says 404 to every request.
+struct Server {
+    address: SocketAddr,
+    was_asked: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Fixed(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Fixed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.clone())
+    }
+}
+
+impl Server {
+    async fn start(certificate: CertificateDer<'static>, key: &KeyPair) -> Self {
+        let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
+        let certified = Arc::new(CertifiedKey::new(vec![certificate], key));
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Fixed(certified)));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self { address: listener.local_addr().unwrap(), was_asked: Arc::default() };
+        let was_asked = server.was_asked.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, was_asked) = (acceptor.clone(), was_asked.clone());
+                tokio::spawn(async move {
+                    let mut stream = acceptor.accept(stream).await?;
+                    if stream.read_u8().await.is_ok() {
+                        was_asked.store(true, Ordering::Relaxed);
+                        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await?;
+                        stream.flush().await?;
+                        while stream.read_u8().await.is_ok() {}
+                    }
+                    io::Result::Ok(())
+                });
+            }
+        });
+        server
+    }
+
+    fn url(&self) -> String {
+        format!("https://op.test:{}", self.address.port())
+    }
+
+    fn config(&self, backend_url: &str) -> Config {
+        let mut config = Config::new(backend_url);
+        config.development.resolve.push(format!("op.test:{}:127.0.0.1", self.address.port()));
+        config
+    }
+}
+
+/// A platform as Android's, behind an app.
+struct Platform(Arc<WebPkiServerVerifier>);
+
+impl Platform {
+    fn trusting(root: &Root) -> Arc<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.der().clone()).unwrap();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()));
+        Arc::new(Self(verifier.build().unwrap()))
+    }
+}
+
+impl ServerTrust for Platform {
+    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError> {
+        let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
+        let (server, intermediates) = chain.split_first().ok_or(ServerTrustError::NotTrusted)?;
+        let host = ServerName::try_from(host).map_err(|_| ServerTrustError::Failed)?;
+        let wrong_name = |error: &Error| {
+            use CertificateError::{NotValidForName, NotValidForNameContext};
+            matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+        };
+        match self.0.verify_server_cert(server, intermediates, &host, &[], UnixTime::now()) {
+            Err(error) if !wrong_name(&error) => Err(ServerTrustError::NotTrusted),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An app that asks in a wrong way.
+struct Broken;
+
+impl ServerTrust for Broken {
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, _: String) -> Result<(), ServerTrustError> {
+        Err(ServerTrustError::Failed)
+    }
+}
+
+struct Sends(String);
+
+#[async_trait]
+impl Backend for Sends {
+    async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        Ok(AuthorizationStart::new(self.0.clone(), None, None, None))
+    }
+
+    async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        panic!("there is nothing to complete")
+    }
+}
+
+fn verifier(config: Config, auth_url: Option<String>, trust: Option<Arc<dyn ServerTrust>>) -> Arc<NumberVerifier> {
+    let network = Arc::<Loopback>::default();
+    match auth_url {
+        Some(url) => NumberVerifier::with_backend(config, network, Arc::new(Sends(url)), trust).unwrap(),
+        None => NumberVerifier::new(config, network, trust).unwrap(),
+    }
+}
+
+async fn error(verifier: Arc<NumberVerifier>) -> serde_json::Value {
+    json(&verifier.verify(NUMBER.to_owned()).await.unwrap_err())
+}
+
+#[tokio::test]
+async fn bad_certificates_are_refused() {
+    let trusted = root();
+    for (name, certificate, key) in certificates(&trusted) {
+        for asked_through_the_app in [true, false] {
+            for backend_leg in [true, false] {
+                let server = Server::start(certificate.clone(), &key).await;
+                let mut config = server.config(&server.url());
+                let trust = asked_through_the_app.then(|| Platform::trusting(&trusted) as Arc<dyn ServerTrust>);
+                if trust.is_none() {
+                    config.development.root_certificates.push(trusted.pem());
+                }
+                let auth_url = (!backend_leg).then(|| server.url());
+                let error = error(verifier(config, auth_url, trust)).await;
+                let name = format!("{name}, app {asked_through_the_app}, backend {backend_leg}: {error}");
+                let kind = if backend_leg { "backend" } else { "authorization" };
+                assert_eq!(error["kind"], kind, "{name}");
+                let reached = name.starts_with("good");
+                assert_eq!(error["cause"] == "tls", !reached, "{name}");
+                assert_eq!(server.was_asked.load(Ordering::Relaxed), reached, "{name}: whether a request went out");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_cannot_ask_is_refused() {
+    let trusted = root();
+    let (certificate, key) = signed(&leaf(), &trusted);
+    let server = Server::start(certificate, &key).await;
+    for auth_url in [Some(server.url()), None] {
+        let error = error(verifier(server.config(&server.url()), auth_url, Some(Arc::new(Broken)))).await;
+        assert_eq!(error["cause"], "tls", "{error}");
+    }
+    assert!(!server.was_asked.load(Ordering::Relaxed));
+}
+
+/// Development roots count beside an app's trust.
+#[tokio::test]
+async fn development_roots_count_too() {
+    let trusted = root();
+    let (certificate, key) = signed(&leaf(), &trusted);
+    let server = Server::start(certificate, &key).await;
+    let mut config = server.config(&server.url());
+    config.development.root_certificates.push(trusted.pem());
+    let error = error(verifier(config, Some(server.url()), Some(Arc::new(Broken)))).await;
+    assert_eq!(error["cause"], "http_status", "{error}");
+}
+
+/// Takes its time about one host.
+struct Slow {
+    about: String,
+    asked: mpsc::Sender<()>,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl ServerTrust for Slow {
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError> {
+        if host == self.about {
+            self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
+            self.released.lock().unwrap().recv().map_err(|_| ServerTrustError::Failed)?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_does_not_stall_other_flows() {
+    let trusted = root();
+    let (certificate, key) = signed(&leaf(), &trusted);
+    let slow_server = Server::start(certificate, &key).await;
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let mut config = config(&simulator, simulator.backend_url(Operator::A));
+    config.development.root_certificates.clear();
+    config.development.resolve.push(format!("op.test:{}:127.0.0.1", slow_server.address.port()));
+    let (asked, was_asked) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let slow = Arc::new(Slow { about: "op.test".to_owned(), asked, released: Mutex::new(released) });
+
+    let network = Arc::<Loopback>::default();
+    let backend = Arc::new(Mixed { slow: slow_server.url(), auth: simulator.https_port() });
+    let verifier = NumberVerifier::with_backend(config, network, backend, Some(slow)).unwrap();
+    let waiting = verifier.begin("+14155550000".to_owned(), None);
+    let waits = tokio::task::spawn_blocking(move || was_asked.recv().unwrap());
+    waits.await.unwrap();
+    let others: Vec<_> = (0..100).map(|_| verifier.begin(NUMBER.to_owned(), None)).collect();
+    for verdict in join_all(others.iter().map(|flow| flow.result())).await {
+        assert!(verdict.unwrap().verified());
+    }
+    assert!(waiting.trace().hops.len() == 1 && waiting.trace().hops[0].status.is_none(), "it still waits");
+    release.send(()).unwrap();
+    let VerifyError::Authorization { status, .. } = waiting.result().await.unwrap_err() else { panic!("404") };
+    assert_eq!(status, Some(404));
+}
+
+/// One number goes to the slow server, all others to the simulator.
+struct Mixed {
+    slow: String,
+    auth: u16,
+}
+
+#[async_trait]
+impl Backend for Mixed {
+    async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let auth = format!("https://auth.simulator.test:{}/oauth2/auth", self.auth);
+        let auth_url = format!("{auth}?response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
+        let auth_url = if request.phone_number() == NUMBER { auth_url } else { self.slow.clone() };
+        Ok(AuthorizationStart::new(auth_url, None, None, None))
+    }
+
+    async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        Ok(r#"{"verified":true}"#.to_owned())
+    }
+}

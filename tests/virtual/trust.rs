@@ -1,0 +1,60 @@
+//! The app is asked about every connection, also about a resumed session: its chain may have been refused before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use number_verify::{ServerTrust, ServerTrustError};
+
+use crate::flow::{Outcome, Phone, Setting};
+use crate::script::{Chain, Instead};
+use crate::server::Reply;
+
+/// Says yes as often as it is told to, then no.
+struct Patience {
+    left: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl ServerTrust for Patience {
+    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError> {
+        assert!(chain.len() == 1 && ["auth.glide.test", "operator-a.test"].contains(&host.as_str()), "{host}");
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| ServerTrustError::NotTrusted)
+    }
+}
+
+/// The third connection, to the first host again, resumes its session.
+async fn flow(yes: usize) -> (Outcome, usize) {
+    let mut chain = Chain::new("S1");
+    let location = "https://operator-a.test/authorize?client_id=glide";
+    let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    chain.instead(1, Instead::Always(Reply::SendAndClose(head.into())));
+    let patience = Arc::new(Patience { left: yes.into(), asked: 0.into() });
+    let auth_url = chain.auth_url();
+    let setting = Setting { trust: Some(patience.clone()), ..Setting::new(Arc::new(chain), auth_url) };
+    let outcome = Phone::new(setting).verify().await;
+    (outcome, patience.asked.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_connection_is_asked_about() {
+    let (outcome, asked) = flow(usize::MAX).await;
+    assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
+    assert_eq!(asked, 3);
+    let resumed: Vec<bool> = outcome.trace.hops.iter().map(|hop| hop.tls_resumed).collect();
+    assert_eq!(resumed, [false, false, true]);
+    let hello = outcome.first_writes[2];
+    assert!((200..=1200).contains(&hello), "a resumed ClientHello of {hello} bytes does not fit a packet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_is_no() {
+    for yes in 0..3 {
+        let (outcome, asked) = flow(yes).await;
+        let error = outcome.error_json();
+        assert_eq!((&error["kind"], &error["cause"]), (&"authorization".into(), &"tls".into()), "{error}");
+        assert_eq!((&error["hop"], asked), (&(yes + 1).into(), yes + 1), "{error}");
+        assert_eq!(outcome.trace.hops[yes].status, None, "nothing was answered, since nothing was asked");
+    }
+}
