@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::backend::http::HttpBackend;
-use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
+use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
 use crate::config::Config;
 use crate::error::{CellularCause, VerifyError};
 use crate::flow::{Verdict, Verifier};
@@ -21,7 +21,7 @@ use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
 use crate::settings::{Settings, invalid};
 use crate::trace::Trace;
-use crate::transport::tls::{NoTrust, Tls};
+use crate::transport::tls::{NoRoots, Tls};
 use crate::transport::{Limits, Transport};
 use crate::trust::ServerTrust;
 
@@ -148,10 +148,11 @@ impl NumberVerifier {
         backend: Option<Arc<dyn Backend>>,
     ) -> Result<Arc<Self>, VerifyError> {
         let settings = Settings::check(config)?;
-        let tls = Tls::new(&settings.root_certificates, server_trust).map_err(|nobody| match nobody {
-            NoTrust::NoRoots => invalid("root_certificates"),
-            NoTrust::NobodyToAsk => invalid("server_trust"),
-        })?;
+        if cellular::TRUST_NEEDS_THE_APP && server_trust.is_none() {
+            return Err(invalid("server_trust"));
+        }
+        let tls =
+            Tls::new(&settings.root_certificates, server_trust).map_err(|NoRoots| invalid("root_certificates"))?;
         let backend = match backend {
             Some(backend) => backend,
             None => Arc::new(HttpBackend::new(&settings, &tls).map_err(|_| invalid("backend_url"))?),

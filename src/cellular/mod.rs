@@ -3,23 +3,33 @@
 //! A [`BoundStream`] can be made only here, so a connection of the cellular leg is a bound one by construction. An operating
 //! system without a binding is an error, never an unbound socket. This is the only place that asks which system it is.
 
+mod lookups;
 mod shared;
 
-#[cfg(target_os = "linux")]
-#[path = "linux.rs"]
-mod system;
-#[cfg(not(target_os = "linux"))]
-#[path = "unsupported.rs"]
+#[cfg(any(target_os = "android", test))]
+mod android_rules;
+#[cfg(any(target_vendor = "apple", test))]
+mod apple_rules;
+#[cfg(any(target_os = "android", target_vendor = "apple"))]
+mod unbound;
+
+#[cfg_attr(target_os = "android", path = "android.rs")]
+#[cfg_attr(target_vendor = "apple", path = "apple.rs")]
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(any(target_os = "android", target_vendor = "apple", target_os = "linux")), path = "unsupported.rs")]
 mod system;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::lookups::Lookups;
 pub use self::shared::{Lease, SharedNetwork};
 use crate::error::{CellularCause, VerifyError};
 use crate::settings::{Overrides, Settings, invalid};
@@ -121,9 +131,13 @@ impl NetworkBinding {
     }
 }
 
+/// Whether the platform's trust in certificates is reached only through the app.
+pub(crate) const TRUST_NEEDS_THE_APP: bool = cfg!(target_os = "android");
+
 /// The network behind a binding, with the development overrides in front of its name servers.
 pub struct BoundNetwork {
-    binding: system::Binding,
+    binding: Arc<system::Binding>,
+    lookups: Lookups,
     overrides: Overrides,
 }
 
@@ -135,7 +149,8 @@ impl BoundNetwork {
         }
         let binding = system::Binding::open(binding, &settings.dns_servers)
             .map_err(|reason| VerifyError::CellularUnavailable { reason })?;
-        Ok(Self { binding, overrides: settings.overrides.clone() })
+        let overrides = settings.overrides.clone();
+        Ok(Self { binding: Arc::new(binding), lookups: Lookups::default(), overrides })
     }
 }
 
@@ -147,7 +162,11 @@ impl Network for BoundNetwork {
             let of_family = |ip: &&IpAddr| ip.is_ipv6() == (family == Family::V6);
             return Ok(addresses.iter().filter(of_family).copied().collect());
         }
-        self.binding.resolve(host, family).await
+        let begin = || {
+            let (binding, host) = (self.binding.clone(), host.to_owned());
+            async move { binding.resolve(&host, family).await }.boxed()
+        };
+        self.lookups.join(host, family, begin).await
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {

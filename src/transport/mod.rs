@@ -49,7 +49,7 @@ pub trait Network: Send + Sync + 'static {
 }
 
 /// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// A records.
     V4,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, HandshakeKind};
@@ -20,14 +20,9 @@ use crate::trust::ServerTrust;
 /// Sessions of one network: a flow meets a handful of hosts.
 const SESSIONS: usize = 64;
 
-/// Why nobody can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoTrust {
-    /// A root certificate does not parse, or the platform has none.
-    NoRoots,
-    /// The platform can be asked only through the app.
-    NobodyToAsk,
-}
+/// A root certificate does not parse, or the platform has none.
+#[derive(Debug)]
+pub struct NoRoots;
 
 /// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
 ///
@@ -40,17 +35,14 @@ pub struct Tls {
 
 impl Tls {
     /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
-    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>) -> Result<Self, NoTrust> {
+    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>) -> Result<Self, NoRoots> {
         let provider = Arc::new(ring::default_provider());
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
-        let judge = match app {
-            Some(app) => Judge::app(app, provider.clone(), roots)?,
-            None => platform(provider.clone(), roots)?,
-        };
+        let judge = Judge::new(app, provider.clone(), roots)?;
         let deferred = Deferred(provider.signature_verification_algorithms);
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|_| NoTrust::NoRoots)?
+            .map_err(|_| NoRoots)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(deferred))
             .with_no_client_auth();
@@ -127,23 +119,9 @@ pub(super) fn error(error: &io::Error) -> TransportError {
     }
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoTrust> {
-    let all =
-        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| NoTrust::NoRoots)?;
-    if all.is_empty() { Err(NoTrust::NoRoots) } else { Ok(all) }
-}
-
-#[cfg(not(target_os = "android"))]
-fn platform(provider: Arc<CryptoProvider>, roots: Vec<CertificateDer<'static>>) -> Result<Judge, NoTrust> {
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider).map_err(|_| NoTrust::NoRoots)?;
-    Ok(Judge::Platform(Arc::new(verifier)))
-}
-
-/// Android's trust is reached through the app only.
-#[cfg(target_os = "android")]
-fn platform(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<Judge, NoTrust> {
-    Err(NoTrust::NobodyToAsk)
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
+    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| NoRoots)?;
+    if all.is_empty() { Err(NoRoots) } else { Ok(all) }
 }
 
 /// `HandshakeFailure` → `handshake_failure`, the spelling of RFC 8446, section 6.

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::tls::NoTrust;
+use super::tls::NoRoots;
 use crate::trust::ServerTrust;
 
 /// A chain that a handshake brought.
@@ -30,28 +30,25 @@ pub(crate) struct Presented {
 
 /// Who decides.
 #[derive(Clone)]
-pub(super) enum Judge {
-    /// The platform, through rustls.
-    Platform(Arc<dyn ServerCertVerifier>),
-    /// The platform, through the app; development roots are our own affair.
-    App { trust: Arc<dyn ServerTrust>, further: Option<Arc<dyn ServerCertVerifier>> },
+pub(super) struct Judge {
+    /// Reaches the platform where rustls does not.
+    app: Option<Arc<dyn ServerTrust>>,
+    /// The platform through rustls, or development's roots beside the app.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
 }
 
 impl Judge {
-    pub(super) fn app(
-        trust: Arc<dyn ServerTrust>,
+    pub(super) fn new(
+        app: Option<Arc<dyn ServerTrust>>,
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, NoTrust> {
-        if roots.is_empty() {
-            return Ok(Self::App { trust, further: None });
-        }
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(roots);
-        let further = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-            .build()
-            .map_err(|_| NoTrust::NoRoots)?;
-        Ok(Self::App { trust, further: Some(further) })
+    ) -> Result<Self, NoRoots> {
+        let verifier = match &app {
+            Some(_) if roots.is_empty() => None,
+            Some(_) => Some(only(provider, roots)?),
+            None => Some(platform(provider, roots)?),
+        };
+        Ok(Self { app, verifier })
     }
 
     pub(super) async fn confirm(&self, presented: Presented) -> Result<(), Error> {
@@ -61,23 +58,51 @@ impl Judge {
     }
 
     fn check(&self, presented: &Presented) -> Result<(), Error> {
-        match self {
-            Self::Platform(verifier) => verify(&**verifier, presented),
-            Self::App { further: Some(verifier), .. } if verify(&**verifier, presented).is_ok() => Ok(()),
-            Self::App { trust, .. } => {
-                let chain = presented.chain.iter().map(|certificate| certificate.to_vec()).collect();
-                trust
-                    .check_server_trusted(chain, presented.host.to_str().into_owned())
-                    .map_err(|_| CertificateError::ApplicationVerificationFailure.into())
-            }
+        let known = self.verifier.as_ref().map(|verifier| verify(&**verifier, presented));
+        match (known, &self.app) {
+            (Some(Ok(())), _) => Ok(()),
+            (_, Some(app)) => ask(&**app, presented),
+            (Some(Err(error)), None) => Err(error),
+            (None, None) => Err(CertificateError::UnknownIssuer.into()),
         }
     }
+}
+
+fn ask(app: &dyn ServerTrust, presented: &Presented) -> Result<(), Error> {
+    let chain = presented.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    app.check_server_trusted(chain, presented.host.to_str().into_owned())
+        .map_err(|_| CertificateError::ApplicationVerificationFailure.into())
 }
 
 fn verify(verifier: &dyn ServerCertVerifier, presented: &Presented) -> Result<(), Error> {
     let (server, intermediates) = presented.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
     let Presented { host, ocsp_response, .. } = presented;
     verifier.verify_server_cert(server, intermediates, host, ocsp_response, UnixTime::now()).map(|_| ())
+}
+
+fn only(
+    provider: Arc<CryptoProvider>,
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots);
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
+    Ok(verifier.map_err(|_| NoRoots)?)
+}
+
+#[cfg(not(target_os = "android"))]
+fn platform(
+    provider: Arc<CryptoProvider>,
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider);
+    Ok(Arc::new(verifier.map_err(|_| NoRoots)?))
+}
+
+/// There it is reached through the app only.
+#[cfg(target_os = "android")]
+fn platform(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
+    Err(NoRoots)
 }
 
 type Seen = Arc<Mutex<Option<Presented>>>;

@@ -1,0 +1,127 @@
+//! What Android's answers mean. Pure, so that it is tested where there is no Android.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::lookups::Answer;
+use crate::error::CellularCause;
+use crate::transport::NetworkError;
+
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+/// bionic's `netdb.h`.
+const EAI_AGAIN: i32 = 2;
+
+/// An errno of `android_setsocknetwork`: netd refuses a network that a VPN covers (EPERM) or that needs a permission (EACCES), and
+/// knows nothing of one that is gone (ENONET and others).
+pub(super) fn bind_refusal(errno: i32) -> CellularCause {
+    match errno {
+        EPERM => CellularCause::Vpn,
+        EACCES => CellularCause::Permission,
+        _ => CellularCause::InterfaceDown,
+    }
+}
+
+/// A lookup counts only where a socket can be bound to the network before and after it: else netd may have asked the default network,
+/// without an error. One that failed for the moment is repeated once.
+pub(super) fn resolve(
+    mut bind: impl FnMut() -> Result<(), CellularCause>,
+    mut look_up: impl FnMut() -> Result<Vec<IpAddr>, i32>,
+) -> Answer {
+    bind().map_err(NetworkError::Unavailable)?;
+    let mut answer = look_up();
+    if answer == Err(EAI_AGAIN) {
+        answer = look_up();
+    }
+    bind().map_err(NetworkError::Unavailable)?;
+    answer.map(in_order).map_err(|_| NetworkError::Failed)
+}
+
+/// A connection that failed on a network that can no longer be bound to failed for that.
+pub(super) fn connect_failure(error: io::Error, bind: Result<(), CellularCause>) -> NetworkError {
+    bind.map_or_else(NetworkError::Unavailable, |()| error.into())
+}
+
+/// As the system sorted them (RFC 6724), each once: it names an address for each socket type.
+fn in_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut once = Vec::new();
+    for address in addresses {
+        if !once.contains(&address) {
+            once.push(address);
+        }
+    }
+    once
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refused_bind_means() {
+        for (errno, reason) in [
+            (EPERM, CellularCause::Vpn),
+            (EACCES, CellularCause::Permission),
+            (64, CellularCause::InterfaceDown), // ENONET
+            (22, CellularCause::InterfaceDown), // EINVAL
+        ] {
+            assert_eq!(bind_refusal(errno), reason, "{errno}");
+        }
+    }
+
+    /// What the system says, in order: binds and lookups.
+    fn resolved(binds: [Result<(), CellularCause>; 2], lookups: &[Result<Vec<IpAddr>, i32>]) -> (Answer, usize) {
+        let mut binds = binds.into_iter();
+        let mut asked = 0;
+        let answer = resolve(
+            || binds.next().expect("two binds"),
+            || {
+                asked += 1;
+                lookups[asked - 1].clone()
+            },
+        );
+        (answer, asked)
+    }
+
+    #[test]
+    fn lookups() {
+        let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let gone = Err(CellularCause::InterfaceDown);
+        let unavailable = Err(NetworkError::Unavailable(CellularCause::InterfaceDown));
+        let fine = [Ok(()), Ok(())];
+        for (name, binds, lookups, answer, asked) in [
+            ("an address", fine, vec![Ok(vec![one])], Ok(vec![one]), 1),
+            ("order kept, each once", fine, vec![Ok(vec![other, one, other])], Ok(vec![other, one]), 1),
+            ("no such name", fine, vec![Err(8)], Err(NetworkError::Failed), 1),
+            ("again", fine, vec![Err(EAI_AGAIN), Ok(vec![one])], Ok(vec![one]), 2),
+            ("again, but once", fine, vec![Err(EAI_AGAIN), Err(EAI_AGAIN)], Err(NetworkError::Failed), 2),
+            ("gone before", [gone, Ok(())], vec![], unavailable.clone(), 0),
+            (
+                "gone meanwhile: the answer is the default network's",
+                [Ok(()), gone],
+                vec![Ok(vec![one])],
+                unavailable,
+                1,
+            ),
+            (
+                "a VPN came up",
+                [Ok(()), Err(CellularCause::Vpn)],
+                vec![Err(8)],
+                Err(NetworkError::Unavailable(CellularCause::Vpn)),
+                1,
+            ),
+        ] {
+            assert_eq!(resolved(binds, &lookups), (answer, asked), "{name}");
+        }
+    }
+
+    #[test]
+    fn failed_connections() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect_failure(refused(), Ok(())), NetworkError::Failed);
+        let unreachable = io::Error::from(io::ErrorKind::NetworkUnreachable);
+        assert_eq!(connect_failure(unreachable, Ok(())), NetworkError::Unreachable);
+        let vpn = connect_failure(refused(), Err(CellularCause::Vpn));
+        assert_eq!(vpn, NetworkError::Unavailable(CellularCause::Vpn));
+    }
+}

@@ -1,0 +1,233 @@
+//! Apple systems: each socket is bound to an interface by its index (`IP_BOUND_IF`, `IPV6_BOUND_IF`), and names are looked up on it
+//! with `DNSServiceGetAddrInfo` (`dns_sd.h`).
+//!
+//! Compiled and linked, not yet run on a device. What the system's answers mean stands in `apple_rules.rs`.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::apple_rules::{self as rules, Replies};
+use super::lookups::Answer;
+use super::{NetworkBinding, unbound};
+use crate::error::CellularCause;
+use crate::transport::{Family, NetworkError};
+
+const RETURN_INTERMEDIATES: u32 = 0x1000;
+const PROTOCOL_IPV4: u32 = 0x1;
+const PROTOCOL_IPV6: u32 = 0x2;
+const BAD_REFERENCE: i32 = -65_541;
+
+type DnsServiceRef = *mut c_void;
+type Reply = unsafe extern "C" fn(
+    DnsServiceRef,
+    flags: u32,
+    interface: u32,
+    error: i32,
+    host: *const c_char,
+    address: *const libc::sockaddr,
+    ttl: u32,
+    context: *mut c_void,
+);
+
+unsafe extern "C" {
+    fn DNSServiceGetAddrInfo(
+        reference: *mut DnsServiceRef,
+        flags: u32,
+        interface: u32,
+        protocol: u32,
+        host: *const c_char,
+        reply: Reply,
+        context: *mut c_void,
+    ) -> i32;
+    fn DNSServiceRefSockFD(reference: DnsServiceRef) -> c_int;
+    fn DNSServiceProcessResult(reference: DnsServiceRef) -> i32;
+    fn DNSServiceRefDeallocate(reference: DnsServiceRef);
+}
+
+/// An interface by its index; none for development without a binding.
+pub(super) struct Binding(Option<NonZeroU32>);
+
+impl Binding {
+    pub(super) fn open(binding: &NetworkBinding, _: &[SocketAddr]) -> Result<Self, CellularCause> {
+        match binding {
+            NetworkBinding::AppleInterface { index } => {
+                let index = NonZeroU32::new(*index).filter(|index| is_there(*index));
+                Ok(Self(Some(index.ok_or(CellularCause::NoInterface)?)))
+            }
+            NetworkBinding::Unbound => Ok(Self(None)),
+            NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } => {
+                Err(CellularCause::Unsupported)
+            }
+        }
+    }
+
+    pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
+        let Some(interface) = self.0 else { return unbound::resolve(host, family).await };
+        if rules::is_local(host) {
+            return Err(NetworkError::Failed);
+        }
+        let mut outcome = look_up(interface, host, family).await;
+        if outcome.as_ref().is_err_and(|error| rules::is_temporary(*error)) {
+            outcome = look_up(interface, host, family).await;
+        }
+        rules::answer(outcome, is_there(interface))
+    }
+
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
+        let Some(interface) = self.0 else { return unbound::connect(address).await };
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let bound = match address {
+            SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(interface)),
+            SocketAddr::V6(_) => socket.bind_device_by_index_v6(Some(interface)),
+        };
+        let refusal = |error: io::Error| rules::bind_refusal(error.raw_os_error().unwrap_or_default());
+        bound.map_err(|error| NetworkError::Unavailable(refusal(error)))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        let connected = TcpSocket::from_std_stream(socket.into()).connect(address).await;
+        connected.map_err(|error| {
+            let gone = NetworkError::Unavailable(CellularCause::InterfaceDown);
+            if is_there(interface) { error.into() } else { gone }
+        })
+    }
+}
+
+fn is_there(interface: NonZeroU32) -> bool {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the size that the function asks for.
+    let name = unsafe { libc::if_indextoname(interface.get(), name.as_mut_ptr()) };
+    !name.is_null()
+}
+
+/// An error is one of `kDNSServiceErr_…`.
+async fn look_up(interface: NonZeroU32, host: &str, family: Family) -> Result<Vec<IpAddr>, i32> {
+    let query = Query::begin(interface, host, family)?;
+    // SAFETY: the socket is the query's own, the same and open until the query is dropped, which the result does last.
+    let query = unsafe { AsyncFd::register_with_interest(query, Interest::READABLE) }.map_err(|_| BAD_REFERENCE)?;
+    loop {
+        let mut ready = query.readable().await.map_err(|_| BAD_REFERENCE)?;
+        query.get_ref().process();
+        ready.clear_ready();
+        if let Some(outcome) = query.get_ref().outcome() {
+            return outcome;
+        }
+    }
+}
+
+/// A lookup under way. Dropping it ends it.
+struct Query {
+    reference: DnsServiceRef,
+    /// What the callback writes to: its address stays the same while the query lives.
+    replies: Box<Mutex<Replies>>,
+}
+
+// SAFETY: the reference is used by its owner alone, one call at a time; dns_sd.h asks for no particular thread.
+unsafe impl Send for Query {}
+// SAFETY: as above: the only shared use is within one future, on the thread that polls it.
+unsafe impl Sync for Query {}
+
+impl Query {
+    fn begin(interface: NonZeroU32, host: &str, family: Family) -> Result<Self, i32> {
+        let host = CString::new(format!("{}.", host.trim_end_matches('.'))).map_err(|_| BAD_REFERENCE)?;
+        let protocol = match family {
+            Family::V4 => PROTOCOL_IPV4,
+            Family::V6 => PROTOCOL_IPV6,
+        };
+        let mut query = Self { reference: ptr::null_mut(), replies: Box::default() };
+        let context = ptr::from_ref::<Mutex<Replies>>(&query.replies).cast_mut().cast();
+        // SAFETY: the name lives until the call returns, and the context as long as the reference (see `Drop`).
+        let status = unsafe {
+            DNSServiceGetAddrInfo(
+                &raw mut query.reference,
+                RETURN_INTERMEDIATES,
+                interface.get(),
+                protocol,
+                host.as_ptr(),
+                on_reply,
+                context,
+            )
+        };
+        if status == 0 { Ok(query) } else { Err(status) }
+    }
+
+    /// Reads what has arrived, and so calls `on_reply`.
+    fn process(&self) {
+        // SAFETY: the reference is a live one; the socket is readable, so that the call does not block.
+        let status = unsafe { DNSServiceProcessResult(self.reference) };
+        if status != 0 {
+            self.replies.lock().unwrap_or_else(PoisonError::into_inner).fail(status);
+        }
+    }
+
+    fn outcome(&self) -> Option<Result<Vec<IpAddr>, i32>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).outcome()
+    }
+}
+
+impl AsRawFd for Query {
+    fn as_raw_fd(&self) -> RawFd {
+        // SAFETY: the reference is a live one.
+        unsafe { DNSServiceRefSockFD(self.reference) }
+    }
+}
+
+impl Drop for Query {
+    fn drop(&mut self) {
+        if !self.reference.is_null() {
+            // SAFETY: a live reference, ended once; no callback comes after it.
+            unsafe { DNSServiceRefDeallocate(self.reference) }
+        }
+    }
+}
+
+unsafe extern "C" fn on_reply(
+    _: DnsServiceRef,
+    flags: u32,
+    _: u32,
+    error: i32,
+    _: *const c_char,
+    socket_address: *const libc::sockaddr,
+    _: u32,
+    context: *mut c_void,
+) {
+    // SAFETY: the context is the query's `replies`, which outlive its reference.
+    let replies = unsafe { &*context.cast::<Mutex<Replies>>() };
+    // SAFETY: the system's address is valid during the callback.
+    let address = unsafe { address(socket_address) };
+    replies.lock().unwrap_or_else(PoisonError::into_inner).add(flags, error, address);
+}
+
+/// # Safety
+///
+/// The pointer is null or leads to an address of the length that its family has.
+unsafe fn address(socket_address: *const libc::sockaddr) -> Option<IpAddr> {
+    // SAFETY: by the caller's promise.
+    let family = unsafe { socket_address.as_ref() }?.sa_family;
+    match c_int::from(family) {
+        libc::AF_INET => {
+            // SAFETY: the family says what the address is; it may stand anywhere.
+            let address = unsafe { ptr::read_unaligned(socket_address.cast::<libc::sockaddr_in>()) };
+            let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+            (!ip.is_unspecified()).then_some(ip.into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let address = unsafe { ptr::read_unaligned(socket_address.cast::<libc::sockaddr_in6>()) };
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            (!ip.is_unspecified()).then_some(ip.into())
+        }
+        _ => None,
+    }
+}

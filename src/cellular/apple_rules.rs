@@ -1,0 +1,163 @@
+//! What Apple's answers mean. Pure, so that it is tested where there is no Apple system.
+
+use std::net::IpAddr;
+
+use super::lookups::Answer;
+use crate::error::CellularCause;
+use crate::transport::NetworkError;
+
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+
+/// `dns_sd.h`: another reply is on its way already.
+const MORE_COMING: u32 = 0x1;
+/// `dns_sd.h`: the address is there; without it, it has gone.
+const ADD: u32 = 0x2;
+const NO_ERROR: i32 = 0;
+const NO_SUCH_RECORD: i32 = -65_554;
+const SERVICE_NOT_RUNNING: i32 = -65_563;
+const DEFUNCT_CONNECTION: i32 = -65_569;
+const POLICY_DENIED: i32 = -65_570;
+
+/// An errno of `IP_BOUND_IF` or `IPV6_BOUND_IF`.
+pub(super) fn bind_refusal(errno: i32) -> CellularCause {
+    match errno {
+        EPERM | EACCES => CellularCause::Permission,
+        _ => CellularCause::InterfaceDown,
+    }
+}
+
+/// Names that would be asked for by multicast, or with the search domains of another network (RFC 6762, section 3).
+pub(super) fn is_local(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    !host.contains('.') || host.rsplit('.').next() == Some("local")
+}
+
+/// The replies to one `DNSServiceGetAddrInfo`, as they come.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    addresses: Vec<IpAddr>,
+    outcome: Option<Result<(), i32>>,
+}
+
+impl Replies {
+    /// Takes one in. One without address and error is about an intermediate name (CNAME): the answer is still to come.
+    pub(super) fn add(&mut self, flags: u32, error: i32, address: Option<IpAddr>) {
+        match (error, address) {
+            (NO_ERROR, Some(address)) if flags & ADD != 0 => {
+                if !self.addresses.contains(&address) {
+                    self.addresses.push(address);
+                }
+                if flags & MORE_COMING == 0 {
+                    self.outcome = Some(Ok(()));
+                }
+            }
+            (NO_ERROR, _) => {}
+            (NO_SUCH_RECORD, _) => self.outcome = Some(Ok(())),
+            (error, _) => self.outcome = Some(Err(error)),
+        }
+    }
+
+    /// The service itself failed.
+    pub(super) fn fail(&mut self, error: i32) {
+        self.outcome = Some(Err(error));
+    }
+
+    /// All addresses, or the service's error, once it is known.
+    pub(super) fn outcome(&self) -> Option<Result<Vec<IpAddr>, i32>> {
+        self.outcome.map(|outcome| outcome.map(|()| self.addresses.clone()))
+    }
+}
+
+/// The service was restarted: the same question may be asked once more.
+pub(super) fn is_temporary(error: i32) -> bool {
+    matches!(error, SERVICE_NOT_RUNNING | DEFUNCT_CONNECTION)
+}
+
+/// The answer to a lookup on an interface that is, or is not, still there.
+pub(super) fn answer(outcome: Result<Vec<IpAddr>, i32>, interface_is_there: bool) -> Answer {
+    match outcome {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        _ if !interface_is_there => Err(NetworkError::Unavailable(CellularCause::InterfaceDown)),
+        Err(POLICY_DENIED) => Err(NetworkError::Unavailable(CellularCause::Permission)),
+        Ok(addresses) => Ok(addresses),
+        Err(_) => Err(NetworkError::Failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_SUCH_NAME: i32 = -65_538;
+
+    #[test]
+    fn what_a_refused_bind_means() {
+        assert_eq!(bind_refusal(EPERM), CellularCause::Permission);
+        assert_eq!(bind_refusal(EACCES), CellularCause::Permission);
+        assert_eq!(bind_refusal(6), CellularCause::InterfaceDown); // ENXIO
+    }
+
+    #[test]
+    fn local_names() {
+        for local in ["printer", "printer.", "printer.local", "Printer.LOCAL.", "", "."] {
+            assert!(is_local(local), "{local}");
+        }
+        for global in ["op.test", "op.test.", "local.test", "op.xlocal"] {
+            assert!(!is_local(global), "{global}");
+        }
+    }
+
+    #[test]
+    fn replies() {
+        let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        for (name, replies, outcome) in [
+            ("nothing yet", vec![], None),
+            ("an address", vec![(ADD, NO_ERROR, Some(one))], Some(Ok(vec![one]))),
+            ("more is coming", vec![(ADD | MORE_COMING, NO_ERROR, Some(one))], None),
+            (
+                "two addresses",
+                vec![(ADD | MORE_COMING, NO_ERROR, Some(one)), (ADD, NO_ERROR, Some(other))],
+                Some(Ok(vec![one, other])),
+            ),
+            (
+                "the same twice",
+                vec![(ADD | MORE_COMING, NO_ERROR, Some(one)), (ADD, NO_ERROR, Some(one))],
+                Some(Ok(vec![one])),
+            ),
+            ("an intermediate name", vec![(ADD, NO_ERROR, None)], None),
+            ("and its address", vec![(ADD, NO_ERROR, None), (ADD, NO_ERROR, Some(one))], Some(Ok(vec![one]))),
+            ("an address that went", vec![(0, NO_ERROR, Some(one))], None),
+            ("no record of this family", vec![(ADD, NO_SUCH_RECORD, None)], Some(Ok(vec![]))),
+            ("no such name", vec![(0, NO_SUCH_NAME, None)], Some(Err(NO_SUCH_NAME))),
+        ] {
+            let mut all = Replies::default();
+            for (flags, error, address) in replies {
+                all.add(flags, error, address);
+            }
+            assert_eq!(all.outcome(), outcome, "{name}");
+        }
+        let mut failed = Replies::default();
+        failed.fail(SERVICE_NOT_RUNNING);
+        assert_eq!(failed.outcome(), Some(Err(SERVICE_NOT_RUNNING)));
+    }
+
+    #[test]
+    fn answers() {
+        let one: IpAddr = [10, 0, 0, 1].into();
+        let down = Err(NetworkError::Unavailable(CellularCause::InterfaceDown));
+        let denied = Err(NetworkError::Unavailable(CellularCause::Permission));
+        for (outcome, is_there, expected) in [
+            (Ok(vec![one]), true, Ok(vec![one])),
+            (Ok(vec![one]), false, Ok(vec![one])),
+            (Ok(vec![]), true, Ok(vec![])),
+            (Ok(vec![]), false, down.clone()),
+            (Err(NO_SUCH_NAME), true, Err(NetworkError::Failed)),
+            (Err(NO_SUCH_NAME), false, down),
+            (Err(POLICY_DENIED), true, denied),
+        ] {
+            assert_eq!(answer(outcome.clone(), is_there), expected, "{outcome:?} {is_there}");
+        }
+        assert!(is_temporary(SERVICE_NOT_RUNNING) && is_temporary(DEFUNCT_CONNECTION) && !is_temporary(NO_SUCH_NAME));
+    }
+}
