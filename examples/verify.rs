@@ -1,6 +1,6 @@
 //! The whole job on the command line. Without `--backend` it runs against the simulator, started in this process.
 //!
-//! Progress goes to stderr, the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
+//! Progress goes to stderr (with `NUMBER_VERIFY_LOG` set, the library's log too), the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use futures_util::FutureExt;
 use number_verify::{
-    CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, NetworkBinding,
-    NumberVerifier, Progress, ProgressListener, Trace, VerifyError,
+    CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, LogLevel, NetworkBinding,
+    NumberVerifier, Progress, ProgressListener, Trace, VerifyError, log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 
@@ -78,6 +78,9 @@ enum Delivery {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if std::env::var_os("NUMBER_VERIFY_LOG").is_some() {
+        log_to_system(LogLevel::Debug);
+    }
     if arguments.backend.is_some() && arguments.interface.is_none() && !arguments.any_network {
         return usage("--backend needs --interface NAME, or --any-network for development");
     }

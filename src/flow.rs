@@ -14,6 +14,7 @@ use crate::backend::{AuthorizationStart, Backend, BackendError, Call, Completion
 use crate::cellular::{Lease, SharedNetwork};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
+use crate::logging::Event;
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
 use crate::settings::{Settings, invalid, phone_number};
@@ -50,7 +51,12 @@ impl<N: Network> Verifier<N> {
         let deadline = Instant::now() + self.settings.overall;
         let flow = Flow::new(self, record, deadline, &number);
         let outcome = timeout_at(deadline, flow.run(number, alive)).await;
-        outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }))
+        let outcome = outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
+        match &outcome {
+            Ok(verdict) => Event::Ended { verified: verdict.verified }.log(),
+            Err(error) => Event::Failed(error).log(),
+        }
+        outcome
     }
 }
 

@@ -18,9 +18,18 @@
 //! | `authorization/` | the redirects as a state machine without I/O |
 //! | `transport/` | one GET over a given network |
 //! | `cellular/` | bringing the network up and binding sockets to it |
+//! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
-//! What runs where today: Linux, bound by interface name, is tested. Android and Apple compile and link; their bindings to a
-//! network are not there yet, and a flow on them ends with `cellular_unavailable`, cause `unsupported`.
+//! What was done where:
+//!
+//! | system | compiled and linted | linked | run |
+//! |---|---|---|---|
+//! | Linux | yes | yes | yes, in two networks that share all addresses |
+//! | Android (arm64, armv7) | yes | yes, with stand-ins for the system's libraries | not yet on a device |
+//! | Apple (arm64 iOS) | yes | yes, as a static library | not yet on a device |
+//!
+//! What the phones' answers mean (`cellular/*_rules.rs`) is pure and tested on Linux. On any other system a flow ends with
+//! `cellular_unavailable`, cause `unsupported`.
 
 #![cfg_attr(feature = "internals", allow(missing_docs))]
 
@@ -33,6 +42,7 @@ mod cellular;
 mod config;
 mod error;
 mod flow;
+mod logging;
 mod progress;
 mod recorder;
 mod runtime;
@@ -47,6 +57,7 @@ pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, 
 pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
+pub use logging::{LogLevel, log_to_system};
 pub use progress::{ListenerError, Progress, ProgressListener};
 pub use trace::{Hop, NetworkKind, Trace};
 pub use trust::{ServerTrust, ServerTrustError};

@@ -1,5 +1,7 @@
 //! What the app hears while a flow runs.
 
+use std::fmt;
+
 use crate::error::Step;
 use crate::trace::Hop;
 
@@ -28,6 +30,19 @@ pub enum Progress {
         /// Milliseconds since the flow began.
         at_ms: u64,
     },
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StepBegan { step, at_ms } => write!(f, "{at_ms} ms: {step} begins"),
+            Self::StepEnded { step, at_ms } => write!(f, "{at_ms} ms: {step} is done"),
+            Self::HopAnswered { hop, at_ms } => {
+                let Hop { index, scheme, host, .. } = hop;
+                write!(f, "{at_ms} ms: hop {index}, {scheme}://{host}, answers {}", hop.status.unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// Hears the progress of a flow.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Step;
+use crate::logging::Event;
 use crate::progress::{Progress, ProgressListener};
 use crate::trace::{Hop, NetworkKind, Trace};
 use crate::transport::Timings;
@@ -101,10 +102,11 @@ impl Recorder {
     }
 
     fn tell(&self, progress: Progress) {
+        Event::Progress(&progress).log();
         if let Some(listener) = &self.listener
             && listener.on_progress(progress).is_err()
         {
-            log::debug!("the progress listener failed");
+            Event::ListenerFailed.log();
         }
     }
 

@@ -182,6 +182,21 @@ fn an_own_backend_over_an_interface() {
 }
 
 #[test]
+fn the_log_is_silent_until_it_is_asked_for() {
+    let output = verify(&[]);
+    assert!(!stderr(&output).contains("number-verify DEBUG"), "{}", stderr(&output));
+    let output = program().env("NUMBER_VERIFY_LOG", "1").output().unwrap();
+    let log: Vec<String> =
+        stderr(&output).lines().filter(|line| line.starts_with("number-verify ")).map(str::to_owned).collect();
+    assert!(
+        log.iter().any(|line| line.contains("hop 3, http://enrich.operator-b.simulator.test, answers 302")),
+        "{log:?}"
+    );
+    assert_eq!(log.last().map(String::as_str), Some("number-verify INFO: verified"));
+    assert!(!log.join("").contains("1415555"), "{log:?}");
+}
+
+#[test]
 fn control_c_cancels() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = format!("http://{}/", silent.local_addr().unwrap());

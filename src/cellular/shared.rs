@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::{CellularProvider, NetworkBinding};
 use crate::error::{CellularCause, VerifyError};
+use crate::logging::Event;
 use crate::trace::NetworkKind;
 use crate::transport::{Network, Transport};
 
@@ -125,6 +126,6 @@ async fn keep<N: Network>(
     }
     drop(report);
     if !matches!(timeout(RELEASE_LIMIT, provider.release()).await, Ok(Ok(()))) {
-        log::warn!("the cellular provider did not release the network");
+        Event::NotReleased.log();
     }
 }
