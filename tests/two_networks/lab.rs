@@ -1,0 +1,360 @@
+//! A phone with two networks, in network namespaces that end with their threads: nothing of the host is changed.
+//!
+//! ```text
+//!          10.1.0.2 wlan ─── far 10.1.0.1   the same servers at the same addresses:
+//! phone <                                     backend 203.0.113.10, operators 203.0.113.20,
+//!          10.2.0.2 cell ─── far 10.2.0.1     name server 203.0.113.53
+//! ```
+//!
+//! The default route is over `wlan`; `cell` has one of a higher metric. The operators know the SIM +14155550100 by the
+//! addresses of `cell`. There is no IPv6.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use async_trait::async_trait;
+use nix::errno::Errno;
+use nix::ifaddrs::getifaddrs;
+use nix::mount::{MsFlags, mount};
+use nix::net::if_::InterfaceFlags;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, gettid};
+use number_verify::{
+    CellularError, CellularProvider, CellularStatus, Config, Hop, ListenerError, NetworkBinding, NumberVerifier,
+    Progress, ProgressListener, Step, VerifyError,
+};
+use number_verify_simulator::{Operator, Options, Sim, Simulator, Sockets};
+use tokio::sync::Notify;
+
+use crate::capture::{
+    BACKEND, BYSTANDER_PORT, Capture, Kind, MARKER_PORT, NAME_SERVER, OPERATORS, Packets, expect_only,
+};
+
+const NUMBER: &str = "+14155550100";
+/// Answers come at once, or never where a network was lost.
+const ANSWER_MS: u64 = 2_000;
+/// Unlike any index in the phone: where both ends have the same one, Linux takes a second to notice that the link is up.
+const FAR_INDEX: u32 = 100;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A network of the phone.
+#[derive(Clone, Copy)]
+pub struct Link {
+    /// The phone's interface.
+    pub name: &'static str,
+    /// The phone's address.
+    pub near: Ipv4Addr,
+    far: Ipv4Addr,
+    metric: u32,
+}
+
+pub const WLAN: Link =
+    Link { name: "wlan", near: Ipv4Addr::new(10, 1, 0, 2), far: Ipv4Addr::new(10, 1, 0, 1), metric: 100 };
+pub const CELL: Link =
+    Link { name: "cell", near: Ipv4Addr::new(10, 2, 0, 2), far: Ipv4Addr::new(10, 2, 0, 1), metric: 200 };
+
+/// Both networks with their servers, and the calling thread in the phone between them.
+pub struct Lab {
+    pub wlan: Far,
+    cell: Far,
+    pub simulator: Simulator,
+}
+
+/// The far end of a network, with its servers.
+pub struct Far {
+    link: Link,
+    capture: Capture,
+    /// Takes the markers, so that nobody answers that the port is closed.
+    _markers: UdpSocket,
+}
+
+/// The packets on both sides.
+pub struct Seen {
+    pub wlan: Packets,
+    pub cell: Packets,
+}
+
+impl Lab {
+    /// Runs a scenario in the phone; says so and does nothing where namespaces are not permitted.
+    pub fn run(scenario: impl FnOnce(&Self) + Send) {
+        if is_permitted() {
+            on_own_thread(|| {
+                enter_phone().expect("the phone");
+                scenario(&Self::build().expect("the networks"));
+            });
+        }
+    }
+
+    fn build() -> io::Result<Self> {
+        let options = Options {
+            backend_address: BACKEND.into(),
+            operator_address: OPERATORS.into(),
+            https_port: 443,
+            http_port: 80,
+            dns: Some((NAME_SERVER, 53).into()),
+            sims: vec![Sim::new(CELL.near.into(), 16, NUMBER)],
+        };
+        ip("link set lo up")?;
+        let phone = gettid();
+        let (wlan, wlan_sockets) = on_own_thread(|| Far::build(WLAN, phone, &options))?;
+        let (cell, cell_sockets) = on_own_thread(|| Far::build(CELL, phone, &options))?;
+        attach(WLAN)?;
+        attach(CELL)?;
+        let simulator = Simulator::start_in(options, vec![wlan_sockets, cell_sockets])?;
+        Ok(Self { wlan, cell, simulator })
+    }
+
+    /// The app's configuration where this operator serves the number.
+    pub fn config(&self, operator: Operator) -> Config {
+        let mut config = Config::new(self.simulator.backend_url(operator));
+        config.deadlines.answer_ms = ANSWER_MS;
+        config.development.dns_servers = vec![NAME_SERVER.to_string()];
+        config.development.root_certificates = vec![self.simulator.root_ca_pem().to_owned()];
+        config
+    }
+
+    /// Every packet on both sides. An interface that the scenario took down comes up again, to close its count.
+    pub fn packets(&self) -> Seen {
+        bring_up(CELL).expect("the cellular interface");
+        Seen { wlan: self.wlan.packets(), cell: self.cell.packets() }
+    }
+}
+
+impl Seen {
+    /// That exactly these kinds of packets were seen on each side.
+    pub fn expect(&self, scenario: &str, wlan: &[Kind], cell: &[Kind]) {
+        expect_only(&format!("{scenario}, on wlan"), &self.wlan, wlan);
+        expect_only(&format!("{scenario}, on cell"), &self.cell, cell);
+    }
+}
+
+impl Far {
+    /// Makes a namespace for the calling thread, with a link to the phone. It lives on in its sockets.
+    fn build(link: Link, phone: Pid, options: &Options) -> io::Result<(Self, Sockets)> {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        keep_to_plain_ipv4()?;
+        let capture = Capture::start()?;
+        let Link { name, near, far, .. } = link;
+        ip(&format!(
+            "link set lo up
+            address add {BACKEND} dev lo
+            address add {OPERATORS} dev lo
+            address add {NAME_SERVER} dev lo
+            link add far index {FAR_INDEX} type veth peer name {name} netns {phone}
+            address add {far}/24 dev far
+            link set far up
+            route add default via {near}"
+        ))?;
+        let sockets = Sockets::bind(options)?;
+        tell_bystanders(name)?;
+        let markers = UdpSocket::bind((far, MARKER_PORT))?;
+        Ok((Self { link, capture, _markers: markers }, sockets))
+    }
+
+    /// Every packet on this side.
+    pub fn packets(&self) -> Packets {
+        let socket = UdpSocket::bind((self.link.near, 0)).unwrap();
+        socket.send_to(&[], (self.link.far, MARKER_PORT)).unwrap();
+        self.capture.until_marker()
+    }
+}
+
+/// The phone's side of a link.
+fn attach(link: Link) -> io::Result<()> {
+    let Link { name, near, far, metric } = link;
+    ip(&format!("address add {near}/24 dev {name}"))?;
+    bring_up(link)?;
+    ip(&format!("route add default via {far} metric {metric}"))
+}
+
+fn bring_up(Link { name, .. }: Link) -> io::Result<()> {
+    ip(&format!("link set {name} up"))?;
+    wait_until("the interface runs", || {
+        let mut interfaces = getifaddrs().expect("the interfaces");
+        let runs = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+        interfaces.any(|interface| interface.interface_name == name && interface.flags.contains(runs))
+    });
+    Ok(())
+}
+
+/// Serves the name of the network to whoever connects.
+fn tell_bystanders(name: &'static str) -> io::Result<()> {
+    let listener = TcpListener::bind((OPERATORS, BYSTANDER_PORT))?;
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            stream.and_then(|mut stream| stream.write_all(name.as_bytes())).expect("a bystander is told");
+        }
+    });
+    Ok(())
+}
+
+/// Which network a plain socket of this process, bound to nothing, goes over, and from which address.
+pub fn ask_as_bystander() -> io::Result<(String, IpAddr)> {
+    let address = SocketAddr::from((OPERATORS, BYSTANDER_PORT));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut name = String::new();
+    stream.read_to_string(&mut name)?;
+    Ok((name, stream.local_addr()?.ip()))
+}
+
+/// Runs a flow for the SIM's number and waits until all its sockets are closed.
+///
+/// The network comes up after `start`, so that a flow without it has an auth URL that it could open elsewhere.
+pub fn verify(
+    config: Config,
+    binding: NetworkBinding,
+    on_hop: impl Fn(&Hop) + Send + Sync + 'static,
+) -> Result<bool, VerifyError> {
+    let started = Arc::<Notify>::default();
+    let modem = Modem { binding, started: started.clone() };
+    let verifier = NumberVerifier::new(config, Arc::new(modem))?;
+    let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Observer { started, on_hop })));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let outcome = runtime.block_on(flow.result());
+    drop((flow, verifier));
+    wait_until("the flow's sockets are closed", || open_sockets() == 0);
+    outcome.map(|verification| verification.verified())
+}
+
+/// A network that is there as soon as `start` is over.
+struct Modem {
+    binding: NetworkBinding,
+    started: Arc<Notify>,
+}
+
+#[async_trait]
+impl CellularProvider for Modem {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        self.started.notified().await;
+        Ok(self.binding.clone())
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        Ok(CellularStatus::WifiActive)
+    }
+}
+
+struct Observer<F> {
+    started: Arc<Notify>,
+    on_hop: F,
+}
+
+impl<F: Fn(&Hop) + Send + Sync> ProgressListener for Observer<F> {
+    fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
+        match progress {
+            Progress::StepEnded { step: Step::Start, .. } => self.started.notify_one(),
+            Progress::HopAnswered { hop, .. } => (self.on_hop)(&hop),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Commands of `ip`, one in a line, in the network namespace of the calling thread.
+pub fn ip(commands: &str) -> io::Result<()> {
+    let mut command = Command::new("ip");
+    command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| io::Error::other(format!("ip: {error}")))?;
+    child.stdin.take().expect("a pipe").write_all(commands.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let complaint = || format!("ip: {}", String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "));
+    if output.status.success() { Ok(()) } else { Err(io::Error::other(complaint())) }
+}
+
+/// Moves the calling thread into network and mount namespaces of its own, where the system's resolver knows our name server only.
+fn enter_phone() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).map_err(while_doing("new namespaces"))?;
+    keep_to_plain_ipv4()?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .map_err(while_doing("private mounts"))?;
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), None::<&str>).map_err(while_doing("tmpfs"))?;
+    cover("/etc/resolv.conf", &format!("nameserver {NAME_SERVER}\n"), scratch)?;
+    for (file, text) in [("/etc/nsswitch.conf", "hosts: dns\n"), ("/var/run/nscd/socket", "")] {
+        if Path::new(file).exists() {
+            cover(file, text, scratch)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a text in the place of a file.
+fn cover(file: &str, text: &str, scratch: &Path) -> io::Result<()> {
+    let cover = scratch.join(file.replace('/', "-"));
+    fs::write(&cover, text)?;
+    mount(Some(&cover), file, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(while_doing(file))
+}
+
+fn while_doing(what: &str) -> impl Fn(Errno) -> io::Error {
+    move |error| io::Error::other(format!("{what}: {error}"))
+}
+
+/// No IPv6, whose own chatter would be counted, and no filter of source addresses, which would hide a leak.
+fn keep_to_plain_ipv4() -> io::Result<()> {
+    for interfaces in ["all", "default"] {
+        set_sysctl(&format!("ipv4/conf/{interfaces}/rp_filter"), "0")?;
+        if Path::new("/proc/sys/net/ipv6").exists() {
+            set_sysctl(&format!("ipv6/conf/{interfaces}/disable_ipv6"), "1")?;
+        }
+    }
+    Ok(())
+}
+
+fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
+    let failed = |error| io::Error::other(format!("sysctl net/{name}: {error}"));
+    fs::write(format!("/proc/sys/net/{name}"), value).map_err(failed)
+}
+
+/// How many TCP and UDP sockets of the phone somebody still holds (proc(5): those have an inode).
+fn open_sockets() -> usize {
+    let held = |line: &&str| line.split_whitespace().nth(9).is_some_and(|inode| inode != "0");
+    let count = |protocol| {
+        let table = fs::read_to_string(format!("/proc/thread-self/net/{protocol}")).expect("the table of sockets");
+        table.lines().skip(1).filter(held).count()
+    };
+    count("tcp") + count("udp")
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < give_up, "in vain: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+/// Whether this machine lets us do what the networks need. Says so past the harness, which swallows what a passing test prints.
+fn is_permitted() -> bool {
+    static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
+    let must_run = env::var("NUMBER_VERIFY_NO_SKIP").is_ok_and(|value| value == "1");
+    let refusal = REFUSAL.get_or_init(|| {
+        let refusal = on_own_thread(try_out).err().map(|error| error.to_string());
+        if let (Some(reason), false) = (&refusal, must_run) {
+            let _ = writeln!(io::stderr(), "skipped: two networks: {reason}");
+        }
+        refusal
+    });
+    assert!(refusal.is_none() || !must_run, "two networks must not be skipped here: {refusal:?}");
+    refusal.is_none()
+}
+
+fn try_out() -> io::Result<()> {
+    enter_phone()?;
+    ip("link add near type veth peer name far")?;
+    Capture::start().map(drop)
+}

@@ -1,0 +1,171 @@
+#![cfg(target_os = "linux")]
+//! The proof that the two legs of a flow keep to their networks: packets are counted on both, and servers that would answer a
+//! packet on the wrong one stand on both, under the same names and addresses.
+//!
+//! Needs root and `ip`. Elsewhere it says "skipped: two networks: …" and passes, unless `NUMBER_VERIFY_NO_SKIP=1` is set.
+//! `--nocapture` shows the counts.
+
+mod capture;
+mod lab;
+
+use std::sync::mpsc;
+
+use number_verify::{CellularCause, Config, NetworkBinding, VerifyError};
+use number_verify_simulator::Operator;
+use serde_json::Value;
+
+use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
+use crate::capture::{BACKEND_HOST, expect_only};
+use crate::lab::{CELL, Lab, WLAN, ask_as_bystander, ip, verify};
+
+/// B's way leads over plain http.
+const OPERATORS: [Operator; 2] = [Operator::A, Operator::B];
+/// Commands of `ip`.
+const LOSSES: [&str; 2] = ["link set cell down", "link delete cell"];
+
+#[test]
+fn each_leg_keeps_to_its_network() {
+    for operator in OPERATORS {
+        Lab::run(|lab| {
+            let outcome = verify(lab.config(operator), interface(CELL.name), |_| {});
+            assert!(matches!(outcome, Ok(true)), "operator {operator}: {outcome:?}");
+            let seen = lab.packets();
+            let scenario = format!("cell, operator {operator}");
+            seen.expect(&scenario, &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+            assert_servers_agree(lab);
+            let lookups = seen.wlan[&BackendLookup] + seen.cell[&CellularLookup];
+            let questions = lab.simulator.dns_queries().len();
+            assert!(
+                lookups >= 2 * questions,
+                "{lookups} packets were counted for {questions} questions and their answers"
+            );
+        });
+    }
+}
+
+/// By their own books, which know where each request and question came from.
+fn assert_servers_agree(lab: &Lab) {
+    let requests = lab.simulator.requests().into_iter().map(|request| (request.host, request.peer));
+    for (host, peer) in requests.chain(lab.simulator.dns_queries()) {
+        let link = if host == BACKEND_HOST { WLAN } else { CELL };
+        assert_eq!(peer, link.near, "{host} was asked from {peer}");
+    }
+}
+
+#[test]
+fn other_sockets_of_the_process_stay_on_the_default_network() {
+    for operator in OPERATORS {
+        Lab::run(|lab| {
+            let (told, heard) = mpsc::channel();
+            let outcome = verify(lab.config(operator), interface(CELL.name), move |hop| {
+                if hop.index == 1 {
+                    told.send(ask_as_bystander()).unwrap();
+                }
+            });
+            assert!(matches!(outcome, Ok(true)), "operator {operator}: {outcome:?}");
+            let (network, address) = heard.try_recv().expect("a bystander after hop 1").expect("its answer");
+            assert_eq!((network.as_str(), address), (WLAN.name, WLAN.near.into()));
+            let scenario = format!("cell and a bystander, operator {operator}");
+            lab.packets().expect(&scenario, &[Backend, BackendLookup, Bystander], &[Cellular, CellularLookup]);
+        });
+    }
+}
+
+#[test]
+fn without_its_interface_a_flow_fails_and_sends_nothing_elsewhere() {
+    for (before, name, cause, in_json) in [
+        ("link set cell down", CELL.name, CellularCause::InterfaceDown, "interface_down"),
+        ("", "nowhere", CellularCause::NoInterface, "no_interface"),
+    ] {
+        Lab::run(|lab| {
+            ip(before).unwrap();
+            let outcome = verify(lab.config(Operator::B), interface(name), |_| {});
+            assert_unavailable(&outcome, cause, in_json);
+            lab.packets().expect(in_json, &[Backend, BackendLookup], &[]);
+        });
+    }
+}
+
+#[test]
+fn an_interface_lost_in_a_flow_ends_it_and_nothing_goes_elsewhere() {
+    for loss in LOSSES {
+        for operator in OPERATORS {
+            Lab::run(|lab| {
+                let outcome = verify_until(lab.config(operator), loss, 1);
+                assert_unavailable(&outcome, CellularCause::InterfaceDown, "interface_down");
+                let scenario = format!("{loss} after hop 1, operator {operator}");
+                expect_only(&scenario, &lab.wlan.packets(), &[Backend, BackendLookup]);
+            });
+        }
+    }
+}
+
+/// Hop 2 has no name to look up, and connects at once.
+#[test]
+fn nothing_connects_elsewhere_when_the_interface_is_lost() {
+    for loss in LOSSES {
+        Lab::run(|lab| {
+            let hosts = lab.simulator.hosts().into_iter().filter(|(host, ..)| host != BACKEND_HOST);
+            let mut config = lab.config(Operator::A);
+            config.development.resolve = hosts.map(|(host, port, ip)| format!("{host}:{port}:{ip}")).collect();
+            let outcome = verify_until(config, loss, 1);
+            assert!(outcome.is_err(), "{loss}: {outcome:?}");
+            let scenario = format!("{loss} after hop 1, names known: {outcome:?}");
+            expect_only(&scenario, &lab.wlan.packets(), &[Backend, BackendLookup]);
+        });
+    }
+}
+
+/// Hop 3 goes over the connection of hop 1. Only the time limit tells that there will be no answer.
+#[test]
+fn a_kept_connection_goes_nowhere_else_when_the_interface_is_lost() {
+    for loss in LOSSES {
+        Lab::run(|lab| {
+            let outcome = verify_until(lab.config(Operator::A), loss, 2);
+            assert!(outcome.is_err(), "{loss}: {outcome:?}");
+            let scenario = format!("{loss} after hop 2: {outcome:?}");
+            expect_only(&scenario, &lab.wlan.packets(), &[Backend, BackendLookup]);
+        });
+    }
+}
+
+/// The operators do tell the networks apart: a flow over the wrong one finds no SIM. And so do the counts.
+#[test]
+fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
+    for binding in [interface(WLAN.name), NetworkBinding::Unbound] {
+        for operator in OPERATORS {
+            Lab::run(|lab| {
+                let scenario = format!("{binding:?}, operator {operator}");
+                let mut config = lab.config(operator);
+                config.development.allow_unbound = true;
+                let outcome = verify(config, binding.clone(), |_| {});
+                assert!(is_denied(&outcome), "{scenario}: {outcome:?}");
+                lab.packets().expect(&scenario, &[Backend, BackendLookup, Cellular, CellularLookup], &[]);
+            });
+        }
+    }
+}
+
+fn interface(name: &str) -> NetworkBinding {
+    NetworkBinding::LinuxInterface { name: name.to_owned() }
+}
+
+/// A flow over the cellular interface, which is lost as soon as this hop was answered.
+fn verify_until(config: Config, loss: &'static str, last_hop: u32) -> Result<bool, VerifyError> {
+    verify(config, interface(CELL.name), move |hop| {
+        if hop.index == last_hop {
+            ip(loss).unwrap();
+        }
+    })
+}
+
+fn assert_unavailable(outcome: &Result<bool, VerifyError>, expected: CellularCause, in_json: &str) {
+    let Err(error @ VerifyError::CellularUnavailable { cause }) = outcome else { panic!("{in_json}: {outcome:?}") };
+    assert_eq!(*cause, expected);
+    let json: Value = serde_json::from_str(&error.to_json()).unwrap();
+    assert_eq!((&json["kind"], &json["cause"]), (&"cellular_unavailable".into(), &in_json.into()), "{json}");
+}
+
+fn is_denied(outcome: &Result<bool, VerifyError>) -> bool {
+    matches!(outcome, Err(VerifyError::DeniedByOperator { error: Some(code), .. }) if code == "access_denied")
+}
