@@ -18,7 +18,7 @@ use crate::logging::Event;
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
 use crate::settings::{Settings, invalid, phone_number};
-use crate::transport::{Network, Response, Timings, Transport, TransportError};
+use crate::transport::{Network, Transport, TransportError};
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -144,7 +144,8 @@ impl<'a, N: Network> Flow<'a, N> {
                 }
                 Next::ReadBody => {
                     hop.answered();
-                    let body = read(response, &mut hop.timings).await.map_err(|error| transport_error(error, &hop))?;
+                    let body = transport.read(response, &mut hop.timings).await;
+                    let body = despite_its_size(body, status).map_err(|error| transport_error(error, &hop))?;
                     let answer = walk.on_body(&body);
                     hop.page_title = walk.title().map(str::to_owned);
                     answer
@@ -247,10 +248,9 @@ fn walk_start(start: &AuthorizationStart) -> Start {
 }
 
 /// A page of an error that is too large to look at is still that error.
-async fn read(response: Response, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
-    let is_error = response.status().is_client_error() || response.status().is_server_error();
-    match response.read(timings).await {
-        Err(TransportError::TooLarge) if is_error => Ok(Vec::new()),
+fn despite_its_size(body: Result<Vec<u8>, TransportError>, status: u16) -> Result<Vec<u8>, TransportError> {
+    match body {
+        Err(TransportError::TooLarge) if status >= 400 => Ok(Vec::new()),
         body => body,
     }
 }

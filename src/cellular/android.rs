@@ -61,8 +61,11 @@ impl Binding {
         bind(handle, socket.as_fd()).map_err(NetworkError::Unavailable)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        let connected = TcpSocket::from_std_stream(socket.into()).connect(address).await;
-        connected.map_err(|error| rules::connect_failure(error, can_bind(handle)))
+        Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)
+    }
+
+    pub(super) fn check(&self) -> Result<(), CellularCause> {
+        self.0.map_or(Ok(()), can_bind)
     }
 }
 

@@ -1,6 +1,5 @@
 //! What Android's answers mean. Pure, so that it is tested where there is no Android.
 
-use std::io;
 use std::net::IpAddr;
 
 use super::lookups::Answer;
@@ -35,11 +34,6 @@ pub(super) fn resolve(
     }
     bind().map_err(NetworkError::Unavailable)?;
     answer.map(in_order).map_err(|_| NetworkError::Failed)
-}
-
-/// A connection that failed on a network that can no longer be bound to failed for that.
-pub(super) fn connect_failure(error: io::Error, bind: Result<(), CellularCause>) -> NetworkError {
-    bind.map_or_else(NetworkError::Unavailable, |()| error.into())
 }
 
 /// As the system sorted them (RFC 6724), each once: it names an address for each socket type.
@@ -113,15 +107,5 @@ mod tests {
         ] {
             assert_eq!(resolved(binds, &lookups), (answer, asked), "{name}");
         }
-    }
-
-    #[test]
-    fn failed_connections() {
-        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        assert_eq!(connect_failure(refused(), Ok(())), NetworkError::Failed);
-        let unreachable = io::Error::from(io::ErrorKind::NetworkUnreachable);
-        assert_eq!(connect_failure(unreachable, Ok(())), NetworkError::Unreachable);
-        let vpn = connect_failure(refused(), Err(CellularCause::Vpn));
-        assert_eq!(vpn, NetworkError::Unavailable(CellularCause::Vpn));
     }
 }

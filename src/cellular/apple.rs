@@ -82,7 +82,7 @@ impl Binding {
         if outcome.as_ref().is_err_and(|error| rules::is_temporary(*error)) {
             outcome = look_up(interface, host, family).await;
         }
-        rules::answer(outcome, is_there(interface))
+        rules::answer(outcome)
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
@@ -96,11 +96,12 @@ impl Binding {
         bound.map_err(|error| NetworkError::Unavailable(refusal(error)))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        let connected = TcpSocket::from_std_stream(socket.into()).connect(address).await;
-        connected.map_err(|error| {
-            let gone = NetworkError::Unavailable(CellularCause::InterfaceDown);
-            if is_there(interface) { error.into() } else { gone }
-        })
+        Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)
+    }
+
+    pub(super) fn check(&self) -> Result<(), CellularCause> {
+        let is_there = self.0.is_none_or(is_there);
+        if is_there { Ok(()) } else { Err(CellularCause::InterfaceDown) }
     }
 }
 

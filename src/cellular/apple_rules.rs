@@ -74,15 +74,12 @@ pub(super) fn is_temporary(error: i32) -> bool {
     matches!(error, SERVICE_NOT_RUNNING | DEFUNCT_CONNECTION)
 }
 
-/// The answer to a lookup on an interface that is, or is not, still there.
-pub(super) fn answer(outcome: Result<Vec<IpAddr>, i32>, interface_is_there: bool) -> Answer {
-    match outcome {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        _ if !interface_is_there => Err(NetworkError::Unavailable(CellularCause::InterfaceDown)),
-        Err(POLICY_DENIED) => Err(NetworkError::Unavailable(CellularCause::Permission)),
-        Ok(addresses) => Ok(addresses),
-        Err(_) => Err(NetworkError::Failed),
-    }
+/// The answer to a lookup.
+pub(super) fn answer(outcome: Result<Vec<IpAddr>, i32>) -> Answer {
+    outcome.map_err(|error| match error {
+        POLICY_DENIED => NetworkError::Unavailable(CellularCause::Permission),
+        _ => NetworkError::Failed,
+    })
 }
 
 #[cfg(test)]
@@ -145,18 +142,14 @@ mod tests {
     #[test]
     fn answers() {
         let one: IpAddr = [10, 0, 0, 1].into();
-        let down = Err(NetworkError::Unavailable(CellularCause::InterfaceDown));
         let denied = Err(NetworkError::Unavailable(CellularCause::Permission));
-        for (outcome, is_there, expected) in [
-            (Ok(vec![one]), true, Ok(vec![one])),
-            (Ok(vec![one]), false, Ok(vec![one])),
-            (Ok(vec![]), true, Ok(vec![])),
-            (Ok(vec![]), false, down.clone()),
-            (Err(NO_SUCH_NAME), true, Err(NetworkError::Failed)),
-            (Err(NO_SUCH_NAME), false, down),
-            (Err(POLICY_DENIED), true, denied),
+        for (outcome, expected) in [
+            (Ok(vec![one]), Ok(vec![one])),
+            (Ok(vec![]), Ok(vec![])),
+            (Err(NO_SUCH_NAME), Err(NetworkError::Failed)),
+            (Err(POLICY_DENIED), denied),
         ] {
-            assert_eq!(answer(outcome.clone(), is_there), expected, "{outcome:?} {is_there}");
+            assert_eq!(answer(outcome.clone()), expected, "{outcome:?}");
         }
         assert!(is_temporary(SERVICE_NOT_RUNNING) && is_temporary(DEFUNCT_CONNECTION) && !is_temporary(NO_SUCH_NAME));
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use hickory_resolver::Resolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{RuntimeProvider, TokioHandle, TokioTime};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
@@ -23,8 +22,6 @@ use tokio::time::timeout;
 use super::NetworkBinding;
 use crate::error::CellularCause;
 use crate::transport::{Family, NetworkError};
-
-const GONE: NetworkError = NetworkError::Unavailable(CellularCause::InterfaceDown);
 
 pub(super) struct Binding {
     device: Device,
@@ -55,14 +52,16 @@ impl Binding {
         match resolver.lookup(name, record).await {
             Ok(lookup) => Ok(lookup.answers().iter().filter_map(|record| address(&record.data)).collect()),
             Err(error) if error.is_no_records_found() && !error.is_nx_domain() => Ok(Vec::new()),
-            Err(NetError::Io(error)) if is_gone(&error) => Err(GONE),
-            Err(_) => Err(self.device.failure()),
+            Err(_) => Err(NetworkError::Failed),
         }
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let connected = async { self.device.tcp(address)?.connect(address).await };
-        connected.await.map_err(|error| if is_gone(&error) { GONE } else { error.into() })
+        Ok(self.device.tcp(address)?.connect(address).await?)
+    }
+
+    pub(super) fn check(&self) -> Result<(), CellularCause> {
+        self.device.check()
     }
 }
 
@@ -72,13 +71,6 @@ fn address(data: &RData) -> Option<IpAddr> {
         RData::AAAA(address) => Some(IpAddr::V6(address.0)),
         _ => None,
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|code| {
-        use nix::errno::Errno;
-        matches!(Errno::from_raw(code), Errno::ENODEV | Errno::ENETDOWN)
-    })
 }
 
 /// A DNS client over the device; none where no name server is known. On an interface, name servers on loopback belong to another network.
@@ -144,11 +136,6 @@ impl Device {
         } else {
             Err(CellularCause::InterfaceDown)
         }
-    }
-
-    /// The DNS client does not tell a dead network from a dead name server.
-    fn failure(&self) -> NetworkError {
-        if self.check().is_err() { GONE } else { NetworkError::Failed }
     }
 
     fn bind(&self, socket: &Socket) -> io::Result<()> {

@@ -172,6 +172,10 @@ impl Network for BoundNetwork {
     async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
         self.binding.connect(address).await.map(BoundStream)
     }
+
+    fn check(&self) -> Result<(), CellularCause> {
+        self.binding.check()
+    }
 }
 
 /// A TCP connection over the binding's network.

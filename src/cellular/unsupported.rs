@@ -25,4 +25,8 @@ impl Binding {
     pub(super) fn connect(&self, _: SocketAddr) -> Ready<Result<TcpStream, NetworkError>> {
         match self.0 {}
     }
+
+    pub(super) fn check(&self) -> Result<(), CellularCause> {
+        match self.0 {}
+    }
 }

@@ -168,7 +168,7 @@ impl Response {
     }
 
     /// The whole body, decoded, at most 64 KiB. The connection is kept.
-    pub async fn read(mut self, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
+    pub(super) async fn read(mut self, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
         let mut body = Vec::new();
         let outcome = timeout(self.limit, self.answer.collect(&mut body)).await;
         self.count(timings);

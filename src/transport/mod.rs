@@ -46,6 +46,9 @@ pub trait Network: Send + Sync + 'static {
 
     /// A TCP connection with `TCP_NODELAY`.
     fn connect(&self, address: SocketAddr) -> impl Future<Output = Result<Self::Stream, NetworkError>> + Send;
+
+    /// Whether the network is still there. Sends nothing.
+    fn check(&self) -> Result<(), CellularCause>;
 }
 
 /// An address family.
@@ -148,6 +151,20 @@ impl<N: Network> Transport<N> {
 
     /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.
     pub async fn get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
+        self.try_get(url, headers, timings).await.map_err(|error| self.explain(error))
+    }
+
+    /// The whole body of an answer, decoded, at most 64 KiB. The connection is kept.
+    pub async fn read(&self, response: Response, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
+        response.read(timings).await.map_err(|error| self.explain(error))
+    }
+
+    /// What failed on a network that is gone failed for that.
+    fn explain(&self, error: TransportError) -> TransportError {
+        self.network.check().map_or_else(TransportError::Unavailable, |()| error)
+    }
+
+    async fn try_get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
         let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
         let request = request(url, headers)?;
         if let Some(kept) = self.pool.take(&origin) {
@@ -244,7 +261,6 @@ impl From<io::Error> for NetworkError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
-            io::ErrorKind::NetworkDown => Self::Unavailable(CellularCause::InterfaceDown),
             _ => Self::Failed,
         }
     }

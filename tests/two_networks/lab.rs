@@ -214,7 +214,7 @@ pub fn verify(
 ) -> Result<bool, VerifyError> {
     let started = Arc::<Notify>::default();
     let modem = Modem { binding, started: started.clone() };
-    let verifier = NumberVerifier::new(config, Arc::new(modem))?;
+    let verifier = NumberVerifier::new(config, Arc::new(modem), None)?;
     let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Observer { started, on_hop })));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let outcome = runtime.block_on(flow.result());
