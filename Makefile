@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-kotlin test-swift test-phone lint format bindings
+.PHONY: help test test-rust test-kotlin test-swift test-phone size lint format bindings
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,8 +25,11 @@ test-kotlin: bindings ## the Kotlin bindings compile
 test-swift: bindings ## the Swift bindings compile
 	@scripts/test-swift
 
-test-phone: ## lints, compiles and links for the phone
+test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
+
+size: ## what the built phone libraries weigh, against their budget
+	@scripts/size
 
 lint: ## format, clippy, documentation, licences and sources of dependencies
 	cargo fmt --all --check

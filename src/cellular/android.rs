@@ -58,7 +58,7 @@ impl Binding {
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
         let Some(handle) = self.0 else { return unbound::connect(address).await };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        bind(handle, socket.as_fd()).map_err(NetworkError::Unavailable)?;
+        bind(handle, socket.as_fd()).map_err(|_| NetworkError::Failed)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)

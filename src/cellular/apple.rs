@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, RawFd};
@@ -63,8 +62,8 @@ impl Binding {
     pub(super) fn open(binding: &NetworkBinding, _: &[SocketAddr]) -> Result<Self, CellularCause> {
         match binding {
             NetworkBinding::AppleInterface { index } => {
-                let index = NonZeroU32::new(*index).filter(|index| is_there(*index));
-                Ok(Self(Some(index.ok_or(CellularCause::NoInterface)?)))
+                let binding = Self(Some(NonZeroU32::new(*index).ok_or(CellularCause::NoInterface)?));
+                binding.check().map(|()| binding)
             }
             NetworkBinding::Unbound => Ok(Self(None)),
             NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } => {
@@ -82,7 +81,7 @@ impl Binding {
         if outcome.as_ref().is_err_and(|error| rules::is_temporary(*error)) {
             outcome = look_up(interface, host, family).await;
         }
-        rules::answer(outcome)
+        outcome.map_err(|_| NetworkError::Failed)
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
@@ -92,24 +91,18 @@ impl Binding {
             SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(interface)),
             SocketAddr::V6(_) => socket.bind_device_by_index_v6(Some(interface)),
         };
-        let refusal = |error: io::Error| rules::bind_refusal(error.raw_os_error().unwrap_or_default());
-        bound.map_err(|error| NetworkError::Unavailable(refusal(error)))?;
+        bound.map_err(|_| NetworkError::Failed)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)
     }
 
     pub(super) fn check(&self) -> Result<(), CellularCause> {
-        let is_there = self.0.is_none_or(is_there);
-        if is_there { Ok(()) } else { Err(CellularCause::InterfaceDown) }
+        let Some(interface) = self.0 else { return Ok(()) };
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| CellularCause::Unsupported)?;
+        let bound = socket.bind_device_by_index_v4(Some(interface));
+        bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))
     }
-}
-
-fn is_there(interface: NonZeroU32) -> bool {
-    let mut name = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the size that the function asks for.
-    let name = unsafe { libc::if_indextoname(interface.get(), name.as_mut_ptr()) };
-    !name.is_null()
 }
 
 /// An error is one of `kDNSServiceErr_…`.

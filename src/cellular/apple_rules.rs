@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::lookups::Answer;
 use crate::error::CellularCause;
-use crate::transport::NetworkError;
 
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
@@ -17,7 +15,6 @@ const NO_ERROR: i32 = 0;
 const NO_SUCH_RECORD: i32 = -65_554;
 const SERVICE_NOT_RUNNING: i32 = -65_563;
 const DEFUNCT_CONNECTION: i32 = -65_569;
-const POLICY_DENIED: i32 = -65_570;
 
 /// An errno of `IP_BOUND_IF` or `IPV6_BOUND_IF`.
 pub(super) fn bind_refusal(errno: i32) -> CellularCause {
@@ -72,14 +69,6 @@ impl Replies {
 /// The service was restarted: the same question may be asked once more.
 pub(super) fn is_temporary(error: i32) -> bool {
     matches!(error, SERVICE_NOT_RUNNING | DEFUNCT_CONNECTION)
-}
-
-/// The answer to a lookup.
-pub(super) fn answer(outcome: Result<Vec<IpAddr>, i32>) -> Answer {
-    outcome.map_err(|error| match error {
-        POLICY_DENIED => NetworkError::Unavailable(CellularCause::Permission),
-        _ => NetworkError::Failed,
-    })
 }
 
 #[cfg(test)]
@@ -140,17 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
-        let one: IpAddr = [10, 0, 0, 1].into();
-        let denied = Err(NetworkError::Unavailable(CellularCause::Permission));
-        for (outcome, expected) in [
-            (Ok(vec![one]), Ok(vec![one])),
-            (Ok(vec![]), Ok(vec![])),
-            (Err(NO_SUCH_NAME), Err(NetworkError::Failed)),
-            (Err(POLICY_DENIED), denied),
-        ] {
-            assert_eq!(answer(outcome.clone()), expected, "{outcome:?}");
-        }
+    fn what_may_be_asked_again() {
         assert!(is_temporary(SERVICE_NOT_RUNNING) && is_temporary(DEFUNCT_CONNECTION) && !is_temporary(NO_SUCH_NAME));
     }
 }

@@ -63,12 +63,10 @@ pub enum Family {
 /// What a network says when it cannot look up or connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
-    /// This lookup or connection failed.
+    /// This lookup or connection failed. Whether the network is to blame, [`Network::check`] tells.
     Failed,
     /// There is no route to an address of this family.
     Unreachable,
-    /// The network cannot be used any more.
-    Unavailable(CellularCause),
     /// No name server is known. Only Linux needs one.
     #[allow(dead_code)]
     NoNameServer,
@@ -250,7 +248,6 @@ impl From<NetworkError> for TransportError {
     fn from(error: NetworkError) -> Self {
         match error {
             NetworkError::Failed | NetworkError::Unreachable => Self::Connect,
-            NetworkError::Unavailable(reason) => Self::Unavailable(reason),
             NetworkError::NoNameServer => Self::NoNameServer,
         }
     }
