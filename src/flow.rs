@@ -128,13 +128,13 @@ impl<'a, N: Network> Flow<'a, N> {
             hop.status = Some(status);
             let answer = match walk.on_head(&Head { status, headers: response.headers() }) {
                 Next::Follow(next) => {
-                    response.leave(&mut hop.timings);
+                    response.leave();
                     hop.answered();
                     request = next;
                     continue;
                 }
                 Next::Done(answer) => {
-                    response.leave(&mut hop.timings);
+                    response.leave();
                     hop.answered();
                     Ok(answer)
                 }
@@ -144,7 +144,7 @@ impl<'a, N: Network> Flow<'a, N> {
                 }
                 Next::ReadBody => {
                     hop.answered();
-                    let body = transport.read(response, &mut hop.timings).await;
+                    let body = transport.read(response).await;
                     let body = despite_its_size(body, status).map_err(|error| transport_error(error, &hop))?;
                     let answer = walk.on_body(&body);
                     hop.page_title = walk.title().map(str::to_owned);

@@ -143,8 +143,8 @@ impl HopRecord<'_> {
         hop.first_byte_ms = self.timings.first_byte.map(ms);
         hop.reused = self.timings.reused;
         hop.tls_resumed = self.timings.tls_resumed;
-        hop.bytes_in = self.timings.bytes_in;
-        hop.bytes_out = self.timings.bytes_out;
+        hop.bytes_in = self.timings.bytes_in();
+        hop.bytes_out = self.timings.bytes_out();
         hop.page_title.clone_from(&self.page_title);
         Some(hop.clone())
     }

@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use url::Host;
 
+use super::meter::Stopwatch;
 use super::pool::Origin;
 use super::{Family, Network, NetworkError, Timings, TransportError};
 use crate::address::{AllowedHosts, is_forbidden};
@@ -44,14 +45,13 @@ async fn dial_literal<N: Network>(
     if is_forbidden(ip) && !allowed.contains(&ip.to_string(), port) {
         return Err(TransportError::ForbiddenAddress);
     }
-    let began = Instant::now();
+    let _connecting = Stopwatch::start(&mut timings.connect);
     let mut outcome = network.connect(SocketAddr::new(ip, port)).await;
     if let (Err(NetworkError::Unreachable), IpAddr::V4(ip)) = (&outcome, ip)
         && let Some(embedded) = nat64(network, ip).await
     {
         outcome = network.connect(SocketAddr::new(IpAddr::V6(embedded), port)).await;
     }
-    timings.connect = Some(began.elapsed());
     Ok(outcome?)
 }
 
@@ -63,65 +63,98 @@ async fn dial_name<N: Network>(
     allowed: &AllowedHosts,
     timings: &mut Timings,
 ) -> Result<N::Stream, TransportError> {
-    let began = Instant::now();
     let mut lookups: FuturesUnordered<_> = [Family::V6, Family::V4]
         .into_iter()
         .map(async |family| (family, network.resolve(name, port, family).await))
         .collect();
+    let usable = |ip: &IpAddr| allowed.contains(name, port) || !is_forbidden(*ip);
+    let mut race = Race::new();
+    // A name that is known costs no time.
+    while let Some(Some((family, answer))) = lookups.next().now_or_never() {
+        race.on_answer(family, answer, usable, !lookups.is_empty());
+    }
+    let Timings { dns, connect, .. } = timings;
+    let mut connect = Some(connect);
+    let mut stopwatch = (!lookups.is_empty()).then(|| Stopwatch::start(dns));
     let mut attempts = FuturesUnordered::new();
-    let mut waiting = Waiting::default();
-    let mut next_attempt = began;
-    let mut first_attempt = None;
-    let mut failure = TransportError::Dns;
     loop {
-        if Instant::now() >= next_attempt
-            && let Some(ip) = waiting.next()
-        {
-            first_attempt.get_or_insert_with(|| {
-                timings.dns = Some(began.elapsed());
-                Instant::now()
-            });
+        if let Some(ip) = race.next() {
+            if let Some(connect) = connect.take() {
+                drop(stopwatch.take());
+                stopwatch = Some(Stopwatch::start(connect));
+            }
             attempts.push(network.connect(SocketAddr::new(ip, port)));
-            next_attempt = Instant::now() + ATTEMPT_DELAY;
         }
         tokio::select! {
             biased;
             Some(outcome) = attempts.next() => match outcome {
                 Ok(stream) => {
-                    timings.connect = first_attempt.map(|at: Instant| at.elapsed());
+                    drop(stopwatch);
                     return Ok(stream);
                 }
-                Err(error) => {
-                    failure = TransportError::from(error);
-                    next_attempt = Instant::now();
-                }
+                Err(error) => race.on_failure(error),
             },
-            Some((family, answer)) = lookups.next() => {
-                match answer {
-                    Ok(addresses) => {
-                        let found = !addresses.is_empty();
-                        let usable = |ip: &IpAddr| allowed.contains(name, port) || !is_forbidden(*ip);
-                        waiting.add(family, addresses.into_iter().filter(usable));
-                        if found && waiting.is_empty() && first_attempt.is_none() {
-                            failure = TransportError::ForbiddenAddress;
-                        }
-                    }
-                    Err(NetworkError::Failed | NetworkError::Unreachable) => {}
-                    Err(error) => failure = TransportError::from(error),
-                }
-                if first_attempt.is_none() {
-                    let waits_for_v6 = family == Family::V4 && !lookups.is_empty();
-                    next_attempt = Instant::now() + if waits_for_v6 { RESOLUTION_DELAY } else { Duration::ZERO };
-                }
-            }
-            () = sleep_until(next_attempt), if !waiting.is_empty() => {}
+            Some((family, answer)) = lookups.next() => race.on_answer(family, answer, usable, !lookups.is_empty()),
+            () = sleep_until(race.next_attempt), if !race.waiting.is_empty() => {}
             else => {
-                if first_attempt.is_none() {
-                    timings.dns = Some(began.elapsed());
-                }
-                return Err(failure);
+                drop(stopwatch);
+                return Err(race.failure);
             }
         }
+    }
+}
+
+/// Who is next, and when.
+struct Race {
+    waiting: Waiting,
+    has_begun: bool,
+    next_attempt: Instant,
+    /// What to say if nobody arrives.
+    failure: TransportError,
+}
+
+impl Race {
+    fn new() -> Self {
+        let waiting = Waiting::default();
+        Self { waiting, has_begun: false, next_attempt: Instant::now(), failure: TransportError::Dns }
+    }
+
+    fn on_answer(
+        &mut self,
+        family: Family,
+        answer: Result<Vec<IpAddr>, NetworkError>,
+        usable: impl FnMut(&IpAddr) -> bool,
+        other_is_to_come: bool,
+    ) {
+        match answer {
+            Ok(addresses) => {
+                let found = !addresses.is_empty();
+                self.waiting.add(family, addresses.into_iter().filter(usable));
+                if found && self.waiting.is_empty() && !self.has_begun {
+                    self.failure = TransportError::ForbiddenAddress;
+                }
+            }
+            Err(NetworkError::Failed | NetworkError::Unreachable) => {}
+            Err(error) => self.failure = TransportError::from(error),
+        }
+        if !self.has_begun {
+            let waits_for_v6 = family == Family::V4 && other_is_to_come;
+            self.next_attempt = Instant::now() + if waits_for_v6 { RESOLUTION_DELAY } else { Duration::ZERO };
+        }
+    }
+
+    fn on_failure(&mut self, error: NetworkError) {
+        self.failure = TransportError::from(error);
+        self.next_attempt = Instant::now();
+    }
+
+    /// The address to try now, if it is time.
+    fn next(&mut self) -> Option<IpAddr> {
+        let now = Instant::now();
+        let ip = if now >= self.next_attempt { self.waiting.next() } else { None }?;
+        self.has_begun = true;
+        self.next_attempt = now + ATTEMPT_DELAY;
+        Some(ip)
     }
 }
 

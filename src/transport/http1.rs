@@ -4,16 +4,15 @@
 //! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
 
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use futures_util::FutureExt;
 use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -21,13 +20,14 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::meter::{Meter, Metered};
 use super::pool::{Origin, Pool};
-use super::{Timings, TransportError, tls};
+use super::{TransportError, tls};
 
-/// Of the headers in all, and of a body, encoded and decoded.
+/// Of everything up to the end of the headers, and of a body, encoded and decoded.
 const LIMIT: usize = 64 * 1024;
 /// More than any operator sends; hyper's own limit is 100.
 const MAX_HEADERS: usize = 1024;
@@ -44,9 +44,9 @@ pub(super) struct Connection {
     /// Absent once it has ended.
     driver: Option<Driver>,
     /// On the socket.
-    counts: Arc<Counts>,
+    socket: Meter,
     /// Above TLS: a session ticket or a `close_notify` is no answer.
-    http_counts: Arc<Counts>,
+    http: Meter,
     tls_resumed: bool,
 }
 
@@ -58,8 +58,8 @@ pub(super) enum SendError {
 }
 
 impl Connection {
-    pub(super) async fn new(io: Box<dyn Io>, counts: Arc<Counts>, tls_resumed: bool) -> Result<Self, TransportError> {
-        let (io, http_counts) = Counted::new(io);
+    pub(super) async fn new(io: Box<dyn Io>, socket: Meter, tls_resumed: bool) -> Result<Self, TransportError> {
+        let (io, http) = Metered::new(io);
         let io: Box<dyn Io> = Box::new(io);
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
@@ -67,11 +67,11 @@ impl Connection {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| TransportError::Closed)?;
-        Ok(Self { sender, driver: Some(driver), counts, http_counts, tls_resumed })
+        Ok(Self { sender, driver: Some(driver), socket, http, tls_resumed })
     }
 
-    pub(super) fn counts(&self) -> Arc<Counts> {
-        self.counts.clone()
+    pub(super) fn socket(&self) -> &Meter {
+        &self.socket
     }
 
     pub(super) fn tls_resumed(&self) -> bool {
@@ -84,21 +84,26 @@ impl Connection {
     }
 
     pub(super) async fn send(mut self, request: Request<Empty<Bytes>>) -> Result<Answer, SendError> {
-        let (bytes_before, _) = self.http_counts.now();
+        let received_before = self.http.received();
+        // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
+        self.http.limit(LIMIT as u64);
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
         };
-        match drive(&mut self.driver, exchange).await {
+        let outcome = drive(&mut self.driver, exchange).await;
+        let received = self.http.received() - received_before;
+        self.http.limit(u64::MAX);
+        match outcome {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 check(&head).map_err(SendError::Failed)?;
                 Ok(Answer { head, body, connection: self })
             }
-            Err(error) => Err(match self.http_counts.now().0 - bytes_before {
-                0 => SendError::BeforeFirstByte,
-                received if error.is_parse() && received > LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
-                _ => SendError::Failed(narrow(&error)),
+            Err(error) => Err(match (received, narrow(&error)) {
+                (0, TransportError::Closed) => SendError::BeforeFirstByte,
+                (received, _) if received >= LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
+                (_, failure) => SendError::Failed(failure),
             }),
         }
     }
@@ -146,13 +151,11 @@ pub struct Response {
     limit: Duration,
     origin: Origin,
     pool: Weak<Pool>,
-    /// What the connection had received before this request.
-    received_before: u64,
 }
 
 impl Response {
-    pub(super) fn new(answer: Answer, limit: Duration, origin: Origin, pool: &Arc<Pool>, received_before: u64) -> Self {
-        Self { answer, limit, origin, pool: Arc::downgrade(pool), received_before }
+    pub(super) fn new(answer: Answer, limit: Duration, origin: Origin, pool: &Arc<Pool>) -> Self {
+        Self { answer, limit, origin, pool: Arc::downgrade(pool) }
     }
 
     /// The status, 200 to 599.
@@ -168,11 +171,9 @@ impl Response {
     }
 
     /// The whole body, decoded, at most 64 KiB. The connection is kept.
-    pub(super) async fn read(mut self, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
+    pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
         let mut body = Vec::new();
-        let outcome = timeout(self.limit, self.answer.collect(&mut body)).await;
-        self.count(timings);
-        outcome.map_err(|_| TransportError::Timeout)??;
+        timeout(self.limit, self.answer.collect(&mut body)).await.map_err(|_| TransportError::Timeout)??;
         let body = decode(self.headers(), body)?;
         self.keep();
         Ok(body)
@@ -180,10 +181,8 @@ impl Response {
 
     /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
     /// beside the flow, up to 64 KiB.
-    pub fn leave(mut self, timings: &mut Timings) {
-        let drained = self.answer.collect(&mut Vec::new()).now_or_never();
-        self.count(timings);
-        match drained {
+    pub fn leave(mut self) {
+        match self.answer.collect(&mut Vec::new()).now_or_never() {
             Some(Ok(())) => self.keep(),
             Some(Err(_)) => {}
             None => {
@@ -195,10 +194,6 @@ impl Response {
                 });
             }
         }
-    }
-
-    fn count(&self, timings: &mut Timings) {
-        timings.bytes_in = self.answer.connection.counts.now().0 - self.received_before;
     }
 
     fn keep(mut self) {
@@ -238,10 +233,6 @@ async fn next_frame(
 /// What RFC 9112 forbids, or this client cannot use, and hyper accepts.
 fn check(head: &Parts) -> Result<(), TransportError> {
     let headers = &head.headers;
-    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum();
-    if size > LIMIT {
-        return Err(TransportError::TooLarge);
-    }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next();
     let framed_twice = coding.is_some() && headers.contains_key(header::CONTENT_LENGTH);
@@ -267,7 +258,7 @@ fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, TransportError>
         return Ok(body);
     }
     let mut decoded = Vec::new();
-    GzDecoder::new(body.as_slice())
+    MultiGzDecoder::new(body.as_slice())
         .take(LIMIT as u64 + 1)
         .read_to_end(&mut decoded)
         .map_err(|_| TransportError::MalformedResponse)?;
@@ -276,86 +267,13 @@ fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, TransportError>
 
 fn narrow(error: &hyper::Error) -> TransportError {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    match source {
-        Some(source) if source.kind() == io::ErrorKind::InvalidData && source.get_ref().is_some() => {
-            match tls::error(source) {
-                TransportError::Closed => TransportError::MalformedResponse,
-                tls => tls,
-            }
-        }
-        Some(source) if source.kind() == io::ErrorKind::InvalidInput => TransportError::MalformedResponse,
+    if let Some(failure) = source.and_then(tls::failure) {
+        return failure;
+    }
+    match source.map(io::Error::kind) {
+        _ if error.is_parse_too_large() => TransportError::TooLarge,
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => TransportError::MalformedResponse,
         _ if error.is_parse() => TransportError::MalformedResponse,
         _ => TransportError::Closed,
-    }
-}
-
-/// Bytes so far.
-#[derive(Default)]
-pub(super) struct Counts {
-    received: AtomicU64,
-    sent: AtomicU64,
-}
-
-impl Counts {
-    /// Received and sent.
-    pub(super) fn now(&self) -> (u64, u64) {
-        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
-    }
-}
-
-/// A stream that counts.
-pub(super) struct Counted<S> {
-    stream: S,
-    counts: Arc<Counts>,
-}
-
-impl<S> Counted<S> {
-    pub(super) fn new(stream: S) -> (Self, Arc<Counts>) {
-        let counts = Arc::<Counts>::default();
-        (Self { stream, counts: counts.clone() }, counts)
-    }
-
-    fn count_sent(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(length)) = written {
-            self.counts.sent.fetch_add(length as u64, Ordering::Relaxed);
-        }
-        written
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.counts.received.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count_sent(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.count_sent(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -6,6 +6,7 @@
 
 mod dial;
 mod http1;
+mod meter;
 mod pool;
 pub mod tls;
 mod trust;
@@ -20,12 +21,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
 
 pub use self::http1::Response;
-use self::http1::{Connection, Counted, Io, SendError};
+use self::http1::{Connection, Io, SendError};
+use self::meter::{Bytes as BytesOnSocket, Metered, Stopwatch};
 use self::pool::{Origin, Pool};
 use self::tls::{NetworkTls, Tls};
 use crate::address::AllowedHosts;
@@ -126,10 +128,21 @@ pub struct Timings {
     pub reused: bool,
     /// Whether TLS resumed a session.
     pub tls_resumed: bool,
-    /// Bytes on the socket since this request began.
-    pub bytes_in: u64,
-    /// Bytes on the socket since this request began.
-    pub bytes_out: u64,
+    bytes: BytesOnSocket,
+}
+
+impl Timings {
+    /// Bytes received on the socket since this request began.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes.received()
+    }
+
+    /// Bytes sent on the socket since this request began.
+    #[must_use]
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes.sent()
+    }
 }
 
 /// The connections over one network at one time. Dropping it closes them all.
@@ -153,8 +166,8 @@ impl<N: Network> Transport<N> {
     }
 
     /// The whole body of an answer, decoded, at most 64 KiB. The connection is kept.
-    pub async fn read(&self, response: Response, timings: &mut Timings) -> Result<Vec<u8>, TransportError> {
-        response.read(timings).await.map_err(|error| self.explain(error))
+    pub async fn read(&self, response: Response) -> Result<Vec<u8>, TransportError> {
+        response.read().await.map_err(|error| self.explain(error))
     }
 
     /// What failed on a network that is gone failed for that.
@@ -184,34 +197,34 @@ impl<N: Network> Transport<N> {
         request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
-        let counts = connection.counts();
-        let (bytes_in, bytes_out) = if timings.reused { counts.now() } else { (0, 0) };
+        if timings.reused {
+            timings.bytes = BytesOnSocket::from_now(connection.socket());
+        }
         timings.tls_resumed = !timings.reused && connection.tls_resumed();
-        let sent = Instant::now();
-        let answer = timeout(self.limits.answer, connection.send(request)).await;
-        let (all_in, all_out) = counts.now();
-        timings.bytes_in = all_in - bytes_in;
-        timings.bytes_out = all_out - bytes_out;
+        let answer = {
+            let _waiting = Stopwatch::start(&mut timings.first_byte);
+            timeout(self.limits.answer, connection.send(request)).await
+        };
         let answer = answer.map_err(|_| SendError::Failed(TransportError::Timeout))??;
-        timings.first_byte = Some(sent.elapsed());
-        Ok(Response::new(answer, self.limits.answer, origin.clone(), &self.pool, bytes_in))
+        Ok(Response::new(answer, self.limits.answer, origin.clone(), &self.pool))
     }
 
     async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
         let stream = dial::dial(&self.network, origin, &self.allowed, timings).await?;
-        let (stream, counts) = Counted::new(stream);
+        let first_write = if origin.https { tls::LONGEST_HELLO } else { u64::MAX };
+        let (stream, meter) = Metered::with_first_write_of(stream, first_write);
+        timings.bytes = BytesOnSocket::of_new(&meter);
         if !origin.https {
-            return Connection::new(Box::new(stream), counts, false).await;
+            return Connection::new(Box::new(stream), meter, false).await;
         }
-        let began = Instant::now();
         let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
-        let connected = self.tls.connect(name, stream).await;
-        (timings.bytes_in, timings.bytes_out) = counts.now();
-        let stream = connected?;
-        timings.tls = Some(began.elapsed());
+        let stream = {
+            let _handshake = Stopwatch::start(&mut timings.tls);
+            self.tls.connect(name, stream).await?
+        };
         let resumed = tls::is_resumed(stream.get_ref().1);
         let stream: Box<dyn Io> = Box::new(stream);
-        Connection::new(stream, counts, resumed).await
+        Connection::new(stream, meter, resumed).await
     }
 }
 

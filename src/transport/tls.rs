@@ -11,7 +11,7 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, HandshakeKind};
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind};
 
 use super::TransportError;
 use super::trust::{Deferred, Judge, Presented, observe};
@@ -19,6 +19,8 @@ use crate::trust::ServerTrust;
 
 /// Sessions of one network: a flow meets a handful of hosts.
 const SESSIONS: usize = 64;
+/// A `ClientHello` that fits one packet: operators' middleboxes drop those that do not.
+pub(super) const LONGEST_HELLO: u64 = 1200;
 
 /// A root certificate does not parse, or the platform has none.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct NoRoots;
 
 /// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
 ///
-/// ring has no post-quantum key share, so a `ClientHello` fits one packet: operators' middleboxes drop those that do not.
+/// ring has no post-quantum key share, so a fresh `ClientHello` fits one packet.
 #[derive(Clone)]
 pub struct Tls {
     config: ClientConfig,
@@ -70,7 +72,9 @@ impl Tls {
 
 /// TLS on one network: sessions resume, and do not outlive it.
 pub(super) struct NetworkTls {
-    connector: TlsConnector,
+    resuming: TlsConnector,
+    /// For servers whose tickets are too long.
+    fresh: TlsConnector,
     judge: Judge,
 }
 
@@ -78,21 +82,29 @@ impl NetworkTls {
     pub(super) fn new(tls: &Tls) -> Self {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        Self { connector: TlsConnector::from(Arc::new(config)), judge: tls.judge.clone() }
+        let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
+        Self { resuming: connector(config), fresh: connector(tls.config()), judge: tls.judge.clone() }
     }
 
-    /// A connection to somebody who is trusted.
+    /// A connection to somebody who is trusted. The stream refuses a first write over [`LONGEST_HELLO`].
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
         stream: S,
     ) -> Result<TlsStream<S>, TransportError> {
-        let (handshake, presented) = observe(self.connector.connect(host.clone(), stream)).await;
-        let stream = handshake.map_err(|handshake| error(&handshake))?;
+        let handshake = |connector: &TlsConnector, stream| connector.connect(host.clone(), stream).into_fallible();
+        let (mut outcome, mut presented) = observe(handshake(&self.resuming, stream)).await;
+        if let Err((error, stream)) = outcome {
+            if error.kind() != io::ErrorKind::InvalidInput {
+                return Err(failure(&error).unwrap_or(TransportError::Closed));
+            }
+            (outcome, presented) = observe(handshake(&self.fresh, stream)).await;
+        }
+        let stream = outcome.map_err(|(error, _)| failure(&error).unwrap_or(TransportError::Closed))?;
         // A resumed session may be one whose chain was refused: it is asked about again.
         let presented = match presented {
             Some(presented) => presented,
-            None => resumed(host, stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
+            None => resumed(host.clone(), stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
         };
         self.judge.confirm(presented).await.map_err(|_| TransportError::Tls { alert: None })?;
         Ok(stream)
@@ -108,15 +120,13 @@ pub(super) fn is_resumed(connection: &ClientConnection) -> bool {
     connection.handshake_kind() == Some(HandshakeKind::Resumed)
 }
 
-/// An alert or a refused certificate is a matter of TLS; a connection that just ended is not.
-pub(super) fn error(error: &io::Error) -> TransportError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::AlertReceived(alert)) => {
-            TransportError::Tls { alert: Some(snake_case(&format!("{alert:?}"))) }
-        }
-        Some(_) => TransportError::Tls { alert: None },
-        None => TransportError::Closed,
-    }
+/// An alert or a refused certificate is a failure of TLS; a connection that just ended is not.
+pub(super) fn failure(error: &io::Error) -> Option<TransportError> {
+    let alert = match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(alert_name(*alert)),
+        _ => None,
+    };
+    Some(TransportError::Tls { alert })
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
@@ -124,33 +134,45 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
     if all.is_empty() { Err(NoRoots) } else { Ok(all) }
 }
 
-/// `HandshakeFailure` → `handshake_failure`, the spelling of RFC 8446, section 6.
-fn snake_case(name: &str) -> String {
-    let mut text = String::new();
+/// In the spelling of RFC 8446, section 6: `HandshakeFailure` is `handshake_failure`.
+fn alert_name(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),
+        AlertDescription::UnknownPSKIdentity => return "unknown_psk_identity".to_owned(),
+        AlertDescription::EncryptedClientHelloRequired => return "ech_required".to_owned(),
+        AlertDescription::Unknown(number) => return number.to_string(),
+        _ => {}
+    }
+    let mut name = String::new();
     let mut after_lower_case = false;
-    for c in name.chars() {
+    for c in format!("{alert:?}").chars() {
         if c.is_ascii_uppercase() && after_lower_case {
-            text.push('_');
+            name.push('_');
         }
         after_lower_case = c.is_ascii_lowercase();
-        text.push(c.to_ascii_lowercase());
+        name.push(c.to_ascii_lowercase());
     }
-    text
+    name
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio_rustls::rustls::AlertDescription;
-
     use super::*;
 
     #[test]
     fn alerts_are_spelled_as_in_the_rfc() {
-        let alert = |alert| error(&io::Error::other(rustls::Error::AlertReceived(alert)));
-        let tls = |name: &str| TransportError::Tls { alert: Some(name.to_owned()) };
-        assert_eq!(alert(AlertDescription::HandshakeFailure), tls("handshake_failure"));
-        assert_eq!(alert(AlertDescription::UnknownCA), tls("unknown_ca"));
-        assert_eq!(error(&io::Error::from(io::ErrorKind::UnexpectedEof)), TransportError::Closed);
+        for (alert, name) in [
+            (AlertDescription::HandshakeFailure, "handshake_failure"),
+            (AlertDescription::UnknownCA, "unknown_ca"),
+            (AlertDescription::CertificateRequired, "certificate_required"),
+            (AlertDescription::UnrecognisedName, "unrecognized_name"),
+            (AlertDescription::UnknownPSKIdentity, "unknown_psk_identity"),
+            (AlertDescription::Unknown(200), "200"),
+        ] {
+            let error = io::Error::other(rustls::Error::AlertReceived(alert));
+            assert_eq!(failure(&error), Some(TransportError::Tls { alert: Some(name.to_owned()) }));
+        }
+        assert_eq!(failure(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
     }
 
     #[test]

@@ -67,5 +67,5 @@ async fn limits() {
 async fn the_trace_of_a_hop_that_was_cut() {
     let outcome = flow(|setting| setting.config.deadlines.overall_ms = 250).await;
     let [hop] = outcome.trace.hops.as_slice() else { panic!("one hop") };
-    assert_eq!((hop.dns_ms, hop.connect_ms, hop.tls_ms, hop.status), (Some(100), Some(100), None, None));
+    assert_eq!((hop.dns_ms, hop.connect_ms, hop.tls_ms, hop.status), (Some(100), Some(100), Some(50), None));
 }
