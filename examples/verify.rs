@@ -2,6 +2,7 @@
 //!
 //! Progress goes to stderr (with `NUMBER_VERIFY_LOG` set, the library's log too), the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -177,7 +178,7 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
             result = flow.result() => result,
             _ = &mut interrupted => {
                 flow.cancel();
-                Err(VerifyError::Cancelled)
+                flow.result().await
             }
         };
         let cancelled = matches!(result, Err(VerifyError::Cancelled));
@@ -199,25 +200,32 @@ fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
 }
 
 fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trace) -> u8 {
-    if arguments.json {
+    let said = if arguments.json {
         let trace = trace.to_json();
-        match &result {
-            Ok(verified) => println!(r#"{{"verified":{verified},"trace":{trace}}}"#),
-            Err(error) => println!(r#"{{"error":{},"trace":{trace}}}"#, error.to_json()),
-        }
+        say(&match &result {
+            Ok(verified) => format!(r#"{{"verified":{verified},"trace":{trace}}}"#),
+            Err(error) => format!(r#"{{"error":{},"trace":{trace}}}"#, error.to_json()),
+        })
     } else {
         eprint!("{}", trace.to_table());
-        match &result {
-            Ok(true) => println!("verified"),
-            Ok(false) => println!("not verified"),
-            Err(error) => println!("error: {error} (what to do: {})", error.fallback()),
-        }
-    }
+        say(&match &result {
+            Ok(true) => "verified".to_owned(),
+            Ok(false) => "not verified".to_owned(),
+            Err(error) => format!("error: {error} (what to do: {})", error.fallback()),
+        })
+    };
     match result {
+        _ if said.is_err() => FAILED,
         Ok(true) => VERIFIED,
         Ok(false) => NOT_VERIFIED,
         Err(_) => FAILED,
     }
+}
+
+fn say(line: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// Hosts and ports that are exempt: the fixed addresses of development.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts(HashSet<(String, u16)>);
@@ -28,6 +30,17 @@ pub fn is_forbidden(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_forbidden_v4(ip),
         IpAddr::V6(ip) => is_forbidden_v6(ip),
+    }
+}
+
+/// Whether a URL's host is this machine, by its literal address or as `localhost` (RFC 6761, section 6.3).
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

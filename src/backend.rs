@@ -7,7 +7,9 @@ mod trust;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -225,6 +227,21 @@ fn usual_advice(status: u16) -> Fallback {
         429 | 500..=599 => Fallback::RetryLater,
         _ => Fallback::FixIntegration,
     }
+}
+
+/// RFC 9110, section 10.2.3: seconds or a date.
+pub(crate) fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// The same in whole seconds, for the caller.
+pub(crate) fn retry_after_s(value: &HeaderValue) -> Option<u32> {
+    u32::try_from(retry_after(value)?.as_secs()).ok()
 }
 
 /// The verdict in a backend's answer, if it has one. Only one boolean is a verdict, however often and by whichever name it is said.

@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
-use crate::backend::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, verdict};
+use crate::backend::{
+    AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after_s, verdict,
+};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
@@ -79,7 +81,7 @@ struct Flow<'a, N: Network> {
 impl<'a, N: Network> Flow<'a, N> {
     fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Instant, number: &SecretString) -> Self {
         let redactor = Redactor::new();
-        redactor.add(number.expose_secret());
+        redactor.add_number(number.expose_secret());
         let correlator = record.trace().correlator;
         Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
     }
@@ -144,8 +146,10 @@ impl<'a, N: Network> Flow<'a, N> {
                 }
                 Next::ReadBody => {
                     hop.answered();
-                    let body = transport.read(response).await;
-                    let body = despite_its_size(body, status).map_err(|error| transport_error(error, &hop))?;
+                    let body = match transport.read(response).await {
+                        Err(error) if is_about_the_body(&error, &walk) => Vec::new(),
+                        body => body.map_err(|error| transport_error(error, &hop))?,
+                    };
                     let answer = walk.on_body(&body);
                     hop.page_title = walk.title().map(str::to_owned);
                     answer
@@ -165,8 +169,9 @@ impl<'a, N: Network> Flow<'a, N> {
                 Some(verdict) => return Ok(verdict),
                 None => (None, None),
             },
-            Answer::CallbackRefused { status, body } => {
-                return Err(BackendError::status(status, &body, None).at(Step::Complete));
+            Answer::CallbackRefused { status, retry_after, body } => {
+                let retry_after = retry_after.as_ref().and_then(retry_after_s);
+                return Err(BackendError::status(status, &body, retry_after).at(Step::Complete));
             }
         };
         self.record.step_began(Step::Complete);
@@ -247,12 +252,10 @@ fn walk_start(start: &AuthorizationStart) -> Start {
     }
 }
 
-/// A page of an error that is too large to look at is still that error.
-fn despite_its_size(body: Result<Vec<u8>, TransportError>, status: u16) -> Result<Vec<u8>, TransportError> {
-    match body {
-        Err(TransportError::TooLarge) if status >= 400 => Ok(Vec::new()),
-        body => body,
-    }
+/// An error's page that cannot be read is still that error, and a page that is too large is still the end where it is not looked at.
+fn is_about_the_body(error: &TransportError, walk: &Walk) -> bool {
+    walk.can_do_without_body()
+        && matches!(error, TransportError::TooLarge | TransportError::MalformedResponse | TransportError::Closed)
 }
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
-use crate::address::AllowedHosts;
+use crate::address::{AllowedHosts, is_loopback};
+use crate::authorization::has_userinfo;
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::error::VerifyError;
 
@@ -85,7 +86,7 @@ impl Settings {
 
 /// The number in E.164 form without separators, by CAMARA's pattern `^\+[1-9][0-9]{4,14}$`.
 pub fn phone_number(typed: &str) -> Result<SecretString, VerifyError> {
-    let number: String = typed.trim().chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+    let number: String = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
     let digits = number.strip_prefix('+').ok_or(VerifyError::InvalidPhoneNumber)?;
     let well_formed = (5..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -98,8 +99,9 @@ pub fn invalid(setting: &str) -> VerifyError {
 }
 
 fn backend_base(config: &Config) -> Option<Url> {
-    let mut base = Url::parse(config.backend_url.trim()).ok()?;
-    let has_user = config.backend_url.split(['/', '?', '#']).nth(2).is_some_and(|authority| authority.contains('@'));
+    let text = config.backend_url.trim();
+    let mut base = Url::parse(text).ok()?;
+    let has_user = has_userinfo(text, &base);
     let secure = base.scheme() == "https"
         || base.scheme() == "http" && (config.development.allow_http_backend || is_loopback(&base));
     if !secure || has_user || base.query().is_some() || base.fragment().is_some() {
@@ -111,15 +113,6 @@ fn backend_base(config: &Config) -> Option<Url> {
     Some(base)
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
 /// The call stays under the base URL: no other origin, no other directory.
 fn call_url(base: &Url, path: &str) -> Option<Url> {
     let url = base.join(path.trim_start_matches('/')).ok()?;
@@ -128,7 +121,7 @@ fn call_url(base: &Url, path: &str) -> Option<Url> {
 }
 
 fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
-    const OWN: [HeaderName; 12] = [
+    const OWN: [HeaderName; 14] = [
         header::HOST,
         header::COOKIE,
         header::CONTENT_LENGTH,
@@ -141,6 +134,8 @@ fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<Hea
         header::REFERER,
         header::EXPECT,
         header::USER_AGENT,
+        HeaderName::from_static("idempotency-key"),
+        HeaderName::from_static("x-correlator"),
     ];
     let mut map = HeaderMap::new();
     for given in headers {
@@ -226,6 +221,7 @@ mod tests {
             "+1234567890123456",
             "+1415555o100",
             "++14155550100",
+            "+14155550100\n",
             "+١٤١٥٥٥٥",
         ] {
             assert!(phone_number(bad).is_err(), "{bad}");
@@ -247,6 +243,9 @@ mod tests {
             "ftp://api.test/",
             "https://u@api.test/",
             "https://@api.test/",
+            "https:/u:p@api.test/",
+            "https:u@api.test/",
+            "https:\\\\u@api.test/",
             "https://api.test/?a=1",
             "https://api.test/#f",
         ] {
@@ -285,7 +284,7 @@ mod tests {
             ..Config::new("https://api.test")
         };
         assert!(Settings::check(&config("Authorization")).is_ok());
-        for bad in ["Host", "cookie", "Content-Length", "bad name", ""] {
+        for bad in ["Host", "cookie", "Content-Length", "Idempotency-Key", "X-Correlator", "bad name", ""] {
             assert!(Settings::check(&config(bad)).is_err(), "{bad}");
         }
     }

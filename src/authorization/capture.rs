@@ -20,6 +20,11 @@ pub(super) fn matches(location: &Url, redirect_uri: &Url) -> bool {
         && redirect_uri.query_pairs().all(|wanted| location.query_pairs().any(|given| given == wanted))
 }
 
+/// Whether two sources name the same `redirect_uri`.
+pub(super) fn are_same(one: &Url, other: &Url) -> bool {
+    matches(one, other) && matches(other, one)
+}
+
 fn path(url: &Url) -> &str {
     if url.path().is_empty() { "/" } else { url.path() }
 }
@@ -41,10 +46,8 @@ pub(super) fn denial(error: &str, description: Option<&str>, redactor: &Redactor
     const LONGEST_DESCRIPTION: usize = 200;
     let plain = (1..=LONGEST_CODE).contains(&error.len())
         && error.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
-    let description = description.map(|text| {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        redactor.redact(&text).chars().take(LONGEST_DESCRIPTION).collect::<String>()
-    });
+    let description =
+        description.map(|text| redactor.redact(text).chars().take(LONGEST_DESCRIPTION).collect::<String>());
     Denial {
         error: (plain && !redactor.contains_secret(error)).then(|| error.to_owned()),
         description: description.filter(|text| !text.trim().is_empty()).map(SecretString::from),
@@ -71,10 +74,11 @@ impl Parameters {
         self.0.iter().any(|(key, value)| key == name && value == wanted)
     }
 
-    /// Repeated, even with the same value, it is malformed; empty, it counts as omitted (RFC 6749, section 3.1).
+    /// Repeated, even with the same value, or no text, it is malformed; empty, it counts as omitted (RFC 6749, section 3.1).
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Failure> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
+            (Some(value), None) if value.contains(char::REPLACEMENT_CHARACTER) => Err(Failure::MalformedResponse),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
             (_, Some(_)) => Err(Failure::MalformedResponse),
         }
@@ -129,12 +133,13 @@ mod tests {
             assert_eq!(parameters.one("code").unwrap(), code, "{location}");
         }
         assert!(Parameters::of(Some("code=1&code=1")).one("code").is_err());
+        assert!(Parameters::of(Some("code=%ff")).one("code").is_err());
     }
 
     #[test]
     fn denials_keep_no_secret() {
         let redactor = Redactor::new();
-        redactor.add("+14155550100");
+        redactor.add_number("+14155550100");
         for (error, kept) in [
             ("access_denied", true),
             ("a.b-C_9", true),

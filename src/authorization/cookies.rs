@@ -12,6 +12,7 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
+use crate::address::is_loopback;
 use crate::secret::{Redactor, SecretString};
 
 /// RFC 6265, section 6.1, asks for at least this much of one cookie.
@@ -67,7 +68,9 @@ impl CookieJar {
 
 impl Jar {
     fn set(&mut self, url: &Url, text: &str, redactor: &Redactor) {
-        let Ok(raw) = RawCookie::parse(text) else { return };
+        let Ok(raw) = RawCookie::parse(text) else {
+            return redactor.add(text.split(';').next().unwrap_or_default().trim());
+        };
         redactor.add(raw.value());
         redactor.add(raw.value_trimmed());
         let wide = raw.domain().is_some_and(|domain| !domain.trim_matches('.').contains('.'));
@@ -77,7 +80,7 @@ impl Jar {
         }
         let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
         let key = key(&cookie);
-        let insecure = url.scheme() != "https" && (raw.secure() == Some(true) || self.would_shadow_secure(&key));
+        let insecure = !is_secure(url) && (raw.secure() == Some(true) || self.would_shadow_secure(&key));
         if insecure || !self.age.contains_key(&key) && self.is_full_for(&key.0) {
             return;
         }
@@ -104,6 +107,11 @@ impl Jar {
         let of_domain = self.age.keys().filter(|(other, ..)| other == domain).count();
         self.age.len() >= MOST || of_domain >= MOST_OF_A_DOMAIN
     }
+}
+
+/// https, or a backend on this machine in development, as browsers see it (Secure Contexts, section 3.1).
+fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" || is_loopback(url)
 }
 
 /// Whether one domain is the other or lies in it.
@@ -158,6 +166,8 @@ mod tests {
             assert_eq!(sent(&[(OP, set)], to).as_deref(), expected, "{set} → {to}");
         }
         assert_eq!(sent(&[("http://op.test/", "s=1; Secure")], "https://op.test/"), None);
+        let local = "http://127.0.0.1:8080/";
+        assert_eq!(sent(&[(local, "s=1; Secure")], local).as_deref(), Some("s=1"));
     }
 
     #[test]

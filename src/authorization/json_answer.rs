@@ -18,8 +18,7 @@ pub(super) fn code(json: &JsonObject, expected_state: Option<&str>, redactor: &R
         Ok(Some(_)) | Err(Repeated) => return Err(Failure::MalformedResponse),
     };
     if let Some(refusal) = refusal(json, redactor) {
-        let contradictory = code.is_some() && is_present(json, "error");
-        return Err(if contradictory { Failure::MalformedResponse } else { Failure::Denied(refusal) });
+        return Err(Failure::Denied(refusal));
     }
     let code = code.ok_or(Failure::UnexpectedPage)?;
     let state = match json.get("state") {
@@ -40,6 +39,9 @@ pub(super) fn code(json: &JsonObject, expected_state: Option<&str>, redactor: &R
 pub(super) fn refusal(json: &JsonObject, redactor: &Redactor) -> Option<Denial> {
     let text = |name: &str| json.get(name).ok().flatten().and_then(Value::as_str);
     if is_present(json, "error") {
+        if let Some(code) = text("code") {
+            redactor.add(code);
+        }
         return Some(denial(text("error").unwrap_or_default(), text("error_description"), redactor));
     }
     let status = json.get("status").ok().flatten().and_then(Value::as_f64)?;

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Failure;
 
-const LONGEST: usize = 16 * 1024;
+pub(super) const LONGEST: usize = 16 * 1024;
 /// Nothing of ASCII: only bytes from 0x80 on are encoded, and existing escapes stay as they are.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
@@ -17,13 +17,19 @@ pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u
     if locations.any(|other| other.trim_ascii() != location) || location.is_empty() || location.len() > LONGEST {
         return Err(Failure::BadLocation);
     }
-    let text = percent_encode(location, NON_ASCII).to_string();
+    let text = collapse_slashes(percent_encode(location, NON_ASCII).to_string());
     let url = Url::options().base_url(Some(base)).parse(&text).map_err(|_| Failure::BadLocation)?;
     if has_userinfo(&text, &url) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
 }
 
+/// Three slashes and more at the beginning are two, which the parser does only behind a scheme.
+fn collapse_slashes(text: String) -> String {
+    let rest = text.trim_start_matches(['/', '\\']);
+    if text.len() - rest.len() > 2 { format!("//{rest}") } else { text }
+}
+
 /// Looks at the text too: the parser drops an empty user name.
-pub(super) fn has_userinfo(text: &str, url: &Url) -> bool {
+pub(crate) fn has_userinfo(text: &str, url: &Url) -> bool {
     if !url.username().is_empty() || url.password().is_some() {
         return true;
     }
@@ -59,6 +65,7 @@ mod tests {
             ("?y=2", "https://op.test/a/b?y=2"),
             ("?", "https://op.test/a/b?"),
             ("//other.test/c", "https://other.test/c"),
+            ("///other.test/c", "https://other.test/c"),
             ("\\\\other.test\\c", "https://other.test/c"),
             ("../%2e%2E/c", "https://op.test/c"),
             ("  /c\t", "https://op.test/c"),

@@ -22,9 +22,10 @@ mod walk;
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
+pub(crate) use self::location::has_userinfo;
 pub use self::walk::Walk;
 use crate::address::AllowedHosts;
 use crate::secret::SecretString;
@@ -142,6 +143,8 @@ pub enum Answer {
     CallbackRefused {
         /// Its status.
         status: u16,
+        /// Its `Retry-After`.
+        retry_after: Option<HeaderValue>,
         /// Perhaps a problem document.
         body: Vec<u8>,
     },

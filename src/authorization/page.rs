@@ -11,9 +11,8 @@ pub(super) fn title(body: &[u8], redactor: &Redactor) -> Option<String> {
     let tag = lower.find("<title")?;
     let start = tag + lower.get(tag..)?.find('>')? + 1;
     let end = lower.get(start..)?.find("</title").map_or(lower.len(), |length| start + length);
-    let text = page.get(start..end)?.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    let text: String = redactor.redact(&text).chars().take(LONGEST).collect();
+    let text = redactor.redact(page.get(start..end)?).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().take(LONGEST).collect();
     (!text.is_empty()).then_some(text)
 }
 
@@ -24,11 +23,12 @@ mod tests {
     #[test]
     fn titles() {
         let redactor = Redactor::new();
-        redactor.add("+14155550100");
+        redactor.add_number("+14155550100");
         for (page, expected) in [
             ("<html><TITLE lang=en>\n Sign  in\t</Title>", Some("Sign in")),
             ("<title>for +14155550100</title>", Some("for •••")),
             ("<title>for +1415\u{1}5550100</title>", Some("for •••")),
+            ("<title>No service for +1 (415)\n555-0100</title>", Some("No service for •••")),
             ("<title>cut", Some("cut")),
             ("<title> </title>", None),
             ("<title", None),

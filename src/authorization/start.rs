@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use url::{ParseError, Url};
 
-use super::{MalformedStart, Rules, Start, location, policy};
+use super::{MalformedStart, Rules, Start, capture, location, policy};
 
 /// A start answer that can begin a walk.
 pub(super) struct Beginning {
@@ -30,8 +30,11 @@ pub(super) fn check(start: &Start, rules: &Rules) -> Result<Beginning, Malformed
     let answered = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
     let configured = rules.configured_redirect_uri.as_deref().map(redirect_uri).transpose()?;
     let is_answered = answered.is_some();
-    let named = agreed(asked, answered).map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
-    let redirect_uri = named.or_else(|| configured.clone());
+    let differ = matches!((&asked, &answered), (Some(one), Some(other)) if !capture::are_same(one, other));
+    if differ {
+        return Err(MalformedStart::RedirectUriDiffers);
+    }
+    let redirect_uri = asked.or(answered).or_else(|| configured.clone());
     Ok(Beginning {
         redirect_uri_is_vouched: is_answered || configured.is_some() && redirect_uri == configured,
         auth_url,
@@ -44,6 +47,9 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
     let text = trim(text);
     if text.is_empty() {
         return Err(MalformedStart::Missing);
+    }
+    if text.len() > location::LONGEST {
+        return Err(MalformedStart::Unparsable);
     }
     let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => MalformedStart::Relative,

@@ -27,6 +27,7 @@ pub struct Walk {
     session: Option<SecretString>,
     current: Url,
     status: u16,
+    retry_after: Option<HeaderValue>,
     followed: u8,
     /// URL and `Cookie` header of every request.
     seen: HashSet<(String, Option<String>)>,
@@ -62,6 +63,7 @@ impl Walk {
             session: start.session,
             current: url.clone(),
             status: 0,
+            retry_after: None,
             followed: 0,
             seen: HashSet::new(),
             at_redirect_uri: false,
@@ -75,6 +77,7 @@ impl Walk {
     pub fn on_head(&mut self, head: &Head<'_>) -> Next {
         self.cookies.store(&self.current, head.headers.get_all(header::SET_COOKIE).iter(), &self.redactor);
         self.status = head.status;
+        self.retry_after = head.headers.get(header::RETRY_AFTER).cloned();
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
             return Next::ReadBody;
         }
@@ -82,6 +85,12 @@ impl Walk {
             return Next::Done(Answer::Ended);
         }
         self.on_redirect(head).unwrap_or_else(Next::Fail)
+    }
+
+    /// Whether the answer says what it has to say without its body, if that cannot be read: an error does, and an end without a code.
+    #[must_use]
+    pub fn can_do_without_body(&self) -> bool {
+        self.status >= 400 || self.at_redirect_uri || self.rules.delivery == Delivery::NoCode
     }
 
     /// Takes in the decoded body of the answer to the last request.
@@ -95,7 +104,10 @@ impl Walk {
         let status = self.status;
         if self.at_redirect_uri {
             return Ok(match (status, json) {
-                (400.., _) => Answer::CallbackRefused { status, body: body.to_owned() },
+                (400.., _) => {
+                    let retry_after = self.retry_after.clone();
+                    Answer::CallbackRefused { status, retry_after, body: body.to_owned() }
+                }
                 (200..=299, Some(_)) => Answer::Callback { status, body: body.to_owned() },
                 _ => Answer::Ended,
             });

@@ -5,9 +5,9 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap};
 use reqwest::{Client, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -16,7 +16,9 @@ use tokio_rustls::rustls;
 use url::Url;
 
 use super::trust::ConfirmTrust;
-use super::{AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest};
+use super::{
+    AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after, retry_after_s,
+};
 use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
 use crate::settings::Settings;
@@ -27,7 +29,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// A flow's two calls share a connection; a later flow may be on another network, where an old one hangs.
 const IDLE: Duration = Duration::from_secs(20);
 /// Many phones are told the same `Retry-After`; they must not all come back at once.
-const JITTER_MS: u32 = 250;
+const JITTER_MS: u64 = 250;
 
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
@@ -91,7 +93,7 @@ impl HttpBackend {
                 return Ok(answer);
             }
             let time_left = call.deadline.saturating_duration_since(Instant::now());
-            match retry_after(&answer.headers).map(with_jitter) {
+            match answer.headers.get(header::RETRY_AFTER).and_then(retry_after).map(with_jitter) {
                 Some(wait) if wait < time_left => sleep(wait).await,
                 _ => return Ok(answer),
             }
@@ -103,9 +105,9 @@ impl HttpBackend {
         let mut request = self
             .client
             .post(url.clone())
+            .header(header::ACCEPT, "application/json, application/problem+json")
             .headers(self.headers.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
             .header("Idempotency-Key", &call.idempotency_key)
             .header("x-correlator", &call.correlator);
         if let Some(cookie) = call.cookies.header(url) {
@@ -178,23 +180,13 @@ fn location(headers: &HeaderMap) -> Option<String> {
 }
 
 fn refusal(answer: &Answer) -> BackendError {
-    let seconds = retry_after(&answer.headers).and_then(|wait| u32::try_from(wait.as_secs()).ok());
+    let seconds = answer.headers.get(header::RETRY_AFTER).and_then(retry_after_s);
     BackendError::status(answer.status, &answer.body, seconds)
 }
 
-/// RFC 9110, section 10.2.3: seconds or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER).map(HeaderValue::to_str)?.ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
 fn with_jitter(wait: Duration) -> Duration {
-    let jitter = getrandom::u32().unwrap_or_default() % JITTER_MS;
-    wait.saturating_add(Duration::from_millis(jitter.into()))
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    wait.saturating_add(Duration::from_millis(random % JITTER_MS))
 }
 
 /// Beyond the limit the rest is left: what was read does not parse then.

@@ -86,7 +86,10 @@ fn resolver(device: &Device, name_servers: &[SocketAddr]) -> Option<Resolver<Dev
     }
     let mut options = ResolverOpts::default();
     options.use_hosts_file = ResolveHosts::Never;
-    options.timeout = Duration::from_secs(2);
+    // Old forwarders know no EDNS; the caller has the time limit; the client sends again by itself.
+    options.edns0 = false;
+    options.timeout = Duration::from_mins(1);
+    options.attempts = 1;
     Resolver::builder_with_config(ResolverConfig::from_parts(None, Vec::new(), servers), device.clone())
         .with_options(options)
         .build()
@@ -103,7 +106,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
 
 fn system_name_servers() -> Vec<IpAddr> {
     let Ok(text) = std::fs::read("/etc/resolv.conf") else { return Vec::new() };
-    let Ok(config) = resolv_conf::Config::parse(text) else { return Vec::new() };
+    let (config, _) = resolv_conf::Config::parse_with_errors(&text);
     config.nameservers.iter().map(IpAddr::from).collect()
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::Weak;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,13 +36,10 @@ const MAX_HEADERS: usize = 1024;
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-type Driver = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
-
 /// An open connection.
 pub(super) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
-    /// Absent once it has ended.
-    driver: Option<Driver>,
+    driver: Driver,
     /// On the socket.
     socket: Meter,
     /// Above TLS: a session ticket or a `close_notify` is no answer.
@@ -61,13 +58,14 @@ impl Connection {
     pub(super) async fn new(io: Box<dyn Io>, socket: Meter, tls_resumed: bool) -> Result<Self, TransportError> {
         let (io, http) = Metered::new(io);
         let io: Box<dyn Io> = Box::new(io);
-        let (sender, driver) = http1::Builder::new()
+        let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_buf_size(2 * LIMIT)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| TransportError::Closed)?;
-        Ok(Self { sender, driver: Some(driver), socket, http, tls_resumed })
+        let driver = Driver { connection: Some(connection), failure: None };
+        Ok(Self { sender, driver, socket, http, tls_resumed })
     }
 
     pub(super) fn socket(&self) -> &Meter {
@@ -91,7 +89,7 @@ impl Connection {
             self.sender.ready().await?;
             self.sender.send_request(request).await
         };
-        let outcome = drive(&mut self.driver, exchange).await;
+        let outcome = self.driver.drive(exchange).await;
         let received = self.http.received() - received_before;
         self.http.limit(u64::MAX);
         match outcome {
@@ -100,7 +98,7 @@ impl Connection {
                 check(&head).map_err(SendError::Failed)?;
                 Ok(Answer { head, body, connection: self })
             }
-            Err(error) => Err(match (received, narrow(&error)) {
+            Err(error) => Err(match (received, self.driver.explain(&error)) {
                 (0, TransportError::Closed) => SendError::BeforeFirstByte,
                 (received, _) if received >= LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
                 (_, failure) => SendError::Failed(failure),
@@ -111,31 +109,52 @@ impl Connection {
     /// Whether another request can be sent, as soon as that is known.
     async fn ready(&mut self) -> bool {
         let sender = &mut self.sender;
-        drive(&mut self.driver, sender.ready()).await.is_ok() && self.driver.is_some()
+        self.driver.drive(sender.ready()).await.is_ok() && self.driver.connection.is_some()
     }
 }
 
-/// Polls the exchange and the connection under it, until the exchange is done.
-async fn drive<T>(driver: &mut Option<Driver>, exchange: impl Future<Output = T>) -> T {
-    let mut exchange = pin!(exchange);
-    poll_fn(|cx| {
-        // The connection first: it may have to find out that the peer has gone before another request is put on it.
-        if let Some(connection) = driver
-            && Pin::new(connection).poll(cx).is_ready()
+type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
+
+/// What moves the bytes of a connection.
+struct Driver {
+    /// Absent once it has ended.
+    connection: Option<HttpConnection>,
+    /// Why it has.
+    failure: Option<hyper::Error>,
+}
+
+impl Driver {
+    /// Polls the exchange and the connection under it, until the exchange is done.
+    async fn drive<T>(&mut self, exchange: impl Future<Output = T>) -> T {
+        let mut exchange = pin!(exchange);
+        poll_fn(|cx| {
+            // The connection first: it may have to find out that the peer has gone before another request is put on it.
+            self.poll(cx);
+            if let Poll::Ready(done) = exchange.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            self.poll(cx);
+            exchange.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection
+            && let Poll::Ready(ended) = Pin::new(connection).poll(cx)
         {
-            *driver = None;
+            self.connection = None;
+            self.failure = ended.err();
         }
-        if let Poll::Ready(done) = exchange.as_mut().poll(cx) {
-            return Poll::Ready(done);
+    }
+
+    /// An exchange that was cut off may not know what the connection knows.
+    fn explain(&self, error: &hyper::Error) -> TransportError {
+        match (narrow(error), &self.failure) {
+            (TransportError::Closed, Some(failure)) => narrow(failure),
+            (failure, _) => failure,
         }
-        if let Some(connection) = driver
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            *driver = None;
-        }
-        exchange.as_mut().poll(cx)
-    })
-    .await
+    }
 }
 
 /// The headers of an answer, with its body still to come.
@@ -209,7 +228,7 @@ impl Answer {
     async fn collect(&mut self, into: &mut Vec<u8>) -> Result<(), TransportError> {
         let Self { body, connection, .. } = self;
         while let Some(frame) = next_frame(body, connection).await {
-            if let Ok(data) = frame.map_err(|error| narrow(&error))?.into_data() {
+            if let Ok(data) = frame.map_err(|error| connection.driver.explain(&error))?.into_data() {
                 if into.len() + data.len() > LIMIT {
                     return Err(TransportError::TooLarge);
                 }
@@ -227,7 +246,7 @@ async fn next_frame(
     if body.is_end_stream() {
         return None;
     }
-    drive(&mut connection.driver, body.frame()).await
+    connection.driver.drive(body.frame()).await
 }
 
 /// What RFC 9112 forbids, or this client cannot use, and hyper accepts.

@@ -23,7 +23,7 @@ use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::ring::{default_provider, sign::any_supported_type};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
@@ -95,12 +95,23 @@ impl ResolvesServerCert for Fixed {
 
 impl Server {
     async fn start(certificate: CertificateDer<'static>, key: &KeyPair) -> Self {
+        Self::start_asking(certificate, key, None).await
+    }
+
+    /// With clients' certificates of this root, if one is given.
+    async fn start_asking(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&Root>) -> Self {
         let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
         let certified = Arc::new(CertifiedKey::new(vec![certificate], key));
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let provider = Arc::new(default_provider());
+        let clients = clients.map(|root| {
+            let mut roots = RootCertStore::empty();
+            roots.add(root.der().clone()).unwrap();
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap()
+        });
+        let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
             .with_cert_resolver(Arc::new(Fixed(certified)));
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -220,6 +231,19 @@ async fn bad_certificates_are_refused() {
             }
         }
     }
+}
+
+/// TLS 1.3 tells it only after the handshake.
+#[tokio::test]
+async fn a_server_that_wants_a_client_certificate() {
+    let trusted = root();
+    let (certificate, key) = signed(&leaf(), &trusted);
+    let server = Server::start_asking(certificate, &key, Some(&trusted)).await;
+    let mut config = server.config(&server.url());
+    config.development.root_certificates.push(trusted.pem());
+    let error = error(verifier(config, Some(server.url()), None)).await;
+    assert_eq!((&error["cause"], &error["fallback"]), (&"tls".into(), &"use_another_channel".into()), "{error}");
+    assert_eq!(error["detail"]["alert"], "certificate_required", "{error}");
 }
 
 #[tokio::test]

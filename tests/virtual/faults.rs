@@ -37,6 +37,7 @@ const NUL: &str = "HTTP/1.1 200 OK\r\nX: a\u{0}b\r\nContent-Length: 2\r\n\r\n{}"
 const BROTLI: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}";
 const NO_GZIP: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}";
 const UPGRADE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
+const EARLY_HINTS: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
 const LIMIT: usize = 64 * 1024;
 
 fn body(length: usize) -> Fault {
@@ -76,6 +77,9 @@ fn faults() -> Vec<(&'static str, Fault, &'static str)> {
         ("gzip that is none", send(NO_GZIP), "malformed_response"),
         ("headers over 64 KiB", headers(70, 1000), "too_large"),
         ("one endless header", headers(1, 200_000), "too_large"),
+        ("too many headers", headers(1100, 1), "too_large"),
+        ("endless reason", send(&format!("HTTP/1.1 200 {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(LIMIT))), "too_large"),
+        ("informational flood", send(&format!("{}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", EARLY_HINTS.repeat(3000))), "too_large"),
         ("body over 64 KiB", body(LIMIT + 1), "too_large"),
         ("a page of just 64 KiB", body(LIMIT), "unexpected_page"),
         ("no content", send("HTTP/1.1 204 No Content\r\n\r\n"), "unexpected_page"),

@@ -39,6 +39,7 @@ static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(include_str!
 /// A chain, with one hop that may do something else instead.
 pub struct Chain {
     scenario: Scenario,
+    pub ticket_padding: usize,
     doors: HashMap<String, Door>,
     instead: Mutex<HashMap<usize, Instead>>,
     asked: Mutex<Vec<Asked>>,
@@ -53,7 +54,8 @@ pub enum Instead {
 impl Chain {
     pub fn new(name: &str) -> Self {
         let scenario = FILE.scenarios[name].clone();
-        Self { scenario, doors: HashMap::new(), instead: Mutex::default(), asked: Mutex::default() }
+        let (doors, instead, asked) = Default::default();
+        Self { scenario, ticket_padding: 0, doors, instead, asked }
     }
 
     /// The host of this hop (counted from 1) does not take connections openly.
@@ -110,6 +112,10 @@ impl Hosts for Chain {
 
     fn door(&self, host: &str) -> Door {
         self.doors.get(host).copied().unwrap_or(Door::Open)
+    }
+
+    fn ticket_padding(&self) -> usize {
+        self.ticket_padding
     }
 
     fn answer(&self, asked: &Asked) -> Reply {

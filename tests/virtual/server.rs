@@ -8,6 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::ProducesTickets;
 
 use crate::network::Door;
 use crate::pipe::Pipe;
@@ -17,6 +18,11 @@ pub trait Hosts: Send + Sync {
     fn names(&self) -> Vec<String>;
     fn door(&self, host: &str) -> Door;
     fn answer(&self, asked: &Asked) -> Reply;
+
+    /// How many bytes TLS tickets are longer than they need to be.
+    fn ticket_padding(&self) -> usize {
+        0
+    }
 }
 
 /// A request.
@@ -46,7 +52,7 @@ pub enum Reply {
 
 pub struct Certificates {
     pub root_pem: String,
-    acceptor: TlsAcceptor,
+    config: ServerConfig,
 }
 
 pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
@@ -62,14 +68,40 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .unwrap();
-    Certificates { root_pem: root.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
+    Certificates { root_pem: root.pem(), config }
 });
+
+/// Tickets that anybody can read, since nobody here is a secret's owner.
+#[derive(Debug)]
+struct PlainTickets {
+    padding: usize,
+}
+
+impl ProducesTickets for PlainTickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        3600
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        Some([plain, &vec![0; self.padding]].concat())
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        Some(ticket.get(..ticket.len().checked_sub(self.padding)?)?.to_vec())
+    }
+}
 
 pub async fn converse(pipe: Pipe, host: String, https: bool, hosts: Arc<dyn Hosts>) {
     if !https {
         return serve(pipe, &host, https, &*hosts, Pipe::reset).await;
     }
-    if let Ok(stream) = CERTIFICATES.acceptor.accept(pipe).await {
+    let mut config = CERTIFICATES.config.clone();
+    config.ticketer = Arc::new(PlainTickets { padding: hosts.ticket_padding() });
+    if let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(pipe).await {
         serve(stream, &host, https, &*hosts, |stream| stream.get_mut().0.reset()).await;
     }
 }

@@ -26,7 +26,12 @@ impl ServerTrust for Patience {
 
 /// The third connection, to the first host again, resumes its session.
 async fn flow(yes: usize) -> (Outcome, usize) {
+    flow_with_tickets(yes, 0).await
+}
+
+async fn flow_with_tickets(yes: usize, ticket_padding: usize) -> (Outcome, usize) {
     let mut chain = Chain::new("S1");
+    chain.ticket_padding = ticket_padding;
     let location = "https://operator-a.test/authorize?client_id=glide";
     let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
     chain.instead(1, Instead::Always(Reply::SendAndClose(head.into())));
@@ -46,6 +51,21 @@ async fn every_connection_is_asked_about() {
     assert_eq!(resumed, [false, false, true]);
     let hello = outcome.first_writes[2];
     assert!((200..=1200).contains(&hello), "a resumed ClientHello of {hello} bytes does not fit a packet");
+}
+
+/// A `ClientHello` with a long ticket would not fit one packet: the session is given up instead.
+#[tokio::test(start_paused = true)]
+async fn long_tickets_are_not_sent() {
+    for (padding, resumes) in [(200, true), (1500, false), (20_000, false)] {
+        let (outcome, asked) = flow_with_tickets(usize::MAX, padding).await;
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
+        assert_eq!((asked, outcome.trace.hops[2].tls_resumed), (3, resumes), "tickets padded by {padding}");
+        let hellos = &outcome.first_writes;
+        assert!(
+            hellos.len() == 3 && hellos.iter().all(|hello| *hello <= 1200),
+            "tickets padded by {padding}: {hellos:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
