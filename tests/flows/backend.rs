@@ -16,7 +16,7 @@ fn start(simulator: &Simulator) -> String {
 
 fn auth_url(simulator: &Simulator) -> String {
     let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
-    format!("{auth}?response_type=code&state=state-1&operator=a&redirect_uri=myapp%3A%2F%2Fdone")
+    format!("{auth}?client_id=SIMULATOR&response_type=code&state=state-1&operator=a&redirect_uri=myapp%3A%2F%2Fdone")
 }
 
 /// A flow with these answers of the backend; `START` is a start answer that works.

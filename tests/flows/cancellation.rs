@@ -56,7 +56,9 @@ impl Stuck {
         let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
         let auth_url = match step {
             Step::Authorize => format!("https://silent.test:{silent}/"),
-            _ => format!("{auth}?response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone"),
+            _ => format!(
+                "{auth}?client_id=SIMULATOR&response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone"
+            ),
         };
         let backend = Arc::new(StuckBackend { auth_url, step, reached: Notify::new() });
         let network = if step == Step::Acquire { Loopback::that_never_comes_up() } else { Arc::default() };

@@ -179,7 +179,9 @@ async fn the_apps_own_backend() {
 
     let simulator = simulator();
     let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
-    let auth_url = format!("{auth}?response_type=code&state=own-state&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
+    let auth_url = format!(
+        "{auth}?client_id=SIMULATOR&response_type=code&state=own-state&operator=a&redirect_uri=myapp%3A%2F%2Fdone"
+    );
     let own = Arc::new(Own { auth_url, completed: std::sync::Mutex::default() });
     let (verifier, _) = verifier_with(config(&simulator, "https://unused.test".to_owned()), own.clone());
     let verification = verifier.verify("+1 (415) 555-0100".to_owned()).await.unwrap();

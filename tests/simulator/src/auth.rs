@@ -8,11 +8,13 @@ use axum::extract::{Form, Json, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::world::{Knowledge, Operator, Place, Transaction, World};
+use crate::{CLIENT_ID, CLIENT_SECRET};
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -31,10 +33,14 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     let (Some(state), Some("code")) = (parameter("state"), query.get("response_type").map(String::as_str)) else {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     };
+    if parameter("client_id").as_deref() != Some(CLIENT_ID) {
+        return problem(StatusCode::BAD_REQUEST, "unauthorized_client");
+    }
     let operator = parameter("operator").and_then(|name| name.parse().ok()).unwrap_or(Operator::A);
     let json = parameter("dev_print").as_deref() == Some("true") || operator == Operator::C;
     let redirect_uri = parameter("redirect_uri");
-    if redirect_uri.is_none() && !json && operator != Operator::D {
+    let is_usable = redirect_uri.as_deref().map_or(json || operator == Operator::D, is_redirect_uri);
+    if !is_usable {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     }
     let mut known = world.lock();
@@ -55,6 +61,11 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     url.push_str("&redirect_uri=");
     url.extend(url::form_urlencoded::byte_serialize(callback.as_bytes()));
     found(&url)
+}
+
+/// RFC 6749, section 3.1.2.
+fn is_redirect_uri(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none())
 }
 
 /// The operator is done.
@@ -88,8 +99,7 @@ struct TokenRequest {
 }
 
 async fn token(State(world): State<Arc<World>>, headers: HeaderMap, Form(request): Form<TokenRequest>) -> Response {
-    let is_client = headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"Basic "));
-    if !is_client {
+    if !is_client(&headers) {
         return problem(StatusCode::UNAUTHORIZED, "invalid_client");
     }
     if request.grant_type != "authorization_code" {
@@ -103,6 +113,12 @@ async fn token(State(world): State<Arc<World>>, headers: HeaderMap, Form(request
         .into_response(),
         None => problem(StatusCode::BAD_REQUEST, "invalid_grant"),
     }
+}
+
+/// RFC 6749, section 2.3.1.
+fn is_client(headers: &HeaderMap) -> bool {
+    let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
+    headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == expected.as_bytes())
 }
 
 /// A token for a code.

@@ -15,6 +15,7 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use crate::CLIENT_ID;
 use crate::auth;
 use crate::world::{Knowledge, LIFETIME, Operator, Place, Session, Stage, Stored, World};
 
@@ -80,7 +81,7 @@ fn start(
 fn auth_url(world: &World, operator: Operator, base: &str, state: &str, nonce: &str) -> String {
     let (operator, redirect_uri) = (operator.to_string(), format!("{base}/callback"));
     let parameters = [
-        ("client_id", "SIMULATOR"),
+        ("client_id", CLIENT_ID),
         ("response_type", "code"),
         ("redirect_uri", &redirect_uri),
         ("scope", "openid"),

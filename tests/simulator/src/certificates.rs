@@ -19,7 +19,9 @@ pub(crate) fn make() -> Result<Certificates, Box<dyn std::error::Error + Send + 
     let local = ["localhost", "127.0.0.1", "::1"];
     let names: Vec<String> = Place::all().map(Place::host).chain(local).map(str::to_owned).collect();
     let key = KeyPair::generate()?;
-    let leaf = CertificateParams::new(names)?.signed_by(&key, &root)?;
+    let mut params = CertificateParams::new(names)?;
+    params.use_authority_key_identifier_extension = true; // RFC 5280, section 4.2.1.1; Python from 3.13 on insists
+    let leaf = params.signed_by(&key, &root)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

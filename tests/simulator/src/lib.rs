@@ -31,6 +31,11 @@ pub use crate::server::Sockets;
 pub use crate::world::{Operator, Recorded, Sim};
 use crate::world::{Place, World};
 
+/// The auth server's only client: its id.
+pub const CLIENT_ID: &str = "SIMULATOR";
+/// Its secret.
+pub const CLIENT_SECRET: &str = "only-simulated";
+
 /// Where the simulator listens and whom it knows.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -132,12 +137,20 @@ impl Simulator {
         &self.root_ca_pem
     }
 
-    /// All hosts with their ports and addresses.
+    /// The base URL of the auth server and of the verify API for Glide's own client, which has to trust the root certificate.
+    #[must_use]
+    pub fn glide_url(&self) -> String {
+        format!("https://localhost:{}", self.world.https_port)
+    }
+
+    /// All hosts with their ports and addresses. `localhost` is the auth server.
     #[must_use]
     pub fn hosts(&self) -> Vec<(String, u16, IpAddr)> {
         let ports = [self.world.https_port, self.world.http_port];
+        let local = ("localhost".to_owned(), self.world.https_port, self.world.address_of(Place::Auth));
         Place::all()
             .flat_map(|place| ports.map(|port| (place.host().to_owned(), port, self.world.address_of(place))))
+            .chain([local])
             .collect()
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use number_verify_simulator::{Operator, Options, Sim, Simulator};
+use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Operator, Options, Sim, Simulator};
 use serde_json::{Value, json};
 
 /// Operators, an auth server and a backend to verify phone numbers with.
@@ -77,6 +77,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             "https_port": simulator.https_port(),
             "http_port": simulator.http_port(),
             "hosts": hosts,
+            "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
             "root_ca": arguments.root_ca_out,
         })
     );
