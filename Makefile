@@ -8,13 +8,13 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-kotlin test-swift test-phone size lint format bindings
+.PHONY: help test test-rust test-kotlin test-swift test-phone test-backend-python size lint format bindings
 
 help: ## lists the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust kotlin swift phone
+	@scripts/test-all rust kotlin swift phone backend-python
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -27,6 +27,10 @@ test-swift: bindings ## the Swift bindings compile
 
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
+
+test-backend-python: ## the Python backend with Glide's own client, driven by the command line
+	cargo build $(RUST) --bins --examples
+	@scripts/test-backend-python
 
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
