@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::json::JsonObject;
@@ -28,6 +28,23 @@ pub trait Backend: Send + Sync {
 
     /// Hands over the code and returns the answer: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError>;
+}
+
+/// An app's own backend, within the time limit that the built-in one has.
+pub(crate) struct Limited {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) limit: Duration,
+}
+
+#[async_trait::async_trait]
+impl Backend for Limited {
+    async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        timeout(self.limit, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))
+    }
+
+    async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        timeout(self.limit, self.backend.complete(request)).await.unwrap_or(Err(BackendError::Timeout))
+    }
 }
 
 /// What `start` is asked.

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::backend::Backend;
 use crate::backend::http::HttpBackend;
+use crate::backend::{Backend, Limited};
 use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
 use crate::config::Config;
 use crate::error::{CellularCause, VerifyError};
@@ -153,8 +153,8 @@ impl NumberVerifier {
         }
         let tls =
             Tls::new(&settings.root_certificates, server_trust).map_err(|NoRoots| invalid("root_certificates"))?;
-        let backend = match backend {
-            Some(backend) => backend,
+        let backend: Arc<dyn Backend> = match backend {
+            Some(backend) => Arc::new(Limited { backend, limit: settings.backend }),
             None => Arc::new(HttpBackend::new(&settings, &tls).map_err(|_| invalid("backend_url"))?),
         };
         let limits = Limits { connect: settings.connect, answer: settings.answer };

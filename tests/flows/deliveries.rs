@@ -191,3 +191,28 @@ async fn the_apps_own_backend() {
     assert!(!completed.0.expose_secret().is_empty());
     assert_eq!(completed.1.expose_secret(), "own-state");
 }
+
+/// It has the time that the built-in one has for each call.
+#[tokio::test]
+async fn the_apps_own_backend_that_hangs() {
+    struct Hangs;
+
+    #[async_trait]
+    impl Backend for Hangs {
+        async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+            std::future::pending().await
+        }
+
+        async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+            panic!("there is nothing to complete")
+        }
+    }
+
+    let simulator = simulator();
+    let mut config = config(&simulator, "https://unused.test".to_owned());
+    config.deadlines.backend_ms = 100;
+    let (verifier, _) = verifier_with(config, Arc::new(Hangs));
+    let error = json(&verifier.verify(NUMBER.to_owned()).await.unwrap_err());
+    assert_eq!((&error["kind"], &error["step"]), (&"backend".into(), &"start".into()), "{error}");
+    assert_eq!(error["cause"], "timeout", "{error}");
+}

@@ -326,7 +326,8 @@ struct Mixed {
 impl Backend for Mixed {
     async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         let auth = format!("https://auth.simulator.test:{}/oauth2/auth", self.auth);
-        let auth_url = format!("{auth}?response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
+        let auth_url =
+            format!("{auth}?client_id=SIMULATOR&response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
         let auth_url = if request.phone_number() == NUMBER { auth_url } else { self.slow.clone() };
         Ok(AuthorizationStart::new(auth_url, None, None, None))
     }
