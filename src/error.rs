@@ -3,11 +3,12 @@
 //! The stages of the flow (`authorization`, `transport`, `backend`) have small errors of their own without free text;
 //! `flow.rs` narrows them to these. No variant holds a code, a number, a cookie, or text of a peer in a printable form.
 
+mod json;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
 use crate::secret::{ExposeSecret, SecretString};
 
@@ -247,87 +248,7 @@ impl VerifyError {
     /// Holds no code, number, cookie, query or text of a peer.
     #[must_use]
     pub fn to_json(&self) -> String {
-        self.json().to_string()
-    }
-}
-
-impl VerifyError {
-    pub(crate) fn json(&self) -> Value {
-        let mut fields =
-            Fields { kind: "cancelled", step: None, cause: Value::Null, hop: None, host: None, detail: Map::new() };
-        match self {
-            Self::InvalidPhoneNumber => fields.kind = "invalid_phone_number",
-            Self::InvalidConfig { setting } => {
-                fields.kind = "invalid_config";
-                fields.cause = json!(setting);
-            }
-            Self::CellularUnavailable { reason } => {
-                fields.kind = "cellular_unavailable";
-                fields.step = Some(Step::Acquire);
-                fields.cause = json!(reason);
-            }
-            Self::Backend { step, reason, status, retry_after_s, .. } => {
-                fields.kind = "backend";
-                fields.step = Some(*step);
-                fields.cause = json!(reason);
-                fields.detail("status", *status);
-                fields.detail("retry_after_s", *retry_after_s);
-            }
-            Self::Authorization { hop, host, reason, status, alert, .. } => {
-                fields.kind = "authorization";
-                fields.at(*hop, host);
-                fields.cause = json!(reason);
-                fields.detail("status", *status);
-                fields.detail("alert", alert.clone());
-            }
-            Self::DeniedByOperator { error, hop, host, .. } => {
-                fields.kind = "denied_by_operator";
-                fields.at(*hop, host);
-                fields.detail("error", error.clone());
-            }
-            Self::StateMismatch { hop, host } => {
-                fields.kind = "state_mismatch";
-                fields.at(*hop, host);
-            }
-            Self::DeadlineExceeded { step } => {
-                fields.kind = "deadline_exceeded";
-                fields.step = Some(*step);
-            }
-            Self::Cancelled => {}
-        }
-        json!({
-            "kind": fields.kind,
-            "step": fields.step,
-            "cause": fields.cause,
-            "hop": fields.hop,
-            "host": fields.host,
-            "message": self.to_string(),
-            "fallback": self.fallback(),
-            "detail": fields.detail,
-        })
-    }
-}
-
-struct Fields {
-    kind: &'static str,
-    step: Option<Step>,
-    cause: Value,
-    hop: Option<u32>,
-    host: Option<String>,
-    detail: Map<String, Value>,
-}
-
-impl Fields {
-    fn at(&mut self, hop: u32, host: &str) {
-        self.step = Some(Step::Authorize);
-        self.hop = Some(hop);
-        self.host = Some(host.to_owned());
-    }
-
-    fn detail<T: Into<Value>>(&mut self, name: &str, value: Option<T>) {
-        if let Some(value) = value {
-            self.detail.insert(name.to_owned(), value.into());
-        }
+        json::of(self).to_string()
     }
 }
 

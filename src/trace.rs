@@ -75,7 +75,7 @@ impl Trace {
     /// The trace as a JSON object with the names of its fields.
     #[must_use]
     pub fn to_json(&self) -> String {
-        self.json().to_string()
+        serde_json::json!(self).to_string()
     }
 
     /// The trace as a table in plain text.
@@ -120,12 +120,6 @@ impl Trace {
             self.correlator,
         );
         table
-    }
-}
-
-impl Trace {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::json!(self)
     }
 }
 

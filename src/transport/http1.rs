@@ -29,8 +29,8 @@ use super::{TransportError, tls};
 
 /// Of everything up to the end of the headers, and of a body, encoded and decoded.
 const LIMIT: usize = 64 * 1024;
-/// More than any operator sends; hyper's own limit is 100.
-const MAX_HEADERS: usize = 1024;
+/// As many as fit the limit: the shortest one is `a:` with its line end. hyper's own limit is 100.
+const MAX_HEADERS: usize = LIMIT / 4;
 
 /// What HTTP runs over: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -290,7 +290,6 @@ fn narrow(error: &hyper::Error) -> TransportError {
         return failure;
     }
     match source.map(io::Error::kind) {
-        _ if error.is_parse_too_large() => TransportError::TooLarge,
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => TransportError::MalformedResponse,
         _ if error.is_parse() => TransportError::MalformedResponse,
         _ => TransportError::Closed,
