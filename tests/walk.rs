@@ -130,6 +130,9 @@ fn done(answer: &Answer) -> String {
             format!("code {} state {}", code.expose_secret(), state.expose_secret())
         }
         Answer::Callback { status, .. } => format!("callback {status}"),
+        Answer::CallbackRefused { status, retry_after: Some(when), .. } => {
+            format!("callback refused {status} until {}", when.to_str().unwrap())
+        }
         Answer::CallbackRefused { status, .. } => format!("callback refused {status}"),
         Answer::Ended => "ended".to_owned(),
     }
@@ -385,6 +388,7 @@ fn follow_through() {
         ("verdict", follow(), vec![callback(), body(200, r#"{"verified":true}"#)], "callback 200"),
         ("refused", follow(), vec![callback(), body(403, "{}")], "callback refused 403"),
         ("broken", follow(), vec![callback(), status(502)], "callback refused 502"),
+        ("busy", follow(), vec![callback(), status(429).with(header::RETRY_AFTER, b"7")], "callback refused 429 until 7"),
         ("page", follow(), vec![callback(), body(200, "<html>")], "ended"),
         ("no content", follow(), vec![callback(), status(204)], "ended"),
         ("redirected on", follow(), vec![callback(), to("https://cb.test/done")], "ended"),

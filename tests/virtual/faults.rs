@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use number_verify::CodeDelivery;
+
 use crate::flow::{Outcome, Phone, Setting};
 use crate::network::Door;
 use crate::script::{Chain, Instead};
@@ -134,6 +136,30 @@ async fn bodies_of_redirects_do_not_matter() {
         assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
         assert_eq!(outcome.connections.len(), connections, "{name}");
         assert!(outcome.trace.total_ms < 2_500, "{name} took {} ms", outcome.trace.total_ms);
+    }
+}
+
+/// Without a code to look for, the last page may be as large, or as broken, as it likes; a status that says no still does.
+#[tokio::test(start_paused = true)]
+async fn pages_that_nobody_looks_at() {
+    let large = |status: u16| format!("HTTP/1.1 {status} X\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000));
+    let brotli = |status: u16| format!("HTTP/1.1 {status} X\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx");
+    for (delivery, page, expected) in [
+        (CodeDelivery::NoCode, large(200), None),
+        (CodeDelivery::NoCode, brotli(200), None),
+        (CodeDelivery::NoCode, large(503), Some("http_status")),
+        (CodeDelivery::Relay, large(200), Some("too_large")),
+        (CodeDelivery::Relay, large(503), Some("http_status")),
+        (CodeDelivery::Relay, brotli(404), Some("http_status")),
+    ] {
+        let mut chain = Chain::new("S1");
+        chain.instead(3, Instead::Always(Reply::Send(page.into())));
+        let auth_url = chain.auth_url();
+        let mut setting = Setting::new(Arc::new(chain), auth_url);
+        setting.config.code_delivery = delivery;
+        let outcome = Phone::new(setting).verify().await;
+        let cause = outcome.result.is_err().then(|| outcome.error_json()["cause"].as_str().unwrap().to_owned());
+        assert_eq!(cause.as_deref(), expected, "{delivery:?}");
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[path = "../support/captured.rs"]
 mod captured;
+mod dialling;
 mod faults;
 mod flow;
 mod network;
