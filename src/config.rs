@@ -9,7 +9,7 @@ use secrecy::SecretString;
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct Config {
     /// The base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
-    /// loopback), without user name, query and fragment.
+    /// loopback), without user name, query and fragment; a host name in its ASCII form.
     pub backend_url: String,
     /// The path of the `start` call under the base URL.
     #[uniffi(default = "start")]

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::address::{AllowedHosts, is_loopback};
-use crate::authorization::has_userinfo;
+use crate::authorization::{has_unicode_host, has_userinfo};
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::error::VerifyError;
 
@@ -50,7 +50,8 @@ impl Settings {
             return Err(invalid("redirect_limit"));
         }
         if let Some(uri) = &config.redirect_uri {
-            Url::parse(uri).map_err(|_| invalid("redirect_uri"))?;
+            let usable = !has_unicode_host(uri, "") && Url::parse(uri).is_ok();
+            usable.then_some(()).ok_or_else(|| invalid("redirect_uri"))?;
         }
         check_names(&config.field_names)?;
         let development = &config.development;
@@ -100,6 +101,9 @@ pub fn invalid(setting: &str) -> VerifyError {
 
 fn backend_base(config: &Config) -> Option<Url> {
     let text = config.backend_url.trim();
+    if has_unicode_host(text, "") {
+        return None;
+    }
     let mut base = Url::parse(text).ok()?;
     let has_user = has_userinfo(text, &base);
     let secure = base.scheme() == "https"
@@ -243,6 +247,7 @@ mod tests {
             "ftp://api.test/",
             "https://u@api.test/",
             "https://@api.test/",
+            "https://Äpi.test/",
             "https:/u:p@api.test/",
             "https:u@api.test/",
             "https:\\\\u@api.test/",

@@ -18,6 +18,9 @@ pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u
         return Err(Failure::BadLocation);
     }
     let text = collapse_slashes(percent_encode(location, NON_ASCII).to_string());
+    if has_unicode_host(&text, base.scheme()) {
+        return Err(Failure::BadLocation);
+    }
     let url = Url::options().base_url(Some(base)).parse(&text).map_err(|_| Failure::BadLocation)?;
     if has_userinfo(&text, &url) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
 }
@@ -30,20 +33,41 @@ fn collapse_slashes(text: String) -> String {
 
 /// Looks at the text too: the parser drops an empty user name.
 pub(crate) fn has_userinfo(text: &str, url: &Url) -> bool {
-    if !url.username().is_empty() || url.password().is_some() {
-        return true;
+    let in_text = Authority::of(text, url.scheme()).text.contains('@');
+    in_text || !url.username().is_empty() || url.password().is_some()
+}
+
+/// Whether the host is not plain ASCII, percent-encoded or not: the parser here knows such hosts only in their `xn--` form.
+pub(crate) fn has_unicode_host(text: &str, base_scheme: &str) -> bool {
+    let Authority { text, is_special } = Authority::of(text, base_scheme);
+    is_special && (text.contains('%') || !text.is_ascii())
+}
+
+/// User information, host and port, as they are written; empty where there are none.
+struct Authority {
+    text: String,
+    /// Whether the scheme is one for which browsers have rules about hosts.
+    is_special: bool,
+}
+
+impl Authority {
+    fn of(text: &str, base_scheme: &str) -> Self {
+        let text: String = text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+        let own_scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+        let (scheme, rest) = own_scheme.unwrap_or((base_scheme, &text));
+        let is_special = ["http", "https"].iter().any(|special| scheme.eq_ignore_ascii_case(special));
+        let slash = |c: char| c == '/' || is_special && c == '\\';
+        let after_slashes = rest.trim_start_matches(slash);
+        let slashes = rest.len() - after_slashes.len();
+        let has_authority = slashes >= 2 || own_scheme.is_some() && is_special;
+        let authority = after_slashes.split(|c| slash(c) || matches!(c, '?' | '#')).next().filter(|_| has_authority);
+        Self { text: authority.unwrap_or_default().to_owned(), is_special }
     }
-    let is_special = matches!(url.scheme(), "http" | "https");
-    let slash = |c: char| c == '/' || is_special && c == '\\';
-    let text: String = text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
-    let scheme_length = format!("{}:", url.scheme()).len();
-    let with_scheme =
-        text.get(..scheme_length).is_some_and(|start| start.eq_ignore_ascii_case(&format!("{}:", url.scheme())));
-    let rest = if with_scheme { text.get(scheme_length..).unwrap_or_default() } else { &text };
-    let slashes = rest.chars().take_while(|c| slash(*c)).count();
-    let has_authority = slashes >= 2 || with_scheme && is_special;
-    let authority = rest.get(slashes..).unwrap_or_default().split(|c| slash(c) || matches!(c, '?' | '#')).next();
-    has_authority && authority.is_some_and(|authority| authority.contains('@'))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 #[cfg(test)]
@@ -80,6 +104,8 @@ mod tests {
             ("myapp://Cb?code=1", "myapp://Cb?code=1"),
             ("/c?to=https://a@b.test/", "https://op.test/c?to=https://a@b.test/"),
             ("/c/@home", "https://op.test/c/@home"),
+            ("/münchen", "https://op.test/m%C3%BCnchen"),
+            ("myapp://münchen", "myapp://m%C3%BCnchen"),
             ("mailto:a@b.test", "mailto:a@b.test"),
         ] {
             assert_eq!(resolved(&[location.as_bytes()]).as_deref(), Ok(expected), "{location}");
@@ -91,7 +117,7 @@ mod tests {
     #[test]
     fn bad_locations() {
         let long = vec![b'a'; LONGEST + 1];
-        let bad: [&[&[u8]]; 8] = [
+        let bad: [&[&[u8]]; 12] = [
             &[],
             &[b""],
             &[b" \t"],
@@ -100,6 +126,10 @@ mod tests {
             &[b"https://"],
             &[b"https://[::1"],
             &[b"https://a:99999/"],
+            &["https://münchen.test/".as_bytes()],
+            &["//Aé.test".as_bytes()],
+            &[b"https:%41.test"],
+            &[b"\\\\a\xff"],
         ];
         for locations in bad {
             assert_eq!(resolved(locations), Err("BadLocation".to_owned()), "{locations:?}");

@@ -48,7 +48,7 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
     if text.is_empty() {
         return Err(MalformedStart::Missing);
     }
-    if text.len() > location::LONGEST {
+    if text.len() > location::LONGEST || location::has_unicode_host(text, "") {
         return Err(MalformedStart::Unparsable);
     }
     let url = Url::parse(text).map_err(|error| match error {
@@ -67,7 +67,11 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
 }
 
 fn redirect_uri(text: &str) -> Result<Url, MalformedStart> {
-    Url::parse(trim(text)).map_err(|_| MalformedStart::BadRedirectUri)
+    let text = trim(text);
+    if location::has_unicode_host(text, "") {
+        return Err(MalformedStart::BadRedirectUri);
+    }
+    Url::parse(text).map_err(|_| MalformedStart::BadRedirectUri)
 }
 
 /// Also without the control characters that the URL parser passes over.

@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::sign::SigningKey;
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind};
 
 use super::TransportError;
@@ -38,7 +39,7 @@ pub struct Tls {
 impl Tls {
     /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
     pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>) -> Result<Self, NoRoots> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
         let judge = Judge::new(app, provider.clone(), roots)?;
         let deferred = Deferred(provider.signature_verification_algorithms);
@@ -67,6 +68,16 @@ impl Tls {
         let connection = connected?;
         self.judge.confirm(presented.ok_or(rustls::Error::NoCertificatesPresented)?).await?;
         Ok(connection)
+    }
+}
+
+/// There are no client certificates, so that the code that signs with them need not be there (44 KB).
+#[derive(Debug)]
+struct NoClientKeys;
+
+impl KeyProvider for NoClientKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there are no client certificates".to_owned()))
     }
 }
 
