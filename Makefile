@@ -46,5 +46,5 @@ format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 
 bindings: ## generates the Kotlin and Swift bindings into bindings/generated
-	cargo build --locked --all-features --lib --bin uniffi-bindgen
+	cargo build $(RUST) --lib --bin uniffi-bindgen
 	@scripts/generate-bindings
