@@ -1,7 +1,8 @@
 //! The cellular network: who brings it up, and how a socket is bound to it.
 //!
 //! A [`BoundStream`] can be made only here, so a connection of the cellular leg is a bound one by construction. An operating
-//! system without a binding is an error, never an unbound socket. This is the only place that asks which system it is.
+//! system without a binding is an error, never an unbound socket. Besides the platform's trust (`transport/trust.rs`) and its log
+//! (`logging.rs`), this is the only place that asks which system it is.
 
 mod lookups;
 mod shared;
