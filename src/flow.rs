@@ -252,10 +252,14 @@ fn walk_start(start: &AuthorizationStart) -> Start {
     }
 }
 
-/// An error's page that cannot be read is still that error, and a page that is too large is still the end where it is not looked at.
+/// An error's page that cannot be read is still that error, and a page that is too large is still the end where it is not looked at. A
+/// verdict that is cut off is no end.
 fn is_about_the_body(error: &TransportError, walk: &Walk) -> bool {
-    walk.can_do_without_body()
-        && matches!(error, TransportError::TooLarge | TransportError::MalformedResponse | TransportError::Closed)
+    match error {
+        TransportError::TooLarge => walk.can_do_without_large_body(),
+        TransportError::MalformedResponse | TransportError::Closed => walk.can_do_without_body(),
+        _ => false,
+    }
 }
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {

@@ -90,7 +90,13 @@ impl Walk {
     /// Whether the answer says what it has to say without its body, if that cannot be read: an error does, and an end without a code.
     #[must_use]
     pub fn can_do_without_body(&self) -> bool {
-        self.status >= 400 || self.at_redirect_uri || self.rules.delivery == Delivery::NoCode
+        self.status >= 400 || self.rules.delivery == Delivery::NoCode
+    }
+
+    /// Whether a body that is too large is only a page: no verdict of a callback is.
+    #[must_use]
+    pub fn can_do_without_large_body(&self) -> bool {
+        self.can_do_without_body() || self.at_redirect_uri
     }
 
     /// Takes in the decoded body of the answer to the last request.

@@ -163,6 +163,34 @@ async fn pages_that_nobody_looks_at() {
     }
 }
 
+/// At `redirect_uri` a page may be as large as it likes, and `complete` has the verdict; a verdict that is cut off is none.
+#[tokio::test(start_paused = true)]
+async fn bodies_of_a_callback() {
+    for (name, reply, expected) in [
+        (
+            "a large page",
+            Reply::Send(format!("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000)).into()),
+            None,
+        ),
+        ("a verdict", Reply::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verified\":true}".to_vec()), None),
+        (
+            "half a verdict",
+            Reply::SendAndVanish(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verif".to_vec()),
+            Some("closed"),
+        ),
+        ("a verdict in an unasked coding", Reply::Send(BROTLI.into()), Some("malformed_response")),
+    ] {
+        let mut chain = Chain::new("S1");
+        chain.instead(4, Instead::Always(reply));
+        let auth_url = chain.auth_url();
+        let mut setting = Setting::new(Arc::new(chain), auth_url);
+        setting.config.code_delivery = CodeDelivery::FollowThrough;
+        let outcome = Phone::new(setting).verify().await;
+        let cause = outcome.result.is_err().then(|| outcome.error_json()["cause"].as_str().unwrap().to_owned());
+        assert_eq!(cause.as_deref(), expected, "{name}: {:?}", outcome.result);
+    }
+}
+
 /// The server may not have seen the request: it is sent again, once, on a fresh connection.
 #[tokio::test(start_paused = true)]
 async fn a_kept_connection_that_dies_is_replaced_once() {
