@@ -1,0 +1,49 @@
+package dev.numberverify
+
+import android.net.http.X509TrustManagerExtensions
+import java.io.ByteArrayInputStream
+import java.security.KeyStore
+import java.security.cert.CertificateException
+import java.security.cert.CertificateFactory
+import java.security.cert.X509Certificate
+import javax.net.ssl.TrustManagerFactory
+import javax.net.ssl.X509TrustManager
+
+/**
+ * Asks Android whether it trusts a server, so that the app's Network Security Config counts: its own roots, pins and debug overrides.
+ *
+ * The host name and the possession of the key are checked in the core: Android does not check them here.
+ */
+public class AndroidServerTrust internal constructor(
+    trustManager: () -> X509TrustManager,
+) : ServerTrust {
+    private val platform by lazy { X509TrustManagerExtensions(trustManager()) }
+
+    /** Trusts what the app trusts. */
+    public constructor() : this(::platformTrustManager)
+
+    @Throws(ServerTrustException::class)
+    override fun checkServerTrusted(
+        chain: List<ByteArray>,
+        host: String,
+    ) {
+        try {
+            val factory = CertificateFactory.getInstance("X.509")
+            val certificates = chain.map { factory.generateCertificate(ByteArrayInputStream(it)) as X509Certificate }
+            platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
+        } catch (_: CertificateException) {
+            throw ServerTrustException.NotTrusted()
+        }
+    }
+
+    private companion object {
+        /** As TLS 1.3 has it, where the certificate does not depend on the key exchange. */
+        const val ANY_KEY_EXCHANGE = "UNKNOWN"
+
+        fun platformTrustManager(): X509TrustManager {
+            val factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm())
+            factory.init(null as KeyStore?)
+            return factory.trustManagers.filterIsInstance<X509TrustManager>().first()
+        }
+    }
+}
