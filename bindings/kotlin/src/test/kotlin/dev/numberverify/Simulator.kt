@@ -24,6 +24,9 @@ class Simulator(
 
     val httpsPort: Int = world.getInt("https_port")
 
+    /** Where its hosts are, as [NumberVerifierConfig.Development.resolve] takes it. */
+    val hosts: List<String> = world.getJSONArray("hosts").let { hosts -> (0 until hosts.length()).map(hosts::getString) }
+
     /** The backend whose numbers this operator verifies: `a` to `d`. */
     fun backend(operator: String = "a"): String = world.getJSONObject("backends").getString(operator)
 
@@ -37,9 +40,8 @@ class Simulator(
 
     /** What lets a verifier reach it. */
     fun trust(config: NumberVerifierConfig) {
-        val hosts = world.getJSONArray("hosts")
         config.development.rootCertificates += root
-        config.development.resolve += (0 until hosts.length()).map(hosts::getString)
+        config.development.resolve += hosts
         config.development.anyNetwork = true
     }
 
