@@ -49,10 +49,10 @@ public class AndroidServerTrust internal constructor(
 
     private companion object {
         /** As TLS 1.3 has it, where the certificate does not depend on the key exchange. */
-        const val ANY_KEY_EXCHANGE = "UNKNOWN"
+        private const val ANY_KEY_EXCHANGE = "UNKNOWN"
 
         /** The place of `digitalSignature` in [X509Certificate.getKeyUsage]. */
-        const val DIGITAL_SIGNATURE = 0
+        private const val DIGITAL_SIGNATURE = 0
 
         fun platformTrustManager(): X509TrustManager {
             val factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm())

@@ -37,8 +37,10 @@ class ServerTrustTest {
     fun onTheOperatorsSide() {
         for ((row, identity) in rows) {
             ScriptedServer(identity) { ScriptedServer.status(404) }.use { server ->
-                val verifier = NumberVerifier(Loopback(), OneUrl("https://$HOST:${server.port}/"), "https://unused.test", trust) { reach(server) }
-                val error = assertFailsWith<VerifyException.Authorization>(row) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
+                val verifier =
+                    NumberVerifier(Loopback(), OneUrl("https://$HOST:${server.port}/"), "https://unused.test", trust) { reach(server) }
+                val error =
+                    assertFailsWith<VerifyException.Authorization>(row) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
                 assertEquals(if (row == "good") AuthorizationCause.HTTP_STATUS else AuthorizationCause.TLS, error.reason, row)
                 assertEquals(if (row == "good") 1 else 0, server.requests.get(), row)
                 if (row != "good") assertEquals(Fallback.USE_ANOTHER_CHANNEL, error.fallback, row)
