@@ -22,7 +22,8 @@ test-rust: ## the crate, the simulator, the command line
 test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
 
-test-kotlin: bindings ## the Kotlin bindings compile
+test-kotlin: bindings ## the Android library, on the JVM against the simulator
+	cargo build $(RUST) --bins
 	@scripts/test-kotlin
 
 test-swift: bindings ## the Swift bindings compile

@@ -16,6 +16,7 @@ use crate::secret::{ExposeSecret, SecretString};
 ///
 /// "Not verified" is not an error: it is a [`Verification`](crate::Verification) whose verdict is no.
 #[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
+#[uniffi(name = "CoreError")] // Here, since uniffi.toml does not rename what constructors throw (uniffi 0.32).
 #[non_exhaustive]
 pub enum VerifyError {
     /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not zero.
@@ -229,7 +230,7 @@ impl fmt::Debug for OperatorMessage {
     }
 }
 
-#[uniffi::export]
+#[uniffi::export(name = "CoreError")]
 impl VerifyError {
     /// What the app should do.
     #[must_use]

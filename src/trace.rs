@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// The course of one flow, also of a failed one. All times are whole milliseconds; a time that was not spent is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
+#[uniffi(name = "CoreTrace")] // Here, since uniffi.toml does not rename it in its own methods (uniffi 0.32).
 pub struct Trace {
     /// The random value of the `x-correlator` header that all of this flow's backend requests carried.
     pub correlator: String,
@@ -70,7 +71,7 @@ pub enum NetworkKind {
     Unbound,
 }
 
-#[uniffi::export]
+#[uniffi::export(name = "CoreTrace")]
 impl Trace {
     /// The trace as a JSON object with the names of its fields.
     #[must_use]

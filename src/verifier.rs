@@ -34,6 +34,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Verifies phone numbers. Keep one for the app: flows at the same time share its network.
 #[derive(uniffi::Object)]
+#[uniffi(name = "CoreVerifier")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
 pub struct NumberVerifier {
     verifier: Arc<Verifier<BoundNetwork>>,
     cellular: Arc<dyn CellularProvider>,
@@ -58,7 +59,7 @@ pub struct Verification {
     trace: Trace,
 }
 
-#[uniffi::export]
+#[uniffi::export(name = "CoreVerifier")]
 impl NumberVerifier {
     /// A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
     /// Fails with `InvalidConfig`. Android needs `server_trust`; elsewhere the platform is asked without it.

@@ -1,0 +1,63 @@
+package dev.numberverify
+
+import android.net.http.X509TrustManagerExtensions
+import java.io.ByteArrayInputStream
+import java.security.KeyStore
+import java.security.cert.CertificateException
+import java.security.cert.CertificateFactory
+import java.security.cert.X509Certificate
+import javax.net.ssl.TrustManagerFactory
+import javax.net.ssl.X509TrustManager
+
+/**
+ * Asks Android whether it trusts a server, so that the app's Network Security Config counts: its own roots, pins and debug overrides.
+ *
+ * The host name and the possession of the key are checked in the core: Android does not check them here.
+ */
+public class AndroidServerTrust internal constructor(
+    trustManager: () -> X509TrustManager,
+) : ServerTrust {
+    private val platform by lazy { X509TrustManagerExtensions(trustManager()) }
+
+    /** Trusts what the app trusts. */
+    public constructor() : this(::platformTrustManager)
+
+    @Throws(ServerTrustException::class)
+    override fun checkServerTrusted(
+        chain: List<ByteArray>,
+        host: String,
+    ) {
+        val isTrusted =
+            try {
+                val certificates = chain.map(::certificate)
+                platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
+                certificates.first().maySign()
+            } catch (_: CertificateException) {
+                false
+            }
+        if (!isTrusted) throw ServerTrustException.NotTrusted()
+    }
+
+    private fun certificate(der: ByteArray) =
+        CertificateFactory.getInstance("X.509").generateCertificate(ByteArrayInputStream(der)) as X509Certificate
+
+    /**
+     * In all key exchanges of the core the server signs, so the certificate must allow it (RFC 8446, section 4.4.2.2). Android checks that
+     * in its own TLS, which is not used here.
+     */
+    private fun X509Certificate.maySign() = keyUsage?.get(DIGITAL_SIGNATURE) ?: true
+
+    private companion object {
+        /** As TLS 1.3 has it, where the certificate does not depend on the key exchange. */
+        private const val ANY_KEY_EXCHANGE = "UNKNOWN"
+
+        /** The place of `digitalSignature` in [X509Certificate.getKeyUsage]. */
+        private const val DIGITAL_SIGNATURE = 0
+
+        fun platformTrustManager(): X509TrustManager {
+            val factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm())
+            factory.init(null as KeyStore?)
+            return factory.trustManagers.filterIsInstance<X509TrustManager>().first()
+        }
+    }
+}

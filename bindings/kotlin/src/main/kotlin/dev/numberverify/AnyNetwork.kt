@@ -1,0 +1,20 @@
+package dev.numberverify
+
+import android.content.Context
+import android.content.pm.ApplicationInfo
+
+/** Whatever network the system chooses: for development, and never in a release. */
+internal object AnyNetwork : CellularProvider {
+    /** Refused where the app is not debuggable. */
+    fun ifDebuggable(context: Context): AnyNetwork {
+        val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
+        if (!isDebuggable) throw CoreException.InvalidConfig(ALLOW_UNBOUND).toVerifyException(null)
+        return this
+    }
+
+    override suspend fun acquire(): NetworkBinding = NetworkBinding.Unbound
+
+    override suspend fun release() = Unit
+
+    override suspend fun status(): CellularStatus = CellularStatus.Ready
+}

@@ -1,0 +1,232 @@
+package dev.numberverify
+
+import android.content.Context
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.buffer
+import kotlinx.coroutines.flow.channelFlow
+import kotlinx.coroutines.future.future
+import java.util.concurrent.CompletableFuture
+
+/**
+ * Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code.
+ *
+ * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
+ * run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
+ */
+public class NumberVerifier private constructor(
+    private val core: CoreVerifier,
+) : AutoCloseable {
+    private val running = mutableSetOf<CoreFlow>()
+    private var closed = false
+    private val futures = CoroutineScope(Dispatchers.Default)
+
+    /**
+     * A verifier for an Android app.
+     *
+     * @param context any context of the app; only its application context is kept.
+     * @param backend the base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
+     *   loopback), without user name, query and fragment.
+     * @param configure changes further settings; all of them have defaults.
+     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     */
+    @JvmOverloads
+    public constructor(
+        context: Context,
+        backend: String,
+        configure: NumberVerifierConfig.() -> Unit = {},
+    ) : this(onAndroid(context, null, NumberVerifierConfig(backend).apply(configure)))
+
+    /**
+     * A verifier for an Android app that calls its backend with its own API client.
+     *
+     * @param context any context of the app; only its application context is kept.
+     * @param backend makes the two calls.
+     * @param backendUrl the backend's base URL; only its origin counts, where the code is delivered by
+     *   [follow-through][CodeDelivery.FOLLOW_THROUGH].
+     * @param configure changes further settings; all of them have defaults.
+     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     */
+    @JvmOverloads
+    public constructor(
+        context: Context,
+        backend: Backend,
+        backendUrl: String,
+        configure: NumberVerifierConfig.() -> Unit = {},
+    ) : this(onAndroid(context, backend, NumberVerifierConfig(backendUrl).apply(configure)))
+
+    /**
+     * A verifier with its own way to the cellular network.
+     *
+     * @param cellular brings the network up. Give each verifier its own.
+     * @param backend the base URL of the app's backend, as above.
+     * @param serverTrust whether a server is trusted. Android needs one, such as [AndroidServerTrust]; elsewhere, `null` asks the
+     *   platform.
+     * @param configure changes further settings; all of them have defaults.
+     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     */
+    @JvmOverloads
+    public constructor(
+        cellular: CellularProvider,
+        backend: String,
+        serverTrust: ServerTrust? = null,
+        configure: NumberVerifierConfig.() -> Unit = {},
+    ) : this(create(cellular, null, serverTrust, NumberVerifierConfig(backend).apply(configure)))
+
+    /**
+     * A verifier with its own way to the cellular network and its own API client.
+     *
+     * @param cellular brings the network up. Give each verifier its own.
+     * @param backend makes the two calls.
+     * @param backendUrl the backend's base URL, as above.
+     * @param serverTrust whether a server is trusted, as above.
+     * @param configure changes further settings; all of them have defaults.
+     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     */
+    @JvmOverloads
+    public constructor(
+        cellular: CellularProvider,
+        backend: Backend,
+        backendUrl: String,
+        serverTrust: ServerTrust? = null,
+        configure: NumberVerifierConfig.() -> Unit = {},
+    ) : this(create(cellular, backend, serverTrust, NumberVerifierConfig(backendUrl).apply(configure)))
+
+    /**
+     * Verifies that this phone has this number. Takes some seconds, at most `deadlines.overallMs`.
+     *
+     * Cancelling the coroutine ends the flow at once and releases the cellular network.
+     *
+     * @param phoneNumber in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens,
+     *   dots and parentheses are allowed.
+     * @return the verdict. "Not verified" is a verdict, not an error.
+     * @throws VerifyException where there is no verdict; its [fallback][VerifyException.fallback] says what to do.
+     * @throws IllegalStateException after [close].
+     */
+    public suspend fun verify(phoneNumber: String): Verification = run(phoneNumber, null)
+
+    /**
+     * Verifies that this phone has this number, and tells what happens on the way.
+     *
+     * The flow is cold: each collector runs one verification. Its last element is [Progress.Done]. Nothing is lost with a slow
+     * collector, and a slow collector does not slow the verification down. Where there is no verdict, the flow fails with a
+     * [VerifyException]. Cancelling the collector ends the verification.
+     *
+     * @param phoneNumber as for [verify].
+     */
+    public fun verifying(phoneNumber: String): Flow<Progress> =
+        channelFlow {
+            val listener =
+                object : ProgressListener {
+                    override fun onProgress(progress: CoreProgress) {
+                        trySend(progress.toProgress())
+                    }
+                }
+            send(Progress.Done(run(phoneNumber, listener)))
+        }.buffer(Channel.UNLIMITED)
+
+    /**
+     * [verify] for Java. Cancelling the future ends the flow. The future fails with a [VerifyException], which `get()` wraps in an
+     * `ExecutionException`.
+     *
+     * @param phoneNumber as for [verify].
+     */
+    public fun verifyAsync(phoneNumber: String): CompletableFuture<Verification> = futures.future { verify(phoneNumber) }
+
+    /**
+     * Whether a verification could run now. Sends nothing: it asks the phone's own state.
+     *
+     * @throws IllegalStateException after [close].
+     */
+    public suspend fun check(): CellularStatus = orVerifyException { core.check() }
+
+    /** [check] for Java. */
+    public fun checkAsync(): CompletableFuture<CellularStatus> = futures.future { check() }
+
+    /**
+     * Brings the cellular network up and holds it for 30 seconds, for a verification that will follow: call it when the screen for the
+     * phone number appears. A verification is faster then; it does not need it.
+     *
+     * @throws VerifyException where the network cannot be used, as a verification would.
+     * @throws IllegalStateException after [close].
+     */
+    public suspend fun prepare(): Unit = orVerifyException { core.prepare() }
+
+    /** [prepare] for Java. */
+    public fun prepareAsync(): CompletableFuture<Void?> = futures.future { prepare().let { null } }
+
+    /**
+     * Ends all flows, which fail with [VerifyException.Cancelled], and releases the network and the thread. Returns at once. Closing it
+     * again does nothing.
+     */
+    override fun close() {
+        synchronized(running) {
+            closed = true
+            running.forEach(CoreFlow::cancel)
+        }
+        core.destroy()
+    }
+
+    private suspend fun run(
+        phoneNumber: String,
+        listener: ProgressListener?,
+    ): Verification {
+        val flow = begin(phoneNumber, listener)
+        try {
+            return flow.result().toVerification()
+        } catch (failure: CoreException) {
+            throw failure.toVerifyException(Trace(flow.trace()))
+        } finally {
+            synchronized(running) { running -= flow }
+            flow.destroy()
+        }
+    }
+
+    private fun begin(
+        phoneNumber: String,
+        listener: ProgressListener?,
+    ): CoreFlow =
+        synchronized(running) {
+            check(!closed) { "This NumberVerifier is closed." }
+            core.begin(phoneNumber, listener).also { running += it }
+        }
+
+    private companion object {
+        fun onAndroid(
+            context: Context,
+            backend: Backend?,
+            config: NumberVerifierConfig,
+        ): CoreVerifier {
+            val app = context.applicationContext ?: context
+            val cellular =
+                if (config.development.anyNetwork) {
+                    AnyNetwork.ifDebuggable(app)
+                } else {
+                    AndroidCellularProvider(app, config.subscriptionId)
+                }
+            return create(cellular, backend, AndroidServerTrust(), config)
+        }
+
+        fun create(
+            cellular: CellularProvider,
+            backend: Backend?,
+            serverTrust: ServerTrust?,
+            config: NumberVerifierConfig,
+        ): CoreVerifier {
+            val settings = config.toCore()
+            try {
+                return orVerifyException {
+                    if (backend == null) {
+                        CoreVerifier(settings, cellular, serverTrust)
+                    } else {
+                        CoreVerifier.withBackend(settings, cellular, backend, serverTrust)
+                    }
+                }
+            } finally {
+                (settings.headers + settings.operatorHeaders).forEach(CoreHeader::destroy)
+            }
+        }
+    }
+}

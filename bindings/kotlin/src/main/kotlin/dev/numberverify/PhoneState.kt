@@ -1,0 +1,80 @@
+package dev.numberverify
+
+import android.app.ActivityManager
+import android.app.ActivityManager.RunningAppProcessInfo
+import android.content.Context
+import android.content.pm.PackageManager
+import android.net.ConnectivityManager
+import android.net.NetworkCapabilities
+import android.os.Build
+import android.provider.Settings
+import android.telephony.TelephonyManager
+
+/** What the phone knows about its cellular network by itself. Never causes traffic. */
+internal class PhoneState(
+    private val context: Context,
+    subscriptionId: Int?,
+) {
+    val connectivity = context.getSystemService(Context.CONNECTIVITY_SERVICE) as ConnectivityManager
+    private val telephony =
+        (context.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager?)?.let {
+            if (subscriptionId == null) it else it.createForSubscriptionId(subscriptionId)
+        }
+
+    /** Why the cellular network cannot come up; `null` where nothing speaks against it. */
+    fun obstacle(): CellularCause? =
+        try {
+            when {
+                telephony == null || !hasRadio() -> CellularCause.NO_INTERFACE
+                isInAirplaneMode() -> CellularCause.AIRPLANE
+                telephony.simState in UNUSABLE_SIMS -> CellularCause.NO_SIM
+                !isDataEnabled(telephony) -> CellularCause.DATA_OFF
+                isRestrictedInBackground() -> CellularCause.BLOCKED_IN_BACKGROUND
+                else -> null
+            }
+        } catch (_: SecurityException) {
+            CellularCause.PERMISSION
+        }
+
+    fun status(): CellularStatus =
+        try {
+            val obstacle = obstacle()
+            val active = connectivity.getNetworkCapabilities(connectivity.activeNetwork)
+            when {
+                obstacle != null -> CellularStatus.Unavailable(obstacle)
+                active == null -> CellularStatus.Unavailable(CellularCause.INTERFACE_DOWN)
+                active.hasTransport(NetworkCapabilities.TRANSPORT_WIFI) -> CellularStatus.WifiActive
+                else -> CellularStatus.Ready
+            }
+        } catch (_: SecurityException) {
+            CellularStatus.Unavailable(CellularCause.PERMISSION)
+        }
+
+    private fun hasRadio() = context.packageManager.hasSystemFeature(PackageManager.FEATURE_TELEPHONY)
+
+    private fun isInAirplaneMode() = Settings.Global.getInt(context.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0) != 0
+
+    /** Before API 26 an app cannot ask: the request then waits for its time limit. */
+    private fun isDataEnabled(telephony: TelephonyManager) = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
+
+    /** Data Saver is on, does not exempt this app, and the app is in the background. */
+    private fun isRestrictedInBackground(): Boolean {
+        if (connectivity.restrictBackgroundStatus != ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED) return false
+        val process = RunningAppProcessInfo().also(ActivityManager::getMyMemoryState)
+        return process.importance > RunningAppProcessInfo.IMPORTANCE_FOREGROUND_SERVICE
+    }
+
+    private companion object {
+        /** Unknown and not ready pass: they are on the way to something else. */
+        val UNUSABLE_SIMS =
+            setOf(
+                TelephonyManager.SIM_STATE_ABSENT,
+                TelephonyManager.SIM_STATE_PIN_REQUIRED,
+                TelephonyManager.SIM_STATE_PUK_REQUIRED,
+                TelephonyManager.SIM_STATE_NETWORK_LOCKED,
+                TelephonyManager.SIM_STATE_PERM_DISABLED,
+                TelephonyManager.SIM_STATE_CARD_IO_ERROR,
+                TelephonyManager.SIM_STATE_CARD_RESTRICTED,
+            )
+    }
+}

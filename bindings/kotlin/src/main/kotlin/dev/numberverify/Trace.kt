@@ -1,0 +1,92 @@
+package dev.numberverify
+
+/**
+ * What a verification did and how long it took, also one that failed. Safe to send to support: it holds no query string, code, phone
+ * number or cookie value. All times are whole milliseconds; a time that was not spent is `null`.
+ */
+public class Trace internal constructor(
+    private val core: CoreTrace,
+) {
+    /** The random value of the `x-correlator` header that all of this verification's requests to the backend carried. */
+    public val correlator: String get() = core.correlator
+
+    /** How connections were bound to the cellular network; `null` before the network was there. */
+    public val network: NetworkKind? get() = core.network
+
+    /** The requests over the cellular network, in order. */
+    public val hops: List<Hop> = core.hops.map(::Hop)
+
+    /** The backend's start call. */
+    public val startMs: Long? get() = core.startMs?.toLong()
+
+    /** Bringing up the cellular network; it runs beside the start call. */
+    public val acquireMs: Long? get() = core.acquireMs?.toLong()
+
+    /** All requests over the cellular network. */
+    public val authorizeMs: Long? get() = core.authorizeMs?.toLong()
+
+    /** The backend's complete call. */
+    public val completeMs: Long? get() = core.completeMs?.toLong()
+
+    /** The whole verification. */
+    public val totalMs: Long get() = core.totalMs.toLong()
+
+    /** The trace as a JSON object. */
+    public fun toJson(): String = core.toJson()
+
+    /** The trace as a table in plain text, for a fixed-width font. */
+    public fun toTable(): String = core.toTable()
+
+    /** As [toTable]. */
+    override fun toString(): String = toTable()
+}
+
+/** One request over the cellular network. Times are in milliseconds; one that was not spent is `null`. */
+public class Hop internal constructor(
+    private val core: CoreHop,
+) {
+    /** Counted from 1. */
+    public val index: Int get() = core.index.toInt()
+
+    /** `http` or `https`. */
+    public val scheme: String get() = core.scheme
+
+    /** The host, without path and query. */
+    public val host: String get() = core.host
+
+    /** The HTTP status; `null` where no answer came. */
+    public val status: Int? get() = core.status?.toInt()
+
+    /** Resolving the name; `null` on a connection that was reused, or for an address. */
+    public val dnsMs: Long? get() = core.dnsMs?.toLong()
+
+    /** Opening the TCP connection. */
+    public val connectMs: Long? get() = core.connectMs?.toLong()
+
+    /** The TLS handshake. */
+    public val tlsMs: Long? get() = core.tlsMs?.toLong()
+
+    /** From the request to the complete headers of its answer. */
+    public val firstByteMs: Long? get() = core.firstByteMs?.toLong()
+
+    /** Whether an open connection was used again. */
+    public val isReused: Boolean get() = core.reused
+
+    /** Whether TLS resumed an earlier session. */
+    public val isTlsResumed: Boolean get() = core.tlsResumed
+
+    /** Bytes received on the socket, TLS included. */
+    public val bytesIn: Long get() = core.bytesIn.toLong()
+
+    /** Bytes sent on the socket, TLS included. */
+    public val bytesOut: Long get() = core.bytesOut.toLong()
+
+    /** The title of an unexpected page, at most 80 characters, the verification's secrets replaced. */
+    public val pageTitle: String? get() = core.pageTitle
+
+    override fun toString(): String = "Hop($index, $scheme://$host, status $status)"
+
+    override fun equals(other: Any?): Boolean = other is Hop && other.core == core
+
+    override fun hashCode(): Int = core.hashCode()
+}

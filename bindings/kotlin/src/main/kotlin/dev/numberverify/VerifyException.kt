@@ -1,0 +1,153 @@
+package dev.numberverify
+
+/**
+ * Why there is no verdict. "Not verified" is none of these: it is a [Verification].
+ *
+ * The message is an English sentence for a developer. It holds no phone number, code, cookie or text of another party, and neither does any
+ * property but [DeniedByOperator.description].
+ *
+ * A later version may have further kinds: give a `when` an `else`, or decide by [fallback].
+ */
+public sealed class VerifyException(
+    message: String,
+    /** What the app should do now. */
+    public val fallback: Fallback,
+    trace: Trace?,
+) : Exception(message) {
+    /** What the verification did until it failed; `null` where none was running. */
+    @Transient
+    public val trace: Trace? = trace
+
+    /**
+     * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
+     * parentheses are allowed between them. Nothing was sent.
+     */
+    public class InvalidPhoneNumber internal constructor(
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** A setting has a value that cannot work. Nothing was sent. */
+    public class InvalidConfig internal constructor(
+        /** The setting, by its name in [NumberVerifierConfig], or `backendUrl`. */
+        public val setting: String,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** The cellular network could not be used. */
+    public class CellularUnavailable internal constructor(
+        /** Why. */
+        public val reason: CellularCause,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** A call to the app's own backend failed. */
+    public class Backend internal constructor(
+        /** The call: [Step.START] or [Step.COMPLETE]. */
+        public val step: Step,
+        /** What failed. */
+        public val reason: BackendCause,
+        /** The HTTP status, where there was an answer. */
+        public val status: Int?,
+        /** Seconds to wait before another attempt, where the backend said so (`Retry-After`). */
+        public val retryAfterSeconds: Long?,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** The operator's side failed, on the cellular network. */
+    public class Authorization internal constructor(
+        /** The request that failed, counted from 1. */
+        public val hop: Int,
+        /** The host that it was sent to. */
+        public val host: String,
+        /** What failed. */
+        public val reason: AuthorizationCause,
+        /** The HTTP status, where it is the reason. */
+        public val status: Int?,
+        /** The TLS alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, where it is the reason. */
+        public val alert: String?,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error). */
+    public class DeniedByOperator internal constructor(
+        /** The operator's error code, such as `access_denied`; `null` where it was not a plain code. */
+        public val error: String?,
+        @Transient private val description: String?,
+        /** The request that brought the refusal, counted from 1. */
+        public val hop: Int,
+        /** The host that it was sent to. */
+        public val host: String,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace) {
+        /**
+         * What the operator said about it, if anything: at most 200 characters, the verification's secrets replaced. For a developer's eyes;
+         * it is in no printed form.
+         */
+        public fun description(): String? = description
+    }
+
+    /** The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another verification. */
+    public class StateMismatch internal constructor(
+        /** The request that brought the answer, counted from 1. */
+        public val hop: Int,
+        /** The host that it was sent to. */
+        public val host: String,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** The time for the whole verification is over. */
+    public class DeadlineExceeded internal constructor(
+        /** The step that was running. */
+        public val step: Step,
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+
+    /** The verifier was closed meanwhile. A coroutine that is cancelled gets its `CancellationException` instead. */
+    public class Cancelled internal constructor(
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
+}
+
+internal inline fun <T> orVerifyException(call: () -> T): T =
+    try {
+        call()
+    } catch (failure: CoreException) {
+        throw failure.toVerifyException(null)
+    }
+
+internal fun CoreException.toVerifyException(trace: Trace?): VerifyException {
+    val fallback = fallback()
+    val message = "${whatHappened()}: ${whatToDo(fallback)}."
+    return when (this) {
+        is CoreException.InvalidPhoneNumber -> VerifyException.InvalidPhoneNumber(message, fallback, trace)
+        is CoreException.InvalidConfig -> VerifyException.InvalidConfig(settingName(setting), message, fallback, trace)
+        is CoreException.CellularUnavailable -> VerifyException.CellularUnavailable(reason, message, fallback, trace)
+        is CoreException.Backend ->
+            VerifyException.Backend(step, reason, status?.toInt(), retryAfterS?.toLong(), message, fallback, trace)
+        is CoreException.Authorization ->
+            VerifyException.Authorization(hop.toInt(), host, reason, status?.toInt(), alert, message, fallback, trace)
+        is CoreException.DeniedByOperator ->
+            VerifyException.DeniedByOperator(error, description?.use { it.text() }, hop.toInt(), host, message, fallback, trace)
+        is CoreException.StateMismatch -> VerifyException.StateMismatch(hop.toInt(), host, message, fallback, trace)
+        is CoreException.DeadlineExceeded -> VerifyException.DeadlineExceeded(step, message, fallback, trace)
+        is CoreException.Cancelled -> VerifyException.Cancelled(message, fallback, trace)
+    }
+}

@@ -1,0 +1,43 @@
+package app
+
+import dev.numberverify.CellularProvider
+import dev.numberverify.CellularStatus
+import dev.numberverify.NetworkBinding
+import dev.numberverify.NumberVerifier
+import dev.numberverify.Progress
+import dev.numberverify.VerifyException
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import java.io.File
+
+/** A small app that uses what apps use, for [dev.numberverify.ShrunkTest]. It prints what it saw. */
+fun main(arguments: Array<String>) {
+    val (backend, rootFile) = arguments
+    val verifier =
+        NumberVerifier(WhateverThereIs, backend) {
+            development.anyNetwork = true
+            development.rootCertificates += File(rootFile).readText()
+            development.resolve += arguments.drop(2)
+        }
+    verifier.use { runBlocking { it.show() } }
+}
+
+private suspend fun NumberVerifier.show() {
+    println("ready: ${check() is CellularStatus.Ready}")
+    val progress = verifying("+14155550100").toList()
+    println("steps: ${progress.filterIsInstance<Progress.StepEnded>().map(Progress.StepEnded::step).sorted()}")
+    println("verified: ${progress.filterIsInstance<Progress.Done>().single().verification.verified}")
+    try {
+        verify("12")
+    } catch (refused: VerifyException) {
+        println("fallback: ${refused.fallback}")
+    }
+}
+
+private object WhateverThereIs : CellularProvider {
+    override suspend fun acquire(): NetworkBinding = NetworkBinding.Unbound
+
+    override suspend fun release() = Unit
+
+    override suspend fun status(): CellularStatus = CellularStatus.Ready
+}

@@ -1,0 +1,150 @@
+package dev.numberverify
+
+import android.content.Context
+import com.android.tools.r8.ClassFileResourceProvider
+import com.android.tools.r8.CompilationFailedException
+import com.android.tools.r8.CompilationMode
+import com.android.tools.r8.Diagnostic
+import com.android.tools.r8.DiagnosticsHandler
+import com.android.tools.r8.JdkClassFileProvider
+import com.android.tools.r8.OutputMode
+import com.android.tools.r8.ProgramResource
+import com.android.tools.r8.R8
+import com.android.tools.r8.R8Command
+import com.android.tools.r8.origin.Origin
+import com.sun.jna.Native
+import com.sun.jna.Platform
+import kotlinx.coroutines.Job
+import org.jetbrains.annotations.NotNull
+import org.junit.Rule
+import org.junit.rules.TemporaryFolder
+import java.io.File
+import java.nio.file.Files
+import java.nio.file.Path
+import java.util.concurrent.TimeUnit
+import kotlin.io.path.createParentDirectories
+import kotlin.io.path.toPath
+import kotlin.io.path.walk
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertNotEquals
+
+/** An app's release build: R8 in full mode, with no rules but those that the library ships, on a small app and all that it uses. */
+class ShrunkTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+
+    private val rules = File("consumer-rules.pro").readLines().filter { it.startsWith("-") }
+
+    @Test
+    fun `a shrunk app runs the flow`() =
+        Simulator().use { simulator ->
+            assertEquals(RUNS, outcome(rules, simulator))
+        }
+
+    @Test
+    fun `it needs every rule`() =
+        Simulator().use { simulator ->
+            for (rule in rules) {
+                assertNotEquals(RUNS, outcome(rules - rule, simulator), "It runs without $rule")
+            }
+        }
+
+    /** What the app prints, or why there is no app. */
+    private fun outcome(
+        rules: List<String>,
+        simulator: Simulator,
+    ): String {
+        val app = folder.newFile("app-${rules.hashCode()}.jar").toPath()
+        try {
+            shrink(rules, app)
+        } catch (failure: CompilationFailedException) {
+            return "R8: ${failure.cause}"
+        }
+        return run(app, simulator)
+    }
+
+    private fun shrink(
+        rules: List<String>,
+        app: Path,
+    ) {
+        val program = listOf(NumberVerifier::class, Unit::class, Job::class, Native::class, NotNull::class).map { codeOf(it.java) }
+        val command =
+            R8Command
+                .builder(Quiet)
+                .setMode(CompilationMode.RELEASE)
+                .addLibraryFiles(codeOf(Context::class.java))
+                .addLibraryResourceProvider(WithoutDesktop(JdkClassFileProvider.fromSystemJdk()))
+                .addProguardConfiguration(rules + "-keep class app.AppKt { void main(java.lang.String[]); }", Origin.unknown())
+                .setOutput(app, OutputMode.ClassFile)
+        val (folders, jars) = program.partition { it.toFile().isDirectory }
+        folders.forEach { command.addProgramFiles(classesIn(it)) }
+        command.addProgramFiles(jars).addProgramFiles(classesIn(codeOf(ShrunkTest::class.java).resolve("app")))
+        R8.run(command.build())
+    }
+
+    private fun run(
+        app: Path,
+        simulator: Simulator,
+    ): String {
+        val jna = jnaLibrary()
+        val rootFile = folder.newFile().apply { writeText(simulator.root) }
+        val command =
+            listOf("${System.getProperty("java.home")}/bin/java", "-cp", "$app") +
+                listOf("-Djna.boot.library.path=${jna.parent}", "-Djna.nosys=true") +
+                "-Djna.library.path=${System.getProperty("jna.library.path")}" +
+                listOf("app.AppKt", simulator.backend(), "$rootFile") + simulator.hosts
+        val output = folder.newFile()
+        val process = ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output).start()
+        if (!process.waitFor(HANG_LIMIT_S, TimeUnit.SECONDS)) {
+            process.destroyForcibly()
+            return "hangs"
+        }
+        return output.readText()
+    }
+
+    /** An app gets it from JNA's AAR. */
+    private fun jnaLibrary(): Path {
+        val library = folder.root.toPath().resolve("jni/libjnidispatch.so")
+        if (!library.toFile().exists()) {
+            val resource = "/com/sun/jna/${Platform.RESOURCE_PREFIX}/libjnidispatch.so"
+            library.createParentDirectories()
+            Native::class.java.getResourceAsStream(resource)!!.use { Files.copy(it, library) }
+        }
+        return library
+    }
+
+    private fun codeOf(someClass: Class<*>): Path = someClass.protectionDomain.codeSource.location.toURI().toPath()
+
+    private fun classesIn(folder: Path): List<Path> = folder.walk().filter { "$it".endsWith(".class") }.toList()
+
+    private companion object {
+        const val HANG_LIMIT_S = 60L
+        val RUNS =
+            """
+            ready: true
+            steps: [START, ACQUIRE, AUTHORIZE, COMPLETE]
+            verified: true
+            fallback: FIX_INTEGRATION
+            """.trimIndent() + "\n"
+    }
+}
+
+/** Java as Android has it, in what matters here. */
+private class WithoutDesktop(
+    private val jdk: ClassFileResourceProvider,
+) : ClassFileResourceProvider {
+    override fun getClassDescriptors(): Set<String> = jdk.classDescriptors.filterNot(::isDesktop).toSet()
+
+    override fun getProgramResource(descriptor: String): ProgramResource? =
+        if (isDesktop(descriptor)) null else jdk.getProgramResource(descriptor)
+
+    private fun isDesktop(descriptor: String) = descriptor.startsWith("Ljava/awt/")
+}
+
+/** What R8 does not fail for is not told: duplicates among the jars' metadata. */
+private object Quiet : DiagnosticsHandler {
+    override fun warning(warning: Diagnostic) = Unit
+
+    override fun error(error: Diagnostic) = Unit
+}
