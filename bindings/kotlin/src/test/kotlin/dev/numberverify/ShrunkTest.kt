@@ -114,7 +114,10 @@ class ShrunkTest {
         return library
     }
 
-    private fun codeOf(someClass: Class<*>): Path = someClass.protectionDomain.codeSource.location.toURI().toPath()
+    private fun codeOf(someClass: Class<*>): Path =
+        someClass.protectionDomain.codeSource.location
+            .toURI()
+            .toPath()
 
     private fun classesIn(folder: Path): List<Path> = folder.walk().filter { "$it".endsWith(".class") }.toList()
 
