@@ -71,7 +71,10 @@ public class JavaVerifierTest {
     @Test
     public void cancellingTheFutureEndsTheFlow() {
         try (ScriptedServer silent = new ScriptedServer(null, path -> null);
-                NumberVerifier verifier = onAnyNetwork("http://127.0.0.1:" + silent.getPort())) {
+                NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort(), null, config -> {
+                    config.getDevelopment().setAnyNetwork(true);
+                    return Unit.INSTANCE;
+                })) {
             CompletableFuture<Verification> future = verifier.verifyAsync(Simulator.NUMBER);
             network.awaitAcquire();
             assertTrue(future.cancel(true));
@@ -80,13 +83,6 @@ public class JavaVerifierTest {
             assertEquals(1, network.getAcquired().get());
             assertEquals(1, network.getReleased().get());
         }
-    }
-
-    private NumberVerifier onAnyNetwork(String backend) {
-        return new NumberVerifier(network, backend, null, config -> {
-            config.getDevelopment().setAnyNetwork(true);
-            return Unit.INSTANCE;
-        });
     }
 
     @Test
