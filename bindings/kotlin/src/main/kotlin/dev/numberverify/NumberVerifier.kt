@@ -117,7 +117,7 @@ public class NumberVerifier private constructor(private val core: CoreVerifier) 
     public fun verifying(phoneNumber: String): Flow<Progress> =
         channelFlow {
             val listener =
-                object : CoreListener {
+                object : ProgressListener {
                     override fun onProgress(progress: CoreProgress) {
                         trySend(progress.toProgress())
                     }
@@ -169,7 +169,7 @@ public class NumberVerifier private constructor(private val core: CoreVerifier) 
 
     private suspend fun run(
         phoneNumber: String,
-        listener: CoreListener?,
+        listener: ProgressListener?,
     ): Verification {
         val flow = begin(phoneNumber, listener)
         try {
@@ -184,7 +184,7 @@ public class NumberVerifier private constructor(private val core: CoreVerifier) 
 
     private fun begin(
         phoneNumber: String,
-        listener: CoreListener?,
+        listener: ProgressListener?,
     ): CoreFlow =
         synchronized(running) {
             check(!closed) { "This NumberVerifier is closed." }

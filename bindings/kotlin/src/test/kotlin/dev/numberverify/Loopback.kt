@@ -1,0 +1,40 @@
+package dev.numberverify
+
+import kotlinx.coroutines.CompletableDeferred
+import java.util.concurrent.Semaphore
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicInteger
+import kotlin.test.assertTrue
+
+/** A cellular network that is always there, and counts. */
+class Loopback(
+    /** Called by each acquire. */
+    private val acquiring: suspend () -> Unit = {},
+) : CellularProvider {
+    val acquired = AtomicInteger()
+    val released = AtomicInteger()
+    val began = CompletableDeferred<Unit>()
+    private val releases = Semaphore(0)
+
+    override suspend fun acquire(): NetworkBinding {
+        acquired.incrementAndGet()
+        began.complete(Unit)
+        acquiring()
+        return NetworkBinding.Unbound
+    }
+
+    override suspend fun release() {
+        released.incrementAndGet()
+        releases.release()
+    }
+
+    override suspend fun status(): CellularStatus = CellularStatus.WifiActive
+
+    /** Waits until the network was released this often. */
+    fun awaitReleases(count: Int) = assertTrue(releases.tryAcquire(count, HANGS_S, TimeUnit.SECONDS), "the network was not released")
+
+    companion object {
+        /** Whoever takes longer hangs. */
+        const val HANGS_S = 30L
+    }
+}

@@ -1,0 +1,55 @@
+package dev.numberverify
+
+import org.json.JSONObject
+import java.nio.file.Files
+import java.nio.file.Path
+import kotlin.io.path.deleteExisting
+import kotlin.io.path.readText
+
+/** The simulator program: operators, an auth server and a backend on loopback. All loopback is the SIM [NUMBER]. */
+class Simulator(
+    vararg flags: String,
+) : AutoCloseable {
+    private val rootFile: Path = Files.createTempFile("root", ".pem")
+    private val process =
+        ProcessBuilder(System.getProperty("simulator"), "--root-ca-out", "$rootFile", *flags)
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start()
+
+    /** What the program says about itself when it is ready. */
+    private val world = JSONObject(process.inputStream.bufferedReader().readLine() ?: error("the simulator did not start"))
+
+    /** The root of all its certificates, in PEM form. */
+    val root: String = rootFile.readText().also { rootFile.deleteExisting() }
+
+    val httpsPort: Int = world.getInt("https_port")
+
+    /** The backend whose numbers this operator verifies: `a` to `d`. */
+    fun backend(operator: String = "a"): String = world.getJSONObject("backends").getString(operator)
+
+    /** An auth URL of the simulator's auth server, for a backend of one's own. */
+    fun authUrl(
+        redirectUri: String = "myapp%3A%2F%2Fdone",
+        state: String = "state",
+    ): String =
+        "https://auth.simulator.test:$httpsPort/oauth2/auth?client_id=SIMULATOR&response_type=code&operator=a" +
+            "&state=$state&redirect_uri=$redirectUri"
+
+    /** What lets a verifier reach it. */
+    fun trust(config: NumberVerifierConfig) {
+        val hosts = world.getJSONArray("hosts")
+        config.development.rootCertificates += root
+        config.development.resolve += (0 until hosts.length()).map(hosts::getString)
+        config.development.anyNetwork = true
+    }
+
+    override fun close() {
+        process.destroy()
+        process.waitFor()
+    }
+
+    companion object {
+        const val NUMBER = "+14155550100"
+        const val OTHER_NUMBER = "+14155550199"
+    }
+}
