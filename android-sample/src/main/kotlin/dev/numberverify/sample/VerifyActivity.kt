@@ -6,6 +6,7 @@ import android.os.Build
 import android.os.Bundle
 import android.view.View
 import android.view.WindowInsets
+import android.widget.ScrollView
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.MainScope
@@ -28,7 +29,7 @@ class VerifyActivity : Activity() {
         val development = Development.of(this, intent)
         session = lastNonConfigurationInstance as VerifySession? ?: VerifySession(this, development)
         setContentView(R.layout.activity_verify)
-        val root = findViewById<View>(R.id.screen)
+        val root = findViewById<ScrollView>(R.id.screen)
         root.keepClearOfBars()
         screen = VerifyScreen(
             root,

@@ -1,6 +1,7 @@
 package dev.numberverify.sample
 
 import android.content.res.ColorStateList
+import android.graphics.Rect
 import android.view.View
 import android.widget.Button
 import android.widget.EditText
@@ -13,7 +14,7 @@ import dev.numberverify.CellularStatus
 
 /** The views of the screen: shows a [UiState], and hands clicks to [onVerify], [onCancel], [onShare], [onAction]. Decides nothing. */
 class VerifyScreen(
-    private val root: View,
+    private val root: ScrollView,
     development: Development?,
     private val onVerify: () -> Unit,
     onCancel: () -> Unit,
@@ -81,34 +82,30 @@ class VerifyScreen(
     private fun showCard(card: OutcomeCard?) {
         verdict.visibility = if (card == null) View.GONE else View.VISIBLE
         if (card == null) return
+        val background = root.context.getColor(card.tone.background)
         val foreground = root.context.getColor(card.tone.foreground)
-        verdict.backgroundTintList = ColorStateList.valueOf(root.context.getColor(card.tone.background))
+        verdict.backgroundTintList = ColorStateList.valueOf(background)
         root.findViewById<ImageView>(R.id.verdict_icon).apply {
             setImageResource(card.icon)
             imageTintList = ColorStateList.valueOf(foreground)
         }
-        root.findViewById<TextView>(R.id.verdict_title).apply {
-            setText(card.title)
-            setTextColor(foreground)
-        }
-        root.findViewById<TextView>(R.id.verdict_text).apply {
-            setText(card.text)
-            setTextColor(foreground)
-        }
-        root.findViewById<TextView>(R.id.verdict_cause).apply {
-            text = card.cause
-            setTextColor(foreground)
-            visibility = if (card.cause == null) View.GONE else View.VISIBLE
-        }
-        root.findViewById<Button>(R.id.action).offer(card.action)
-        root.findViewById<Button>(R.id.other_action).offer(card.otherAction)
+        root.findViewById<TextView>(R.id.verdict_title).say(root.resources.getString(card.title), foreground)
+        root.findViewById<TextView>(R.id.verdict_text).say(root.resources.getString(card.text), foreground)
+        root.findViewById<TextView>(R.id.verdict_cause).say(card.cause, foreground)
+        root.findViewById<Button>(R.id.action).offer(card.action, fill = foreground, text = background)
+        root.findViewById<Button>(R.id.other_action).offer(card.otherAction, fill = foreground, text = foreground)
     }
 
-    private fun Button.offer(action: OutcomeCard.Action?) {
-        visibility = if (action == null) View.GONE else View.VISIBLE
-        if (action == null) return
-        setText(action.label)
-        setOnClickListener { onAction(action) }
+    private fun TextView.say(words: String?, color: Int) {
+        text = words
+        setTextColor(color)
+        visibility = if (words == null) View.GONE else View.VISIBLE
+    }
+
+    private fun Button.offer(action: OutcomeCard.Action?, fill: Int, text: Int) {
+        say(action?.let { resources.getString(it.label) }, text)
+        backgroundTintList = ColorStateList.valueOf(fill)
+        setOnClickListener { action?.let(onAction) }
     }
 
     private fun showTrace(table: String?) {
@@ -116,9 +113,13 @@ class VerifyScreen(
         trace.text = table
     }
 
-    /** Where the card was not there before, its place is known after the next layout. */
-    private fun scrollTo(view: View) {
-        view.post { (root as ScrollView).requestChildFocus(view, view) }
+    /** To the top of the screen. Where the card was not there before, its place is known after the next layout. */
+    private fun scrollTo(card: View) {
+        card.post {
+            val place = Rect(0, 0, card.width, card.height)
+            root.offsetDescendantRectToMyCoords(card, place)
+            root.smoothScrollTo(0, place.top - root.paddingTop - root.resources.getDimensionPixelSize(R.dimen.gutter))
+        }
     }
 }
 

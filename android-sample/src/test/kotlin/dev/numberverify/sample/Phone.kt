@@ -53,6 +53,9 @@ class Phone(intent: Intent) : AutoCloseable {
         return row.findViewById<View>(R.id.step_row).contentDescription.toString()
     }
 
+    /** How many hosts are listed. */
+    val hops: Int get() = activity.window.decorView.descendants().count { it.isShown && it.id == R.id.hop_host }
+
     /** Every text that can be seen now. */
     fun everything(): String = activity.window.decorView.texts().joinToString("\n")
 
@@ -82,6 +85,9 @@ class Phone(intent: Intent) : AutoCloseable {
         private const val HANG_S = 30L
 
         fun idle() = shadowOf(Looper.getMainLooper()).idle()
+
+        /** Scrolling ends and its bar fades: on the looper's clock, which takes no time. */
+        fun settle() = shadowOf(Looper.getMainLooper()).idleFor(3, TimeUnit.SECONDS)
 
         fun View.descendants(): Sequence<View> =
             sequence {
