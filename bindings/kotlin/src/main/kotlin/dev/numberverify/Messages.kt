@@ -17,7 +17,7 @@ internal fun CoreException.whatHappened(): String =
 
 internal fun CoreException.whatToDo(fallback: Fallback): String =
     when (this) {
-        is CoreException.InvalidPhoneNumber -> "ask for a plus sign and 5 to 15 digits that do not begin with 0, such as +14155550100"
+        is CoreException.InvalidPhoneNumber -> "ask for a plus sign, the country code and the number, 5 to 15 digits in all"
         is CoreException.InvalidConfig -> settingAdvice(setting)
         is CoreException.CellularUnavailable if reason == CellularCause.PERMISSION ->
             "declare INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE in the app's manifest"

@@ -1,6 +1,8 @@
 package dev.numberverify
 
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import java.util.concurrent.Semaphore
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
@@ -29,6 +31,9 @@ class Loopback(
     }
 
     override suspend fun status(): CellularStatus = CellularStatus.WifiActive
+
+    /** Waits until somebody wants the network. */
+    fun awaitAcquire() = runBlocking { withTimeout(HANGS_S * 1000) { began.await() } }
 
     /** Waits until the network was released this often. */
     fun awaitReleases(count: Int) = assertTrue(releases.tryAcquire(count, HANGS_S, TimeUnit.SECONDS), "the network was not released")

@@ -1,0 +1,91 @@
+package dev.numberverify;
+
+import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertThrows;
+import static org.junit.Assert.assertTrue;
+
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import kotlin.Unit;
+import org.junit.After;
+import org.junit.Test;
+
+/** The same library as a Java app sees it. */
+public class JavaVerifierTest {
+    private final Simulator simulator = new Simulator();
+    private final Loopback network = new Loopback();
+
+    @After
+    public void stop() {
+        simulator.close();
+    }
+
+    private NumberVerifier verifier() {
+        return new NumberVerifier(network, simulator.backend("a"), null, config -> {
+            simulator.trust(config);
+            config.header("X-App", "java");
+            config.setRedirectLimit(10);
+            config.getDeadlines().setOverallMs(15_000);
+            config.getFieldNames().setSession("session");
+            return Unit.INSTANCE;
+        });
+    }
+
+    @Test
+    public void verifies() throws Exception {
+        try (NumberVerifier verifier = verifier()) {
+            verifier.prepareAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS);
+            Verification verification = verifier.verifyAsync(Simulator.NUMBER).get(Loopback.HANGS_S, TimeUnit.SECONDS);
+            assertTrue(verification.getVerified());
+            assertTrue(verification.responseJson().contains("verified"));
+            List<Hop> hops = verification.getTrace().getHops();
+            assertEquals(Integer.valueOf(302), hops.get(0).getStatus());
+            assertFalse(hops.get(0).isReused());
+            assertFalse(verifier.verifyAsync(Simulator.OTHER_NUMBER).get(Loopback.HANGS_S, TimeUnit.SECONDS).getVerified());
+        }
+    }
+
+    @Test
+    public void checks() throws Exception {
+        try (NumberVerifier verifier = verifier()) {
+            assertEquals(CellularStatus.WifiActive.INSTANCE, verifier.checkAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    public void failsWithAVerifyException() {
+        try (NumberVerifier verifier = verifier()) {
+            CompletableFuture<Verification> future = verifier.verifyAsync("12");
+            ExecutionException failure =
+                    assertThrows(ExecutionException.class, () -> future.get(Loopback.HANGS_S, TimeUnit.SECONDS));
+            VerifyException error = (VerifyException) failure.getCause();
+            assertEquals(VerifyException.InvalidPhoneNumber.class, error.getClass());
+            assertEquals(Fallback.FIX_INTEGRATION, error.getFallback());
+        }
+    }
+
+    @Test
+    public void cancellingTheFutureEndsTheFlow() {
+        try (ScriptedServer silent = new ScriptedServer(null, path -> null);
+                NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort())) {
+            CompletableFuture<Verification> future = verifier.verifyAsync(Simulator.NUMBER);
+            network.awaitAcquire();
+            assertTrue(future.cancel(true));
+            assertThrows(CancellationException.class, future::get);
+            network.awaitReleases(1);
+            assertEquals(1, network.getAcquired().get());
+            assertEquals(1, network.getReleased().get());
+        }
+    }
+
+    @Test
+    public void settingsThatCannotWork() {
+        VerifyException.InvalidConfig error = assertThrows(
+                VerifyException.InvalidConfig.class, () -> new NumberVerifier(network, "http://api.test").close());
+        assertEquals("backendUrl", error.getSetting());
+    }
+}

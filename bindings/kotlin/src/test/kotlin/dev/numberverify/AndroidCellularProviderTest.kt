@@ -1,0 +1,308 @@
+package dev.numberverify
+
+import android.app.ActivityManager.RunningAppProcessInfo
+import android.content.Context
+import android.content.pm.PackageManager
+import android.net.ConnectivityManager
+import android.net.ConnectivityManager.NetworkCallback
+import android.net.Network
+import android.net.NetworkCapabilities
+import android.net.TelephonyNetworkSpecifier
+import android.os.Build
+import android.provider.Settings
+import android.telephony.TelephonyManager
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Deferred
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import org.junit.Before
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import org.robolectric.shadows.ShadowNetwork
+import org.robolectric.shadows.ShadowNetworkCapabilities
+import java.util.concurrent.CyclicBarrier
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+/** The provider against a shadowed ConnectivityManager, on Android 7 (no word about blocked networks) and on Android 15. */
+@OptIn(ExperimentalCoroutinesApi::class)
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [24, 35], shadows = [CountingConnectivity::class])
+class AndroidCellularProviderTest {
+    private val app: Context = RuntimeEnvironment.getApplication()
+    private val connectivity = app.getSystemService(Context.CONNECTIVITY_SERVICE) as ConnectivityManager
+    private val telephony = shadowOf(app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
+    private val cell = ShadowNetwork.newInstance(101)
+    private val other = ShadowNetwork.newInstance(102)
+    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Unconfined)
+
+    @Before
+    fun aPhoneOnWifiWithMobileDataOn() {
+        CountingConnectivity.resetCounts()
+        shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, true)
+        telephony.setSimState(TelephonyManager.SIM_STATE_READY)
+        telephony.setDataEnabled(true)
+        defaultNetworkIs(NetworkCapabilities.TRANSPORT_WIFI)
+    }
+
+    private fun defaultNetworkIs(transport: Int) {
+        val capabilities = ShadowNetworkCapabilities.newInstance()
+        shadowOf(capabilities).addTransportType(transport)
+        shadowOf(connectivity).setNetworkCapabilities(connectivity.activeNetwork, capabilities)
+    }
+
+    /** Begins an acquire, up to where it waits. */
+    private fun begin(provider: AndroidCellularProvider): Deferred<NetworkBinding> =
+        scope.async(start = CoroutineStart.UNDISPATCHED) { provider.acquire() }
+
+    private fun release(provider: AndroidCellularProvider) = runBlocking { provider.release() }
+
+    private fun callback(): NetworkCallback = CountingConnectivity.callbacks.last()
+
+    private fun assertUnregisteredOnce() {
+        assertEquals(CountingConnectivity.callbacks.size, CountingConnectivity.unregistrations.size)
+        assertTrue(CountingConnectivity.unregistrations.values.all { it.get() == 1 }, "${CountingConnectivity.unregistrations.values}")
+    }
+
+    /** What the system, or the verifier, may do while a network is awaited. */
+    private enum class Event { AVAILABLE, ALLOWED, BLOCKED, LOST, OTHER_AVAILABLE, OTHER_ALLOWED, UNAVAILABLE, CANCEL }
+
+    private fun NetworkCallback.hear(event: Event) =
+        when (event) {
+            Event.AVAILABLE -> onAvailable(cell)
+            Event.ALLOWED -> onBlockedStatusChanged(cell, false)
+            Event.BLOCKED -> onBlockedStatusChanged(cell, true)
+            Event.LOST -> onLost(cell)
+            Event.OTHER_AVAILABLE -> onAvailable(other)
+            Event.OTHER_ALLOWED -> onBlockedStatusChanged(other, false)
+            Event.UNAVAILABLE -> onUnavailable()
+            Event.CANCEL -> error("not for the callback")
+        }
+
+    /** The events of a network that can be used. */
+    private fun NetworkCallback.offer() {
+        hear(Event.AVAILABLE)
+        if (TELLS_BLOCKED) hear(Event.ALLOWED)
+    }
+
+    /** What the acquire has to come to, in words of its own. */
+    private fun expected(events: List<Event>): Any? {
+        var offered: Network? = null
+        for (event in events) {
+            when (event) {
+                Event.CANCEL -> return "cancelled"
+                Event.UNAVAILABLE -> return CellularCause.NO_INTERFACE
+                Event.BLOCKED -> return CellularCause.BLOCKED_IN_BACKGROUND
+                Event.AVAILABLE -> if (TELLS_BLOCKED) offered = cell else return cell
+                Event.OTHER_AVAILABLE -> if (TELLS_BLOCKED) offered = other else return other
+                Event.LOST -> if (offered == cell) offered = null
+                Event.ALLOWED -> if (offered == cell) return cell
+                Event.OTHER_ALLOWED -> if (offered == other) return other
+            }
+        }
+        return null
+    }
+
+    private fun outcome(acquiring: Deferred<NetworkBinding>): Any? =
+        when {
+            !acquiring.isCompleted -> null
+            acquiring.isCancelled ->
+                when (val failure = acquiring.getCompletionExceptionOrNull()) {
+                    is CellularException.Unavailable -> failure.reason
+                    else -> "cancelled"
+                }
+            else ->
+                listOf(cell, other).single {
+                    NetworkBinding.AndroidNetwork(it.networkHandle.toULong()) == acquiring.getCompleted()
+                }
+        }
+
+    @Test
+    fun everyOrderOfEventsUnregistersOnce() {
+        val events = Event.entries.filter { TELLS_BLOCKED || it !in setOf(Event.ALLOWED, Event.OTHER_ALLOWED, Event.BLOCKED) }
+        var orders = 0
+        for (order in sequences(events, LONGEST)) {
+            CountingConnectivity.resetCounts()
+            val provider = AndroidCellularProvider(app)
+            val acquiring = begin(provider)
+            for (event in order) if (event == Event.CANCEL) acquiring.cancel() else callback().hear(event)
+            assertEquals(expected(order), outcome(acquiring), "$order")
+            acquiring.cancel()
+            release(provider)
+            assertEquals(1, CountingConnectivity.callbacks.size, "$order")
+            assertUnregisteredOnce()
+            // Events that are late change nothing.
+            for (event in events - Event.CANCEL) callback().hear(event)
+            release(provider)
+            assertUnregisteredOnce()
+            orders++
+        }
+        assertEquals((0..LONGEST).sumOf { power(events.size, it) }, orders)
+    }
+
+    /** As the core does it: the acquire is cancelled on one thread while the system answers on another, then there is one release. */
+    @Test
+    fun aCancellationThatRacesWithTheNetworkUnregistersOnce() =
+        runBlocking(Dispatchers.Default) {
+            val provider = AndroidCellularProvider(app)
+            repeat(RACES) { round ->
+                CountingConnectivity.resetCounts()
+                val barrier = CyclicBarrier(2)
+                val acquiring = async(SupervisorJob()) { provider.acquire() }
+                val system =
+                    launch(Dispatchers.IO) {
+                        if (round % 3 > 0) while (CountingConnectivity.callbacks.isEmpty() && acquiring.isActive) Thread.onSpinWait()
+                        barrier.await()
+                        CountingConnectivity.callbacks.lastOrNull()?.let {
+                            it.offer()
+                        }
+                    }
+                launch(Dispatchers.IO) {
+                    barrier.await()
+                    acquiring.cancel()
+                    provider.release()
+                }.join()
+                system.join()
+                acquiring.cancelAndJoin()
+                assertUnregisteredOnce()
+            }
+        }
+
+    @Test
+    fun theNextAcquireMakesANewRequest() {
+        val provider = AndroidCellularProvider(app)
+        repeat(3) {
+            val acquiring = begin(provider)
+            callback().offer()
+            assertEquals(cell, outcome(acquiring))
+            release(provider)
+        }
+        assertEquals(3, CountingConnectivity.callbacks.size)
+        assertUnregisteredOnce()
+    }
+
+    @Test
+    fun theRequestIsForCellularInternetAndNothingMore() {
+        begin(AndroidCellularProvider(app)).cancel()
+        val request = CountingConnectivity.requests.single()
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
+            assertTrue(request.hasTransport(NetworkCapabilities.TRANSPORT_CELLULAR))
+            assertTrue(request.hasCapability(NetworkCapabilities.NET_CAPABILITY_INTERNET))
+            assertTrue(!request.hasCapability(NetworkCapabilities.NET_CAPABILITY_VALIDATED))
+            assertNull(request.networkSpecifier)
+        }
+        assertUnregisteredOnce()
+    }
+
+    @Test
+    @Config(sdk = [35])
+    fun aSubscriptionIsAskedFor() {
+        telephony.setTelephonyManagerForSubscriptionId(7, app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
+        begin(AndroidCellularProvider(app, subscriptionId = 7)).cancel()
+        val specifier = CountingConnectivity.requests.single().networkSpecifier as TelephonyNetworkSpecifier
+        assertEquals(7, specifier.subscriptionId)
+    }
+
+    /** Each is an answer at once, without a request. */
+    @Test
+    fun obstaclesAreFoundBeforeARequest() {
+        val obstacles =
+            buildMap<CellularCause, () -> Unit> {
+                put(CellularCause.NO_INTERFACE) { shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, false) }
+                put(CellularCause.AIRPLANE) { Settings.Global.putInt(app.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 1) }
+                put(CellularCause.NO_SIM) { telephony.setSimState(TelephonyManager.SIM_STATE_PIN_REQUIRED) }
+                if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.O) put(CellularCause.DATA_OFF) { telephony.setDataEnabled(false) }
+                put(CellularCause.BLOCKED_IN_BACKGROUND) {
+                    shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
+                    isInBackground()
+                }
+            }
+        for ((cause, arrange) in obstacles) {
+            arrange()
+            val provider = AndroidCellularProvider(app)
+            assertEquals(cause, outcome(begin(provider)))
+            assertEquals(CellularStatus.Unavailable(cause), runBlocking { provider.status() })
+            release(provider)
+            assertTrue(CountingConnectivity.requests.isEmpty(), "$cause")
+            restore()
+        }
+    }
+
+    @Test
+    fun dataSaverDoesNotMatterInTheForeground() {
+        shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
+        assertEquals(CellularStatus.WifiActive, runBlocking { AndroidCellularProvider(app).status() })
+    }
+
+    @Test
+    fun statusTellsWhichNetworkIsTheDefault() {
+        val provider = AndroidCellularProvider(app)
+        assertEquals(CellularStatus.WifiActive, runBlocking { provider.status() })
+        defaultNetworkIs(NetworkCapabilities.TRANSPORT_CELLULAR)
+        assertEquals(CellularStatus.Ready, runBlocking { provider.status() })
+        shadowOf(connectivity).setNetworkCapabilities(connectivity.activeNetwork, null)
+        assertEquals(CellularStatus.Unavailable(CellularCause.INTERFACE_DOWN), runBlocking { provider.status() })
+        assertTrue(CountingConnectivity.requests.isEmpty())
+    }
+
+    @Test
+    fun refusedRequestsAreNotUnregistered() {
+        val refusals =
+            mapOf(
+                CellularCause.PERMISSION to SecurityException("no CHANGE_NETWORK_STATE"),
+                CellularCause.TOO_MANY_REQUESTS to RuntimeException("too many"),
+            )
+        for ((cause, refusal) in refusals) {
+            CountingConnectivity.refusal = refusal
+            val provider = AndroidCellularProvider(app)
+            runBlocking { assertFailsWith<CellularException.Unavailable> { provider.acquire() }.let { assertEquals(cause, it.reason) } }
+            release(provider)
+        }
+        assertTrue(CountingConnectivity.unregistrations.isEmpty())
+    }
+
+    private fun isInBackground() {
+        val process = RunningAppProcessInfo(app.packageName, android.os.Process.myPid(), arrayOf(app.packageName))
+        process.importance = RunningAppProcessInfo.IMPORTANCE_CACHED
+        shadowOf(app.getSystemService(Context.ACTIVITY_SERVICE) as android.app.ActivityManager).setProcesses(listOf(process))
+    }
+
+    private fun restore() {
+        Settings.Global.putInt(app.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0)
+        shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_DISABLED)
+        aPhoneOnWifiWithMobileDataOn()
+    }
+
+    private companion object {
+        val TELLS_BLOCKED = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
+        const val LONGEST = 4
+        const val RACES = 2_000
+
+        /** All sequences of up to this length, repetitions included. */
+        fun <T> sequences(
+            items: List<T>,
+            longest: Int,
+        ): Sequence<List<T>> =
+            sequence {
+                yield(emptyList())
+                if (longest > 0) for (rest in sequences(items, longest - 1)) for (item in items) yield(listOf(item) + rest)
+            }
+
+        fun power(
+            base: Int,
+            exponent: Int,
+        ): Int = (1..exponent).fold(1) { product, _ -> product * base }
+    }
+}

@@ -1,0 +1,54 @@
+package dev.numberverify
+
+import android.net.ConnectivityManager
+import android.net.ConnectivityManager.NetworkCallback
+import android.net.NetworkRequest
+import org.robolectric.annotation.Implementation
+import org.robolectric.annotation.Implements
+import org.robolectric.annotation.Resetter
+import org.robolectric.shadows.ShadowConnectivityManager
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.atomic.AtomicInteger
+
+/** A ConnectivityManager that counts what is registered and unregistered, and refuses when it is told to. */
+@Implements(ConnectivityManager::class)
+class CountingConnectivity : ShadowConnectivityManager() {
+    @Implementation
+    override fun requestNetwork(
+        request: NetworkRequest,
+        callback: NetworkCallback,
+    ) {
+        refusal?.let { throw it }
+        requests += request
+        check(unregistrations.put(callback, AtomicInteger()) == null) { "registered twice" }
+        callbacks += callback
+    }
+
+    @Implementation
+    override fun unregisterNetworkCallback(callback: NetworkCallback) {
+        checkNotNull(unregistrations[callback]) { "unregistered without a registration" }.incrementAndGet()
+    }
+
+    companion object {
+        /** What each request fails with. */
+        @Volatile
+        var refusal: RuntimeException? = null
+        val requests = ConcurrentLinkedQueue<NetworkRequest>()
+
+        /** In the order of their registration. */
+        val callbacks = ConcurrentLinkedQueue<NetworkCallback>()
+
+        /** How often each registered callback was unregistered. */
+        val unregistrations = ConcurrentHashMap<NetworkCallback, AtomicInteger>()
+
+        @JvmStatic
+        @Resetter
+        fun resetCounts() {
+            refusal = null
+            requests.clear()
+            callbacks.clear()
+            unregistrations.clear()
+        }
+    }
+}

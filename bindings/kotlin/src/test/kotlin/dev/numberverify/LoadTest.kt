@@ -1,0 +1,88 @@
+package dev.numberverify
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.sync.Semaphore
+import kotlinx.coroutines.sync.withPermit
+import org.junit.AfterClass
+import org.junit.Test
+import java.nio.file.Path
+import kotlin.io.path.readLines
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+
+/** Many flows, many verifiers: all end right, and nothing is left. */
+class LoadTest {
+    @Test
+    fun aThousandFlowsEndRight() {
+        val network = Loopback()
+        val atOnce = Semaphore(50)
+        NumberVerifier(network, simulator.backend()) {
+            simulator.trust(this)
+            deadlines.overallMs = 60_000
+        }.use { verifier ->
+            val verdicts =
+                runBlocking(Dispatchers.Default) {
+                    (0 until 1_000)
+                        .map {
+                            val number = if (it % 2 == 0) Simulator.NUMBER else Simulator.OTHER_NUMBER
+                            async { atOnce.withPermit { verifier.verify(number).verified } }
+                        }.awaitAll()
+                }
+            assertEquals((0 until 1_000).map { it % 2 == 0 }, verdicts)
+        }
+        network.awaitReleases(network.acquired.get())
+        assertEquals(network.acquired.get(), network.released.get())
+    }
+
+    @Test
+    fun twoHundredVerifiersLeaveNothing() {
+        fun useMany(count: Int) =
+            repeat(count) {
+                val network = Loopback()
+                NumberVerifier(network, simulator.backend(), configure = simulator::trust).use {
+                    assertTrue(runBlocking { it.verify(Simulator.NUMBER) }.verified)
+                }
+                network.awaitReleases(1)
+            }
+
+        useMany(50)
+        awaitNoVerifierThreads()
+        System.gc()
+        val before = residentKib()
+        useMany(200)
+        awaitNoVerifierThreads()
+        System.gc()
+        val grown = residentKib() - before
+        assertTrue(grown < 200 * LEAK_KIB, "200 verifiers left $grown KiB")
+    }
+
+    /** A verifier's own thread has its name, and ends after the release. */
+    private fun awaitNoVerifierThreads() {
+        val deadline = System.nanoTime() + Loopback.HANGS_S * 1_000_000_000
+        while (verifierThreads() > 0) {
+            assertTrue(System.nanoTime() < deadline, "${verifierThreads()} threads of closed verifiers are left")
+            Thread.onSpinWait()
+        }
+    }
+
+    private fun verifierThreads() =
+        checkNotNull(Path.of("/proc/self/task").toFile().list()).count {
+            Path.of("/proc/self/task/$it/comm").toFile().runCatching { readText().trim() }.getOrNull() == "number-verify"
+        }
+
+    private fun residentKib() =
+        Path.of("/proc/self/status").readLines().first { it.startsWith("VmRSS:") }.filter(Char::isDigit).toLong()
+
+    companion object {
+        /** A verifier that leaks its trust store or a connection leaves more. */
+        private const val LEAK_KIB = 100
+        private val simulator = Simulator()
+
+        @AfterClass
+        @JvmStatic
+        fun stop() = simulator.close()
+    }
+}

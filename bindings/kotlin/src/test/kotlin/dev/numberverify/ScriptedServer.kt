@@ -1,0 +1,138 @@
+package dev.numberverify
+
+import java.io.IOException
+import java.net.DatagramPacket
+import java.net.DatagramSocket
+import java.net.InetAddress
+import java.net.ServerSocket
+import java.net.Socket
+import java.net.SocketException
+import java.util.concurrent.atomic.AtomicInteger
+import javax.net.ssl.SSLException
+import kotlin.concurrent.thread
+
+/** A server on loopback whose answers are written by hand, byte by byte: over TLS with an [identity], else plain. */
+class ScriptedServer(
+    identity: Identity? = null,
+    /** The answer to a request's path; empty closes the connection, `null` says nothing and keeps it open. */
+    private val answer: (path: String) -> String?,
+) : AutoCloseable {
+    private val loopback = InetAddress.getLoopbackAddress()
+    private val socket: ServerSocket =
+        identity?.context()?.serverSocketFactory?.createServerSocket(0, 0, loopback) ?: ServerSocket(0, 0, loopback)
+    private val connections = mutableSetOf<Socket>()
+
+    val port: Int = socket.localPort
+
+    /** How many requests came. */
+    val requests = AtomicInteger()
+
+    init {
+        thread(isDaemon = true, name = "scripted server") { accept() }
+    }
+
+    private fun accept() {
+        while (!socket.isClosed) {
+            val connection =
+                try {
+                    socket.accept()
+                } catch (_: SocketException) {
+                    return
+                }
+            synchronized(connections) { connections += connection }
+            thread(isDaemon = true, name = "scripted connection") { converse(connection) }
+        }
+    }
+
+    /** A client that refuses the certificate, or goes away, ends the conversation. */
+    private fun converse(connection: Socket) {
+        try {
+            val reader = connection.getInputStream().bufferedReader(Charsets.ISO_8859_1)
+            while (true) {
+                val request = reader.readLine() ?: return
+                val headers = generateSequence(reader::readLine).takeWhile(String::isNotEmpty).toList()
+                val length = headers.firstNotNullOfOrNull { CONTENT_LENGTH.matchEntire(it) }?.groupValues?.get(1)?.toInt() ?: 0
+                repeat(length) { reader.read() }
+                requests.incrementAndGet()
+                val bytes = answer(request.split(' ')[1])?.toByteArray(Charsets.ISO_8859_1) ?: return
+                if (bytes.isEmpty()) return connection.close()
+                connection.getOutputStream().apply { write(bytes) }.flush()
+            }
+        } catch (_: SSLException) {
+            connection.close()
+        } catch (_: IOException) {
+            connection.close()
+        }
+    }
+
+    override fun close() {
+        socket.close()
+        synchronized(connections) { connections.forEach(Socket::close) }
+    }
+
+    companion object {
+        private val CONTENT_LENGTH = Regex("content-length: *([0-9]+)", RegexOption.IGNORE_CASE)
+
+        fun redirect(location: String): String = "HTTP/1.1 302 Found\r\nLocation: $location\r\nContent-Length: 0\r\n\r\n"
+
+        fun status(
+            status: Int,
+            body: String = "",
+            type: String = "text/html",
+        ): String = "HTTP/1.1 $status X\r\nContent-Type: $type\r\nContent-Length: ${body.length}\r\n\r\n$body"
+
+        /** A port where nobody listens. */
+        fun closedPort(): Int = ServerSocket(0).use { it.localPort }
+    }
+}
+
+/** A name server that knows no name. */
+class NoNames : AutoCloseable {
+    private val socket = DatagramSocket(0, InetAddress.getLoopbackAddress())
+
+    val address: String = "127.0.0.1:${socket.localPort}"
+
+    init {
+        thread(isDaemon = true, name = "name server") {
+            val packet = DatagramPacket(ByteArray(1500), 1500)
+            try {
+                while (true) {
+                    packet.length = 1500
+                    socket.receive(packet)
+                    // RFC 1035, section 4.1.1: the question comes back as an answer with the code NXDOMAIN.
+                    packet.data[2] = 0x81.toByte()
+                    packet.data[3] = 0x83.toByte()
+                    socket.send(packet)
+                }
+            } catch (_: SocketException) {
+                return@thread
+            }
+        }
+    }
+
+    override fun close() = socket.close()
+}
+
+/** A server that answers a ClientHello with an alert (RFC 8446, section 6): handshake_failure. */
+class AlertingServer : AutoCloseable {
+    private val socket = ServerSocket(0, 0, InetAddress.getLoopbackAddress())
+
+    val port: Int = socket.localPort
+
+    init {
+        thread(isDaemon = true, name = "alerting server") {
+            try {
+                while (true) {
+                    socket.accept().use {
+                        it.getInputStream().read(ByteArray(1500))
+                        it.getOutputStream().write(byteArrayOf(0x15, 3, 3, 0, 2, 2, 40))
+                    }
+                }
+            } catch (_: SocketException) {
+                return@thread
+            }
+        }
+    }
+
+    override fun close() = socket.close()
+}
