@@ -24,16 +24,10 @@ data class Steps(
             is Progress.Done -> copy(totalMs = progress.verification.trace.totalMs)
         }
 
-    /** The end of a verification without a verdict: what still ran has failed, if it is the one to blame, or was stopped with it. */
+    /** The end of a verification without a verdict: the step to blame has failed, and what else ran was stopped with it. */
     fun ended(failed: Step? = null): Steps {
-        val ends = states.mapValues { (step, state) ->
-            when {
-                state !is StepState.Running -> state
-                step == failed -> StepState.Failed
-                else -> StepState.Stopped
-            }
-        }
-        return copy(states = ends)
+        val stopped = states.mapValues { (_, state) -> if (state is StepState.Running) StepState.Stopped else state }
+        return copy(states = if (failed == null) stopped else stopped + (failed to StepState.Failed))
     }
 
     private fun began(step: Step, otherwise: Long): Long = (this[step] as? StepState.Running)?.sinceMs ?: otherwise

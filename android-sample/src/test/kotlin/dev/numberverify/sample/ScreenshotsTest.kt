@@ -45,7 +45,7 @@ class ScreenshotsTest {
     fun verified() = inBothModes { mode ->
         simulator.intent().shown("verified-$mode") { phone ->
             phone.verify("+14155550100")
-            phone.awaitVerdict(R.string.verified)
+            phone.awaitCard(R.string.verified)
         }
     }
 
@@ -53,7 +53,7 @@ class ScreenshotsTest {
     fun `not verified`() = inBothModes { mode ->
         simulator.intent().shown("not-verified-$mode") { phone ->
             phone.verify("+14155550199")
-            phone.awaitVerdict(R.string.not_verified)
+            phone.awaitCard(R.string.not_verified)
         }
     }
 
@@ -62,7 +62,7 @@ class ScreenshotsTest {
         Cellular.setMobileData(false)
         simulator.intent().putExtra(Development.ANY_NETWORK, false).shown("error-$mode") { phone ->
             phone.verify("+14155550100")
-            phone.awaitVerdict(R.string.mobile_data_needed)
+            phone.awaitCard(R.string.mobile_data_needed)
         }
     }
 
@@ -76,8 +76,8 @@ class ScreenshotsTest {
         Phone(this).use { phone ->
             phone.view<View>(R.id.screen).dispatchApplyWindowInsets(BARS)
             scene(phone)
-            Phone.settle()
-            phone.descendants.forEach { it.hideScrollBars() }
+            phone.settle()
+            phone.views.forEach { it.hideScrollBars() }
             phone.activity.window.decorView.save(name)
         }
 

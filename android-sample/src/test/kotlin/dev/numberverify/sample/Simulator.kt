@@ -24,6 +24,9 @@ class Simulator(vararg arguments: String) : AutoCloseable {
     /** The backend whose numbers are verified by this operator: `a` to `d`. */
     fun backend(operator: String = "b"): String = ready.getJSONObject("backends").getString(operator)
 
+    /** The same on plain http, where loopback needs no certificate. */
+    fun backendOnHttp(): String = "http://127.0.0.1:${ready.getInt("http_port")}/number-verify/b"
+
     /** What a developer starts the app with, to run it against this simulator over any network. */
     fun intent(backend: String = backend()): Intent =
         Intent()
@@ -74,6 +77,7 @@ class Gate(private val host: String, private val port: Int) : AutoCloseable {
     private fun relay(client: Socket) {
         sockets += client
         opened.await()
+        if (client.isClosed) return
         val upstream = Socket("127.0.0.1", port)
         thread(isDaemon = true) { pump(upstream, client) }
         pump(client, upstream)
