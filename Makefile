@@ -19,7 +19,8 @@ test: ## all tests; says at the end what ran, what passed, and what was skipped 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
 
-test-kotlin: bindings ## the Kotlin bindings compile
+test-kotlin: bindings ## the Android library, on the JVM against the simulator
+	cargo build $(RUST) --bins
 	@scripts/test-kotlin
 
 test-android-sample: bindings ## the sample app's real screen, with the real library, against the simulator

@@ -27,18 +27,32 @@ public class AndroidServerTrust internal constructor(
         chain: List<ByteArray>,
         host: String,
     ) {
-        try {
-            val factory = CertificateFactory.getInstance("X.509")
-            val certificates = chain.map { factory.generateCertificate(ByteArrayInputStream(it)) as X509Certificate }
-            platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
-        } catch (_: CertificateException) {
-            throw ServerTrustException.NotTrusted()
-        }
+        val isTrusted =
+            try {
+                val certificates = chain.map(::certificate)
+                platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
+                certificates.first().maySign()
+            } catch (_: CertificateException) {
+                false
+            }
+        if (!isTrusted) throw ServerTrustException.NotTrusted()
     }
+
+    private fun certificate(der: ByteArray) =
+        CertificateFactory.getInstance("X.509").generateCertificate(ByteArrayInputStream(der)) as X509Certificate
+
+    /**
+     * In all key exchanges of the core the server signs, so the certificate must allow it (RFC 8446, section 4.4.2.2). Android checks that
+     * in its own TLS, which is not used here.
+     */
+    private fun X509Certificate.maySign() = keyUsage?.get(DIGITAL_SIGNATURE) ?: true
 
     private companion object {
         /** As TLS 1.3 has it, where the certificate does not depend on the key exchange. */
-        const val ANY_KEY_EXCHANGE = "UNKNOWN"
+        private const val ANY_KEY_EXCHANGE = "UNKNOWN"
+
+        /** The place of `digitalSignature` in [X509Certificate.getKeyUsage]. */
+        private const val DIGITAL_SIGNATURE = 0
 
         fun platformTrustManager(): X509TrustManager {
             val factory = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm())

@@ -1,4 +1,4 @@
-/** The sentences of [VerifyException]: what happened, and what to do. They quote settings, hosts, statuses and codes, never a secret. */
+// The sentences of VerifyException: what happened, and what to do. They quote settings, hosts, statuses and codes, never a secret.
 
 package dev.numberverify
 

@@ -16,7 +16,9 @@ import java.util.concurrent.CompletableFuture
  * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
  * run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
  */
-public class NumberVerifier private constructor(private val core: CoreVerifier) : AutoCloseable {
+public class NumberVerifier private constructor(
+    private val core: CoreVerifier,
+) : AutoCloseable {
     private val running = mutableSetOf<CoreFlow>()
     private var closed = false
     private val futures = CoroutineScope(Dispatchers.Default)

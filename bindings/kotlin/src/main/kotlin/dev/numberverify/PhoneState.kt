@@ -55,8 +55,7 @@ internal class PhoneState(
     private fun isInAirplaneMode() = Settings.Global.getInt(context.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0) != 0
 
     /** Before API 26 an app cannot ask: the request then waits for its time limit. */
-    private fun isDataEnabled(telephony: TelephonyManager) =
-        Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
+    private fun isDataEnabled(telephony: TelephonyManager) = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
 
     /** Data Saver is on, does not exempt this app, and the app is in the background. */
     private fun isRestrictedInBackground(): Boolean {

@@ -42,7 +42,8 @@ class AndroidVerifierTest {
 
     private fun debuggable(isDebuggable: Boolean) {
         val info = app.applicationInfo
-        info.flags = if (isDebuggable) info.flags or ApplicationInfo.FLAG_DEBUGGABLE else info.flags and ApplicationInfo.FLAG_DEBUGGABLE.inv()
+        info.flags =
+            if (isDebuggable) info.flags or ApplicationInfo.FLAG_DEBUGGABLE else info.flags and ApplicationInfo.FLAG_DEBUGGABLE.inv()
     }
 
     /** Without the development switch. */

@@ -29,7 +29,9 @@ class Identity(
     val certificate: X509Certificate,
     val key: KeyPair,
 ) {
-    val pem: String get() = "-----BEGIN CERTIFICATE-----\n${Base64.getMimeEncoder().encodeToString(certificate.encoded)}\n-----END CERTIFICATE-----\n"
+    val pem: String get() = "-----BEGIN CERTIFICATE-----\n${Base64.getMimeEncoder().encodeToString(
+        certificate.encoded,
+    )}\n-----END CERTIFICATE-----\n"
 
     /** For a server that shows it. */
     fun context(): SSLContext {

@@ -70,11 +70,20 @@ class LoadTest {
 
     private fun verifierThreads() =
         checkNotNull(Path.of("/proc/self/task").toFile().list()).count {
-            Path.of("/proc/self/task/$it/comm").toFile().runCatching { readText().trim() }.getOrNull() == "number-verify"
+            Path
+                .of("/proc/self/task/$it/comm")
+                .toFile()
+                .runCatching { readText().trim() }
+                .getOrNull() == "number-verify"
         }
 
     private fun residentKib() =
-        Path.of("/proc/self/status").readLines().first { it.startsWith("VmRSS:") }.filter(Char::isDigit).toLong()
+        Path
+            .of("/proc/self/status")
+            .readLines()
+            .first { it.startsWith("VmRSS:") }
+            .filter(Char::isDigit)
+            .toLong()
 
     companion object {
         /** A verifier that leaks its trust store or a connection leaves more. */

@@ -51,7 +51,12 @@ class ScriptedServer(
             while (true) {
                 val request = reader.readLine() ?: return
                 val headers = generateSequence(reader::readLine).takeWhile(String::isNotEmpty).toList()
-                val length = headers.firstNotNullOfOrNull { CONTENT_LENGTH.matchEntire(it) }?.groupValues?.get(1)?.toInt() ?: 0
+                val length =
+                    headers
+                        .firstNotNullOfOrNull { CONTENT_LENGTH.matchEntire(it) }
+                        ?.groupValues
+                        ?.get(1)
+                        ?.toInt() ?: 0
                 repeat(length) { reader.read() }
                 requests.incrementAndGet()
                 val bytes = answer(request.split(' ')[1])?.toByteArray(Charsets.ISO_8859_1) ?: return

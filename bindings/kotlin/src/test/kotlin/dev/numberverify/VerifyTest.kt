@@ -81,15 +81,20 @@ class VerifyTest {
         assertEquals(listOf(Step.AUTHORIZE, Step.COMPLETE), ended.drop(2))
 
         val hops = progress.filterIsInstance<Progress.HopAnswered>().map { it.hop }
-        assertEquals(done.verification.trace.hops.map(Hop::index), hops.map(Hop::index))
-        val times = progress.mapNotNull {
-            when (it) {
-                is Progress.StepBegan -> it.atMs
-                is Progress.StepEnded -> it.atMs
-                is Progress.HopAnswered -> it.atMs
-                is Progress.Done -> null
+        assertEquals(
+            done.verification.trace.hops
+                .map(Hop::index),
+            hops.map(Hop::index),
+        )
+        val times =
+            progress.mapNotNull {
+                when (it) {
+                    is Progress.StepBegan -> it.atMs
+                    is Progress.StepEnded -> it.atMs
+                    is Progress.HopAnswered -> it.atMs
+                    is Progress.Done -> null
+                }
             }
-        }
         assertEquals(times.sorted(), times)
     }
 

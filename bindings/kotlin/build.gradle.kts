@@ -1,0 +1,146 @@
+// The Android library: the Rust library for four ABIs, its generated Kotlin, and the Kotlin written by hand over it.
+// pom.xml compiles and tests the same sources on the JVM, in explicit API mode (which the generated code does not follow).
+
+import com.android.build.api.variant.HostTestBuilder
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    alias(libs.plugins.android.library)
+    alias(libs.plugins.kotlin.android)
+    `maven-publish`
+}
+
+group = "dev.numberverify"
+version = "0.1.0"
+
+android {
+    namespace = "dev.numberverify"
+    compileSdk = 36
+    ndkVersion = "28.2.13676358"
+
+    defaultConfig {
+        minSdk = 24
+        consumerProguardFiles("consumer-rules.pro")
+    }
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
+    publishing {
+        singleVariant("release") { withSourcesJar() }
+    }
+}
+
+kotlin {
+    compilerOptions { jvmTarget = JvmTarget.JVM_17 }
+}
+
+dependencies {
+    api(libs.coroutines)
+    implementation(variantOf(libs.jna) { artifactType("aar") })
+}
+
+/** The Rust library for a phone's processors. Needs cargo-ndk, the NDK, and rustup's Android targets. */
+abstract class RustLibraries : DefaultTask() {
+    @get:Inject
+    abstract val exec: ExecOperations
+
+    @get:InputFiles
+    @get:PathSensitive(PathSensitivity.RELATIVE)
+    abstract val sources: ConfigurableFileCollection
+
+    @get:Internal
+    abstract val repository: DirectoryProperty
+
+    @get:Internal
+    abstract val ndk: DirectoryProperty
+
+    @get:OutputDirectory
+    abstract val output: DirectoryProperty
+
+    @TaskAction
+    fun build() {
+        val abis = listOf("arm64-v8a", "armeabi-v7a", "x86_64", "x86").flatMap { listOf("--target", it) }
+        // 16 KB pages are set in .cargo/config.toml.
+        exec.exec {
+            workingDir(repository)
+            environment("ANDROID_NDK_HOME", ndk.get().asFile.path)
+            commandLine(listOf("cargo", "ndk") + abis + listOf("--platform", "24", "--output-dir", output.get().asFile.path))
+            args("build", "--locked", "--release", "--lib")
+        }
+    }
+}
+
+/** The Kotlin that uniffi generates from the library, built for this machine. */
+abstract class RustBindings : DefaultTask() {
+    @get:Inject
+    abstract val exec: ExecOperations
+
+    @get:Inject
+    abstract val files: FileSystemOperations
+
+    @get:InputFiles
+    @get:PathSensitive(PathSensitivity.RELATIVE)
+    abstract val sources: ConfigurableFileCollection
+
+    @get:Internal
+    abstract val repository: DirectoryProperty
+
+    @get:OutputDirectory
+    abstract val output: DirectoryProperty
+
+    @TaskAction
+    fun generate() {
+        exec.exec {
+            workingDir(repository)
+            commandLine("make", "bindings")
+        }
+        files.sync {
+            from(repository.dir("bindings/generated/kotlin"))
+            into(output)
+        }
+    }
+}
+
+val root = layout.projectDirectory.dir("../..")
+val rustSources =
+    files(root.dir("src"), root.dir(".cargo"), root.file("Cargo.toml"), root.file("Cargo.lock"), root.file("uniffi.toml"))
+
+val rustLibraries by tasks.registering(RustLibraries::class) {
+    sources.from(rustSources)
+    repository = root
+    ndk = androidComponents.sdkComponents.ndkDirectory
+}
+
+val rustBindings by tasks.registering(RustBindings::class) {
+    sources.from(rustSources)
+    repository = root
+}
+
+androidComponents {
+    beforeVariants {
+        // The tests want the simulator: `make test-kotlin` runs them.
+        it.hostTests[HostTestBuilder.UNIT_TEST_TYPE]?.enable = false
+    }
+    onVariants {
+        it.sources.jniLibs?.addGeneratedSourceDirectory(rustLibraries, RustLibraries::output)
+        it.sources.kotlin?.addGeneratedSourceDirectory(rustBindings, RustBindings::output)
+    }
+}
+
+publishing {
+    publications {
+        register<MavenPublication>("release") {
+            artifactId = "number-verify"
+            afterEvaluate { from(components["release"]) }
+            pom {
+                name = "number-verify"
+                description = "Verifies a phone number silently, over the phone's cellular network (CAMARA Number Verification)"
+                licenses {
+                    license { name = "MIT" }
+                    license { name = "Apache-2.0" }
+                }
+            }
+        }
+    }
+}

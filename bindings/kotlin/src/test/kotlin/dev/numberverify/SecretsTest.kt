@@ -1,0 +1,123 @@
+package dev.numberverify
+
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.runBlocking
+import org.junit.Test
+import java.io.ByteArrayOutputStream
+import java.io.ObjectOutputStream
+import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
+import kotlin.test.assertTrue
+
+/** Canaries in every place where a secret can be: none of them is in a printed form. */
+class SecretsTest {
+    private fun assertSilent(vararg printed: Any?) {
+        for (text in printed.map { "$it" }) {
+            for (secret in CANARIES) assertFalse(secret in text, "$secret in $text")
+        }
+    }
+
+    /** The start answer sets a cookie, the operator too; code, state, session and number are canaries. */
+    private fun verifier(redirect: String): Pair<NumberVerifier, AutoCloseable> {
+        val operator =
+            ScriptedServer(authority.issue("op.test")) {
+                "HTTP/1.1 302 Found\r\nLocation: $redirect\r\nSet-Cookie: c=canary-cookie; Secure\r\nContent-Length: 0\r\n\r\n"
+            }
+        val authUrl = "https://op.test:${operator.port}/authorize?state=canary-state&nonce=canary-nonce&redirect_uri=myapp%3A%2F%2Fdone"
+        val backend =
+            ScriptedServer { path ->
+                val body =
+                    if (path.endsWith("start")) {
+                        """{"authUrl":"$authUrl","session":"canary-session"}"""
+                    } else {
+                        """{"verified":true,"token":"canary-token"}"""
+                    }
+                "HTTP/1.1 200 OK\r\nSet-Cookie: b=canary-cookie\r\nContent-Length: ${body.length}\r\n\r\n$body"
+            }
+        val verifier =
+            NumberVerifier(Loopback(), "http://127.0.0.1:${backend.port}") {
+                header("Authorization", "canary-header")
+                operatorHeader("X-Key", "canary-header")
+                development.anyNetwork = true
+                development.rootCertificates += authority.root.pem
+                development.resolve += "op.test:${operator.port}:127.0.0.1"
+                assertSilent(this, deadlines, fieldNames, development)
+            }
+        return verifier to AutoCloseable { operator.close().also { backend.close() } }
+    }
+
+    @Test
+    fun aVerdict() {
+        val (verifier, servers) = verifier("myapp://done?code=canary-code&state=canary-state")
+        servers.use {
+            verifier.use {
+                val progress = runBlocking { verifier.verifying(NUMBER).toList() }
+                val done = progress.last() as Progress.Done
+                assertTrue("canary-token" in done.verification.responseJson(), "it is there for who asks")
+                assertSilent(verifier, progress, done.verification, done.verification.trace, done.verification.trace.toJson())
+                assertSilent(done.verification.trace.hops)
+            }
+        }
+    }
+
+    @Test
+    fun anError() {
+        for (redirect in listOf(
+            "myapp://done?error=access_denied&error_description=canary-description&state=canary-state",
+            "myapp://done?error=canary-code&state=canary-state&code=canary-code",
+            "myapp://done?code=canary-code&state=canary-other",
+            "https://op.test/canary-path?code=canary-code&state=canary-state",
+            "javascript:canary-code",
+        )) {
+            val (verifier, servers) = verifier(redirect)
+            servers.use {
+                val error = assertFailsWith<VerifyException> { verifier.use { runBlocking { it.verify(NUMBER) } } }
+                assertSilent(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
+                assertSilent(serialized(error))
+            }
+        }
+    }
+
+    @Test
+    fun aNumberThatIsNone() {
+        val (verifier, servers) = verifier("myapp://done")
+        servers.use {
+            val error = assertFailsWith<VerifyException.InvalidPhoneNumber> { verifier.use { runBlocking { it.verify("canary-number") } } }
+            assertSilent(error, error.stackTraceToString(), error.trace)
+        }
+    }
+
+    @Test
+    fun whatAnOwnBackendGets() {
+        val authUrl = "https://op.test/?state=canary-state"
+        val backend =
+            object : Backend {
+                override suspend fun start(request: StartRequest): AuthorizationStart {
+                    assertSilent(request)
+                    return AuthorizationStart(authUrl, "myapp://done", "canary-session", "canary-state").also { assertSilent(it) }
+                }
+
+                override suspend fun complete(request: CompletionRequest): String = error("nothing gets here")
+            }
+        NumberVerifier(Loopback(), backend, "https://unused.test") {
+            development.anyNetwork = true
+            development.resolve += "op.test:443:127.0.0.1"
+        }.use {
+            val error = assertFailsWith<VerifyException.Authorization> { runBlocking { it.verify(NUMBER) } }
+            assertSilent(error, error.trace)
+        }
+    }
+
+    /** As a crash reporter or a Bundle may keep it. */
+    private fun serialized(error: VerifyException): String {
+        val bytes = ByteArrayOutputStream()
+        ObjectOutputStream(bytes).use { it.writeObject(error) }
+        return bytes.toString(Charsets.ISO_8859_1)
+    }
+
+    private companion object {
+        const val NUMBER = "+14155550123"
+        val CANARIES = listOf("canary", NUMBER.drop(1), NUMBER.drop(2))
+        val authority = Authority("operators")
+    }
+}
