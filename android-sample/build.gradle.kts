@@ -1,9 +1,8 @@
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 
-// The versions are those of ../bindings/kotlin: one build loads each plugin once.
 plugins {
-    id("com.android.application") version "8.13.2"
-    id("org.jetbrains.kotlin.android") version "2.3.0"
+    id("com.android.application") version libs.versions.agp.get()
+    alias(libs.plugins.kotlin.android)
 }
 
 android {
@@ -52,6 +51,6 @@ kotlin {
 }
 
 dependencies {
-    implementation("dev.numberverify:number-verify-android:0.1.0")
-    implementation("org.jetbrains.kotlinx:kotlinx-coroutines-android:1.10.2")
+    implementation("dev.numberverify:number-verify:0.1.0")
+    implementation(libs.coroutines)
 }

@@ -13,6 +13,10 @@ dependencyResolutionManagement {
         google()
         mavenCentral()
     }
+    // One build loads each plugin once, so both have the same versions.
+    versionCatalogs {
+        create("libs") { from(files("../bindings/kotlin/gradle/libs.versions.toml")) }
+    }
 }
 
 rootProject.name = "android-sample"

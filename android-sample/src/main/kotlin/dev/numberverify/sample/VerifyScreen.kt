@@ -92,8 +92,11 @@ class VerifyScreen(
         root.findViewById<TextView>(R.id.verdict_title).say(root.resources.getString(card.title), foreground)
         root.findViewById<TextView>(R.id.verdict_text).say(root.resources.getString(card.text), foreground)
         root.findViewById<TextView>(R.id.verdict_cause).say(card.cause, foreground)
-        root.findViewById<Button>(R.id.action).offer(card.action, fill = foreground, text = background)
-        root.findViewById<Button>(R.id.other_action).offer(card.otherAction, fill = foreground, text = foreground)
+        root.findViewById<Button>(R.id.action).apply {
+            offer(card.action, background)
+            backgroundTintList = ColorStateList.valueOf(foreground)
+        }
+        root.findViewById<Button>(R.id.other_action).offer(card.otherAction, foreground)
     }
 
     private fun TextView.say(words: String?, color: Int) {
@@ -102,9 +105,8 @@ class VerifyScreen(
         visibility = if (words == null) View.GONE else View.VISIBLE
     }
 
-    private fun Button.offer(action: OutcomeCard.Action?, fill: Int, text: Int) {
-        say(action?.let { resources.getString(it.label) }, text)
-        backgroundTintList = ColorStateList.valueOf(fill)
+    private fun Button.offer(action: OutcomeCard.Action?, color: Int) {
+        say(action?.let { resources.getString(it.label) }, color)
         setOnClickListener { action?.let(onAction) }
     }
 

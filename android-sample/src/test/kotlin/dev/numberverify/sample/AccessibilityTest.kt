@@ -1,15 +1,20 @@
 package dev.numberverify.sample
 
 import android.content.Intent
+import android.graphics.Bitmap
+import android.graphics.Canvas
 import android.graphics.Color
 import android.graphics.Insets
+import android.graphics.Rect
 import android.view.View
 import android.view.WindowInsets
 import android.widget.Button
 import android.widget.EditText
 import android.widget.ImageView
 import android.widget.ProgressBar
+import android.widget.ScrollView
 import android.widget.TextView
+import dev.numberverify.Fallback
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
@@ -88,6 +93,26 @@ class AccessibilityTest {
     }
 
     @Test
+    fun `what is drawn can be read, on every card`() {
+        for (mode in listOf("+notnight", "+night")) {
+            RuntimeEnvironment.setQualifiers(mode)
+            Phone(Intent()).use { phone ->
+                val root = phone.view<ScrollView>(R.id.screen)
+                val screen = VerifyScreen(root, null, {}, {}, {}, {}, {})
+                for (state in ends) {
+                    screen.show(state)
+                    phone.settle()
+                    root.scrollTo(0, phone.view<View>(R.id.steps).height)
+                    val drawn = Drawn(root)
+                    phone.views.filterIsInstance<TextView>().filter { it.isEnabled && it.text.isNotEmpty() && drawn.holds(it) }.forEach {
+                        assertTrue("$mode $state: ${it.text} has ${drawn.contrastOf(it)}", drawn.contrastOf(it) >= 4.5)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
     fun `in landscape the outcome stands beside the form`() =
         withVerdict { phone ->
             phone.rotate(Phone.LANDSCAPE)
@@ -106,6 +131,41 @@ class AccessibilityTest {
             assertFalse(screen.fitsSystemWindows)
         }
 
+    private val ends =
+        listOf(UiState.Verdict(verified = true, Steps(), "table"), UiState.Verdict(verified = false, Steps(), "table")) +
+            UiState.Cancelled(Steps()) +
+            Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
+
+    /** The pixels of a view, and how well a text among them stands out from what is around it. */
+    private class Drawn(root: View) {
+        private val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
+        private val bounds = Rect(0, 0, root.width, root.height)
+        private val origin = IntArray(2).also(root::getLocationInWindow)
+
+        init {
+            val canvas = Canvas(bitmap)
+            canvas.drawColor(root.context.getColor(R.color.background))
+            root.draw(canvas.apply { translate(-root.scrollX.toFloat(), -root.scrollY.toFloat()) })
+        }
+
+        fun holds(view: View): Boolean = bounds.contains(place(view))
+
+        fun contrastOf(view: View): Double {
+            val place = place(view)
+            val pixels = IntArray(place.width() * place.height())
+            bitmap.getPixels(pixels, 0, place.width(), place.left, place.top, place.width(), place.height())
+            val around = pixels.toList().groupingBy { it }.eachCount().maxBy { it.value }.key
+            return pixels.distinct().maxOf { contrast(around, it) }
+        }
+
+        private fun place(view: View): Rect {
+            val corner = IntArray(2).also(view::getLocationInWindow)
+            val (left, top) = corner[0] - origin[0] to corner[1] - origin[1]
+            // Without the rounded corners, where something else is seen.
+            return Rect(left, top, left + view.width, top + view.height).apply { inset(view.paddingLeft, view.paddingTop / 2) }
+        }
+    }
+
     private fun withVerdict(scene: (Phone) -> Unit) =
         Simulator().use { simulator ->
             Phone(simulator.intent()).use { phone ->
@@ -118,9 +178,11 @@ class AccessibilityTest {
 
     private fun left(view: View) = IntArray(2).also(view::getLocationInWindow)[0]
 
-    /** WCAG 2.2, "contrast ratio". */
-    private fun contrast(one: Int, other: Int): Double {
-        val (first, second) = Color.luminance(one) + 0.05 to Color.luminance(other) + 0.05
-        return max(first, second) / min(first, second)
+    private companion object {
+        /** WCAG 2.2, "contrast ratio". */
+        fun contrast(one: Int, other: Int): Double {
+            val (first, second) = Color.luminance(one) + 0.05 to Color.luminance(other) + 0.05
+            return max(first, second) / min(first, second)
+        }
     }
 }
