@@ -8,7 +8,9 @@ import android.content.pm.ApplicationInfo
  * What only a debuggable build can do: verify over any network, and against a simulator with a root certificate and addresses of its own.
  * A release build has none of it, whatever the intent says: another app may have sent that.
  */
-class Development private constructor(intent: Intent) {
+class Development private constructor(
+    intent: Intent,
+) {
     /** The backend to begin with. */
     val backend: String? = intent.getStringExtra(BACKEND)
 
@@ -28,7 +30,10 @@ class Development private constructor(intent: Intent) {
         const val RESOLVE = "resolve"
 
         /** `null` in a build that is not debuggable. */
-        fun of(context: Context, intent: Intent): Development? {
+        fun of(
+            context: Context,
+            intent: Intent,
+        ): Development? {
             val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
             return if (isDebuggable) Development(intent) else null
         }

@@ -30,16 +30,17 @@ data class Problem(
 }
 
 private val VerifyException.step: Step?
-    get() = when (this) {
-        is VerifyException.CellularUnavailable -> Step.ACQUIRE
-        is VerifyException.Backend -> step
-        is VerifyException.DeadlineExceeded -> step
-        is VerifyException.Authorization,
-        is VerifyException.DeniedByOperator,
-        is VerifyException.StateMismatch,
-        -> Step.AUTHORIZE
-        is VerifyException.InvalidPhoneNumber,
-        is VerifyException.InvalidConfig,
-        is VerifyException.Cancelled,
-        -> null
-    }
+    get() =
+        when (this) {
+            is VerifyException.CellularUnavailable -> Step.ACQUIRE
+            is VerifyException.Backend -> step
+            is VerifyException.DeadlineExceeded -> step
+            is VerifyException.Authorization,
+            is VerifyException.DeniedByOperator,
+            is VerifyException.StateMismatch,
+            -> Step.AUTHORIZE
+            is VerifyException.InvalidPhoneNumber,
+            is VerifyException.InvalidConfig,
+            is VerifyException.Cancelled,
+            -> null
+        }

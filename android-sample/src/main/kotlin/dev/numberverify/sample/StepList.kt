@@ -8,7 +8,9 @@ import android.widget.TextView
 import dev.numberverify.Step
 
 /** The rows of the four steps, with the hosts under the third one. TalkBack reads a row as one sentence. */
-class StepList(private val container: ViewGroup) {
+class StepList(
+    private val container: ViewGroup,
+) {
     private val inflater = LayoutInflater.from(container.context)
     private val rows = Step.entries.associateWith { inflater.inflate(R.layout.step, container, false) }
 
@@ -27,7 +29,10 @@ class StepList(private val container: ViewGroup) {
         steps.hops.drop(hops.childCount).forEach { hops.addView(row(it, hops)) }
     }
 
-    private fun View.show(step: Step, state: StepState) {
+    private fun View.show(
+        step: Step,
+        state: StepState,
+    ) {
         val isRunning = state is StepState.Running
         findViewById<View>(R.id.step_running).visibility = if (isRunning) View.VISIBLE else View.GONE
         findViewById<ImageView>(R.id.step_icon).apply {
@@ -46,7 +51,10 @@ class StepList(private val container: ViewGroup) {
             }
     }
 
-    private fun row(hop: HopRow, parent: ViewGroup): View =
+    private fun row(
+        hop: HopRow,
+        parent: ViewGroup,
+    ): View =
         inflater.inflate(R.layout.hop, parent, false).apply {
             val status = hop.status?.toString() ?: resources.getString(R.string.hop_no_answer)
             findViewById<TextView>(R.id.hop_host).text = hop.host
@@ -59,34 +67,38 @@ class StepList(private val container: ViewGroup) {
 }
 
 val Step.title: Int
-    get() = when (this) {
-        Step.START -> R.string.step_start
-        Step.ACQUIRE -> R.string.step_acquire
-        Step.AUTHORIZE -> R.string.step_authorize
-        Step.COMPLETE -> R.string.step_complete
-    }
+    get() =
+        when (this) {
+            Step.START -> R.string.step_start
+            Step.ACQUIRE -> R.string.step_acquire
+            Step.AUTHORIZE -> R.string.step_authorize
+            Step.COMPLETE -> R.string.step_complete
+        }
 
 private val Step.what: Int
-    get() = when (this) {
-        Step.START -> R.string.step_start_what
-        Step.ACQUIRE -> R.string.step_acquire_what
-        Step.AUTHORIZE -> R.string.step_authorize_what
-        Step.COMPLETE -> R.string.step_complete_what
-    }
+    get() =
+        when (this) {
+            Step.START -> R.string.step_start_what
+            Step.ACQUIRE -> R.string.step_acquire_what
+            Step.AUTHORIZE -> R.string.step_authorize_what
+            Step.COMPLETE -> R.string.step_complete_what
+        }
 
 private val StepState.icon: Int
-    get() = when (this) {
-        StepState.Waiting, is StepState.Running -> R.drawable.ic_waiting
-        is StepState.Done -> R.drawable.ic_done
-        StepState.Failed -> R.drawable.ic_failed
-        StepState.Stopped -> R.drawable.ic_stopped
-    }
+    get() =
+        when (this) {
+            StepState.Waiting, is StepState.Running -> R.drawable.ic_waiting
+            is StepState.Done -> R.drawable.ic_done
+            StepState.Failed -> R.drawable.ic_failed
+            StepState.Stopped -> R.drawable.ic_stopped
+        }
 
 private val StepState.said: Int
-    get() = when (this) {
-        StepState.Waiting -> R.string.step_waiting
-        is StepState.Running -> R.string.step_running
-        is StepState.Done -> R.string.step_done
-        StepState.Failed -> R.string.step_failed
-        StepState.Stopped -> R.string.step_stopped
-    }
+    get() =
+        when (this) {
+            StepState.Waiting -> R.string.step_waiting
+            is StepState.Running -> R.string.step_running
+            is StepState.Done -> R.string.step_done
+            StepState.Failed -> R.string.step_failed
+            StepState.Stopped -> R.string.step_stopped
+        }

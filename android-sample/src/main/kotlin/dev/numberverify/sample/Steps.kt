@@ -30,18 +30,28 @@ data class Steps(
         return copy(states = if (failed == null) stopped else stopped + (failed to StepState.Failed))
     }
 
-    private fun began(step: Step, otherwise: Long): Long = (this[step] as? StepState.Running)?.sinceMs ?: otherwise
+    private fun began(
+        step: Step,
+        otherwise: Long,
+    ): Long = (this[step] as? StepState.Running)?.sinceMs ?: otherwise
 
-    private fun with(step: Step, state: StepState): Steps = copy(states = states + (step to state))
+    private fun with(
+        step: Step,
+        state: StepState,
+    ): Steps = copy(states = states + (step to state))
 }
 
 /** Times are in milliseconds: since the verification began, and how long the step took. */
 sealed interface StepState {
     data object Waiting : StepState
 
-    data class Running(val sinceMs: Long) : StepState
+    data class Running(
+        val sinceMs: Long,
+    ) : StepState
 
-    data class Done(val tookMs: Long) : StepState
+    data class Done(
+        val tookMs: Long,
+    ) : StepState
 
     data object Failed : StepState
 
@@ -49,7 +59,13 @@ sealed interface StepState {
 }
 
 /** One host that answered. Times are in milliseconds; [status] is `null` where no answer came. */
-data class HopRow(val index: Int, val host: String, val isCleartext: Boolean, val status: Int?, val tookMs: Long) {
+data class HopRow(
+    val index: Int,
+    val host: String,
+    val isCleartext: Boolean,
+    val status: Int?,
+    val tookMs: Long,
+) {
     constructor(hop: Hop) : this(
         index = hop.index,
         host = hop.host,

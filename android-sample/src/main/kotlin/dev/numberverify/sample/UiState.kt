@@ -12,11 +12,15 @@ sealed interface UiState {
     val trace: String? get() = null
 
     /** A verification can begin. */
-    data class Ready(val numberIsInvalid: Boolean = false) : UiState {
+    data class Ready(
+        val numberIsInvalid: Boolean = false,
+    ) : UiState {
         override val steps: Steps get() = Steps()
     }
 
-    data class Running(override val steps: Steps = Steps()) : UiState {
+    data class Running(
+        override val steps: Steps = Steps(),
+    ) : UiState {
         fun after(progress: Progress): UiState {
             val steps = steps.after(progress)
             return when (progress) {
@@ -30,11 +34,20 @@ sealed interface UiState {
         fun cancelled(): UiState = Cancelled(steps.ended())
     }
 
-    data class Verdict(val verified: Boolean, override val steps: Steps, override val trace: String) : UiState
+    data class Verdict(
+        val verified: Boolean,
+        override val steps: Steps,
+        override val trace: String,
+    ) : UiState
 
-    data class Failed(val problem: Problem, override val steps: Steps) : UiState {
+    data class Failed(
+        val problem: Problem,
+        override val steps: Steps,
+    ) : UiState {
         override val trace: String? get() = problem.trace
     }
 
-    data class Cancelled(override val steps: Steps) : UiState
+    data class Cancelled(
+        override val steps: Steps,
+    ) : UiState
 }

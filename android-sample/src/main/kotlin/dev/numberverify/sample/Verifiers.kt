@@ -15,7 +15,10 @@ import kotlinx.coroutines.withContext
  * Keeps one [NumberVerifier], since its verifications share the network. Other settings need another one: an app whose backend never
  * changes has no need of this class. For the main thread only.
  */
-class Verifiers(context: Context, private val development: Development?) {
+class Verifiers(
+    context: Context,
+    private val development: Development?,
+) {
     private val app = context.applicationContext
     private val mutex = Mutex()
     private var verifier: NumberVerifier? = null
@@ -59,4 +62,7 @@ class Verifiers(context: Context, private val development: Development?) {
 }
 
 /** What a person can set on the screen, but for the number. */
-data class Settings(val backend: String, val anyNetwork: Boolean)
+data class Settings(
+    val backend: String,
+    val anyNetwork: Boolean,
+)

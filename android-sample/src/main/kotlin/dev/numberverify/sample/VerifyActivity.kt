@@ -6,6 +6,7 @@ import android.os.Build
 import android.os.Bundle
 import android.view.View
 import android.view.WindowInsets
+import android.view.inputmethod.InputMethodManager
 import android.widget.ScrollView
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -31,24 +32,33 @@ class VerifyActivity : Activity() {
         setContentView(R.layout.activity_verify)
         val root = findViewById<ScrollView>(R.id.screen)
         root.keepClearOfBars()
-        screen = VerifyScreen(
-            root,
-            development,
-            onVerify = ::verify,
-            onCancel = session::cancel,
-            onShare = { session.state.value.trace?.let { Intents.share(this, it) } },
-            onAction = ::act,
-            onSettings = { session.prepare(screen.settings) },
-        )
+        screen =
+            VerifyScreen(
+                root,
+                development,
+                onVerify = ::verify,
+                onCancel = session::cancel,
+                onShare = {
+                    session.state.value.trace
+                        ?.let { Intents.share(this, it) }
+                },
+                onAction = ::act,
+                onSettings = { session.prepare(screen.settings) },
+            )
     }
 
-    /** Not in onCreate: the fields have their text back only now. */
     override fun onStart() {
         super.onStart()
-        showing = scope.launch {
-            launch { session.state.collect(screen::show) }
-            launch { session.cellular.collect(screen::show) }
-        }
+        showing =
+            scope.launch {
+                launch { session.state.collect(screen::show) }
+                launch { session.cellular.collect(screen::show) }
+            }
+    }
+
+    /** Not in onStart: after a rotation the fields have their text back only now. */
+    override fun onResume() {
+        super.onResume()
         session.prepare(screen.settings)
     }
 
@@ -66,7 +76,10 @@ class VerifyActivity : Activity() {
         super.onDestroy()
     }
 
-    private fun verify() = session.verify(screen.settings, screen.phoneNumber)
+    private fun verify() {
+        getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)
+        session.verify(screen.settings, screen.phoneNumber)
+    }
 
     private fun act(action: OutcomeCard.Action) {
         val failed = session.state.value as? UiState.Failed
@@ -76,7 +89,8 @@ class VerifyActivity : Activity() {
                 Intents.openNetworkSettings(this, failed?.problem?.blockedInBackground == true)
             OutcomeCard.Action.SHARE_REPORT -> failed?.let { Intents.share(this, it.problem.report) }
             OutcomeCard.Action.USE_SMS ->
-                AlertDialog.Builder(this)
+                AlertDialog
+                    .Builder(this)
                     .setTitle(R.string.use_sms)
                     .setMessage(R.string.use_sms_what)
                     .setPositiveButton(android.R.string.ok, null)

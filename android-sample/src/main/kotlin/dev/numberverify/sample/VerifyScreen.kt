@@ -99,13 +99,19 @@ class VerifyScreen(
         root.findViewById<Button>(R.id.other_action).offer(card.otherAction, foreground)
     }
 
-    private fun TextView.say(words: String?, color: Int) {
+    private fun TextView.say(
+        words: String?,
+        color: Int,
+    ) {
         text = words
         setTextColor(color)
         visibility = if (words == null) View.GONE else View.VISIBLE
     }
 
-    private fun Button.offer(action: OutcomeCard.Action?, color: Int) {
+    private fun Button.offer(
+        action: OutcomeCard.Action?,
+        color: Int,
+    ) {
         say(action?.let { resources.getString(it.label) }, color)
         setOnClickListener { action?.let(onAction) }
     }
@@ -126,16 +132,18 @@ class VerifyScreen(
 }
 
 private val CellularStatus.said: Int
-    get() = when (this) {
-        CellularStatus.Ready -> R.string.cellular_ready
-        CellularStatus.WifiActive -> R.string.cellular_beside_wifi
-        is CellularStatus.Unavailable -> when (reason) {
-            CellularCause.DATA_OFF -> R.string.cellular_data_off
-            CellularCause.BLOCKED_IN_BACKGROUND -> R.string.cellular_blocked
-            CellularCause.AIRPLANE -> R.string.cellular_airplane
-            CellularCause.NO_SIM -> R.string.cellular_no_sim
-            CellularCause.VPN -> R.string.cellular_vpn
-            CellularCause.PERMISSION -> R.string.cellular_permission
-            else -> R.string.cellular_unavailable
+    get() =
+        when (this) {
+            CellularStatus.Ready -> R.string.cellular_ready
+            CellularStatus.WifiActive -> R.string.cellular_beside_wifi
+            is CellularStatus.Unavailable ->
+                when (reason) {
+                    CellularCause.DATA_OFF -> R.string.cellular_data_off
+                    CellularCause.BLOCKED_IN_BACKGROUND -> R.string.cellular_blocked
+                    CellularCause.AIRPLANE -> R.string.cellular_airplane
+                    CellularCause.NO_SIM -> R.string.cellular_no_sim
+                    CellularCause.VPN -> R.string.cellular_vpn
+                    CellularCause.PERMISSION -> R.string.cellular_permission
+                    else -> R.string.cellular_unavailable
+                }
         }
-    }

@@ -19,7 +19,10 @@ import kotlinx.coroutines.launch
  * Runs verifications for the screen and outlives its rotation: the activity that comes back gets the same one, and shows what it has
  * reached. All functions are for the main thread; none blocks it.
  */
-class VerifySession(context: Context, development: Development?) {
+class VerifySession(
+    context: Context,
+    development: Development?,
+) {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Main.immediate)
     private val verifiers = Verifiers(context, development)
     private val states = MutableStateFlow<UiState>(UiState.Ready())
@@ -34,33 +37,39 @@ class VerifySession(context: Context, development: Development?) {
 
     /** The screen is there: tells the state of cellular, and brings it up for a verification that will follow. */
     fun prepare(settings: Settings) {
+        if (states.value is UiState.Running) return
         preparing?.cancel()
-        preparing = scope.launch {
-            cellularStates.value = null
-            try {
-                val verifier = verifiers.with(settings)
-                cellularStates.value = verifier.check()
-                verifier.prepare()
-            } catch (failure: VerifyException.CellularUnavailable) {
-                cellularStates.value = CellularStatus.Unavailable(failure.reason)
-            } catch (_: VerifyException) {
-                // A person may still be typing the backend's URL. The verification itself says what is wrong.
+        preparing =
+            scope.launch {
+                cellularStates.value = null
+                try {
+                    val verifier = verifiers.with(settings)
+                    cellularStates.value = verifier.check()
+                    verifier.prepare()
+                } catch (failure: VerifyException.CellularUnavailable) {
+                    cellularStates.value = CellularStatus.Unavailable(failure.reason)
+                } catch (_: VerifyException) {
+                    // A person may still be typing the backend's URL. The verification itself says what is wrong.
+                }
             }
-        }
     }
 
-    fun verify(settings: Settings, phoneNumber: String) {
+    fun verify(
+        settings: Settings,
+        phoneNumber: String,
+    ) {
         if (states.value is UiState.Running) return
         states.value = UiState.Running()
-        verifying = scope.launch {
-            try {
-                verifiers.with(settings).verifying(phoneNumber).collect { progress -> whileRunning { it.after(progress) } }
-            } catch (_: VerifyException.InvalidPhoneNumber) {
-                whileRunning { UiState.Ready(numberIsInvalid = true) }
-            } catch (failure: VerifyException) {
-                whileRunning { it.failed(Problem(failure)) }
+        verifying =
+            scope.launch {
+                try {
+                    verifiers.with(settings).verifying(phoneNumber).collect { progress -> whileRunning { it.after(progress) } }
+                } catch (_: VerifyException.InvalidPhoneNumber) {
+                    whileRunning { UiState.Ready(numberIsInvalid = true) }
+                } catch (failure: VerifyException) {
+                    whileRunning { it.failed(Problem(failure)) }
+                }
             }
-        }
     }
 
     fun cancel() {

@@ -65,21 +65,23 @@ class AccessibilityTest {
 
     @Test
     fun `every text has a contrast of at least 4,5 to 1, in light and dark`() {
-        val read = mapOf(
-            R.color.background to listOf(R.color.on_background, R.color.on_background_muted),
-            R.color.surface to listOf(
-                R.color.on_surface,
-                R.color.on_surface_muted,
-                R.color.on_surface_success,
-                R.color.on_surface_failure,
-                R.color.on_surface_cleartext,
-                R.color.on_surface_accent,
-            ),
-            R.color.accent to listOf(R.color.on_accent),
-            R.color.success to listOf(R.color.on_success),
-            R.color.caution to listOf(R.color.on_caution),
-            R.color.failure to listOf(R.color.on_failure),
-        )
+        val read =
+            mapOf(
+                R.color.background to listOf(R.color.on_background, R.color.on_background_muted),
+                R.color.surface to
+                    listOf(
+                        R.color.on_surface,
+                        R.color.on_surface_muted,
+                        R.color.on_surface_success,
+                        R.color.on_surface_failure,
+                        R.color.on_surface_cleartext,
+                        R.color.on_surface_accent,
+                    ),
+                R.color.accent to listOf(R.color.on_accent),
+                R.color.success to listOf(R.color.on_success),
+                R.color.caution to listOf(R.color.on_caution),
+                R.color.failure to listOf(R.color.on_failure),
+            )
         for (mode in listOf("+notnight", "+night")) {
             RuntimeEnvironment.setQualifiers(mode)
             val resources = RuntimeEnvironment.getApplication()
@@ -137,7 +139,9 @@ class AccessibilityTest {
             Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
 
     /** The pixels of a view, and how well a text among them stands out from what is around it. */
-    private class Drawn(root: View) {
+    private class Drawn(
+        root: View,
+    ) {
         private val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
         private val bounds = Rect(0, 0, root.width, root.height)
         private val origin = IntArray(2).also(root::getLocationInWindow)
@@ -154,7 +158,13 @@ class AccessibilityTest {
             val place = place(view)
             val pixels = IntArray(place.width() * place.height())
             bitmap.getPixels(pixels, 0, place.width(), place.left, place.top, place.width(), place.height())
-            val around = pixels.toList().groupingBy { it }.eachCount().maxBy { it.value }.key
+            val around =
+                pixels
+                    .toList()
+                    .groupingBy { it }
+                    .eachCount()
+                    .maxBy { it.value }
+                    .key
             return pixels.distinct().maxOf { contrast(around, it) }
         }
 
@@ -180,7 +190,10 @@ class AccessibilityTest {
 
     private companion object {
         /** WCAG 2.2, "contrast ratio". */
-        fun contrast(one: Int, other: Int): Double {
+        fun contrast(
+            one: Int,
+            other: Int,
+        ): Double {
             val (first, second) = Color.luminance(one) + 0.05 to Color.luminance(other) + 0.05
             return max(first, second) / min(first, second)
         }

@@ -15,7 +15,9 @@ import org.robolectric.shadows.ShadowPausedLooper
 import java.util.concurrent.TimeUnit
 
 /** A person with the app in hand: types, clicks, and waits for what the screen shows. Closing it ends the app. */
-class Phone(intent: Intent) : AutoCloseable {
+class Phone(
+    intent: Intent,
+) : AutoCloseable {
     private val controller: ActivityController<VerifyActivity> =
         Robolectric.buildActivity(VerifyActivity::class.java, intent).setup()
     private val looper = shadowOf(Looper.getMainLooper()) as ShadowPausedLooper
@@ -25,7 +27,11 @@ class Phone(intent: Intent) : AutoCloseable {
 
     /** All that can be seen. */
     val views: List<View>
-        get() = activity.window.decorView.descendants().filter { it.isShown }.toList()
+        get() =
+            activity.window.decorView
+                .descendants()
+                .filter { it.isShown }
+                .toList()
 
     /** Every text that can be seen. */
     val texts: String
@@ -40,7 +46,10 @@ class Phone(intent: Intent) : AutoCloseable {
 
     fun text(id: Int): String = view<TextView>(id).text.toString()
 
-    fun type(id: Int, text: String) = view<EditText>(id).setText(text)
+    fun type(
+        id: Int,
+        text: String,
+    ) = view<EditText>(id).setText(text)
 
     /** As a finger would: only what can be seen and is enabled. */
     fun click(id: Int) {
@@ -71,7 +80,10 @@ class Phone(intent: Intent) : AutoCloseable {
     }
 
     /** Runs the main thread's messages as they come, until the condition holds. */
-    fun await(what: String, condition: () -> Boolean) {
+    fun await(
+        what: String,
+        condition: () -> Boolean,
+    ) {
         val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(HANG_S)
         looper.idle()
         while (!condition()) {

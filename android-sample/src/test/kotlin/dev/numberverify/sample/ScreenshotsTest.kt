@@ -32,39 +32,43 @@ class ScreenshotsTest {
     fun start() = inBothModes { simulator.intent().shown("start-$it") {} }
 
     @Test
-    fun running() = inBothModes { mode ->
-        simulator.gate("operator-b.simulator.test").use { gate ->
-            gate.on(simulator.intent()).shown("running-$mode") { phone ->
-                phone.verify("+14155550100")
-                phone.await("the operator") { gate.connections > 0 && phone.hops == 1 }
+    fun running() =
+        inBothModes { mode ->
+            simulator.gate("operator-b.simulator.test").use { gate ->
+                gate.on(simulator.intent()).shown("running-$mode") { phone ->
+                    phone.verify("+14155550100")
+                    phone.await("the operator") { gate.connections > 0 && phone.hops == 1 }
+                }
             }
         }
-    }
 
     @Test
-    fun verified() = inBothModes { mode ->
-        simulator.intent().shown("verified-$mode") { phone ->
-            phone.verify("+14155550100")
-            phone.awaitCard(R.string.verified)
+    fun verified() =
+        inBothModes { mode ->
+            simulator.intent().shown("verified-$mode") { phone ->
+                phone.verify("+14155550100")
+                phone.awaitCard(R.string.verified)
+            }
         }
-    }
 
     @Test
-    fun `not verified`() = inBothModes { mode ->
-        simulator.intent().shown("not-verified-$mode") { phone ->
-            phone.verify("+14155550199")
-            phone.awaitCard(R.string.not_verified)
+    fun `not verified`() =
+        inBothModes { mode ->
+            simulator.intent().shown("not-verified-$mode") { phone ->
+                phone.verify("+14155550199")
+                phone.awaitCard(R.string.not_verified)
+            }
         }
-    }
 
     @Test
-    fun error() = inBothModes { mode ->
-        Cellular.setMobileData(false)
-        simulator.intent().putExtra(Development.ANY_NETWORK, false).shown("error-$mode") { phone ->
-            phone.verify("+14155550100")
-            phone.awaitCard(R.string.mobile_data_needed)
+    fun error() =
+        inBothModes { mode ->
+            Cellular.setMobileData(false)
+            simulator.intent().putExtra(Development.ANY_NETWORK, false).shown("error-$mode") { phone ->
+                phone.verify("+14155550100")
+                phone.awaitCard(R.string.mobile_data_needed)
+            }
         }
-    }
 
     private fun inBothModes(scene: (String) -> Unit) =
         mapOf("light" to "+notnight", "dark" to "+night").forEach { (mode, qualifier) ->
@@ -72,14 +76,17 @@ class ScreenshotsTest {
             scene(mode)
         }
 
-    private fun Intent.shown(name: String, scene: (Phone) -> Unit) =
-        Phone(this).use { phone ->
-            phone.view<View>(R.id.screen).dispatchApplyWindowInsets(BARS)
-            scene(phone)
-            phone.settle()
-            phone.views.forEach { it.hideScrollBars() }
-            phone.activity.window.decorView.save(name)
-        }
+    private fun Intent.shown(
+        name: String,
+        scene: (Phone) -> Unit,
+    ) = Phone(this).use { phone ->
+        phone.view<View>(R.id.screen).dispatchApplyWindowInsets(BARS)
+        scene(phone)
+        phone.settle()
+        phone.views.forEach { it.hideScrollBars() }
+        phone.activity.window.decorView
+            .save(name)
+    }
 
     /** On a phone they fade away by themselves. */
     private fun View.hideScrollBars() {
@@ -101,10 +108,11 @@ class ScreenshotsTest {
         val pixels = IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }
         val image = BufferedImage(width, height, BufferedImage.TYPE_INT_RGB).also { it.setRGB(0, 0, width, height, pixels, 0, width) }
         val writer = ImageIO.getImageWritersByFormatName("png").next()
-        val smallest = writer.defaultWriteParam.apply {
-            compressionMode = ImageWriteParam.MODE_EXPLICIT
-            compressionQuality = 0f
-        }
+        val smallest =
+            writer.defaultWriteParam.apply {
+                compressionMode = ImageWriteParam.MODE_EXPLICIT
+                compressionQuality = 0f
+            }
         ImageIO.createImageOutputStream(file).use { stream ->
             writer.output = stream
             writer.write(null, IIOImage(image, null, null), smallest)

@@ -11,7 +11,9 @@ import java.util.concurrent.CountDownLatch
 import kotlin.concurrent.thread
 
 /** The simulator program, with operators, an auth server and a backend on loopback. Closing it ends it. */
-class Simulator(vararg arguments: String) : AutoCloseable {
+class Simulator(
+    vararg arguments: String,
+) : AutoCloseable {
     private val root = File.createTempFile("number-verify", ".pem").apply { deleteOnExit() }
     private val process =
         ProcessBuilder(System.getProperty("simulator"), "--root-ca-out", root.path, *arguments)
@@ -45,7 +47,10 @@ class Simulator(vararg arguments: String) : AutoCloseable {
 }
 
 /** A relay in front of a host of the simulator, on an address of its own. */
-class Gate(private val host: String, private val port: Int) : AutoCloseable {
+class Gate(
+    private val host: String,
+    private val port: Int,
+) : AutoCloseable {
     private val opened = CountDownLatch(1)
     private val server = ServerSocket(port, 50, InetAddress.getByName(ADDRESS))
     private val sockets = CopyOnWriteArrayList<Socket>()
@@ -84,7 +89,10 @@ class Gate(private val host: String, private val port: Int) : AutoCloseable {
     }
 
     /** Until either side ends. */
-    private fun pump(from: Socket, to: Socket) {
+    private fun pump(
+        from: Socket,
+        to: Socket,
+    ) {
         runCatching { from.getInputStream().copyTo(to.getOutputStream()) }
         from.close()
         to.close()

@@ -49,15 +49,31 @@ class UiStateTest {
         assertNull(running(began(Step.START, 0)).card)
         assertEquals(R.string.verified, UiState.Verdict(verified = true, Steps(), "").card?.title)
         assertEquals(R.string.not_verified, UiState.Verdict(verified = false, Steps(), "").card?.title)
-        assertEquals(R.string.cancelled, UiState.Running().cancelled().card?.title)
+        assertEquals(
+            R.string.cancelled,
+            UiState
+                .Running()
+                .cancelled()
+                .card
+                ?.title,
+        )
     }
 
     private fun running(vararg progress: Progress) =
         progress.fold(UiState.Running()) { state, next -> state.after(next) as UiState.Running }
 
-    private fun began(step: Step, atMs: Long) = Progress.StepBegan(step, atMs)
+    private fun began(
+        step: Step,
+        atMs: Long,
+    ) = Progress.StepBegan(step, atMs)
 
-    private fun ended(step: Step, atMs: Long) = Progress.StepEnded(step, atMs)
+    private fun ended(
+        step: Step,
+        atMs: Long,
+    ) = Progress.StepEnded(step, atMs)
 
-    private fun problem(fallback: Fallback, step: Step?) = Problem(fallback, cause = "why", step)
+    private fun problem(
+        fallback: Fallback,
+        step: Step?,
+    ) = Problem(fallback, cause = "why", step)
 }

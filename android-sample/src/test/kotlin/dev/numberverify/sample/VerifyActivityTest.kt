@@ -134,8 +134,9 @@ class VerifyActivityTest {
     @Config(sdk = [24, 35])
     fun `a verification goes on while the phone is rotated`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
-            Phone(gate.on(simulator.intent())).use { phone ->
+            Phone(gate.on(simulator.intent("https://127.0.0.1:1/another"))).use { phone ->
                 val before = phone.activity
+                phone.type(R.id.backend, simulator.backend())
                 phone.verify(OWN)
                 phone.await("the operator") { phone.hops == 1 }
                 phone.rotate(Phone.LANDSCAPE)
@@ -160,7 +161,10 @@ class VerifyActivityTest {
         phone.await("its end") { Cellular.requests == 0 }
     }
 
-    private fun dialogIsAbout(phone: Phone, text: Int): Boolean {
+    private fun dialogIsAbout(
+        phone: Phone,
+        text: Int,
+    ): Boolean {
         val dialog = ShadowDialog.getLatestDialog()
         return dialog.isShowing && dialog.findViewById<TextView>(android.R.id.message).text == phone.activity.getString(text)
     }
