@@ -6,26 +6,33 @@ package dev.numberverify
  * A later version may have further kinds: give a `when` an `else`.
  */
 public sealed interface Progress {
-    /** A step began. [Step.START] and [Step.ACQUIRE] run at the same time. [atMs]: milliseconds since the verification began. */
+    /** A step began. [Step.START] and [Step.ACQUIRE] run at the same time. */
     public data class StepBegan(
+        /** The step. */
         val step: Step,
+        /** Milliseconds since the verification began. */
         val atMs: Long,
     ) : Progress
 
-    /** A step ended well. [atMs]: milliseconds since the verification began. */
+    /** A step ended well. */
     public data class StepEnded(
+        /** The step. */
         val step: Step,
+        /** Milliseconds since the verification began. */
         val atMs: Long,
     ) : Progress
 
-    /** A host on the operator's side answered. [atMs]: milliseconds since the verification began. */
+    /** A host on the operator's side answered. */
     public data class HopAnswered(
+        /** The request, as in the trace. */
         val hop: Hop,
+        /** Milliseconds since the verification began. */
         val atMs: Long,
     ) : Progress
 
     /** The verdict; nothing follows. */
     public data class Done(
+        /** The verdict. */
         val verification: Verification,
     ) : Progress
 }

@@ -71,7 +71,10 @@ public class JavaVerifierTest {
     @Test
     public void cancellingTheFutureEndsTheFlow() {
         try (ScriptedServer silent = new ScriptedServer(null, path -> null);
-                NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort())) {
+                NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort(), null, config -> {
+                    config.getDevelopment().setAnyNetwork(true);
+                    return Unit.INSTANCE;
+                })) {
             CompletableFuture<Verification> future = verifier.verifyAsync(Simulator.NUMBER);
             network.awaitAcquire();
             assertTrue(future.cancel(true));
