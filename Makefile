@@ -8,13 +8,13 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-kotlin test-swift test-phone test-coverage test-backend-python size lint format bindings
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-backend-python size lint format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin swift phone backend-python
+	@scripts/test-all rust coverage kotlin android-sample swift phone backend-python
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -25,6 +25,10 @@ test-coverage: ## how much of the phones' rules the tests on Linux reach
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
 	cargo build $(RUST) --bins
 	@scripts/test-kotlin
+
+test-android-sample: bindings ## the sample app's real screen, with the real library, against the simulator
+	cargo build $(RUST) --bins
+	@scripts/test-android-sample
 
 test-swift: bindings ## the Swift bindings compile
 	@scripts/test-swift
@@ -52,3 +56,7 @@ format: ## rewrites the sources as lint wants them
 bindings: ## generates the Kotlin and Swift bindings into bindings/generated
 	cargo build $(RUST) --lib --bin uniffi-bindgen
 	@scripts/generate-bindings
+
+screenshots: bindings ## draws the pictures of the sample app into docs/screenshots
+	cargo build $(RUST) --bins
+	@scripts/test-android-sample docs/screenshots/android

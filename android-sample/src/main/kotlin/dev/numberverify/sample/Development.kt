@@ -1,0 +1,41 @@
+package dev.numberverify.sample
+
+import android.content.Context
+import android.content.Intent
+import android.content.pm.ApplicationInfo
+
+/**
+ * What only a debuggable build can do: verify over any network, and against a simulator with a root certificate and addresses of its own.
+ * A release build has none of it, whatever the intent says: another app may have sent that.
+ */
+class Development private constructor(
+    intent: Intent,
+) {
+    /** The backend to begin with. */
+    val backend: String? = intent.getStringExtra(BACKEND)
+
+    /** Whether the switch is on to begin with. */
+    val anyNetwork: Boolean = intent.getBooleanExtra(ANY_NETWORK, false)
+
+    /** A further root certificate, in PEM form. */
+    val rootCertificate: String? = intent.getStringExtra(ROOT_CERTIFICATE)
+
+    /** Fixed addresses, each `HOST:PORT:ADDRESS`. */
+    val resolve: List<String> = intent.getStringArrayExtra(RESOLVE).orEmpty().toList()
+
+    companion object {
+        const val BACKEND = "backend"
+        const val ANY_NETWORK = "any_network"
+        const val ROOT_CERTIFICATE = "root_certificate"
+        const val RESOLVE = "resolve"
+
+        /** `null` in a build that is not debuggable. */
+        fun of(
+            context: Context,
+            intent: Intent,
+        ): Development? {
+            val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
+            return if (isDebuggable) Development(intent) else null
+        }
+    }
+}

@@ -1,0 +1,43 @@
+package dev.numberverify.sample
+
+import android.app.Activity
+import android.content.ActivityNotFoundException
+import android.content.Intent
+import android.net.Uri
+import android.os.Build
+import android.provider.Settings
+
+/** Where the screen sends a person. */
+object Intents {
+    /** Opens the system's sheet to share a text. */
+    fun share(
+        activity: Activity,
+        text: String,
+    ) {
+        val send = Intent(Intent.ACTION_SEND).setType("text/plain").putExtra(Intent.EXTRA_TEXT, text)
+        activity.startActivity(Intent.createChooser(send, null))
+    }
+
+    /** Where mobile data is turned on: for this app under Data Saver, else for the phone. */
+    fun openNetworkSettings(
+        activity: Activity,
+        blockedInBackground: Boolean,
+    ) {
+        val settings =
+            when {
+                blockedInBackground ->
+                    Intent(
+                        Settings.ACTION_IGNORE_BACKGROUND_DATA_RESTRICTIONS_SETTINGS,
+                        Uri.fromParts("package", activity.packageName, null),
+                    )
+                Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q -> Intent(Settings.Panel.ACTION_INTERNET_CONNECTIVITY)
+                else -> Intent(Settings.ACTION_DATA_ROAMING_SETTINGS)
+            }
+        try {
+            activity.startActivity(settings)
+        } catch (_: ActivityNotFoundException) {
+            // Not every maker keeps these screens; this one is always there.
+            activity.startActivity(Intent(Settings.ACTION_SETTINGS))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+package dev.numberverify.sample
+
+import dev.numberverify.CellularCause
+import dev.numberverify.Fallback
+import dev.numberverify.Step
+import dev.numberverify.VerifyException
+
+/** An error as far as the screen needs it. */
+data class Problem(
+    val fallback: Fallback,
+    /** A sentence for developers; safe to show and to share. */
+    val cause: String,
+    /** The step that it ended. */
+    val step: Step? = null,
+    /** The trace as a table. */
+    val trace: String? = null,
+    val blockedInBackground: Boolean = false,
+) {
+    constructor(failure: VerifyException) : this(
+        fallback = failure.fallback,
+        cause = failure.message.orEmpty(),
+        step = failure.step,
+        trace = failure.trace?.toTable(),
+        blockedInBackground =
+            failure is VerifyException.CellularUnavailable && failure.reason == CellularCause.BLOCKED_IN_BACKGROUND,
+    )
+
+    /** For support and developers. */
+    val report: String get() = listOfNotNull(cause, trace).joinToString("\n\n")
+}
+
+private val VerifyException.step: Step?
+    get() =
+        when (this) {
+            is VerifyException.CellularUnavailable -> Step.ACQUIRE
+            is VerifyException.Backend -> step
+            is VerifyException.DeadlineExceeded -> step
+            is VerifyException.Authorization,
+            is VerifyException.DeniedByOperator,
+            is VerifyException.StateMismatch,
+            -> Step.AUTHORIZE
+            is VerifyException.InvalidPhoneNumber,
+            is VerifyException.InvalidConfig,
+            is VerifyException.Cancelled,
+            -> null
+        }

@@ -1,0 +1,76 @@
+package dev.numberverify.sample
+
+import dev.numberverify.Hop
+import dev.numberverify.Progress
+import dev.numberverify.Step
+
+/** The four steps of one verification and the hosts that answered, as the screen lists them. Immutable; knows no view. */
+data class Steps(
+    private val states: Map<Step, StepState> = emptyMap(),
+    val hops: List<HopRow> = emptyList(),
+    val totalMs: Long? = null,
+) {
+    operator fun get(step: Step): StepState = states[step] ?: StepState.Waiting
+
+    /** The step that began last among those that run. */
+    val current: Step?
+        get() = states.filterValues { it is StepState.Running }.maxByOrNull { it.key }?.key
+
+    fun after(progress: Progress): Steps =
+        when (progress) {
+            is Progress.StepBegan -> with(progress.step, StepState.Running(progress.atMs))
+            is Progress.StepEnded -> with(progress.step, StepState.Done(progress.atMs - began(progress.step, progress.atMs)))
+            is Progress.HopAnswered -> copy(hops = hops + HopRow(progress.hop))
+            is Progress.Done -> copy(totalMs = progress.verification.trace.totalMs)
+        }
+
+    /** The end of a verification without a verdict: the step to blame has failed, and what else ran was stopped with it. */
+    fun ended(failed: Step? = null): Steps {
+        val stopped = states.mapValues { (_, state) -> if (state is StepState.Running) StepState.Stopped else state }
+        return copy(states = if (failed == null) stopped else stopped + (failed to StepState.Failed))
+    }
+
+    private fun began(
+        step: Step,
+        otherwise: Long,
+    ): Long = (this[step] as? StepState.Running)?.sinceMs ?: otherwise
+
+    private fun with(
+        step: Step,
+        state: StepState,
+    ): Steps = copy(states = states + (step to state))
+}
+
+/** Times are in milliseconds: since the verification began, and how long the step took. */
+sealed interface StepState {
+    data object Waiting : StepState
+
+    data class Running(
+        val sinceMs: Long,
+    ) : StepState
+
+    data class Done(
+        val tookMs: Long,
+    ) : StepState
+
+    data object Failed : StepState
+
+    data object Stopped : StepState
+}
+
+/** One host that answered. Times are in milliseconds; [status] is `null` where no answer came. */
+data class HopRow(
+    val index: Int,
+    val host: String,
+    val isCleartext: Boolean,
+    val status: Int?,
+    val tookMs: Long,
+) {
+    constructor(hop: Hop) : this(
+        index = hop.index,
+        host = hop.host,
+        isCleartext = hop.scheme == "http",
+        status = hop.status,
+        tookMs = listOfNotNull(hop.dnsMs, hop.connectMs, hop.tlsMs, hop.firstByteMs).sum(),
+    )
+}

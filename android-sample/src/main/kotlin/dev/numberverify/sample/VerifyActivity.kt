@@ -1,0 +1,111 @@
+package dev.numberverify.sample
+
+import android.app.Activity
+import android.app.AlertDialog
+import android.os.Build
+import android.os.Bundle
+import android.view.View
+import android.view.WindowInsets
+import android.view.inputmethod.InputMethodManager
+import android.widget.ScrollView
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.launch
+
+/**
+ * The app's only screen. It owns no verification: those run in a [VerifySession], which the platform hands on when the screen is
+ * rotated (`onRetainNonConfigurationInstance`), and which ends with the screen. So nothing outlives what a person sees, and no static
+ * field is needed.
+ */
+class VerifyActivity : Activity() {
+    private lateinit var session: VerifySession
+    private lateinit var screen: VerifyScreen
+    private var showing: Job? = null
+    private val scope = MainScope()
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        val development = Development.of(this, intent)
+        session = lastNonConfigurationInstance as VerifySession? ?: VerifySession(this, development)
+        setContentView(R.layout.activity_verify)
+        val root = findViewById<ScrollView>(R.id.screen)
+        root.keepClearOfBars()
+        screen =
+            VerifyScreen(
+                root,
+                development,
+                onVerify = ::verify,
+                onCancel = session::cancel,
+                onShare = {
+                    session.state.value.trace
+                        ?.let { Intents.share(this, it) }
+                },
+                onAction = ::act,
+                onSettings = { session.prepare(screen.settings) },
+            )
+    }
+
+    override fun onStart() {
+        super.onStart()
+        showing =
+            scope.launch {
+                launch { session.state.collect(screen::show) }
+                launch { session.cellular.collect(screen::show) }
+            }
+    }
+
+    /** Not in onStart: after a rotation the fields have their text back only now. */
+    override fun onResume() {
+        super.onResume()
+        session.prepare(screen.settings)
+    }
+
+    override fun onStop() {
+        showing?.cancel()
+        super.onStop()
+    }
+
+    @Deprecated("Since there is ViewModel; this app has the platform alone.")
+    override fun onRetainNonConfigurationInstance(): Any = session
+
+    override fun onDestroy() {
+        scope.cancel()
+        if (!isChangingConfigurations) session.close()
+        super.onDestroy()
+    }
+
+    private fun verify() {
+        getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)
+        session.verify(screen.settings, screen.phoneNumber)
+    }
+
+    private fun act(action: OutcomeCard.Action) {
+        val failed = session.state.value as? UiState.Failed
+        when (action) {
+            OutcomeCard.Action.TRY_AGAIN -> verify()
+            OutcomeCard.Action.OPEN_NETWORK_SETTINGS ->
+                Intents.openNetworkSettings(this, failed?.problem?.blockedInBackground == true)
+            OutcomeCard.Action.SHARE_REPORT -> failed?.let { Intents.share(this, it.problem.report) }
+            OutcomeCard.Action.USE_SMS ->
+                AlertDialog
+                    .Builder(this)
+                    .setTitle(R.string.use_sms)
+                    .setMessage(R.string.use_sms_what)
+                    .setPositiveButton(android.R.string.ok, null)
+                    .show()
+        }
+    }
+
+    /** From Android 15 on the window lies under the system's bars. Before, the platform itself keeps clear of them. */
+    private fun View.keepClearOfBars() {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
+        setOnApplyWindowInsetsListener { view, insets ->
+            val types = WindowInsets.Type.systemBars() or WindowInsets.Type.displayCutout() or WindowInsets.Type.ime()
+            val bars = insets.getInsets(types)
+            view.setPadding(bars.left, bars.top, bars.right, bars.bottom)
+            WindowInsets.CONSUMED
+        }
+    }
+}

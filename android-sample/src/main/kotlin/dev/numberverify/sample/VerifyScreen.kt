@@ -1,0 +1,149 @@
+package dev.numberverify.sample
+
+import android.content.res.ColorStateList
+import android.graphics.Rect
+import android.view.View
+import android.widget.Button
+import android.widget.EditText
+import android.widget.ImageView
+import android.widget.ScrollView
+import android.widget.Switch
+import android.widget.TextView
+import dev.numberverify.CellularCause
+import dev.numberverify.CellularStatus
+
+/** The views of the screen: shows a [UiState], and hands clicks to [onVerify], [onCancel], [onShare], [onAction]. Decides nothing. */
+class VerifyScreen(
+    private val root: ScrollView,
+    development: Development?,
+    private val onVerify: () -> Unit,
+    onCancel: () -> Unit,
+    onShare: () -> Unit,
+    private val onAction: (OutcomeCard.Action) -> Unit,
+    onSettings: () -> Unit,
+) {
+    private val number = root.findViewById<EditText>(R.id.phone_number)
+    private val numberError = root.findViewById<View>(R.id.phone_number_error)
+    private val backend = root.findViewById<EditText>(R.id.backend)
+    private val anyNetwork = root.findViewById<Switch>(R.id.any_network)
+    private val verify = root.findViewById<Button>(R.id.verify)
+    private val cancel = root.findViewById<Button>(R.id.cancel)
+    private val cellular = root.findViewById<TextView>(R.id.cellular)
+    private val verdict = root.findViewById<View>(R.id.verdict)
+    private val progress = root.findViewById<TextView>(R.id.progress)
+    private val steps = StepList(root.findViewById(R.id.steps))
+    private val traceCard = root.findViewById<View>(R.id.trace_card)
+    private val trace = root.findViewById<TextView>(R.id.trace)
+    private var shown: UiState? = null
+
+    init {
+        development?.backend?.let(backend::setText)
+        anyNetwork.isChecked = development?.anyNetwork == true
+        root.findViewById<View>(R.id.development).visibility = if (development == null) View.GONE else View.VISIBLE
+        anyNetwork.setOnCheckedChangeListener { _, _ -> onSettings() }
+        verify.setOnClickListener { onVerify() }
+        cancel.setOnClickListener { onCancel() }
+        root.findViewById<View>(R.id.share).setOnClickListener { onShare() }
+        number.setOnEditorActionListener { _, _, _ -> onVerify().let { true } }
+    }
+
+    val phoneNumber: String get() = number.text.toString()
+
+    val settings: Settings
+        get() = Settings(backend.text.toString().trim(), anyNetwork.isChecked)
+
+    fun show(state: UiState) {
+        val isRunning = state is UiState.Running
+        listOf(number, backend, anyNetwork).forEach { it.isEnabled = !isRunning }
+        verify.visibility = if (isRunning) View.GONE else View.VISIBLE
+        cancel.visibility = if (isRunning) View.VISIBLE else View.GONE
+        numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE
+        steps.show(state.steps)
+        progress.text = state.steps.said()
+        showCard(state.card)
+        showTrace(state.trace)
+        if (shown is UiState.Running && state.card != null) scrollTo(verdict)
+        shown = state
+    }
+
+    fun show(status: CellularStatus?) {
+        cellular.visibility = if (status == null) View.INVISIBLE else View.VISIBLE
+        if (status != null) cellular.setText(if (anyNetwork.isChecked) R.string.cellular_any else status.said)
+    }
+
+    private fun Steps.said(): String? {
+        val running = current
+        return when {
+            running != null -> root.resources.getString(R.string.progress, root.resources.getString(running.title))
+            else -> totalMs?.let { root.resources.getString(R.string.milliseconds, it) }
+        }
+    }
+
+    private fun showCard(card: OutcomeCard?) {
+        verdict.visibility = if (card == null) View.GONE else View.VISIBLE
+        if (card == null) return
+        val background = root.context.getColor(card.tone.background)
+        val foreground = root.context.getColor(card.tone.foreground)
+        verdict.backgroundTintList = ColorStateList.valueOf(background)
+        root.findViewById<ImageView>(R.id.verdict_icon).apply {
+            setImageResource(card.icon)
+            imageTintList = ColorStateList.valueOf(foreground)
+        }
+        root.findViewById<TextView>(R.id.verdict_title).say(root.resources.getString(card.title), foreground)
+        root.findViewById<TextView>(R.id.verdict_text).say(root.resources.getString(card.text), foreground)
+        root.findViewById<TextView>(R.id.verdict_cause).say(card.cause, foreground)
+        root.findViewById<Button>(R.id.action).apply {
+            offer(card.action, background)
+            backgroundTintList = ColorStateList.valueOf(foreground)
+        }
+        root.findViewById<Button>(R.id.other_action).offer(card.otherAction, foreground)
+    }
+
+    private fun TextView.say(
+        words: String?,
+        color: Int,
+    ) {
+        text = words
+        setTextColor(color)
+        visibility = if (words == null) View.GONE else View.VISIBLE
+    }
+
+    private fun Button.offer(
+        action: OutcomeCard.Action?,
+        color: Int,
+    ) {
+        say(action?.let { resources.getString(it.label) }, color)
+        setOnClickListener { action?.let(onAction) }
+    }
+
+    private fun showTrace(table: String?) {
+        traceCard.visibility = if (table == null) View.GONE else View.VISIBLE
+        trace.text = table
+    }
+
+    /** To the top of the screen. Where the card was not there before, its place is known after the next layout. */
+    private fun scrollTo(card: View) {
+        card.post {
+            val place = Rect(0, 0, card.width, card.height)
+            root.offsetDescendantRectToMyCoords(card, place)
+            root.smoothScrollTo(0, place.top - root.paddingTop - root.resources.getDimensionPixelSize(R.dimen.gutter))
+        }
+    }
+}
+
+private val CellularStatus.said: Int
+    get() =
+        when (this) {
+            CellularStatus.Ready -> R.string.cellular_ready
+            CellularStatus.WifiActive -> R.string.cellular_beside_wifi
+            is CellularStatus.Unavailable ->
+                when (reason) {
+                    CellularCause.DATA_OFF -> R.string.cellular_data_off
+                    CellularCause.BLOCKED_IN_BACKGROUND -> R.string.cellular_blocked
+                    CellularCause.AIRPLANE -> R.string.cellular_airplane
+                    CellularCause.NO_SIM -> R.string.cellular_no_sim
+                    CellularCause.VPN -> R.string.cellular_vpn
+                    CellularCause.PERMISSION -> R.string.cellular_permission
+                    else -> R.string.cellular_unavailable
+                }
+        }

@@ -1,0 +1,89 @@
+package dev.numberverify.sample
+
+import android.content.Context
+import dev.numberverify.CellularStatus
+import dev.numberverify.NumberVerifier
+import dev.numberverify.VerifyException
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+
+/**
+ * Runs verifications for the screen and outlives its rotation: the activity that comes back gets the same one, and shows what it has
+ * reached. All functions are for the main thread; none blocks it.
+ */
+class VerifySession(
+    context: Context,
+    development: Development?,
+) {
+    private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Main.immediate)
+    private val verifiers = Verifiers(context, development)
+    private val states = MutableStateFlow<UiState>(UiState.Ready())
+    private val cellularStates = MutableStateFlow<CellularStatus?>(null)
+    private var preparing: Job? = null
+    private var verifying: Job? = null
+
+    val state: StateFlow<UiState> = states.asStateFlow()
+
+    /** What [NumberVerifier.check] has told; `null` before. */
+    val cellular: StateFlow<CellularStatus?> = cellularStates.asStateFlow()
+
+    /** The screen is there: tells the state of cellular, and brings it up for a verification that will follow. */
+    fun prepare(settings: Settings) {
+        if (states.value is UiState.Running) return
+        preparing?.cancel()
+        preparing =
+            scope.launch {
+                cellularStates.value = null
+                try {
+                    val verifier = verifiers.with(settings)
+                    cellularStates.value = verifier.check()
+                    verifier.prepare()
+                } catch (failure: VerifyException.CellularUnavailable) {
+                    cellularStates.value = CellularStatus.Unavailable(failure.reason)
+                } catch (_: VerifyException) {
+                    // A person may still be typing the backend's URL. The verification itself says what is wrong.
+                }
+            }
+    }
+
+    fun verify(
+        settings: Settings,
+        phoneNumber: String,
+    ) {
+        if (states.value is UiState.Running) return
+        states.value = UiState.Running()
+        verifying =
+            scope.launch {
+                try {
+                    verifiers.with(settings).verifying(phoneNumber).collect { progress -> whileRunning { it.after(progress) } }
+                } catch (_: VerifyException.InvalidPhoneNumber) {
+                    whileRunning { UiState.Ready(numberIsInvalid = true) }
+                } catch (failure: VerifyException) {
+                    whileRunning { it.failed(Problem(failure)) }
+                }
+            }
+    }
+
+    fun cancel() {
+        verifying?.cancel()
+        whileRunning { it.cancelled() }
+    }
+
+    /** The screen is gone for good. */
+    fun close() {
+        scope.cancel()
+        verifiers.close()
+    }
+
+    /** What comes late, after Cancel, changes nothing. */
+    private fun whileRunning(next: (UiState.Running) -> UiState) =
+        states.update { state -> if (state is UiState.Running) next(state) else state }
+}

@@ -1,0 +1,79 @@
+package dev.numberverify.sample
+
+import dev.numberverify.Fallback
+import dev.numberverify.Progress
+import dev.numberverify.Step
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** How the screen's state changes, without a screen. */
+class UiStateTest {
+    @Test
+    fun `two steps run at the same time, and each has its own time`() {
+        val state = running(began(Step.START, 0), began(Step.ACQUIRE, 2), ended(Step.ACQUIRE, 9))
+        assertEquals(StepState.Running(0), state.steps[Step.START])
+        assertEquals(StepState.Done(7), state.steps[Step.ACQUIRE])
+        assertEquals(StepState.Waiting, state.steps[Step.COMPLETE])
+        assertEquals(Step.START, state.steps.current)
+    }
+
+    @Test
+    fun `an error marks the step to blame, and stops the other one`() {
+        val failed = running(began(Step.START, 0), began(Step.ACQUIRE, 0)).failed(problem(Fallback.RETRY_LATER, Step.START))
+        assertEquals(StepState.Failed, failed.steps[Step.START])
+        assertEquals(StepState.Stopped, failed.steps[Step.ACQUIRE])
+        assertNull(failed.steps.current)
+    }
+
+    @Test
+    fun `cancelling stops what runs and keeps what is done`() {
+        val cancelled = running(began(Step.START, 0), ended(Step.START, 5), began(Step.AUTHORIZE, 5)).cancelled()
+        assertEquals(StepState.Done(5), cancelled.steps[Step.START])
+        assertEquals(StepState.Stopped, cancelled.steps[Step.AUTHORIZE])
+    }
+
+    @Test
+    fun `each fallback has its own words and its own button`() {
+        val cards = Fallback.entries.map { UiState.Running().failed(problem(it, step = null)).card!! }
+        assertEquals(4, cards.map { it.title }.distinct().size)
+        assertEquals(4, cards.map { it.text }.distinct().size)
+        assertEquals(4, cards.map { it.action }.distinct().size)
+        assertTrue(cards.all { it.cause == "why" })
+    }
+
+    @Test
+    fun `there is a card at the end only`() {
+        assertNull(UiState.Ready().card)
+        assertNull(running(began(Step.START, 0)).card)
+        assertEquals(R.string.verified, UiState.Verdict(verified = true, Steps(), "").card?.title)
+        assertEquals(R.string.not_verified, UiState.Verdict(verified = false, Steps(), "").card?.title)
+        assertEquals(
+            R.string.cancelled,
+            UiState
+                .Running()
+                .cancelled()
+                .card
+                ?.title,
+        )
+    }
+
+    private fun running(vararg progress: Progress) =
+        progress.fold(UiState.Running()) { state, next -> state.after(next) as UiState.Running }
+
+    private fun began(
+        step: Step,
+        atMs: Long,
+    ) = Progress.StepBegan(step, atMs)
+
+    private fun ended(
+        step: Step,
+        atMs: Long,
+    ) = Progress.StepEnded(step, atMs)
+
+    private fun problem(
+        fallback: Fallback,
+        step: Step?,
+    ) = Problem(fallback, cause = "why", step)
+}
