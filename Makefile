@@ -8,16 +8,19 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-kotlin test-swift test-phone test-backend-python size lint format bindings
+.PHONY: help test test-rust test-kotlin test-swift test-phone test-coverage test-backend-python size lint format bindings
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust kotlin swift phone backend-python
+	@scripts/test-all rust coverage kotlin swift phone backend-python
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
+
+test-coverage: ## how much of the phones' rules the tests on Linux reach
+	@scripts/coverage
 
 test-kotlin: bindings ## the Kotlin bindings compile
 	@scripts/test-kotlin

@@ -7,20 +7,34 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Hosts and ports that are exempt: the fixed addresses of development.
-#[derive(Debug, Clone, Default)]
-pub struct AllowedHosts(HashSet<(String, u16)>);
+/// Hosts and ports that are exempt.
+#[derive(Debug, Clone)]
+pub enum AllowedHosts {
+    /// All: the app's own backend may be anywhere.
+    All,
+    /// These: the fixed addresses of development.
+    These(HashSet<(String, u16)>),
+}
 
 impl AllowedHosts {
     /// Hosts without brackets.
-    pub fn new(hosts: impl IntoIterator<Item = (String, u16)>) -> Self {
-        Self(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
+    pub fn these(hosts: impl IntoIterator<Item = (String, u16)>) -> Self {
+        Self::These(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
     }
 
     /// Whether this host and port is exempt.
     #[must_use]
     pub fn contains(&self, host: &str, port: u16) -> bool {
-        self.0.contains(&(host.to_ascii_lowercase(), port))
+        match self {
+            Self::All => true,
+            Self::These(hosts) => hosts.contains(&(host.to_ascii_lowercase(), port)),
+        }
+    }
+}
+
+impl Default for AllowedHosts {
+    fn default() -> Self {
+        Self::these([])
     }
 }
 
@@ -122,7 +136,7 @@ mod tests {
 
     #[test]
     fn exemptions_are_for_one_host_and_port() {
-        let allowed = AllowedHosts::new([("Op.test".to_owned(), 443)]);
+        let allowed = AllowedHosts::these([("Op.test".to_owned(), 443)]);
         assert!(allowed.contains("OP.test", 443));
         assert!(!allowed.contains("op.test", 80));
         assert!(!allowed.contains("a.op.test", 443));

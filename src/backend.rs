@@ -3,10 +3,9 @@
 //! Apps with an API client of their own implement [`Backend`]; [`http::HttpBackend`] is the built-in one.
 
 pub mod http;
-mod trust;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use ::http::HeaderValue;
@@ -16,8 +15,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::json::JsonObject;
+use crate::default_network::DefaultNetwork;
 use crate::error::{BackendCause, Fallback, Step, VerifyError};
 use crate::secret::Redactor;
+use crate::transport::Transport;
 
 /// Calls the app's backend. It runs on the default network, not on the cellular one.
 #[uniffi::export(foreign)]
@@ -79,7 +80,11 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
     pub(crate) cookies: CookieJar,
     pub(crate) redactor: Redactor,
+    pub(crate) connections: Arc<Connections>,
 }
+
+/// The built-in client's connections, a flow's own: they end with it, and no later flow meets one whose network is gone.
+pub(crate) type Connections = OnceLock<Transport<DefaultNetwork>>;
 
 #[uniffi::export]
 impl StartRequest {

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
 use crate::backend::{
-    AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after_s, verdict,
+    AuthorizationStart, Backend, BackendError, Call, CompletionRequest, Connections, StartRequest, retry_after_s,
+    verdict,
 };
 use crate::cellular::{Lease, SharedNetwork};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
@@ -76,6 +77,7 @@ struct Flow<'a, N: Network> {
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
+    backend_connections: Arc<Connections>,
 }
 
 impl<'a, N: Network> Flow<'a, N> {
@@ -83,7 +85,8 @@ impl<'a, N: Network> Flow<'a, N> {
         let redactor = Redactor::new();
         redactor.add_number(number.expose_secret());
         let correlator = record.trace().correlator;
-        Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
+        let (cookies, backend_connections) = (CookieJar::new(), Arc::default());
+        Self { verifier, record, deadline, correlator, cookies, redactor, backend_connections }
     }
 
     async fn run(&self, number: SecretString, alive: impl Send + 'static) -> Result<Verdict, VerifyError> {
@@ -199,6 +202,7 @@ impl<'a, N: Network> Flow<'a, N> {
             deadline: self.deadline,
             cookies: self.cookies.clone(),
             redactor: self.redactor.clone(),
+            connections: self.backend_connections.clone(),
         }
     }
 

@@ -16,8 +16,9 @@
 //! | `config.rs`, `error.rs`, `progress.rs`, `trace.rs` | the rest of the public surface |
 //! | `backend.rs`, `backend/` | the app's backend |
 //! | `authorization/` | the redirects as a state machine without I/O |
-//! | `transport/` | one GET over a given network |
+//! | `transport/` | one request over a given network |
 //! | `cellular/` | bringing the network up and binding sockets to it |
+//! | `default_network.rs` | the network that the backend is reached over |
 //! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
 //! What was done where:
@@ -40,6 +41,7 @@ mod authorization;
 mod backend;
 mod cellular;
 mod config;
+mod default_network;
 mod error;
 mod flow;
 mod logging;
@@ -77,7 +79,6 @@ pub mod internals {
     pub use crate::authorization::{
         Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
     };
-    pub use crate::backend::http::HttpBackend;
     pub use crate::cellular::{Lease, SharedNetwork};
     pub use crate::flow::{Verdict, Verifier};
     pub use crate::recorder::Recorder;

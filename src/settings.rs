@@ -81,7 +81,7 @@ impl Settings {
     }
 
     pub fn allowed_hosts(&self) -> AllowedHosts {
-        AllowedHosts::new(self.overrides.keys().cloned())
+        AllowedHosts::these(self.overrides.keys().cloned())
     }
 }
 

@@ -29,6 +29,8 @@ use crate::trust::ServerTrust;
 const PREPARED_FOR: Duration = Duration::from_secs(30);
 /// `check()` asks the platform's own state, which it has at hand.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
+/// Of an operator's answer.
+const BODY_LIMIT: usize = 64 * 1024;
 
 /// Verifies phone numbers. Keep one for the app: flows at the same time share its network.
 #[derive(uniffi::Object)]
@@ -156,9 +158,9 @@ impl NumberVerifier {
             Tls::new(&settings.root_certificates, server_trust).map_err(|NoRoots| invalid("root_certificates"))?;
         let backend: Arc<dyn Backend> = match backend {
             Some(backend) => Arc::new(Limited { backend, limit: settings.backend }),
-            None => Arc::new(HttpBackend::new(&settings, &tls).map_err(|_| invalid("backend_url"))?),
+            None => Arc::new(HttpBackend::new(&settings, &tls)),
         };
-        let limits = Limits { connect: settings.connect, answer: settings.answer };
+        let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY_LIMIT };
         let acquire_limit = settings.acquire;
         let for_binding = settings.clone();
         let open = move |binding: &NetworkBinding| {

@@ -33,7 +33,7 @@ fn given(auth_url: &str, delivery: Delivery) -> Given {
         delivery,
         cleartext: true,
         redirect_limit: 15,
-        allowed_hosts: AllowedHosts::new([("127.0.0.1".to_owned(), 8443)]),
+        allowed_hosts: AllowedHosts::these([("127.0.0.1".to_owned(), 8443)]),
         configured_redirect_uri: None,
         backend_origin: Some(Url::parse("https://api.test").unwrap().origin()),
     };

@@ -51,7 +51,7 @@ mod tests {
             delivery: Delivery::Relay,
             cleartext,
             redirect_limit: 15,
-            allowed_hosts: AllowedHosts::new([("127.0.0.1".to_owned(), 8443), ("::1".to_owned(), 443)]),
+            allowed_hosts: AllowedHosts::these([("127.0.0.1".to_owned(), 8443), ("::1".to_owned(), 443)]),
             configured_redirect_uri: None,
             backend_origin: None,
         };

@@ -1,41 +1,40 @@
-//! The built-in client of the backend, on reqwest, over the default network.
+//! The built-in client of the backend, over the default network.
 //!
 //! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on.
 
-use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{self, HeaderMap};
-use reqwest::{Client, Response, redirect, retry};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::rustls;
 use url::Url;
 
-use super::trust::ConfirmTrust;
 use super::{
     AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after, retry_after_s,
 };
+use crate::address::AllowedHosts;
 use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
-use crate::settings::Settings;
+use crate::default_network::DefaultNetwork;
+use crate::settings::{Overrides, Settings};
 use crate::transport::tls::Tls;
+use crate::transport::{Limits, Timings, Transport, TransportError};
 
 /// More than a verdict ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;
-/// A flow's two calls share a connection; a later flow may be on another network, where an old one hangs.
-const IDLE: Duration = Duration::from_secs(20);
 /// Many phones are told the same `Retry-After`; they must not all come back at once.
 const JITTER_MS: u64 = 250;
 
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
-    client: Client,
+    tls: Tls,
+    overrides: Overrides,
     start_url: Url,
     complete_url: Url,
+    /// Of both calls.
     headers: HeaderMap,
     names: FieldNames,
     limit: Duration,
@@ -47,47 +46,44 @@ struct Answer {
     body: Vec<u8>,
 }
 
+struct Failed {
+    error: TransportError,
+    /// Whether the server may have seen the request.
+    sent: bool,
+}
+
 impl HttpBackend {
-    /// Nothing is sent yet. Fails only where TLS cannot be set up.
-    pub fn new(settings: &Settings, tls: &Tls) -> reqwest::Result<Self> {
-        let mut client = Client::builder()
-            .tls_backend_preconfigured(tls.config())
-            .connector_layer(ConfirmTrust { tls: tls.clone(), https: settings.start_url.scheme() == "https" })
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .pool_idle_timeout(IDLE)
-            .user_agent(settings.user_agent.clone());
-        let (host, port) = (settings.start_url.host_str(), settings.start_url.port_or_known_default());
-        if let (Some(host), Some(port)) = (host, port)
-            && let Some(addresses) = settings.overrides.get(&(host.to_owned(), port))
-        {
-            let addresses: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-            client = client.resolve_to_addrs(host, &addresses);
-        }
-        Ok(Self {
-            client: client.build()?,
+    /// Nothing is sent yet.
+    pub fn new(settings: &Settings, tls: &Tls) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
+        headers.insert(header::USER_AGENT, settings.user_agent.clone());
+        headers.extend(settings.headers.clone());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self {
+            tls: tls.clone(),
+            overrides: settings.overrides.clone(),
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),
-            headers: settings.headers.clone(),
+            headers,
             names: settings.field_names.clone(),
             limit: settings.backend,
-        })
+        }
     }
 
     async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<Answer, BackendError> {
-        let body = Value::Object(body).to_string();
+        let body = Bytes::from(Value::Object(body).to_string());
         let mut may_reconnect = true;
         let mut may_wait = true;
         loop {
             let attempt = timeout(self.limit, self.attempt(url, body.clone(), call)).await;
             let answer = match attempt.map_err(|_| BackendError::Timeout)? {
                 Ok(answer) => answer,
-                Err(error) if may_reconnect && is_connect_failure(&error) => {
+                Err(failed) if may_reconnect && failed.is_connect_failure() => {
                     may_reconnect = false;
                     continue;
                 }
-                Err(error) => return Err(narrow(&error)),
+                Err(failed) => return Err(failed.error.into()),
             };
             if !(may_wait && matches!(answer.status, 429 | 503)) {
                 return Ok(answer);
@@ -101,22 +97,67 @@ impl HttpBackend {
         }
     }
 
-    async fn attempt(&self, url: &Url, body: String, call: &Call) -> reqwest::Result<Answer> {
-        let mut request = self
-            .client
-            .post(url.clone())
-            .header(header::ACCEPT, "application/json, application/problem+json")
-            .headers(self.headers.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", &call.idempotency_key)
-            .header("x-correlator", &call.correlator);
-        if let Some(cookie) = call.cookies.header(url) {
-            request = request.header(header::COOKIE, cookie.expose_secret());
-        }
-        let response = request.body(body).send().await?;
+    async fn attempt(&self, url: &Url, body: Bytes, call: &Call) -> Result<Answer, Failed> {
+        let transport = call.connections.get_or_init(|| self.connections());
+        let mut timings = Timings::default();
+        let response = transport.post(url, self.call_headers(url, call), body, &mut timings).await;
+        let sent = timings.first_byte.is_some();
+        let response = response.map_err(|error| Failed { error, sent })?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         call.cookies.store(url, headers.get_all(header::SET_COOKIE).iter(), &call.redactor);
-        Ok(Answer { status, headers, body: read(response).await? })
+        let body = match transport.read(response).await {
+            // What is left of it does not parse; its status counts.
+            Err(TransportError::TooLarge) => Vec::new(),
+            body => body.map_err(|error| Failed { error, sent })?,
+        };
+        Ok(Answer { status, headers, body })
+    }
+
+    /// The call's own limit is the only one.
+    fn connections(&self) -> Transport<DefaultNetwork> {
+        let limits = Limits { connect: self.limit, answer: self.limit, body: BODY_LIMIT };
+        Transport::new(DefaultNetwork::new(self.overrides.clone()), &self.tls, limits, AllowedHosts::All)
+    }
+
+    fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        let cookie = call.cookies.header(url);
+        let own = [
+            (HeaderName::from_static("idempotency-key"), Some(call.idempotency_key.as_str())),
+            (HeaderName::from_static("x-correlator"), Some(call.correlator.as_str())),
+            (header::COOKIE, cookie.as_ref().map(ExposeSecret::expose_secret)),
+        ];
+        for (name, value) in own {
+            if let Some(Ok(mut value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+}
+
+impl Failed {
+    /// Names included; a certificate that is refused now is refused again.
+    fn is_connect_failure(&self) -> bool {
+        !self.sent && matches!(self.error, TransportError::Dns | TransportError::Connect | TransportError::Closed)
+    }
+}
+
+impl From<TransportError> for BackendError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Tls { .. } => Self::Tls,
+            TransportError::Timeout => Self::Timeout,
+            TransportError::MalformedResponse | TransportError::TooLarge => Self::MalformedAnswer { status: None },
+            TransportError::Dns
+            | TransportError::Connect
+            | TransportError::Closed
+            | TransportError::BadUrl
+            | TransportError::ForbiddenAddress
+            | TransportError::NoNameServer
+            | TransportError::Unavailable(_) => Self::Unreachable,
+        }
     }
 }
 
@@ -187,47 +228,4 @@ fn refusal(answer: &Answer) -> BackendError {
 fn with_jitter(wait: Duration) -> Duration {
     let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
     wait.saturating_add(Duration::from_millis(random % JITTER_MS))
-}
-
-/// Beyond the limit the rest is left: what was read does not parse then.
-async fn read(mut response: Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > BODY_LIMIT {
-            body.clear();
-            break;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn narrow(error: &reqwest::Error) -> BackendError {
-    if is_tls(error) {
-        BackendError::Tls
-    } else if error.is_timeout() {
-        BackendError::Timeout
-    } else {
-        BackendError::Unreachable
-    }
-}
-
-/// reqwest counts names and TLS as connecting too; a certificate that is refused now is refused again.
-fn is_connect_failure(error: &reqwest::Error) -> bool {
-    error.is_connect() && !is_tls(error)
-}
-
-/// The TLS error is wrapped in I/O errors, which hide it from `source()`.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
 }

@@ -15,7 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::spawn_blocking;
 
 use super::lookups::Answer;
-use super::{NetworkBinding, android_rules as rules, unbound};
+use super::{NetworkBinding, android_rules as rules};
+use crate::default_network;
 use crate::error::CellularCause;
 use crate::transport::{Family, NetworkError};
 
@@ -49,14 +50,14 @@ impl Binding {
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(handle) = self.0 else { return unbound::resolve(host, family).await };
+        let Some(handle) = self.0 else { return Ok(family.of(&default_network::look_up(host).await?)) };
         let host = CString::new(host).map_err(|_| NetworkError::Failed)?;
         let lookup = spawn_blocking(move || rules::resolve(|| can_bind(handle), || look_up(handle, &host, family)));
         lookup.await.unwrap_or(Err(NetworkError::Failed))
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(handle) = self.0 else { return unbound::connect(address).await };
+        let Some(handle) = self.0 else { return default_network::connect(address).await };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         bind(handle, socket.as_fd()).map_err(|_| NetworkError::Failed)?;
         socket.set_nonblocking(true)?;

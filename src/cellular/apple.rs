@@ -17,9 +17,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::NetworkBinding;
 use super::apple_rules::{self as rules, Replies};
 use super::lookups::Answer;
-use super::{NetworkBinding, unbound};
+use crate::default_network;
 use crate::error::CellularCause;
 use crate::transport::{Family, NetworkError};
 
@@ -73,7 +74,7 @@ impl Binding {
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(interface) = self.0 else { return unbound::resolve(host, family).await };
+        let Some(interface) = self.0 else { return Ok(family.of(&default_network::look_up(host).await?)) };
         if rules::is_local(host) {
             return Err(NetworkError::Failed);
         }
@@ -85,7 +86,7 @@ impl Binding {
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(interface) = self.0 else { return unbound::connect(address).await };
+        let Some(interface) = self.0 else { return default_network::connect(address).await };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let bound = match address {
             SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(interface)),

@@ -88,7 +88,7 @@ mod tests {
             }
             .boxed()
         };
-        drop(lookups.join("op.test", Family::V4, begin));
+        assert!(lookups.join("op.test", Family::V4, begin).now_or_never().is_none());
         assert!(dropped.await.is_err());
     }
 }

@@ -11,8 +11,6 @@ mod shared;
 mod android_rules;
 #[cfg(any(target_vendor = "apple", test))]
 mod apple_rules;
-#[cfg(any(target_os = "android", target_vendor = "apple"))]
-mod unbound;
 
 #[cfg_attr(target_os = "android", path = "android.rs")]
 #[cfg_attr(target_vendor = "apple", path = "apple.rs")]
@@ -160,8 +158,7 @@ impl Network for BoundNetwork {
 
     async fn resolve(&self, host: &str, port: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
         if let Some(addresses) = self.overrides.get(&(host.to_owned(), port)) {
-            let of_family = |ip: &&IpAddr| ip.is_ipv6() == (family == Family::V6);
-            return Ok(addresses.iter().filter(of_family).copied().collect());
+            return Ok(family.of(addresses));
         }
         let begin = || {
             let (binding, host) = (self.binding.clone(), host.to_owned());

@@ -9,14 +9,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::Weak;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use futures_util::FutureExt;
 use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -25,12 +24,12 @@ use tokio::time::timeout;
 
 use super::meter::{Meter, Metered};
 use super::pool::{Origin, Pool};
-use super::{TransportError, tls};
+use super::{Limits, TransportError, tls};
 
-/// Of everything up to the end of the headers, and of a body, encoded and decoded.
-const LIMIT: usize = 64 * 1024;
+/// Of everything up to the end of the headers.
+const HEAD_LIMIT: usize = 64 * 1024;
 /// As many as fit the limit: the shortest one is `a:` with its line end. hyper's own limit is 100.
-const MAX_HEADERS: usize = LIMIT / 4;
+const MAX_HEADERS: usize = HEAD_LIMIT / 4;
 
 /// What HTTP runs over: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -38,7 +37,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// An open connection.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Empty<Bytes>>,
+    sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
     /// On the socket.
     socket: Meter,
@@ -50,7 +49,10 @@ pub(super) struct Connection {
 /// A request was not answered.
 pub(super) enum SendError {
     /// The connection ended before the first byte of an answer: if it was a kept one, the server may not have seen the request.
-    BeforeFirstByte,
+    BeforeFirstByte {
+        /// Whether any of the request went out.
+        sent: bool,
+    },
     Failed(TransportError),
 }
 
@@ -60,7 +62,7 @@ impl Connection {
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
-            .max_buf_size(2 * LIMIT)
+            .max_buf_size(2 * HEAD_LIMIT)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| TransportError::Closed)?;
@@ -81,10 +83,10 @@ impl Connection {
         self.ready().now_or_never() == Some(true)
     }
 
-    pub(super) async fn send(mut self, request: Request<Empty<Bytes>>) -> Result<Answer, SendError> {
-        let received_before = self.http.received();
+    pub(super) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+        let (received_before, sent_before) = (self.http.received(), self.http.sent());
         // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
-        self.http.limit(LIMIT as u64);
+        self.http.limit(HEAD_LIMIT as u64);
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -99,8 +101,8 @@ impl Connection {
                 Ok(Answer { head, body, connection: self })
             }
             Err(error) => Err(match (received, self.driver.explain(&error)) {
-                (0, TransportError::Closed) => SendError::BeforeFirstByte,
-                (received, _) if received >= LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
+                (0, TransportError::Closed) => SendError::BeforeFirstByte { sent: self.http.sent() > sent_before },
+                (received, _) if received >= HEAD_LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
                 (_, failure) => SendError::Failed(failure),
             }),
         }
@@ -113,7 +115,7 @@ impl Connection {
     }
 }
 
-type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
+type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Full<Bytes>>;
 
 /// What moves the bytes of a connection.
 struct Driver {
@@ -167,14 +169,14 @@ pub(super) struct Answer {
 /// An answer: its headers are there, its body can be read or left.
 pub struct Response {
     answer: Answer,
-    limit: Duration,
+    limits: Limits,
     origin: Origin,
     pool: Weak<Pool>,
 }
 
 impl Response {
-    pub(super) fn new(answer: Answer, limit: Duration, origin: Origin, pool: &Arc<Pool>) -> Self {
-        Self { answer, limit, origin, pool: Arc::downgrade(pool) }
+    pub(super) fn new(answer: Answer, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
+        Self { answer, limits, origin, pool: Arc::downgrade(pool) }
     }
 
     /// The status, 200 to 599.
@@ -189,25 +191,27 @@ impl Response {
         &self.answer.head.headers
     }
 
-    /// The whole body, decoded, at most 64 KiB. The connection is kept.
+    /// The whole body, decoded. The connection is kept.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
+        let Limits { answer: time, body: limit, .. } = self.limits;
         let mut body = Vec::new();
-        timeout(self.limit, self.answer.collect(&mut body)).await.map_err(|_| TransportError::Timeout)??;
-        let body = decode(self.headers(), body)?;
+        timeout(time, self.answer.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
+        let body = decode(self.headers(), body, limit)?;
         self.keep();
         Ok(body)
     }
 
     /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
-    /// beside the flow, up to 64 KiB.
+    /// beside the flow, up to the limit.
     pub fn leave(mut self) {
-        match self.answer.collect(&mut Vec::new()).now_or_never() {
+        let Limits { answer: time, body: limit, .. } = self.limits;
+        match self.answer.collect(&mut Vec::new(), limit).now_or_never() {
             Some(Ok(())) => self.keep(),
             Some(Err(_)) => {}
             None => {
                 let Some(pool) = self.pool.upgrade() else { return };
                 pool.beside(async move {
-                    if let Ok(Ok(())) = timeout(self.limit, self.answer.collect(&mut Vec::new())).await {
+                    if let Ok(Ok(())) = timeout(time, self.answer.collect(&mut Vec::new(), limit)).await {
                         self.keep();
                     }
                 });
@@ -225,11 +229,11 @@ impl Response {
 }
 
 impl Answer {
-    async fn collect(&mut self, into: &mut Vec<u8>) -> Result<(), TransportError> {
+    async fn collect(&mut self, into: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
         let Self { body, connection, .. } = self;
         while let Some(frame) = next_frame(body, connection).await {
             if let Ok(data) = frame.map_err(|error| connection.driver.explain(&error))?.into_data() {
-                if into.len() + data.len() > LIMIT {
+                if into.len() + data.len() > limit {
                     return Err(TransportError::TooLarge);
                 }
                 into.extend_from_slice(&data);
@@ -264,7 +268,7 @@ fn check(head: &Parts) -> Result<(), TransportError> {
 }
 
 /// Undoes gzip (RFC 9110, section 8.4), the only coding that was asked for.
-fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TransportError> {
     let mut gzipped = false;
     for value in headers.get_all(header::CONTENT_ENCODING) {
         match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
@@ -278,10 +282,10 @@ fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, TransportError>
     }
     let mut decoded = Vec::new();
     MultiGzDecoder::new(body.as_slice())
-        .take(LIMIT as u64 + 1)
+        .take(limit as u64 + 1)
         .read_to_end(&mut decoded)
         .map_err(|_| TransportError::MalformedResponse)?;
-    if decoded.len() > LIMIT { Err(TransportError::TooLarge) } else { Ok(decoded) }
+    if decoded.len() > limit { Err(TransportError::TooLarge) } else { Ok(decoded) }
 }
 
 fn narrow(error: &hyper::Error) -> TransportError {

@@ -1,4 +1,4 @@
-//! One GET over a given network: names, connections, TLS and HTTP/1.1, with connections kept per origin.
+//! One request over a given network: names, connections, TLS and HTTP/1.1, with connections kept per origin.
 //!
 //! The network is a parameter ([`Network`]), so that the same code runs over a bound socket in a phone and over an in-memory
 //! network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps or retries,
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::Empty;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::Full;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -62,6 +62,13 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    /// Those addresses that are of this family.
+    pub(crate) fn of(self, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        addresses.iter().filter(|ip| ip.is_ipv6() == (self == Self::V6)).copied().collect()
+    }
+}
+
 /// What a network says when it cannot look up or connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
@@ -74,13 +81,15 @@ pub enum NetworkError {
     NoNameServer,
 }
 
-/// How long one request may take.
+/// How long one request may take, and how much its answer may bring.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Name, TCP and TLS of a new connection.
     pub connect: Duration,
     /// From the request to the end of the headers, and from there to the end of a body that is read.
     pub answer: Duration,
+    /// Bytes of a body, as they come and decoded. More of one that is not read costs its connection.
+    pub body: usize,
 }
 
 /// Why a request failed. Without free text: it goes into errors and traces.
@@ -105,7 +114,7 @@ pub enum TransportError {
     BadUrl,
     /// The answer breaks the protocol.
     MalformedResponse,
-    /// Headers or body beyond 64 KiB.
+    /// Headers beyond 64 KiB, or a body beyond its limit.
     TooLarge,
     /// The network cannot be used any more.
     Unavailable(CellularCause),
@@ -162,10 +171,21 @@ impl<N: Network> Transport<N> {
 
     /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.
     pub async fn get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
-        self.try_get(url, headers, timings).await.map_err(|error| self.explain(error))
+        self.send(Method::GET, url, headers, Bytes::new(), timings).await
     }
 
-    /// The whole body of an answer, decoded, at most 64 KiB. The connection is kept.
+    /// Sends one POST, likewise. It is not sent again where the server may have seen it.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        self.send(Method::POST, url, headers, body, timings).await
+    }
+
+    /// The whole body of an answer, decoded. The connection is kept.
     pub async fn read(&self, response: Response) -> Result<Vec<u8>, TransportError> {
         response.read().await.map_err(|error| self.explain(error))
     }
@@ -175,26 +195,44 @@ impl<N: Network> Transport<N> {
         self.network.check().map_or_else(TransportError::Unavailable, |()| error)
     }
 
-    async fn try_get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
         let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
-        let request = request(url, headers)?;
-        if let Some(kept) = self.pool.take(&origin) {
+        let request = request(method, url, headers, body)?;
+        self.try_send(&origin, request, timings).await.map_err(|error| self.explain(error))
+    }
+
+    async fn try_send(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        if let Some(kept) = self.pool.take(origin) {
             timings.reused = true;
-            match self.exchange(kept, &origin, request.clone(), timings).await {
-                Err(SendError::BeforeFirstByte) => *timings = Timings::default(),
+            match self.exchange(kept, origin, request.clone(), timings).await {
+                Err(SendError::BeforeFirstByte { sent }) if !sent || request.method().is_idempotent() => {
+                    *timings = Timings::default();
+                }
                 outcome => return outcome.map_err(TransportError::from),
             }
         }
         let connection =
-            timeout(self.limits.connect, self.open(&origin, timings)).await.map_err(|_| TransportError::Timeout)??;
-        Ok(self.exchange(connection, &origin, request, timings).await?)
+            timeout(self.limits.connect, self.open(origin, timings)).await.map_err(|_| TransportError::Timeout)??;
+        Ok(self.exchange(connection, origin, request, timings).await?)
     }
 
     async fn exchange(
         &self,
         connection: Connection,
         origin: &Origin,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
         if timings.reused {
@@ -206,11 +244,12 @@ impl<N: Network> Transport<N> {
             timeout(self.limits.answer, connection.send(request)).await
         };
         let answer = answer.map_err(|_| SendError::Failed(TransportError::Timeout))??;
-        Ok(Response::new(answer, self.limits.answer, origin.clone(), &self.pool))
+        Ok(Response::new(answer, self.limits, origin.clone(), &self.pool))
     }
 
     async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
-        let stream = dial::dial(&self.network, origin, &self.allowed, timings).await?;
+        // From here on it does not matter what network it is, and the code need not be there twice.
+        let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
         let first_write = if origin.https { tls::LONGEST_HELLO } else { u64::MAX };
         let (stream, meter) = Metered::with_first_write_of(stream, first_write);
         timings.bytes = BytesOnSocket::of_new(&meter);
@@ -237,9 +276,11 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
 }
 
 /// Origin form (RFC 9112, section 3.2.1). The fragment is not sent.
-fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, TransportError> {
-    let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
-        .body(Empty::new())
+fn request(method: Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, TransportError> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(&url[Position::BeforePath..Position::AfterQuery])
+        .body(Full::new(body))
         .map_err(|_| TransportError::BadUrl)?;
     let host =
         HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| TransportError::BadUrl)?;
@@ -251,7 +292,7 @@ fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Trans
 impl From<SendError> for TransportError {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::BeforeFirstByte => Self::Closed,
+            SendError::BeforeFirstByte { .. } => Self::Closed,
             SendError::Failed(error) => error,
         }
     }

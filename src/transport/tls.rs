@@ -1,6 +1,5 @@
 //! TLS for both legs: what is offered, and what an error of it means. Who is trusted stands in `trust.rs`.
 
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
@@ -53,22 +52,6 @@ impl Tls {
         config.resumption = Resumption::disabled();
         Ok(Self { config, judge })
     }
-
-    /// For a client that connects within [`Tls::connect_confirmed`]. Sessions are not resumed: the chain comes with every handshake.
-    pub(crate) fn config(&self) -> ClientConfig {
-        self.config.clone()
-    }
-
-    /// Waits for a connection that uses [`Tls::config`], and then for the word that its chain is trusted.
-    pub(crate) async fn connect_confirmed<T, E: From<rustls::Error>>(
-        &self,
-        connecting: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let (connected, presented) = observe(connecting).await;
-        let connection = connected?;
-        self.judge.confirm(presented.ok_or(rustls::Error::NoCertificatesPresented)?).await?;
-        Ok(connection)
-    }
 }
 
 /// There are no client certificates, so that the code that signs with them need not be there (44 KB).
@@ -94,7 +77,7 @@ impl NetworkTls {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
-        Self { resuming: connector(config), fresh: connector(tls.config()), judge: tls.judge.clone() }
+        Self { resuming: connector(config), fresh: connector(tls.config.clone()), judge: tls.judge.clone() }
     }
 
     /// A connection to somebody who is trusted. The stream refuses a first write over [`LONGEST_HELLO`].

@@ -5,7 +5,7 @@ use number_verify_simulator::{Options, Simulator};
 use serde_json::Value;
 
 use crate::phone::{self, NUMBER, json, verify};
-use crate::scripted::{Scripted, answer, ok};
+use crate::scripted::{LAST, Scripted, answer, ok};
 
 const VERIFIED: &str = r#"{"verified":true}"#;
 
@@ -22,7 +22,7 @@ fn auth_url(simulator: &Simulator) -> String {
 /// A flow with these answers of the backend; `START` is a start answer that works.
 async fn flow(answers: Vec<String>, change: impl FnOnce(&mut Config)) -> (Result<bool, VerifyError>, Scripted) {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let answers = answers.into_iter().map(|answer| if answer == "START" { start(&simulator) } else { answer });
+    let answers = answers.into_iter().map(|answer| answer.replace("START", &start(&simulator)));
     let backend = Scripted::answering(answers);
     let mut config = phone::config(&simulator, backend.url());
     change(&mut config);
@@ -187,6 +187,8 @@ async fn what_is_repeated() {
         ("not in a million years", vec![busy(503, "18446744073709551615")], "status 503 retry_later", 1),
         ("not what is no number", vec![busy(503, "soon")], "status 503 retry_later", 1),
         ("not a 500", vec![busy(500, "0")], "status 500 retry_later", 1),
+        ("not what may have been seen", vec![], "unreachable retry_later", 1),
+        ("nor that on a kept connection", vec!["START".to_owned()], "unreachable retry_later", 2),
     ] {
         let (outcome, backend) = flow(answers, default).await;
         let asked = backend.asked();
@@ -198,6 +200,37 @@ async fn what_is_repeated() {
             assert_eq!(pair[0].header("idempotency-key"), pair[1].header("idempotency-key"), "{name}");
             assert_eq!(pair[0].body, pair[1].body, "{name}");
         }
+    }
+}
+
+/// The verifier is still there, and so is its thread: what ended the connections is the end of the flow.
+#[tokio::test]
+async fn a_flow_keeps_one_connection_and_closes_it() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let backend = Scripted::answering([start(&simulator), ok(VERIFIED), start(&simulator), ok(VERIFIED)]);
+    let (verifier, _network) = phone::verifier(phone::config(&simulator, backend.url()));
+    for flow in 1..=2 {
+        assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified());
+        assert_eq!(backend.connections(), flow);
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_keeps_no_connection() {
+    let says_so = |answer: String| answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let simulator = Simulator::start(Options::default()).unwrap();
+    for first in [start(&simulator), says_so(start(&simulator))] {
+        let backend = Scripted::answering([format!("{LAST}{first}"), ok(VERIFIED)]);
+        assert!(verify(phone::config(&simulator, backend.url()), NUMBER).await.unwrap());
+        assert_eq!(backend.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_speaks_no_http() {
+    for garbage in ["SSH-2.0-server\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"] {
+        let (outcome, _) = flow(vec![garbage.to_owned()], default).await;
+        assert_eq!(summary(&json(&outcome.unwrap_err())), "malformed_answer fix_integration");
     }
 }
 

@@ -2,12 +2,23 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
+
+/// An answer that begins so is the last one on its connection, and does not say so.
+pub const LAST: &str = "(last) ";
 
 pub struct Scripted {
     pub port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<(Mutex<Connections>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Connections {
+    all: usize,
+    open: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -33,14 +44,33 @@ impl Scripted {
         let mut answers: Vec<String> = answers.into_iter().collect();
         answers.reverse();
         let answers = Arc::new(Mutex::new(answers));
-        let log = asked.clone();
+        let connections = Arc::<(Mutex<Connections>, Condvar)>::default();
+        let (log, counts) = (asked.clone(), connections.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (answers, log) = (answers.clone(), log.clone());
-                thread::spawn(move || converse(stream, &answers, &log));
+                let (answers, log, counts) = (answers.clone(), log.clone(), counts.clone());
+                {
+                    let mut counts = counts.0.lock().unwrap();
+                    counts.all += 1;
+                    counts.open += 1;
+                }
+                thread::spawn(move || {
+                    converse(stream, &answers, &log);
+                    counts.0.lock().unwrap().open -= 1;
+                    counts.1.notify_all();
+                });
             }
         });
-        Self { port, asked }
+        Self { port, asked, connections }
+    }
+
+    /// How many connections there were, once the last one has ended.
+    pub fn connections(&self) -> usize {
+        let (counts, changed) = &*self.connections;
+        let hang_limit = Duration::from_secs(10);
+        let (counts, wait) = changed.wait_timeout_while(counts.lock().unwrap(), hang_limit, |c| c.open > 0).unwrap();
+        assert!(!wait.timed_out(), "{} of {} connections are still open", counts.open, counts.all);
+        counts.all
     }
 
     pub fn url(&self) -> String {
@@ -59,7 +89,11 @@ fn converse(stream: TcpStream, answers: &Mutex<Vec<String>>, log: &Mutex<Vec<Ask
         let asked = read(&mut reader)?;
         log.lock().unwrap().push(asked);
         let answer = answers.lock().unwrap().pop()?;
-        reader.get_mut().write_all(answer.as_bytes()).ok()?;
+        let last = answer.strip_prefix(LAST);
+        reader.get_mut().write_all(last.unwrap_or(&answer).as_bytes()).ok()?;
+        if last.is_some() {
+            return None;
+        }
     }
 }
 

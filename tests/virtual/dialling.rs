@@ -83,7 +83,7 @@ async fn dial(url: &str, answers: Answers) -> (Vec<String>, Result<(), Transport
     let attempts = Arc::<Mutex<Vec<String>>>::default();
     let network = Scripted { answers, began: Instant::now(), attempts: attempts.clone() };
     let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None).unwrap();
-    let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8) };
+    let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8), body: 64 * 1024 };
     let transport = Transport::new(network, &tls, limits, AllowedHosts::default());
     let mut timings = Timings::default();
     let outcome = transport.get(&Url::parse(url).unwrap(), HeaderMap::new(), &mut timings).await;

@@ -77,7 +77,7 @@ impl Phone {
             start_takes: setting.start_takes,
             completed_with: Mutex::default(),
         });
-        let limits = Limits { connect: settings.connect, answer: settings.answer };
+        let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
             let tls = setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust)).unwrap());
