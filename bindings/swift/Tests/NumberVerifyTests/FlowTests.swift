@@ -1,0 +1,4 @@
+import NumberVerify
+import Testing
+
+@Test func compiles() {}
