@@ -52,7 +52,9 @@ extension NumberVerifier {
       let value: Secret
     }
 
-    init() {}
+    init(_ configure: (inout Self) -> Void) {
+      configure(&self)
+    }
 
     /// Adds a header to the calls of the built-in client to the backend, such as the app's own `Authorization`. It never goes to an
     /// operator, and its value is never printed.

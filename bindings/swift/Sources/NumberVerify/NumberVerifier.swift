@@ -18,9 +18,8 @@ public final class NumberVerifier: Sendable {
   ///     user name, query and fragment.
   ///   - configure: changes further settings; all of them have defaults.
   /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
-  public init(cellular: any CellularProvider, backend: String, configure: (inout Configuration) -> Void = { _ in }) throws {
-    let config = try Self.configuration(configure).core(backendURL: backend)
-    core = try orVerifyError { try CoreVerifier(config: config, cellular: CoreCellularProvider(cellular)) }
+  public convenience init(cellular: any CellularProvider, backend: String, configure: (inout Configuration) -> Void = { _ in }) throws {
+    try self.init(cellular: cellular, backend: nil, backendURL: backend, configuration: Configuration(configure))
   }
 
   /// A verifier with its own way to the cellular network and its own API client.
@@ -32,19 +31,22 @@ public final class NumberVerifier: Sendable {
   ///     ``CodeDelivery/followThrough``.
   ///   - configure: changes further settings; all of them have defaults.
   /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
-  public init(
+  public convenience init(
     cellular: any CellularProvider, backend: any Backend, backendURL: String, configure: (inout Configuration) -> Void = { _ in }
   ) throws {
-    let config = try Self.configuration(configure).core(backendURL: backendURL)
-    core = try orVerifyError {
-      try CoreVerifier.withBackend(config: config, cellular: CoreCellularProvider(cellular), backend: CoreBackend(backend))
-    }
+    try self.init(cellular: cellular, backend: backend, backendURL: backendURL, configuration: Configuration(configure))
   }
 
-  static func configuration(_ configure: (inout Configuration) -> Void) -> Configuration {
-    var configuration = Configuration()
-    configure(&configuration)
-    return configuration
+  init(cellular: any CellularProvider, backend: (any Backend)?, backendURL: String, configuration: Configuration) throws {
+    let config = try configuration.core(backendURL: backendURL)
+    let cellular = CoreCellularProvider(cellular)
+    core = try orVerifyError {
+      if let backend {
+        try CoreVerifier.withBackend(config: config, cellular: cellular, backend: CoreBackend(backend))
+      } else {
+        try CoreVerifier(config: config, cellular: cellular)
+      }
+    }
   }
 
   /// Verifies that this phone has this number. Takes some seconds, at most `deadlines.overallMs`.
