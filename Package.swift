@@ -48,7 +48,7 @@ let package = Package(
     ),
     .testTarget(
       name: "NumberVerifyTests",
-      dependencies: ["NumberVerify"],
+      dependencies: ["NumberVerify", "NumberVerifyCore"],
       path: "bindings/swift/Tests/NumberVerifyTests"
     ),
   ]
