@@ -30,7 +30,8 @@ test-android-sample: bindings ## the sample app's real screen, with the real lib
 	cargo build $(RUST) --bins
 	@scripts/test-android-sample
 
-test-swift: bindings ## the Swift bindings compile
+test-swift: bindings ## the Swift package: its tests, its public API, its format
+	cargo build $(RUST) --bins
 	@scripts/test-swift
 
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
@@ -53,7 +54,7 @@ lint: ## format, clippy, documentation, licences and sources of dependencies
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 
-bindings: ## generates the Kotlin and Swift bindings into bindings/generated
+bindings: ## generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bin uniffi-bindgen
 	@scripts/generate-bindings
 

@@ -1,0 +1,77 @@
+// Who brings the cellular network up, and how a socket is bound to it. The core binds each socket; no other traffic of the app moves.
+
+internal import NumberVerifyCore
+
+/// Brings the cellular network up and lets it go, with the platform's own API. ``AppleCellularProvider`` is the one for Apple systems; an own
+/// one is for tests, and for systems where something else knows the network.
+///
+/// Every ``acquire()`` is followed by exactly one ``release()``, whatever its outcome, also when it was cancelled. Verifications that run at
+/// the same time share one acquired network.
+public protocol CellularProvider: Sendable {
+  /// Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there: the verifier has the time limit,
+  /// and cancels the task of this call then, as it does when the verification is cancelled. Does not wait for ``release()``'s end.
+  ///
+  /// - Throws: ``CellularError`` where the network cannot be used. Any other error counts as ``CellularCause/unsupported``.
+  func acquire() async throws -> NetworkBinding
+
+  /// Lets the network go again. Has 5 seconds.
+  func release() async
+
+  /// Whether a verification could run now, without any traffic. Has 2 seconds.
+  func status() async -> CellularStatus
+}
+
+/// One network at one time, in the words of its platform.
+public enum NetworkBinding: Sendable, Hashable {
+  /// Apple: the index of the `NWInterface`.
+  case appleInterface(index: UInt32)
+  /// Linux: the name of the interface, such as `wwan0`.
+  case linuxInterface(name: String)
+  /// No binding: whatever network the system chooses. For development only, and refused without
+  /// ``NumberVerifier/Configuration/Development/anyNetwork``.
+  case unbound
+}
+
+/// Whether a verification could run now.
+public enum CellularStatus: Sendable, Hashable {
+  /// The cellular network is there.
+  case ready
+  /// Wi-Fi is the default network; cellular will be brought up beside it.
+  case wifiActive
+  /// It could not, for this reason.
+  case unavailable(CellularCause)
+}
+
+/// Why a ``CellularProvider`` could not bring up the network.
+public struct CellularError: Error, Sendable, Hashable {
+  /// Why.
+  public let reason: CellularCause
+
+  /// An error for this reason.
+  public init(_ reason: CellularCause) {
+    self.reason = reason
+  }
+}
+
+/// A provider as the core knows it.
+final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
+  private let provider: any CellularProvider
+
+  init(_ provider: any CellularProvider) {
+    self.provider = provider
+  }
+
+  func acquire() async throws -> NumberVerifyCore.NetworkBinding {
+    do {
+      return try await provider.acquire().core
+    } catch let error as CellularError {
+      throw NumberVerifyCore.CellularError.Unavailable(reason: error.reason.core)
+    } catch {
+      throw NumberVerifyCore.CellularError.Failed
+    }
+  }
+
+  func release() async { await provider.release() }
+
+  func status() async -> NumberVerifyCore.CellularStatus { await provider.status().core }
+}

@@ -1,0 +1,209 @@
+internal import NumberVerifyCore
+
+extension NumberVerifier {
+  /// The settings of a ``NumberVerifier``. All have defaults that suit an app in production.
+  ///
+  /// ```swift
+  /// let verifier = try NumberVerifier(backend: "https://api.example.com/number-verify") {
+  ///   $0.addHeader("Authorization", "Bearer …")
+  ///   $0.deadlines.overallMs = 15_000
+  /// }
+  /// ```
+  public struct Configuration: Sendable, Equatable {
+    /// The path of the `start` call under the base URL.
+    public var startPath = "start"
+
+    /// The path of the `complete` call under the base URL.
+    public var completePath = "complete"
+
+    /// Which hosts get the headers of ``addOperatorHeader(_:_:)``.
+    public var operatorHeadersTo = OperatorHeaders.firstHost
+
+    /// How the code gets to the backend.
+    public var codeDelivery = CodeDelivery.relay
+
+    /// The redirect URI (RFC 6749, section 3.1.2), needed where neither the auth URL nor the start answer tells it.
+    public var redirectURI: String?
+
+    /// How many redirects are followed, 1 to 15.
+    public var redirectLimit = 15
+
+    /// Whether plain http is followed on the operator's side, where operators insert the subscriber's identity. App Transport Security does
+    /// not govern these connections: this setting is the only control.
+    public var cleartext = Cleartext.onRedirects
+
+    /// The `User-Agent` of all requests; `nil` for the name and version of this library.
+    public var userAgent: String?
+
+    /// How long things may take.
+    public var deadlines = Deadlines()
+
+    /// The JSON names that the backend uses.
+    public var fieldNames = FieldNames()
+
+    /// Exceptions for development.
+    public var development = Development()
+
+    private var headers: [Header] = []
+    private var operatorHeaders: [Header] = []
+
+    private struct Header: Equatable {
+      let name: String
+      let value: Secret
+    }
+
+    init(_ configure: (inout Self) -> Void) {
+      configure(&self)
+    }
+
+    /// Adds a header to the calls of the built-in client to the backend, such as the app's own `Authorization`. It never goes to an
+    /// operator, and its value is never printed.
+    public mutating func addHeader(_ name: String, _ value: String) {
+      headers.append(Header(name: name, value: Secret(value)))
+    }
+
+    /// Adds a header for the operator's side. It may replace `Accept` and `User-Agent`. Its value is never printed.
+    public mutating func addOperatorHeader(_ name: String, _ value: String) {
+      operatorHeaders.append(Header(name: name, value: Secret(value)))
+    }
+  }
+}
+
+extension NumberVerifier.Configuration {
+  /// Times in milliseconds, each 1 to 86,400,000 (a day). The overall limit always wins.
+  public struct Deadlines: Sendable, Hashable {
+    /// The whole verification. A person waits for it.
+    public var overallMs = 20_000
+
+    /// Bringing up the cellular network. A sleeping radio takes 1 to 3 seconds.
+    public var acquireMs = 8_000
+
+    /// Name, TCP and TLS of one host.
+    public var connectMs = 5_000
+
+    /// From a request to its headers, and from there to the end of a body that is needed.
+    public var answerMs = 8_000
+
+    /// Each call to the backend, which itself calls others.
+    public var backendMs = 8_000
+  }
+
+  /// The JSON names in the requests to the backend and in its answers.
+  public struct FieldNames: Sendable, Hashable {
+    /// In the start request.
+    public var phoneNumber = "phoneNumber"
+
+    /// In the start answer.
+    public var authURL = "authUrl"
+
+    /// In the start answer, optional there.
+    public var redirectURI = "redirectUri"
+
+    /// In the start answer, optional there, and in the complete request.
+    public var session = "session"
+
+    /// In the start answer, optional there, and in the complete request.
+    public var state = "state"
+
+    /// In the complete request.
+    public var code = "code"
+
+    /// In the complete answer; `devicePhoneNumberVerified` is understood too.
+    public var verified = "verified"
+  }
+
+  /// Exceptions for development. Leave them out in a release.
+  public struct Development: Sendable, Hashable {
+    /// Uses whatever network the system chooses, such as the simulator's or a test server's. On a friend's hotspot that would verify the
+    /// friend: it is refused, with ``VerifyError/Kind-swift.enum/invalidConfig(setting:)``, but in a debug build or in Apple's simulator. With
+    /// a ``CellularProvider`` of your own, it allows ``NetworkBinding/unbound``.
+    public var anyNetwork = false
+
+    /// Allows a backend on plain http anywhere; loopback is allowed without it.
+    public var allowHTTPBackend = false
+
+    /// Further root certificates in PEM form, for the backend and the operators, beside those of the system.
+    public var rootCertificates: [String] = []
+
+    /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets. Such a host is exempt from the rules about
+    /// addresses.
+    public var resolve: [String] = []
+
+    /// Name servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; only on Linux.
+    public var dnsServers: [String] = []
+  }
+}
+
+extension NumberVerifier.Configuration {
+  /// What is out of range stays out of range: the core refuses it.
+  func core(backendURL: String, isDevelopment: Bool = Environment.isDevelopment) throws -> Config {
+    if development.anyNetwork && !isDevelopment {
+      throw VerifyError(CoreError.InvalidConfig(setting: SettingName.allowUnbound), trace: nil)
+    }
+    return Config(
+      backendUrl: backendURL,
+      startPath: startPath,
+      completePath: completePath,
+      headers: headers.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
+      operatorHeaders: operatorHeaders.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
+      operatorHeadersTo: operatorHeadersTo.core,
+      fieldNames: NumberVerifyCore.FieldNames(
+        phoneNumber: fieldNames.phoneNumber,
+        authUrl: fieldNames.authURL,
+        redirectUri: fieldNames.redirectURI,
+        session: fieldNames.session,
+        state: fieldNames.state,
+        code: fieldNames.code,
+        verified: fieldNames.verified
+      ),
+      codeDelivery: codeDelivery.core,
+      redirectUri: redirectURI,
+      deadlines: NumberVerifyCore.Deadlines(
+        overallMs: UInt64(clamping: deadlines.overallMs),
+        acquireMs: UInt64(clamping: deadlines.acquireMs),
+        connectMs: UInt64(clamping: deadlines.connectMs),
+        answerMs: UInt64(clamping: deadlines.answerMs),
+        backendMs: UInt64(clamping: deadlines.backendMs)
+      ),
+      redirectLimit: UInt8(clamping: redirectLimit),
+      cleartext: cleartext.core,
+      userAgent: userAgent,
+      development: NumberVerifyCore.Development(
+        allowUnbound: development.anyNetwork,
+        allowHttpBackend: development.allowHTTPBackend,
+        rootCertificates: development.rootCertificates,
+        resolve: development.resolve,
+        dnsServers: development.dnsServers
+      )
+    )
+  }
+}
+
+/// Which hosts on the operator's side get the extra headers.
+public enum OperatorHeaders: Sendable, Hashable {
+  /// The host of the auth URL only.
+  case firstHost
+  /// All hosts.
+  case allHosts
+}
+
+/// How the code gets from the operator to the backend.
+public enum CodeDelivery: Sendable, Hashable {
+  /// The phone reads the code, from the redirect to the redirect URI (which is not fetched) or from a JSON answer, and posts it with
+  /// `complete`. Recommended.
+  case relay
+  /// The redirect URI is the backend's own: the phone fetches it, and the backend's answer is the verdict. Safe only with a backend that
+  /// refuses a callback without the proof of the session (its cookie or `X-Number-Verify-Session`).
+  case followThrough
+  /// There is no code: the last 2xx answer ends the walk and `complete` asks for the verdict. Weaker, since the verdict cannot be bound to
+  /// this phone.
+  case noCode
+}
+
+/// Whether plain http is followed on the operator's side, where operators insert the subscriber's identity (header enrichment).
+public enum Cleartext: Sendable, Hashable {
+  /// Followed on redirects, never for the auth URL, never with this verification's code.
+  case onRedirects
+  /// Refused. Some operators cannot verify then.
+  case never
+}

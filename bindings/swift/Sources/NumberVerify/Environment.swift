@@ -1,0 +1,17 @@
+/// What kind of build runs, decided by the compiler.
+enum Environment {
+  /// An app that a developer runs: a debug build, or Apple's simulator.
+  static let isDevelopment = isDebugBuild || isSimulator
+
+  #if targetEnvironment(simulator)
+    static let isSimulator = true
+  #else
+    static let isSimulator = false
+  #endif
+
+  #if DEBUG
+    private static let isDebugBuild = true
+  #else
+    private static let isDebugBuild = false
+  #endif
+}

@@ -1,0 +1,120 @@
+internal import NumberVerifyCore
+
+/// Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code.
+///
+/// Keep one for the whole app. All functions may be called from any thread or actor, the main one too, and at the same time: verifications
+/// that run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
+///
+/// There is nothing to close. When the last reference goes, a network that ``prepare()`` holds is released; verifications that still run go on
+/// to their end, and then the thread ends. To end them, cancel their tasks.
+public final class NumberVerifier: Sendable {
+  private let core: CoreVerifier
+
+  /// A verifier with its own way to the cellular network.
+  ///
+  /// - Parameters:
+  ///   - cellular: brings the network up. Give each verifier its own.
+  ///   - backend: the base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to loopback), without
+  ///     user name, query and fragment.
+  ///   - configure: changes further settings; all of them have defaults.
+  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
+  public convenience init(cellular: any CellularProvider, backend: String, configure: (inout Configuration) -> Void = { _ in }) throws {
+    try self.init(cellular: cellular, backend: nil, backendURL: backend, configuration: Configuration(configure))
+  }
+
+  /// A verifier with its own way to the cellular network and its own API client.
+  ///
+  /// - Parameters:
+  ///   - cellular: brings the network up. Give each verifier its own.
+  ///   - backend: makes the two calls.
+  ///   - backendURL: the backend's base URL, as above; only its origin counts, where the code is delivered by
+  ///     ``CodeDelivery/followThrough``.
+  ///   - configure: changes further settings; all of them have defaults.
+  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
+  public convenience init(
+    cellular: any CellularProvider, backend: any Backend, backendURL: String, configure: (inout Configuration) -> Void = { _ in }
+  ) throws {
+    try self.init(cellular: cellular, backend: backend, backendURL: backendURL, configuration: Configuration(configure))
+  }
+
+  init(cellular: any CellularProvider, backend: (any Backend)?, backendURL: String, configuration: Configuration) throws {
+    let config = try configuration.core(backendURL: backendURL)
+    let cellular = CoreCellularProvider(cellular)
+    core = try orVerifyError {
+      if let backend {
+        try CoreVerifier.withBackend(config: config, cellular: cellular, backend: CoreBackend(backend))
+      } else {
+        try CoreVerifier(config: config, cellular: cellular)
+      }
+    }
+  }
+
+  /// Verifies that this phone has this number. Takes some seconds, at most `deadlines.overallMs`.
+  ///
+  /// Cancelling the task ends the verification at once and releases the cellular network.
+  ///
+  /// - Parameter phoneNumber: in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens, dots
+  ///   and parentheses are allowed.
+  /// - Returns: the verdict. "Not verified" is a verdict, not an error.
+  /// - Throws: ``VerifyError`` where there is no verdict; its ``VerifyError/fallback`` says what to do. `CancellationError` where the task was
+  ///   cancelled.
+  public func verify(phoneNumber: String) async throws -> Verification {
+    try Task.checkCancellation()
+    return try await Flow(core.begin(phoneNumber: phoneNumber, listener: nil)).outcome()
+  }
+
+  /// Verifies that this phone has this number, and tells what happens on the way.
+  ///
+  /// Each iteration runs one verification, from its first `next()` on. The last element is ``Progress/done(_:)``. Nothing is lost with a slow
+  /// reader, and a slow reader does not slow the verification down. Leaving the loop or cancelling its task ends the verification.
+  ///
+  /// ```swift
+  /// for try await progress in verifier.verifying(phoneNumber: "+14155550100") {
+  ///   if case .done(let verification) = progress { print(verification.verified) }
+  /// }
+  /// ```
+  ///
+  /// - Parameter phoneNumber: as for ``verify(phoneNumber:)``, whose errors the loop throws.
+  public func verifying(phoneNumber: String) -> ProgressSequence {
+    ProgressSequence { [core] listener in Flow(core.begin(phoneNumber: phoneNumber, listener: listener)) }
+  }
+
+  /// Whether a verification could run now. Sends nothing: it asks the device's own state.
+  public func check() async -> CellularStatus {
+    do {
+      return CellularStatus(try await core.check())
+    } catch {
+      // The core answers every failure of a provider itself; what it throws is a fault of its own.
+      return .unavailable(.unsupported)
+    }
+  }
+
+  /// Brings the cellular network up and holds it for 30 seconds, for a verification that will follow: call it when the screen for the phone
+  /// number appears. A verification is faster then; it does not need it. Cancelling the task ends the waiting; the network is held all the
+  /// same.
+  ///
+  /// - Throws: ``VerifyError`` where the network cannot be used, as a verification would; of kind ``VerifyError/Kind-swift.enum/cancelled``
+  ///   where another call took its place. `CancellationError` where the task was cancelled.
+  public func prepare() async throws {
+    try Task.checkCancellation()
+    let prepared = AsyncThrowingStream<Never, any Error> { [core] continuation in
+      Task {
+        do {
+          try await core.prepare()
+          continuation.finish()
+        } catch let error as CoreError {
+          continuation.finish(throwing: VerifyError(error, trace: nil))
+        } catch {
+          continuation.finish(throwing: error)
+        }
+      }
+    }
+    for try await _ in prepared {}
+    try Task.checkCancellation()
+  }
+}
+
+extension NumberVerifier: CustomStringConvertible {
+  /// The name of the type.
+  public var description: String { "NumberVerifier" }
+}

@@ -1,0 +1,93 @@
+internal import NumberVerifyCore
+
+extension NumberVerifier {
+  /// What happens in a running verification, in order. Holds nothing secret. `atMs`: milliseconds since the verification began.
+  ///
+  /// A later version may have further kinds: give a `switch` a `default`.
+  public enum Progress: Sendable, Equatable {
+    /// A step began. ``Step/start`` and ``Step/acquire`` run at the same time.
+    case stepBegan(Step, atMs: Int)
+    /// A step ended well.
+    case stepEnded(Step, atMs: Int)
+    /// A host on the operator's side answered.
+    case hopAnswered(Hop, atMs: Int)
+    /// The verdict; nothing follows.
+    case done(Verification)
+  }
+
+  /// The progress of a verification; see ``verifying(phoneNumber:)``.
+  public struct ProgressSequence: AsyncSequence, Sendable {
+    /// What is read.
+    public typealias Element = Progress
+
+    private let begin: @Sendable (Listener) -> Flow
+
+    init(_ begin: @escaping @Sendable (Listener) -> Flow) {
+      self.begin = begin
+    }
+
+    /// Begins nothing yet: the first `next()` does.
+    public func makeAsyncIterator() -> AsyncIterator {
+      AsyncIterator(begin: begin)
+    }
+
+    /// One verification. It ends when this is let go.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+      fileprivate let begin: @Sendable (Listener) -> Flow
+      private var events: AsyncThrowingStream<Progress, any Error>.AsyncIterator?
+      private var isOver = false
+
+      fileprivate init(begin: @escaping @Sendable (Listener) -> Flow) {
+        self.begin = begin
+      }
+
+      /// The next event; `nil` after ``Progress/done(_:)``.
+      ///
+      /// - Throws: ``VerifyError`` where there is no verdict, `CancellationError` where the task was cancelled.
+      public mutating func next() async throws -> Progress? {
+        if isOver { return nil }
+        do {
+          try Task.checkCancellation()
+          if events == nil { events = start() }
+          let event = try await events?.next()
+          // A stream ends in silence when its reader's task is cancelled.
+          if event == nil { try Task.checkCancellation() }
+          if case .done = event { isOver = true }
+          return event
+        } catch {
+          isOver = true
+          events = nil
+          throw error
+        }
+      }
+
+      private func start() -> AsyncThrowingStream<Progress, any Error>.AsyncIterator {
+        let (stream, continuation) = AsyncThrowingStream.makeStream(of: Progress.self)
+        let flow = begin(Listener(continuation))
+        let task = Task {
+          do {
+            continuation.yield(.done(try await flow.outcome()))
+            continuation.finish()
+          } catch {
+            continuation.finish(throwing: error)
+          }
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream.makeAsyncIterator()
+      }
+    }
+  }
+
+  /// Hears the core's events, in order, before the outcome.
+  final class Listener: ProgressListener {
+    private let continuation: AsyncThrowingStream<Progress, any Error>.Continuation
+
+    init(_ continuation: AsyncThrowingStream<Progress, any Error>.Continuation) {
+      self.continuation = continuation
+    }
+
+    func onProgress(progress: NumberVerifyCore.Progress) {
+      continuation.yield(Progress(progress))
+    }
+  }
+}

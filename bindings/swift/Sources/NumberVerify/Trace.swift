@@ -1,0 +1,113 @@
+internal import NumberVerifyCore
+
+/// What a verification did and how long it took, also one that failed. Safe to send to support: it holds no query string, code, phone number
+/// or cookie value. All times are whole milliseconds; a time that was not spent is `nil`.
+public struct Trace: Sendable, Equatable {
+  private let core: CoreTrace
+
+  init(_ core: CoreTrace) {
+    self.core = core
+  }
+
+  /// The random value of the `x-correlator` header that all of this verification's requests to the backend carried.
+  public var correlator: String { core.correlator }
+
+  /// How connections were bound to the cellular network; `nil` before the network was there.
+  public var network: NetworkKind? { core.network.map { NetworkKind($0) } }
+
+  /// The requests over the cellular network, in order.
+  public var hops: [Hop] { core.hops.map { Hop($0) } }
+
+  /// The backend's start call.
+  public var startMs: Int? { core.startMs.map { Int($0) } }
+
+  /// Bringing up the cellular network; it runs beside the start call.
+  public var acquireMs: Int? { core.acquireMs.map { Int($0) } }
+
+  /// All requests over the cellular network.
+  public var authorizeMs: Int? { core.authorizeMs.map { Int($0) } }
+
+  /// The backend's complete call.
+  public var completeMs: Int? { core.completeMs.map { Int($0) } }
+
+  /// The whole verification.
+  public var totalMs: Int { Int(core.totalMs) }
+
+  /// The trace as a JSON object.
+  public func json() -> String { core.toJson() }
+
+  /// The trace as a table in plain text, for a fixed-width font.
+  public func table() -> String { core.toTable() }
+}
+
+extension Trace: CustomStringConvertible {
+  /// As ``table()``.
+  public var description: String { table() }
+}
+
+/// One request over the cellular network. Times are in milliseconds; one that was not spent is `nil`.
+public struct Hop: Sendable, Hashable {
+  private let core: NumberVerifyCore.Hop
+
+  init(_ core: NumberVerifyCore.Hop) {
+    self.core = core
+  }
+
+  /// Counted from 1.
+  public var index: Int { Int(core.index) }
+
+  /// `http` or `https`.
+  public var scheme: String { core.scheme }
+
+  /// The host, without path and query.
+  public var host: String { core.host }
+
+  /// The HTTP status; `nil` where no answer came.
+  public var status: Int? { core.status.map { Int($0) } }
+
+  /// Resolving the name; `nil` on a connection that was reused, or for an address.
+  public var dnsMs: Int? { core.dnsMs.map { Int($0) } }
+
+  /// Opening the TCP connection.
+  public var connectMs: Int? { core.connectMs.map { Int($0) } }
+
+  /// The TLS handshake.
+  public var tlsMs: Int? { core.tlsMs.map { Int($0) } }
+
+  /// From the request to the complete headers of its answer.
+  public var firstByteMs: Int? { core.firstByteMs.map { Int($0) } }
+
+  /// Whether an open connection was used again.
+  public var isReused: Bool { core.reused }
+
+  /// Whether TLS resumed an earlier session.
+  public var isTLSResumed: Bool { core.tlsResumed }
+
+  /// Bytes received on the socket, TLS included.
+  public var bytesIn: Int { Int(core.bytesIn) }
+
+  /// Bytes sent on the socket, TLS included.
+  public var bytesOut: Int { Int(core.bytesOut) }
+
+  /// The title of an unexpected page, at most 80 characters, the verification's secrets replaced.
+  public var pageTitle: String? { core.pageTitle }
+}
+
+extension Hop: CustomStringConvertible {
+  /// Index, scheme, host and status.
+  public var description: String {
+    "Hop(\(index), \(scheme)://\(host), status \(status.map(String.init) ?? "none"))"
+  }
+}
+
+/// How the connections of the cellular leg were bound.
+public enum NetworkKind: Sendable, Hashable {
+  /// To an Android network.
+  case androidNetwork
+  /// To an interface of an Apple system.
+  case appleInterface
+  /// To an interface of a Linux system.
+  case linuxInterface
+  /// Not at all: development only.
+  case unbound
+}

@@ -1,0 +1,120 @@
+public import Foundation
+internal import NumberVerifyCore
+
+/// Why there is no verdict. "Not verified" is none of these: it is a ``Verification``.
+///
+/// Decide by ``fallback``; it is there for every error, also one that a later version adds. The texts are English sentences for a developer.
+/// They hold no phone number, code, cookie or text of another party, and neither does any value but ``OperatorMessage/text()``.
+public struct VerifyError: Error, Sendable, Equatable {
+  /// What went wrong.
+  public let kind: Kind
+
+  /// What the app should do now.
+  public let fallback: Fallback
+
+  /// What the verification did until it failed; `nil` where none was running.
+  public let trace: Trace?
+
+  private let advice: String
+
+  /// What went wrong. A later version may have further kinds: give a `switch` a `default`.
+  public enum Kind: Sendable, Equatable {
+    /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
+    /// parentheses are allowed between them. Nothing was sent.
+    case invalidPhoneNumber
+
+    /// A setting has a value that cannot work. Nothing was sent. `setting`: its name in ``NumberVerifier/Configuration``, or `backend`.
+    case invalidConfig(setting: String)
+
+    /// The cellular network could not be used.
+    case cellularUnavailable(CellularCause)
+
+    /// A call to the app's own backend failed. `step`: ``Step/start`` or ``Step/complete``; `status`: the HTTP status, where there was an
+    /// answer; `retryAfterSeconds`: how long to wait before another attempt, where the backend said so (`Retry-After`).
+    case backend(step: Step, reason: BackendCause, status: Int?, retryAfterSeconds: Int?)
+
+    /// The operator's side failed, on the cellular network. `hop`: the request that failed, counted from 1; `host`: where it was sent to;
+    /// `status`: the HTTP status, where it is the reason; `alert`: the TLS alert that the server sent (RFC 8446, section 6), such as
+    /// `handshake_failure`, where it is the reason.
+    case authorization(hop: Int, host: String, reason: AuthorizationCause, status: Int?, alert: String?)
+
+    /// The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error). `error`: its code, such as `access_denied`; `nil` where it was
+    /// not a plain code; `description`: what the operator said about it, if anything; `hop` and `host`: the request that brought it.
+    case deniedByOperator(error: String?, description: OperatorMessage?, hop: Int, host: String)
+
+    /// The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another verification. `hop` and `host`:
+    /// the request that brought it.
+    case stateMismatch(hop: Int, host: String)
+
+    /// The time for the whole verification is over. `step`: the one that was running.
+    case deadlineExceeded(step: Step)
+
+    /// The library ended it: another ``NumberVerifier/prepare()`` or the end of a verification took its place. A task that is cancelled gets
+    /// a `CancellationError` instead.
+    case cancelled
+  }
+}
+
+extension VerifyError: LocalizedError, CustomStringConvertible {
+  /// What happened, in one sentence.
+  public var errorDescription: String? { "\(kind.whatHappened)." }
+
+  /// What to do, in one sentence.
+  public var recoverySuggestion: String? { "\(advice.prefix(1).uppercased())\(advice.dropFirst())." }
+
+  /// Both.
+  public var description: String { "\(kind.whatHappened): \(advice)." }
+}
+
+/// A text that the operator sent about a refusal, at most 200 characters, the verification's secrets replaced. For a developer's eyes: it is
+/// in no printed form.
+public struct OperatorMessage: Sendable, Equatable {
+  private let message: Secret
+
+  init(_ core: NumberVerifyCore.OperatorMessage) {
+    message = Secret(core.text())
+  }
+
+  /// The text.
+  public func text() -> String { message.text }
+}
+
+extension VerifyError {
+  init(_ core: CoreError, trace: Trace?) {
+    kind = Kind(core)
+    fallback = Fallback(core.fallback())
+    advice = core.whatToDo(fallback)
+    self.trace = trace
+  }
+}
+
+extension VerifyError.Kind {
+  fileprivate init(_ core: CoreError) {
+    self =
+      switch core {
+      case .InvalidPhoneNumber: .invalidPhoneNumber
+      case .InvalidConfig(let setting): .invalidConfig(setting: SettingName.swift(setting))
+      case .CellularUnavailable(let reason): .cellularUnavailable(CellularCause(reason))
+      case .Backend(let step, let reason, let status, let retryAfterS, _):
+        .backend(
+          step: Step(step), reason: BackendCause(reason), status: status.map { Int($0) },
+          retryAfterSeconds: retryAfterS.map { Int($0) })
+      case .Authorization(let hop, let host, let reason, let status, let alert, _):
+        .authorization(
+          hop: Int(hop), host: host, reason: AuthorizationCause(reason), status: status.map { Int($0) }, alert: alert)
+      case .DeniedByOperator(let error, let description, let hop, let host):
+        .deniedByOperator(error: error, description: description.map { OperatorMessage($0) }, hop: Int(hop), host: host)
+      case .StateMismatch(let hop, let host): .stateMismatch(hop: Int(hop), host: host)
+      case .DeadlineExceeded(let step): .deadlineExceeded(step: Step(step))
+      case .Cancelled: .cancelled
+      }
+  }
+}
+
+func orVerifyError<Value>(_ call: () throws -> Value) throws -> Value {
+  do {
+    return try call()
+  } catch let error as CoreError {
+    throw VerifyError(error, trace: nil)
+  }
+}

@@ -1,0 +1,104 @@
+import Dispatch
+import Foundation
+
+/// What a test says to the monitors and connections of the module, and sees of them.
+public enum Stub {
+  /// One object of the framework: started at most once, cancelled at least once where it was started, with events on its queue only.
+  public final class Source<Event: Sendable>: @unchecked Sendable {
+    private let lock = NSLock()
+    private var queue: DispatchQueue?
+    private var receiver: (@Sendable (Event) -> Void)?
+    private var counts = Counts()
+
+    /// How often.
+    public struct Counts: Equatable, Sendable {
+      public var started: Int
+      public var cancelled: Int
+
+      public init(started: Int = 0, cancelled: Int = 0) {
+        (self.started, self.cancelled) = (started, cancelled)
+      }
+    }
+
+    var handler: (@Sendable (Event) -> Void)? {
+      get { lock.withLock { receiver } }
+      set { lock.withLock { receiver = newValue } }
+    }
+
+    func start(_ queue: DispatchQueue) {
+      lock.withLock {
+        self.queue = queue
+        counts.started += 1
+      }
+    }
+
+    func cancel() { lock.withLock { counts.cancelled += 1 } }
+
+    public var seen: Counts { lock.withLock { counts } }
+
+    /// As the framework does: later, on the queue, also after a cancel that crossed it.
+    public func send(_ event: Event) {
+      lock.withLock { queue }?.async { self.handler?(event) }
+    }
+  }
+
+  /// A path monitor.
+  public typealias Monitor = Source<NWPath>
+  /// A connection.
+  public typealias Connection = Source<NWConnection.State>
+
+  /// The world behind the module.
+  public final class World: @unchecked Sendable {
+    private let lock = NSLock()
+    private var made = Objects()
+
+    /// What the package made in this world.
+    public struct Objects: Sendable {
+      public var cellular: [Monitor] = []
+      public var anyNetwork: [Monitor] = []
+      public var connections: [Connection] = []
+      /// Host, port and required interface of each connection.
+      public var endpoints: [String] = []
+    }
+
+    public init() {}
+
+    public var all: Objects { lock.withLock { made } }
+
+    func change(_ change: (inout Objects) -> Void) {
+      lock.withLock { change(&made) }
+    }
+  }
+
+  /// The world of the running test.
+  @TaskLocal public static var world = World()
+
+  static func monitor(_ type: NWInterface.InterfaceType?) -> Monitor {
+    let monitor = Monitor()
+    world.change { if type == .cellular { $0.cellular.append(monitor) } else { $0.anyNetwork.append(monitor) } }
+    return monitor
+  }
+
+  static func connection(_ host: String, _ port: UInt16, _ type: NWInterface.InterfaceType) -> Connection {
+    let connection = Connection()
+    world.change {
+      $0.connections.append(connection)
+      $0.endpoints.append("\(host):\(port) over \(type)")
+    }
+    return connection
+  }
+}
+
+extension NWPath {
+  /// A path with these interfaces.
+  public init(_ status: Status, _ interfaces: [NWInterface] = [], because reason: UnsatisfiedReason = .notAvailable) {
+    self.init(status: status, unsatisfiedReason: reason, availableInterfaces: interfaces)
+  }
+}
+
+extension NWInterface {
+  /// Wi-Fi.
+  public static let wifi = NWInterface(type: .wifi, index: 3)
+  /// The cellular network.
+  public static let cellular = NWInterface(type: .cellular, index: 7)
+}

@@ -1,0 +1,88 @@
+import Foundation
+import NumberVerify
+
+/// The simulator program, which `scripts/test-swift` has started, and what a verifier needs to reach it.
+struct Simulator: Decodable {
+  static let number = "+14155550100"
+  static let otherNumber = "+14155550199"
+
+  let backends: [String: String]
+  let hosts: [String]
+  let httpsPort: UInt16
+  let httpPort: UInt16
+  let rootCa: String
+
+  static let shared: Simulator = {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do {
+      return try decoder.decode(Simulator.self, from: Data(environment("NUMBER_VERIFY_SIMULATOR").utf8))
+    } catch {
+      fatalError("NUMBER_VERIFY_SIMULATOR is not the simulator's line: \(error)")
+    }
+  }()
+
+  /// The simulator's name server, `ADDRESS:PORT`.
+  static let nameServer = environment("NUMBER_VERIFY_SIMULATOR_DNS")
+
+  private static func environment(_ name: String) -> String {
+    guard let value = ProcessInfo.processInfo.environment[name] else {
+      fatalError("\(name) is not set: run the tests with `make test-swift`")
+    }
+    return value
+  }
+
+  /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another habit of the simulator's.
+  func backend(_ operatorName: String, kind: String = "number-verify") -> String {
+    "https://backend.simulator.test:\(httpsPort)/\(kind)/\(operatorName)"
+  }
+
+  /// An auth URL as the simulator's backend makes it.
+  func authURL(operator operatorName: String, state: String, redirectURI: String = "myapp://done") -> String {
+    var components = URLComponents()
+    components.scheme = "https"
+    components.host = "auth.simulator.test"
+    components.port = Int(httpsPort)
+    components.path = "/oauth2/auth"
+    components.queryItems = [
+      URLQueryItem(name: "client_id", value: "SIMULATOR"),
+      URLQueryItem(name: "response_type", value: "code"),
+      URLQueryItem(name: "state", value: state),
+      URLQueryItem(name: "operator", value: operatorName),
+      URLQueryItem(name: "redirect_uri", value: redirectURI),
+    ]
+    return components.string ?? ""
+  }
+
+  /// Makes a verifier reach it.
+  func configure(_ configuration: inout NumberVerifier.Configuration) {
+    configuration.development.resolve += hosts
+    do {
+      configuration.development.rootCertificates.append(try String(contentsOfFile: rootCa, encoding: .utf8))
+    } catch {
+      fatalError("\(rootCa): \(error)")
+    }
+  }
+}
+
+extension NumberVerifier {
+  /// A verifier over loopback with the simulator's own backend.
+  convenience init(
+    _ cellular: any CellularProvider, operator operatorName: String = "a", configure: (inout Configuration) -> Void = { _ in }
+  ) throws {
+    try self.init(cellular: cellular, backend: Simulator.shared.backend(operatorName)) {
+      Simulator.shared.configure(&$0)
+      configure(&$0)
+    }
+  }
+
+  /// A verifier over loopback with a backend of the test's.
+  convenience init(
+    _ cellular: any CellularProvider, backend: any Backend, configure: (inout Configuration) -> Void = { _ in }
+  ) throws {
+    try self.init(cellular: cellular, backend: backend, backendURL: "https://unused.test") {
+      Simulator.shared.configure(&$0)
+      configure(&$0)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Foundation
+
+/// A server on plain http whose every answer the test writes, byte by byte. It stands in for a host of operator B, which the simulator
+/// redirects to: the third request of a verification.
+final class TestServer: @unchecked Sendable {
+  enum Reply: Sendable {
+    /// These bytes, then the connection ends.
+    case bytes(String)
+    /// The connection stays open and silent.
+    case silence
+  }
+
+  /// `HOST:PORT:ADDRESS`, for `resolve`.
+  let resolve: String
+  /// A request came.
+  let reached = Signal()
+  private let address: String
+  private let listener: Int32
+
+  static let host = "enrich.operator-b.simulator.test"
+
+  /// Any number of them at once: each has an address of its own on the loopback network.
+  init(_ reply: @escaping @Sendable (_ requestLine: String) -> Reply) throws {
+    let port = Simulator.shared.httpPort
+    address = "127.0.1.\(Self.nextNumber())"
+    resolve = "\(Self.host):\(port):\(address)"
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    self.listener = listener
+    // The tests run in several processes, one after the other: the one before may have had this address.
+    var yes: Int32 = 1
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout.size(ofValue: yes)))
+    var name = sockaddr_in()
+    name.sin_family = sa_family_t(AF_INET)
+    name.sin_port = port.bigEndian
+    name.sin_addr.s_addr = inet_addr(address)
+    let bound = withUnsafePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+    guard listener >= 0, bound == 0, listen(listener, 64) == 0 else {
+      throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+    }
+    Thread.detachNewThread { [reached] in
+      while true {
+        let connection = accept(listener, nil, nil)
+        if connection < 0 { return }
+        Self.answer(connection, reply, reached)
+      }
+    }
+  }
+
+  deinit {
+    shutdown(listener, Int32(SHUT_RDWR))
+    close(listener)
+  }
+
+  private static func answer(_ connection: Int32, _ reply: (String) -> Reply, _ reached: Signal) {
+    var request = [UInt8]()
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while !String(decoding: request, as: UTF8.self).contains("\r\n\r\n") {
+      let count = read(connection, &buffer, buffer.count)
+      if count <= 0 { break }
+      request += buffer[..<count]
+    }
+    reached.send()
+    let line = String(decoding: request, as: UTF8.self).components(separatedBy: "\r\n")[0]
+    if case .bytes(let text) = reply(line) {
+      _ = Array(text.utf8).withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    } else {
+      while read(connection, &buffer, buffer.count) > 0 {}
+    }
+    close(connection)
+  }
+
+  private static let lock = NSLock()
+  nonisolated(unsafe) private static var number = 0
+
+  private static func nextNumber() -> Int {
+    lock.withLock {
+      number += 1
+      return number
+    }
+  }
+}
+
+/// Reads `state` in a request's first line.
+func state(in requestLine: String) -> String {
+  let url = requestLine.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+  return URLComponents(string: url)?.queryItems?.first { $0.name == "state" }?.value ?? ""
+}
