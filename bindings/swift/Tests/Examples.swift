@@ -2,3 +2,6 @@
 
 func signIn() {}
 func sendSmsCode() {}
+func offerToTryAgain() {}
+func askToEnableMobileData() {}
+func show(_ text: Any) {}
