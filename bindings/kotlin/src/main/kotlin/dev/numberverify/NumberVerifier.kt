@@ -7,6 +7,7 @@ import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.channelFlow
+import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.future.future
 import java.util.concurrent.CompletableFuture
 
@@ -117,15 +118,22 @@ public class NumberVerifier private constructor(
      * @param phoneNumber as for [verify].
      */
     public fun verifying(phoneNumber: String): Flow<Progress> =
-        channelFlow {
+        channelFlow<Result<Progress>> {
             val listener =
                 object : ProgressListener {
                     override fun onProgress(progress: CoreProgress) {
-                        trySend(progress.toProgress())
+                        trySend(Result.success(progress.toProgress()))
                     }
                 }
-            send(Progress.Done(run(phoneNumber, listener)))
-        }.buffer(Channel.UNLIMITED)
+            // An error takes its turn behind what happened before it: thrown here, it would cancel a collector that has yet to read that.
+            val end =
+                try {
+                    Result.success(Progress.Done(run(phoneNumber, listener)))
+                } catch (failure: VerifyException) {
+                    Result.failure(failure)
+                }
+            send(end)
+        }.buffer(Channel.UNLIMITED).map { it.getOrThrow() }
 
     /**
      * [verify] for Java. Cancelling the future ends the flow. The future fails with a [VerifyException], which `get()` wraps in an

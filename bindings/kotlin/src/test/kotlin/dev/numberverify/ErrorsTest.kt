@@ -1,8 +1,10 @@
 package dev.numberverify
 
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
 import org.junit.AfterClass
 import org.junit.Test
 import kotlin.test.assertContains
@@ -250,20 +252,25 @@ class ErrorsTest {
         }
     }
 
+    /** The collector is still busy with the first event when the verification has failed. */
     @Test
-    fun progressFailsAsTheFlowDoes() {
+    fun progressLosesNothingWhenTheFlowFails() {
+        val network = Loopback()
         val seen = mutableListOf<Progress>()
-        NumberVerifier(
-            Loopback {
-                throw CellularException.Unavailable(CellularCause.NO_SIM)
-            },
-            simulator.backend(),
-            configure = simulator::trust,
-        ).use {
-            failing<VerifyException.CellularUnavailable> { runBlocking { it.verifying(Simulator.NUMBER).collect(seen::add) } }
+        ScriptedServer { ScriptedServer.status(404) }.use { server ->
+            NumberVerifier(network, "http://127.0.0.1:${server.port}") { development.anyNetwork = true }.use {
+                failing<VerifyException.Backend> {
+                    runBlocking {
+                        it.verifying(Simulator.NUMBER).collect { progress ->
+                            if (seen.isEmpty()) withContext(Dispatchers.IO) { network.awaitReleases(1) }
+                            seen += progress
+                        }
+                    }
+                }
+            }
         }
-        assertTrue(seen.any { it is Progress.StepBegan })
-        assertTrue(seen.none { it is Progress.Done })
+        val began = seen.filterIsInstance<Progress.StepBegan>().map(Progress.StepBegan::step)
+        assertEquals(setOf(Step.START, Step.ACQUIRE), began.toSet())
     }
 
     companion object {
