@@ -1,30 +1,46 @@
 import Foundation
 
-/// What only a debug build can do: verify over any network, and against a simulator program with a root certificate and addresses of its own.
+/// What only a debug build can do: verify over any network, and against the simulator program with its root certificate and addresses.
 /// In a release build there is none, and no code that makes one.
-struct Development: Sendable {
+struct Development: Equatable, Sendable {
   /// The backend to begin with.
-  let backend: String?
-  /// Whether the switch is on to begin with.
-  let anyNetwork: Bool
-  /// A further root certificate, in PEM form.
-  let rootCertificate: String?
+  var backend: String?
+  /// Whether the switch for any network is on to begin with.
+  var anyNetwork = false
+  /// Further root certificates, in PEM form.
+  var rootCertificates: [String] = []
   /// Fixed addresses, each `HOST:PORT:ADDRESS`.
-  let resolve: [String]
+  var resolve: [String] = []
 
   #if DEBUG
-    /// What the scheme's environment says (Product > Scheme > Edit Scheme > Run > Arguments).
-    static let current: Development? = Development(environment: ProcessInfo.processInfo.environment)
+    /// As the scheme's environment says: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator program prints.
+    static let current: Development? = {
+      guard let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"] else { return Development() }
+      do {
+        return try Development(simulator: line)
+      } catch {
+        fatalError("NUMBER_VERIFY_SIMULATOR: \(error)")
+      }
+    }()
 
-    /// - Parameter environment: `NUMBER_VERIFY_BACKEND`, `NUMBER_VERIFY_ANY_NETWORK` (`1`), `NUMBER_VERIFY_ROOT_CERTIFICATE` (PEM),
-    ///   `NUMBER_VERIFY_RESOLVE` (separated by spaces).
-    init(environment: [String: String]) {
-      backend = environment["NUMBER_VERIFY_BACKEND"]
-      anyNetwork = environment["NUMBER_VERIFY_ANY_NETWORK"] == "1"
-      rootCertificate = environment["NUMBER_VERIFY_ROOT_CERTIFICATE"]
-      resolve = environment["NUMBER_VERIFY_RESOLVE"]?.split(separator: " ").map(String.init) ?? []
+    init(simulator line: String) throws {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let simulator = try decoder.decode(Simulator.self, from: Data(line.utf8))
+      backend = simulator.backend
+      anyNetwork = true
+      rootCertificates = [try String(contentsOfFile: simulator.rootCa, encoding: .utf8)]
+      resolve = simulator.hosts
+    }
+
+    private struct Simulator: Decodable {
+      let backend: String
+      let hosts: [String]
+      let rootCa: String
     }
   #else
     static let current: Development? = nil
   #endif
+
+  private init() {}
 }

@@ -26,7 +26,7 @@ final class Verifiers {
     let verifier = try NumberVerifier(backend: settings.backend.trimmingCharacters(in: .whitespacesAndNewlines)) {
       guard let development else { return }
       $0.development.anyNetwork = settings.anyNetwork
-      $0.development.rootCertificates = [development.rootCertificate].compactMap { $0 }
+      $0.development.rootCertificates = development.rootCertificates
       $0.development.resolve = development.resolve
     }
     latest = (settings, verifier)
