@@ -25,7 +25,8 @@ test-coverage: ## how much of the phones' rules the tests on Linux reach
 test-kotlin: bindings ## the Kotlin bindings compile
 	@scripts/test-kotlin
 
-test-swift: bindings ## the Swift bindings compile
+test-swift: bindings ## the Swift package: its tests, its public API, its format
+	cargo build $(RUST) --bins
 	@scripts/test-swift
 
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
@@ -48,6 +49,6 @@ lint: ## format, clippy, documentation, licences and sources of dependencies
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 
-bindings: ## generates the Kotlin and Swift bindings into bindings/generated
+bindings: ## generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bin uniffi-bindgen
 	@scripts/generate-bindings

@@ -1,5 +1,5 @@
 // The core's enums in this module's words, and back. Nothing is decided here: a value that the core adds does not compile until it has a
-// name.
+// name. They have own types because an app that imports this module sees the members of this module's types only (SE-0444).
 
 internal import NumberVerifyCore
 

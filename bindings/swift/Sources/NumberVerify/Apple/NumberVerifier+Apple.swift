@@ -27,7 +27,8 @@
     ) throws {
       let configuration = Configuration(configure)
       try self.init(
-        cellular: configuration.appleProvider(backendURL: backendURL), backend: backend, backendURL: backendURL, configuration: configuration)
+        cellular: configuration.appleProvider(backendURL: backendURL), backend: backend, backendURL: backendURL,
+        configuration: configuration)
     }
   }
 

@@ -12,8 +12,12 @@ public enum Stub {
 
     /// How often.
     public struct Counts: Equatable, Sendable {
-      public var started = 0
-      public var cancelled = 0
+      public var started: Int
+      public var cancelled: Int
+
+      public init(started: Int = 0, cancelled: Int = 0) {
+        (self.started, self.cancelled) = (started, cancelled)
+      }
     }
 
     var handler: (@Sendable (Event) -> Void)? {
@@ -38,7 +42,9 @@ public enum Stub {
     }
   }
 
+  /// A path monitor.
   public typealias Monitor = Source<NWPath>
+  /// A connection.
   public typealias Connection = Source<NWConnection.State>
 
   /// The world behind the module.
@@ -91,6 +97,8 @@ extension NWPath {
 }
 
 extension NWInterface {
+  /// Wi-Fi.
   public static let wifi = NWInterface(type: .wifi, index: 3)
+  /// The cellular network.
   public static let cellular = NWInterface(type: .cellular, index: 7)
 }

@@ -1,3 +1,136 @@
+import Foundation
+import Network
+import NumberVerify
 import Testing
-@testable import NumberVerify
-@Test func x() {}
+
+/// The provider for Apple systems, over a Network.framework that the test drives.
+@Suite(.timeLimit(.minutes(1)))
+struct AppleCellularProviderTests {
+  private static let there = NWPath(.satisfied, [.cellular])
+  private static let notThere = NWPath(.unsatisfied)
+  private static let denied = NWPath(.unsatisfied, because: .cellularDenied)
+
+  @Test(arguments: [NWPath(.satisfied, [.wifi, .cellular]), NWPath(.requiresConnection, [.cellular])])
+  func theInterfaceIsTheMonitorsFirstWord(path: NWPath) async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test")
+      let acquired = Task { try await provider.acquire() }
+      try await world.started().send(path)
+      #expect(try await acquired.value == .appleInterface(index: 7))
+      #expect(world.all.endpoints == ["api.test:443 over cellular"])
+      #expect(world.cancelled == [0, 0])
+      await provider.release()
+      #expect(world.cancelled == [1, 1])
+      await provider.release()
+      #expect(world.cancelled == [1, 1])
+    }
+  }
+
+  @Test(arguments: [
+    (denied, CellularCause.dataOff), (NWPath(.unsatisfied, because: .vpnInactive), .vpn),
+  ])
+  func aSettingThatSaysNoIsSaidAtOnce(path: NWPath, cause: CellularCause) async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
+      let acquired = Task { try await provider.acquire() }
+      try await world.started().send(path)
+      await #expect(throws: CellularError(cause)) { try await acquired.value }
+      #expect(world.cancelled == [1, 1])
+      await provider.release()
+      #expect(world.cancelled == [1, 1])
+    }
+  }
+
+  @Test func aNetworkThatIsNotThereIsWaitedFor() async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
+      let acquired = Task { try await provider.acquire() }
+      let monitor = try await world.started()
+      monitor.send(Self.notThere)
+      world.all.connections[0].send(.waiting(.posix(50)))
+      monitor.send(NWPath(.satisfied))
+      monitor.send(Self.there)
+      #expect(try await acquired.value == .appleInterface(index: 7))
+      monitor.send(Self.denied)
+      await provider.release()
+      #expect(world.cancelled == [1, 1])
+    }
+  }
+
+  @Test(arguments: [
+    (NWPath?.none, nil, CellularCause.timeout), (notThere, nil, .noInterface), (nil, NWConnection.State.failed(.posix(50)), .interfaceDown),
+    (NWPath(.satisfied, [.wifi]), .waiting(.posix(50)), .noInterface),
+  ])
+  func afterTheDeadlineWhatIsKnownIsSaid(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
+    try await inAWorld { world in
+      // Long enough for the events to come first.
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 500)
+      let acquired = Task { try await provider.acquire() }
+      let monitor = try await world.started()
+      if let path { monitor.send(path) }
+      if let connection { world.all.connections[0].send(connection) }
+      await #expect(throws: CellularError(cause)) { try await acquired.value }
+      #expect(world.cancelled == [1, 1])
+    }
+  }
+
+  @Test func acquireEndsWhenItIsCancelled() async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
+      let acquired = Task { try await provider.acquire() }
+      let monitor = try await world.started()
+      acquired.cancel()
+      await #expect(throws: CancellationError.self) { try await acquired.value }
+      await provider.release()
+      monitor.send(Self.there)
+      #expect(world.cancelled == [1, 1])
+    }
+  }
+
+  @Test func acquireDoesNotBeginWhenItIsCancelledBefore() async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test")
+      let acquired = Task {
+        withUnsafeCurrentTask { $0?.cancel() }
+        return try await provider.acquire()
+      }
+      await #expect(throws: CancellationError.self) { try await acquired.value }
+      await provider.release()
+      #expect(world.all.cellular.allSatisfy { $0.seen == .init() })
+    }
+  }
+
+  @Test func itCanBeAcquiredAgain() async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test")
+      for round in 1...3 {
+        let acquired = Task { try await provider.acquire() }
+        try await world.started(round).send(Self.there)
+        _ = try await acquired.value
+        await provider.release()
+      }
+      #expect(world.cancelled == [1, 1, 1, 1, 1, 1])
+    }
+  }
+
+  @Test(arguments: [
+    (there, NWPath(.satisfied, [.wifi]), CellularStatus.wifiActive), (there, there, .ready), (denied, there, .unavailable(.dataOff)),
+    (notThere, NWPath(.satisfied, [.wifi]), .unavailable(.noInterface)),
+  ])
+  func theStatusSendsNothing(cellular: NWPath, any: NWPath, status: CellularStatus) async throws {
+    try await inAWorld { world in
+      let asked = Task { await AppleCellularProvider(host: "api.test").status() }
+      try await world.started().send(cellular)
+      try await world.until { $0.anyNetwork.first?.seen.started == 1 }
+      world.all.anyNetwork[0].send(any)
+      #expect(await asked.value == status)
+      #expect(world.all.connections.isEmpty)
+      #expect((world.all.cellular + world.all.anyNetwork).allSatisfy { $0.seen == .init(started: 1, cancelled: 1) })
+    }
+  }
+
+  private func inAWorld(_ test: @Sendable (Stub.World) async throws -> Void) async throws {
+    let world = Stub.World()
+    try await Stub.$world.withValue(world) { try await test(world) }
+  }
+}

@@ -99,3 +99,13 @@ struct Signal: Sendable {
 
   func wait() async { _ = await stream.first { true } }
 }
+
+/// What a call throws; `nil` where it returns.
+func thrown(by call: () async throws -> Any) async -> (any Error)? {
+  do {
+    _ = try await call()
+    return nil
+  } catch {
+    return error
+  }
+}

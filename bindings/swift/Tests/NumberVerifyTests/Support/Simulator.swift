@@ -13,16 +13,24 @@ struct Simulator: Decodable {
   let rootCa: String
 
   static let shared: Simulator = {
-    let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"]
-    guard let line else { fatalError("NUMBER_VERIFY_SIMULATOR is not set: run the tests with `make test-swift`") }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
-      return try decoder.decode(Simulator.self, from: Data(line.utf8))
+      return try decoder.decode(Simulator.self, from: Data(environment("NUMBER_VERIFY_SIMULATOR").utf8))
     } catch {
       fatalError("NUMBER_VERIFY_SIMULATOR is not the simulator's line: \(error)")
     }
   }()
+
+  /// The simulator's name server, `ADDRESS:PORT`.
+  static let nameServer = environment("NUMBER_VERIFY_SIMULATOR_DNS")
+
+  private static func environment(_ name: String) -> String {
+    guard let value = ProcessInfo.processInfo.environment[name] else {
+      fatalError("\(name) is not set: run the tests with `make test-swift`")
+    }
+    return value
+  }
 
   /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another habit of the simulator's.
   func backend(_ operatorName: String, kind: String = "number-verify") -> String {

@@ -26,6 +26,9 @@ final class TestServer: @unchecked Sendable {
     resolve = "\(Self.host):\(port):\(address)"
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
+    // The tests run in several processes, one after the other: the one before may have had this address.
+    var yes: Int32 = 1
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout.size(ofValue: yes)))
     var name = sockaddr_in()
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = port.bigEndian

@@ -1,0 +1,112 @@
+import Foundation
+import NumberVerify
+import Testing
+
+/// Many at once, and many one after the other. Serialized, since threads and memory are counted.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct LoadTests {
+  @Test func aThousandTasksAtOnceEndRight() async throws {
+    let phone = Loopback()
+    // One simulator serves them all.
+    let verifier = try NumberVerifier(phone) {
+      $0.deadlines.overallMs = 200_000
+      $0.deadlines.connectMs = 200_000
+      $0.deadlines.answerMs = 200_000
+      $0.deadlines.backendMs = 200_000
+    }
+    let outcomes = await withTaskGroup(of: (Int, Outcome).self) { group in
+      for number in 0..<1000 {
+        group.addTask { (number, await outcome(of: verifier, number)) }
+      }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+    #expect(outcomes.count == 1000)
+    for (number, outcome) in outcomes {
+      #expect(outcome == Self.expected(number), "task \(number)")
+    }
+    await phone.isReleased()
+    #expect(await phone.counts.acquired == phone.counts.released)
+  }
+
+  enum Outcome: Equatable { case verified, notVerified, invalid, cancelled, failed(String) }
+
+  /// Every kind of end, mixed.
+  private static func expected(_ number: Int) -> Outcome {
+    switch number % 4 {
+    case 0: .verified
+    case 1: .notVerified
+    case 2: .invalid
+    default: .cancelled
+    }
+  }
+
+  private func outcome(of verifier: NumberVerifier, _ number: Int) async -> Outcome {
+    let typed = [Simulator.number, Simulator.otherNumber, "nonsense", Simulator.number][number % 4]
+    let task = Task { try await verifier.verify(phoneNumber: typed) }
+    if number % 4 == 3 { task.cancel() }
+    do {
+      return try await task.value.verified ? .verified : .notVerified
+    } catch is CancellationError {
+      return .cancelled
+    } catch let error as VerifyError where error.kind == .invalidPhoneNumber {
+      return .invalid
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  @Test func twoHundredVerifiersLeaveNothing() async throws {
+    try await makeAndDrop(20)
+    let before = try Process.now()
+    try await makeAndDrop(100)
+    let between = try await Process.settled(at: before)
+    try await makeAndDrop(100)
+    let after = try await Process.settled(at: before)
+    // A verifier has a TLS configuration and a thread: one that stays is more than 100 KB.
+    #expect(after.residentKB - between.residentKB < 4_000)
+  }
+
+  private func makeAndDrop(_ count: Int) async throws {
+    for number in 1...count {
+      let phone = Loopback()
+      let verifier = try NumberVerifier(phone)
+      if number.isMultiple(of: 4) {
+        #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
+      } else if number.isMultiple(of: 2) {
+        let task = Task { try await verifier.verify(phoneNumber: Simulator.number) }
+        await phone.isAcquired()
+        task.cancel()
+        _ = await task.result
+      }
+      await phone.isReleased()
+    }
+  }
+}
+
+/// This process, as Linux sees it.
+private struct Process {
+  let threads: Int
+  let files: Int
+  let residentKB: Int
+
+  static func now() throws -> Process {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    func value(_ name: String) throws -> Int {
+      let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("\(name):") })
+      return try #require(Int(line.filter(\.isNumber)))
+    }
+    let files = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    return Process(threads: try value("Threads"), files: files, residentKB: try value("VmRSS"))
+  }
+
+  /// No more threads and open files than before. They end a moment after the last work: looks again until they have, or the test's time is
+  /// over.
+  static func settled(at before: Process) async throws -> Process {
+    while true {
+      let now = try now()
+      if now.threads <= before.threads && now.files <= before.files { return now }
+      try Task.checkCancellation()
+      await Task.yield()
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import NumberVerify
+import Testing
+
+/// Number, code, state, session, cookies and headers are planted everywhere; no printed form of a public value shows one.
+@Suite(.timeLimit(.minutes(2)))
+struct SecretsTests {
+  @Test func noPublicValueShowsASecret() async throws {
+    let canaries = Canaries()
+    let phone = Loopback()
+    let backend = ScriptedBackend(
+      start: { request in
+        await canaries.print(request)
+        let start = AuthorizationStart(
+          authURL: Simulator.shared.authURL(operator: "a", state: "canary-state"), session: "canary-session", state: "canary-state")
+        await canaries.print(start)
+        return start
+      },
+      complete: { request in
+        await canaries.plant(request.code)
+        await canaries.print(request)
+        return #"{"verified":true,"name":"canary-answer"}"#
+      })
+    var configuration: NumberVerifier.Configuration?
+    let verifier = try NumberVerifier(phone, backend: backend) {
+      $0.addHeader("Authorization", "canary-header")
+      $0.addOperatorHeader("X-Operator", "canary-operator-header")
+      configuration = $0
+    }
+    await canaries.print(configuration as Any)
+    await canaries.print(verifier)
+
+    let progress = verifier.verifying(phoneNumber: Simulator.number)
+    await canaries.print(progress)
+    for try await event in progress {
+      await canaries.print(event)
+      guard case .done(let verification) = event else { continue }
+      await canaries.print(verification)
+      await canaries.print(verification.trace)
+      await canaries.print(verification.trace.json())
+      await canaries.print(verification.trace.table())
+      #expect(verification.responseJSON().contains("canary-answer"))
+    }
+    #expect(await canaries.found == [])
+    #expect(await canaries.printed > 10)
+    #expect(await canaries.all.count == 8)
+  }
+
+  @Test func noErrorShowsASecret() async throws {
+    let canaries = Canaries()
+    await canaries.plant("canary-text")
+    let texts = [
+      #"{"error":"access_denied","error_description":"canary-text for canary-state","state":"canary-state"}"#,
+      #"{"error":"canary-cookie","state":"another"}"#,
+      "<title>canary-state</title>",
+    ]
+    for text in texts {
+      let server = try TestServer { _ in
+        .bytes("HTTP/1.1 200 OK\r\nSet-Cookie: c=canary-cookie\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+      }
+      let backend = ScriptedBackend(authURL: Simulator.shared.authURL(operator: "b", state: "canary-state"))
+      let verifier = try NumberVerifier(Loopback(), backend: backend) {
+        $0.development.resolve.removeAll { $0.hasPrefix(TestServer.host) }
+        $0.development.resolve.append(server.resolve)
+      }
+      let error = try #require(await thrown { try await verifier.verify(phoneNumber: Simulator.number) } as? VerifyError)
+      await canaries.print(error)
+      await canaries.print(error.kind)
+      await canaries.print(error.localizedDescription)
+      await canaries.print(error as NSError)
+      if let trace = error.trace { await canaries.print(trace) }
+    }
+    #expect(await canaries.found == [])
+    #expect(await canaries.printed > 10)
+  }
+}
+
+private actor Canaries {
+  private(set) var all = [
+    Simulator.number, "canary-state", "canary-session", "canary-answer", "canary-header", "canary-operator-header", "canary-cookie",
+  ]
+  private(set) var found: [String] = []
+  private(set) var printed = 0
+
+  func plant(_ secret: String?) {
+    if let secret { all.append(secret) }
+  }
+
+  /// In all the ways in which Swift prints.
+  func print(_ value: sending Any) {
+    var dumped = ""
+    dump(value, to: &dumped)
+    let texts = [dumped, String(describing: value), String(reflecting: value), "\(value)"]
+    printed += 1
+    found += all.filter { secret in texts.contains { $0.contains(secret) } }
+  }
+}
