@@ -1,3 +1,6 @@
+import Foundation
+// A module of the package of stubs.
+import Network
 import NumberVerify
 import Testing
 
@@ -20,9 +23,9 @@ struct VerifyModelTests {
   @Test func theNumberOfThisSIMIsVerified() async throws {
     var announced: [String] = []
     model.verify()
-    while model.state.isRunning {
+    try await until {
       if let announcement = model.state.announcement, announcement != announced.last { announced.append(announcement) }
-      await Task.yield()
+      return !model.state.isRunning
     }
     let card = try #require(model.state.card)
     #expect(card.title == "Verified")
@@ -41,46 +44,70 @@ struct VerifyModelTests {
     expectNoNumber(in: trace)
   }
 
-  @Test func theNumberOfAnotherSIMIsNotVerified() async {
+  @Test func theNumberOfAnotherSIMIsNotVerified() async throws {
     model.phoneNumber = "+14155550199"
-    await verify()
+    try await verify()
     #expect(model.state.card?.title == "Not verified")
     #expect(model.state.card?.actions == [.useSMS])
   }
 
-  @Test func whatIsNoNumberIsSaidBesideTheField() async {
+  @Test func whatIsNoNumberIsSaidBesideTheField() async throws {
     model.phoneNumber = "12"
-    await verify()
+    try await verify()
     #expect(model.state == .ready(numberIsInvalid: true))
     #expect(model.state.card == nil)
     #expect(model.state.announcement == Texts.phoneNumberInvalid)
     model.phoneNumber = "+1 (415) 555-0100"
-    await verify()
+    try await verify()
     #expect(model.state.card?.title == "Verified")
   }
 
-  @Test func anotherChannelWhereTheOperatorHasNoAnswer() async {
-    // The simulator's operator does not know this path of its own.
-    model.settings.backend = Simulator.shared.backend("a").replacing("/number-verify/a", with: "/number-verify/unknown-operator")
-    await verify()
-    #expect(model.state.card?.cause != nil)
+  @Test func anotherChannelWhereTheOperatorDoesNotKnowTheSIM() async throws {
+    let model = VerifyModel(development: try Development(simulator: Simulator.strangeLine))
+    model.phoneNumber = number
+    try await verify(model)
+    let card = try #require(model.state.card)
+    #expect(card.title == "Verify in another way")
+    #expect(card.actions == [.useSMS])
+    #expect(card.cause?.isEmpty == false)
+    #expect(model.state.steps[.start].tookMs != nil)
+    #expect(model.state.steps[.authorize] == .failed)
+    #expect(model.state.steps[.complete] == .waiting)
   }
 
-  @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async {
+  /// Over Network.framework's stubs, as an app on a phone: iOS says that mobile data is off for this app.
+  @Test func mobileDataIsOff() async throws {
+    model.settings.anyNetwork = false
+    async let prepared: Void = model.prepare()
+    model.verify()
+    var told = 0
+    try await until {
+      told = deny(from: told)
+      return !model.state.isRunning && model.cellular == .unavailable(.dataOff)
+    }
+    await prepared
+    let card = try #require(model.state.card)
+    #expect(card.title == "Mobile data is needed")
+    #expect(card.actions == [.openSettings, .tryAgain])
+    #expect(model.state.steps[.acquire] == .failed)
+    #expect(Texts.said(try #require(model.cellular)) == "Mobile data is off")
+  }
+
+  @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async throws {
     let backend = model.settings.backend
     model.settings.backend = "https://127.0.0.1:1/number-verify"
-    await verify()
+    try await verify()
     #expect(model.state.card?.title == "Try again in a moment")
     #expect(model.state.card?.actions == [.tryAgain, .useSMS])
     #expect(model.state.steps[.start] == .failed)
     model.settings.backend = backend
-    await verify()
+    try await verify()
     #expect(model.state.card?.title == "Verified")
   }
 
   @Test func theReportForTheDeveloperHoldsNoNumber() async throws {
     model.settings.backend = model.settings.backend.replacing("/number-verify/", with: "/nothing/")
-    await verify()
+    try await verify()
     let card = try #require(model.state.card)
     #expect(card.title == "For the developer")
     #expect(card.tone == .failure)
@@ -90,14 +117,21 @@ struct VerifyModelTests {
     expectNoNumber(in: card.report)
   }
 
-  @Test func cancelEndsAVerificationAndAnotherOneCanBegin() async {
+  @Test func cancelEndsAVerificationAndAnotherOneCanBegin() async throws {
+    let backend = model.settings.backend
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
     model.verify()
+    try await until { model.state.steps[.acquire].tookMs != nil }
+    #expect(model.state.isRunning)
     model.verify()
     model.cancel()
     #expect(model.state.card?.title == "Cancelled")
-    await verify()
+    #expect(model.state.steps[.start] == .stopped)
+    model.settings.backend = backend
+    try await verify()
     #expect(model.state.card?.title == "Verified")
-    #expect(model.state.steps.hops.count == 6, "none of the cancelled verification")
+    #expect(model.state.steps.hops.count == 6)
   }
 
   @Test func preparingTellsTheStateOfCellular() async {
@@ -106,11 +140,11 @@ struct VerifyModelTests {
     #expect(model.cellular == .ready)
   }
 
-  @Test func aHalfTypedBackendIsNoProblemBeforeVerify() async {
+  @Test func aHalfTypedBackendIsNoProblemBeforeVerify() async throws {
     model.settings.backend = "https://"
     await model.prepare()
     #expect(model.cellular == nil)
-    await verify()
+    try await verify()
     #expect(model.state.card?.title == "For the developer")
   }
 
@@ -121,27 +155,48 @@ struct VerifyModelTests {
     #expect(released.settings.backend == "https://api.example.com/number-verify")
   }
 
-  @Test func aModelThatIsLetGoEndsItsVerification() async {
-    var gone: VerifyModel? = model
+  @Test func aModelThatIsLetGoEndsItsVerification() async throws {
+    let silent = try SilentServer()
     weak var left: VerifyModel?
-    do {
-      let other = VerifyModel(development: nil)
-      gone = other
-      left = other
-      other.verify()
-    }
-    gone = nil
-    while left != nil { await Task.yield() }
-    #expect(gone == nil)
+    var model: VerifyModel? = VerifyModel(development: try Development(simulator: Simulator.line))
+    left = model
+    model?.settings.backend = silent.url
+    model?.verify()
+    try await until { left?.state.steps[.acquire].tookMs != nil }
+    model = nil
+    #expect(left == nil, "the running task does not hold it")
+    #expect(silent.awaitEnd(), "the connection to the backend ends with the verification")
   }
 
-  private func verify() async {
+  private func verify() async throws { try await verify(model) }
+
+  private func verify(_ model: VerifyModel) async throws {
     model.verify()
-    while model.state.isRunning { await Task.yield() }
+    try await until { !model.state.isRunning }
+  }
+
+  /// Looks until it is so, or the test's time is over.
+  private func until(_ isSo: () -> Bool) async throws {
+    while !isSo() {
+      try Task.checkCancellation()
+      await Task.yield()
+    }
+  }
+
+  /// Says to each monitor that came after the first `told` ones that mobile data is off. Returns how many know it now.
+  private func deny(from told: Int) -> Int {
+    let running = Stub.world.all.cellular.prefix { $0.seen.started == 1 }
+    for monitor in running.dropFirst(told) { monitor.send(NWPath(.unsatisfied, because: .cellularDenied)) }
+    return max(told, running.count)
   }
 
   private func expectNoNumber(in text: String) {
-    let digits = text.filter(\.isNumber)
-    #expect(!digits.contains("4155550100"))
+    #expect(!text.contains("4155550100"))
+  }
+}
+
+extension Steps.State {
+  fileprivate var tookMs: Int? {
+    if case .done(let tookMs) = self { tookMs } else { nil }
   }
 }
