@@ -160,6 +160,7 @@ struct VerifyModelTests {
     weak var left: VerifyModel?
     var model: VerifyModel? = VerifyModel(development: try Development(simulator: Simulator.line))
     left = model
+    model?.phoneNumber = number
     model?.settings.backend = silent.url
     model?.verify()
     try await until { left?.state.steps[.acquire].tookMs != nil }
