@@ -18,7 +18,8 @@ struct ScreenStateTests {
   }
 
   @Test func cancellingStopsWhatRuns() {
-    let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.stepBegan(.authorize, atMs: 6)).cancelled()
+    let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.stepBegan(.authorize, atMs: 6))
+      .cancelled()
     #expect(state.steps[.start] == .done(tookMs: 5))
     #expect(state.steps[.authorize] == .stopped)
     #expect(state.card?.title == "Cancelled")

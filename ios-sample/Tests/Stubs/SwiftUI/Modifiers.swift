@@ -44,7 +44,9 @@ extension View {
   { self }
   public func onDisappear(perform action: (() -> Void)? = nil) -> some View { self }
   public func onChange<V: Equatable>(of value: V, perform action: @escaping (V) -> Void) -> some View { self }
-  public func sheet<Content: View>(isPresented: Binding<Bool>, onDismiss: (() -> Void)? = nil, @ViewBuilder content: @escaping () -> Content)
+  public func sheet<Content: View>(
+    isPresented: Binding<Bool>, onDismiss: (() -> Void)? = nil, @ViewBuilder content: @escaping () -> Content
+  )
     -> some View
   { self }
   public func alert<S: StringProtocol, A: View, M: View>(
