@@ -4,7 +4,11 @@ import json
 import pathlib
 import plistlib
 import re
+import shutil
 import struct
+import subprocess
+import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -194,6 +198,31 @@ class AssetsTest(unittest.TestCase):
         width, height, _, colour_type = struct.unpack(">IIBB", header[16:26])
         self.assertEqual(f"{width}x{height}", image["size"])
         self.assertEqual(colour_type, 2, "no transparency")
+
+
+class ReleaseTest(unittest.TestCase):
+    def write(self, *arguments):
+        """Package.swift after `write-release`; `None` where it was refused."""
+        with tempfile.TemporaryDirectory() as folder:
+            scripts = pathlib.Path(folder) / "bindings/swift"
+            scripts.mkdir(parents=True)
+            shutil.copy(ROOT / "Package.swift", folder)
+            shutil.copy(ROOT / "bindings/swift/write-release", scripts)
+            done = subprocess.run([sys.executable, scripts / "write-release", *arguments], capture_output=True, text=True)
+            written = (pathlib.Path(folder) / "Package.swift").read_text()
+        if done.returncode:
+            self.assertTrue(done.stderr)
+            self.assertEqual(written, (ROOT / "Package.swift").read_text())
+        return None if done.returncode else written
+
+    def test_url_and_checksum(self):
+        written = self.write("12.3.4", "ab" * 32)
+        self.assertIn("/releases/download/12.3.4/NumberVerifyFFI.xcframework.zip", written)
+        self.assertIn(f'checksum: "{"ab" * 32}"', written)
+
+    def test_what_is_no_release(self):
+        for arguments in (("1.2", "ab" * 32), ("v1.2.3", "ab" * 32), ("1.2.3", "ab"), ("1.2.3", "0" * 64), ("1.2.3",)):
+            self.assertIsNone(self.write(*arguments), arguments)
 
 
 class TextsTest(unittest.TestCase):

@@ -44,7 +44,6 @@ public struct ProgressView: Primitive {
 public struct Text: Primitive {
   public init<S: StringProtocol>(_ content: S) {}
   public func bold() -> Text { self }
-  public func foregroundStyle(_ style: Color) -> Text { self }
 }
 
 /// SwiftUI.Image
