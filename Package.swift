@@ -9,7 +9,7 @@
 import Foundation
 import PackageDescription
 
-/// The release writes these two.
+/// The release writes these two. Before the first one there is nothing to load: build the XCFramework.
 let released = (
   url: "https://github.com/number-verify/number-verify/releases/download/0.1.0/NumberVerifyFFI.xcframework.zip",
   checksum: "0000000000000000000000000000000000000000000000000000000000000000"
@@ -39,7 +39,7 @@ let package = Package(
       dependencies: ["NumberVerifyFFI"],
       path: "bindings/swift/Sources/NumberVerifyCore",
       swiftSettings: [.swiftLanguageMode(.v5)],
-      // What the Rust library calls. On Linux it is linked here, too.
+      // What the Rust library calls; on Linux, that library itself.
       linkerSettings: [
         .linkedFramework("CoreFoundation", .when(platforms: [.iOS, .macOS])),
         .linkedFramework("Security", .when(platforms: [.iOS, .macOS])),

@@ -64,7 +64,7 @@ struct AppleCellularProviderTests {
   func afterTheDeadlineWhatIsKnownIsSaid(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
     try await inAWorld { world in
       // Long enough for the events to come first.
-      let provider = AppleCellularProvider(host: "api.test", waitMs: 500)
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 1_000)
       let acquired = Task { try await provider.acquire() }
       let monitor = try await world.started()
       if let path { monitor.send(path) }

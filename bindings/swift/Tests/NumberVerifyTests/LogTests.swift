@@ -1,0 +1,46 @@
+import Foundation
+import NumberVerify
+import Testing
+
+/// The log, which goes to stderr here. One test, since the log is the process's.
+@Suite(.timeLimit(.minutes(1)))
+struct LogTests {
+  @Test func theLogIsSilentUntilItIsAskedForAndHoldsNoSecret() async throws {
+    let session = "canary-session"
+    let backend = ScriptedBackend(
+      start: { _ in
+        AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "canary-state"), session: session)
+      },
+      complete: { _ in #"{"verified":true,"name":"canary-answer"}"# })
+    let verifier = try NumberVerifier(Loopback(), backend: backend) { $0.addOperatorHeader("X-Operator", "canary-header") }
+    func verify() async throws { #expect(try await verifier.verify(phoneNumber: Simulator.number).verified) }
+
+    #expect(try await standardError(of: verify) == "")
+    NumberVerifier.logToSystem(.debug)
+    let everything = try await standardError(of: verify)
+    #expect(everything.contains("authorize begins"))
+    #expect(everything.contains("auth.simulator.test"))
+    #expect(everything.contains("verified"))
+    #expect(!everything.contains("canary"))
+    #expect(!everything.contains(Simulator.number))
+    NumberVerifier.logToSystem(.info)
+    #expect(try await !standardError(of: verify).contains("begins"))
+    NumberVerifier.logToSystem(.warn)
+    #expect(try await standardError(of: verify) == "")
+  }
+
+  private func standardError(of call: () async throws -> Void) async throws -> String {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("number-verify-log-\(getpid())").path
+    let (before, log) = (dup(2), open(file, O_CREAT | O_TRUNC | O_WRONLY, 0o600))
+    try #require(before >= 0 && log >= 0)
+    dup2(log, 2)
+    close(log)
+    defer {
+      dup2(before, 2)
+      close(before)
+    }
+    try await call()
+    defer { unlink(file) }
+    return try String(contentsOfFile: file, encoding: .utf8)
+  }
+}
