@@ -1,6 +1,6 @@
 import Foundation
 
-/// A backend on plain http that takes the first connection and says nothing.
+/// A backend on plain http that says nothing.
 final class SilentServer: Sendable {
   let url: String
   private let listener: Int32
@@ -23,15 +23,33 @@ final class SilentServer: Sendable {
 
   deinit { close(listener) }
 
-  /// Whether the client has closed the connection, within 10 seconds.
-  func awaitEnd() -> Bool {
+  /// Blocks until the client has connected, for 10 seconds at most.
+  func takeConnection() throws -> Connection {
+    limit(listener, seconds: 10)
     let connection = accept(listener, nil, nil)
-    defer { close(connection) }
-    var limit = timeval(tv_sec: 10, tv_usec: 0)
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    var count = 1
-    while count > 0 { count = read(connection, &buffer, buffer.count) }
-    return count == 0
+    guard connection >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    return Connection(connection)
   }
+
+  final class Connection: Sendable {
+    private let connection: Int32
+
+    init(_ connection: Int32) { self.connection = connection }
+
+    deinit { close(connection) }
+
+    /// Whether the client closes it, within 5 seconds: before the time limit of a call to the backend does that.
+    func isClosedByClient() -> Bool {
+      limit(connection, seconds: 5)
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      var count = 1
+      while count > 0 { count = read(connection, &buffer, buffer.count) }
+      return count == 0
+    }
+  }
+}
+
+private func limit(_ descriptor: Int32, seconds: Int) {
+  var limit = timeval(tv_sec: seconds, tv_usec: 0)
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
 }

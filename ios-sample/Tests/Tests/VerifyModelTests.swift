@@ -128,10 +128,31 @@ struct VerifyModelTests {
     model.cancel()
     #expect(model.state.card?.title == "Cancelled")
     #expect(model.state.steps[.start] == .stopped)
+    #expect(try silent.takeConnection().isClosedByClient())
     model.settings.backend = backend
     try await verify()
     #expect(model.state.card?.title == "Verified")
     #expect(model.state.steps.hops.count == 6)
+  }
+
+  @Test func whatACancelledVerificationStillBringsIsNotForTheNextOne() async throws {
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
+    model.verify()
+    await Task.yield()
+    // It has begun, and its progress waits for the main thread, which waits here.
+    let connection = try silent.takeConnection()
+    model.cancel()
+    model.phoneNumber = "12"
+    model.verify()
+    var states: [ScreenState] = []
+    try await until {
+      states.append(model.state)
+      return !model.state.isRunning
+    }
+    #expect(states.dropLast().allSatisfy { $0 == .running(Steps()) })
+    #expect(states.last == .ready(numberIsInvalid: true))
+    #expect(connection.isClosedByClient())
   }
 
   @Test func preparingTellsTheStateOfCellular() async {
@@ -166,7 +187,7 @@ struct VerifyModelTests {
     try await until { left?.state.steps[.acquire].tookMs != nil }
     model = nil
     #expect(left == nil, "the running task does not hold it")
-    #expect(silent.awaitEnd(), "the connection to the backend ends with the verification")
+    #expect(try silent.takeConnection().isClosedByClient())
   }
 
   private func verify() async throws { try await verify(model) }
