@@ -8,13 +8,13 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-backend-python size lint format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backend-python size lint format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin android-sample swift phone backend-python
+	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backend-python
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -33,6 +33,10 @@ test-android-sample: bindings ## the sample app's real screen, with the real lib
 test-swift: bindings ## the Swift package: its tests, its public API, its format
 	cargo build $(RUST) --bins
 	@scripts/test-swift
+
+test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the library for iOS; after test-phone
+	cargo build $(RUST) --bins
+	@scripts/test-ios-sample
 
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone

@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "NumberVerify",
       dependencies: ["NumberVerifyCore"],
-      path: "bindings/swift/Sources/NumberVerify"
+      path: "bindings/swift/Sources/NumberVerify",
+      resources: [.copy("PrivacyInfo.xcprivacy")]
     ),
   ]
 )

@@ -18,7 +18,7 @@ let package = Package(
       swiftSettings: [.swiftLanguageMode(.v5)],
       linkerSettings: [.linkedLibrary("number_verify")]
     ),
-    .target(name: "NumberVerify", dependencies: ["NumberVerifyCore", "Network"]),
+    .target(name: "NumberVerify", dependencies: ["NumberVerifyCore", "Network"], exclude: ["PrivacyInfo.xcprivacy"]),
     .testTarget(name: "AppleTests", dependencies: ["NumberVerify", "Network"], path: "Tests"),
   ]
 )

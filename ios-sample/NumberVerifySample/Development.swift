@@ -1,0 +1,46 @@
+import Foundation
+
+/// What only a debug build can do: verify over any network, and against the simulator program with its root certificate and addresses.
+/// In a release build there is none, and no code that makes one.
+struct Development: Equatable, Sendable {
+  /// The backend to begin with.
+  var backend: String?
+  /// Whether the switch for any network is on to begin with.
+  var anyNetwork = false
+  /// Further root certificates, in PEM form.
+  var rootCertificates: [String] = []
+  /// Fixed addresses, each `HOST:PORT:ADDRESS`.
+  var resolve: [String] = []
+
+  #if DEBUG
+    /// As the scheme's environment says: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator program prints.
+    static let current: Development? = {
+      guard let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"] else { return Development() }
+      do {
+        return try Development(simulator: line)
+      } catch {
+        fatalError("NUMBER_VERIFY_SIMULATOR: \(error)")
+      }
+    }()
+
+    init(simulator line: String) throws {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let simulator = try decoder.decode(Simulator.self, from: Data(line.utf8))
+      backend = simulator.backend
+      anyNetwork = true
+      rootCertificates = [try String(contentsOfFile: simulator.rootCa, encoding: .utf8)]
+      resolve = simulator.hosts
+    }
+
+    private struct Simulator: Decodable {
+      let backend: String
+      let hosts: [String]
+      let rootCa: String
+    }
+  #else
+    static let current: Development? = nil
+  #endif
+
+  private init() {}
+}

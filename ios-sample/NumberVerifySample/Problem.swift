@@ -1,0 +1,33 @@
+import NumberVerify
+
+/// An error as far as the screen needs it.
+struct Problem: Equatable, Sendable {
+  let fallback: Fallback
+  /// A sentence for developers; safe to show and to share.
+  let cause: String
+  /// The step that it ended.
+  let step: Step?
+  /// The trace as a table.
+  let trace: String?
+
+  init(_ error: VerifyError) {
+    fallback = error.fallback
+    cause = error.description
+    step = error.step
+    trace = error.trace?.table()
+  }
+
+  /// For support and developers.
+  var report: String { [cause, trace].compactMap { $0 }.joined(separator: "\n\n") }
+}
+
+extension VerifyError {
+  fileprivate var step: Step? {
+    switch kind {
+    case .cellularUnavailable: .acquire
+    case .backend(let step, _, _, _), .deadlineExceeded(let step): step
+    case .authorization, .deniedByOperator, .stateMismatch: .authorize
+    default: nil
+    }
+  }
+}

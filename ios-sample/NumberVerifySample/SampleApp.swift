@@ -1,0 +1,11 @@
+import SwiftUI
+
+/// The app: one screen.
+@main
+struct SampleApp: App {
+  var body: some Scene {
+    WindowGroup {
+      VerifyView()
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import NumberVerify
+
+/// What the screen shows, and how it changes while a verification runs. Pure: no SwiftUI, no task, and never the phone number.
+enum ScreenState: Equatable, Sendable {
+  /// A verification can begin.
+  case ready(numberIsInvalid: Bool)
+  case running(Steps)
+  /// `trace`: the trace as a table.
+  case verdict(isVerified: Bool, Steps, trace: String)
+  case failed(Problem, Steps)
+  case cancelled(Steps)
+}
+
+extension ScreenState {
+  var steps: Steps {
+    switch self {
+    case .ready: Steps()
+    case .running(let steps), .verdict(_, let steps, _), .failed(_, let steps), .cancelled(let steps): steps
+    }
+  }
+
+  /// The trace as a table, once there is one.
+  var trace: String? {
+    switch self {
+    case .ready, .running, .cancelled: nil
+    case .verdict(_, _, let trace): trace
+    case .failed(let problem, _): problem.trace
+    }
+  }
+
+  var isRunning: Bool {
+    if case .running = self { true } else { false }
+  }
+
+  /// What VoiceOver says when it changes: the step that runs, then the outcome.
+  var announcement: String? {
+    if let card { return "\(card.title). \(card.text)" }
+    if case .ready(numberIsInvalid: true) = self { return Texts.phoneNumberInvalid }
+    return steps.current.map { Texts.progress($0) }
+  }
+}
+
+// A verification that runs no longer changes nothing: what comes late, after Cancel, is dropped.
+extension ScreenState {
+  func after(_ progress: NumberVerifier.Progress) -> ScreenState {
+    guard case .running(let steps) = self else { return self }
+    let next = steps.after(progress)
+    if case .done(let verification) = progress {
+      return .verdict(isVerified: verification.verified, next, trace: verification.trace.table())
+    }
+    return .running(next)
+  }
+
+  func failed(_ error: VerifyError) -> ScreenState {
+    guard case .running(let steps) = self else { return self }
+    if error.kind == .invalidPhoneNumber { return .ready(numberIsInvalid: true) }
+    let problem = Problem(error)
+    return .failed(problem, steps.ended(failing: problem.step))
+  }
+
+  func cancelled() -> ScreenState {
+    guard case .running(let steps) = self else { return self }
+    return .cancelled(steps.ended(failing: nil))
+  }
+}

@@ -1,0 +1,31 @@
+import SwiftUI
+
+/// What the verification did, as a table that can go to support.
+struct TraceCard: View {
+  let trace: String
+
+  var body: some View {
+    VStack(alignment: .leading, spacing: 8) {
+      HStack {
+        Text(Texts.trace)
+          .font(.headline)
+          .accessibilityAddTraits(.isHeader)
+        Spacer()
+        ShareButton(text: trace) {
+          Label(Texts.share, systemImage: "square.and.arrow.up")
+        }
+        .accessibilityLabel(Texts.shareTrace)
+      }
+      Text(Texts.traceWhat)
+        .font(.footnote)
+        .foregroundStyle(Color("OnSurfaceMuted"))
+      ScrollView(.horizontal) {
+        Text(trace)
+          .font(.system(.footnote, design: .monospaced))
+          .textSelection(.enabled)
+      }
+      .accessibilityLabel(Texts.traceTable)
+    }
+    .card()
+  }
+}

@@ -1,0 +1,23 @@
+// swift-tools-version: 6.0
+//
+// The sample app on Linux: its own sources, in Swift 6 mode, with the real library, and stubs of the symbols of SwiftUI, UIKit and Combine that
+// they use. Shows that the sources compile against those signatures, and how the model behaves; not how the screen looks.
+// `scripts/test-ios-sample` runs it.
+
+import PackageDescription
+
+let package = Package(
+  name: "ios-sample-tests",
+  dependencies: [.package(path: "../../bindings/swift/Tests/NetworkStubs")],
+  targets: [
+    .target(name: "Combine", path: "Stubs/Combine"),
+    .target(name: "UIKit", path: "Stubs/UIKit"),
+    .target(name: "SwiftUI", dependencies: ["Combine", "UIKit"], path: "Stubs/SwiftUI"),
+    .executableTarget(
+      name: "NumberVerifySample",
+      dependencies: ["SwiftUI", .product(name: "NumberVerify", package: "NetworkStubs")],
+      exclude: ["Assets.xcassets", "PrivacyInfo.xcprivacy"]
+    ),
+    .testTarget(name: "SampleTests", dependencies: ["NumberVerifySample"], path: "Tests"),
+  ]
+)

@@ -1,0 +1,47 @@
+// The symbols of UIKit that the sample uses.
+
+@_exported import Foundation
+
+/// UIKit.UIViewController
+@MainActor open class UIViewController {
+  public init() {}
+}
+
+/// UIKit.UIActivity
+@MainActor open class UIActivity {}
+
+/// UIKit.UIActivityViewController
+@MainActor open class UIActivityViewController: UIViewController {
+  public init(activityItems: [Any], applicationActivities: [UIActivity]?) {}
+}
+
+/// UIKit.UIApplication
+@MainActor open class UIApplication {
+  public struct OpenExternalURLOptionsKey: Hashable, Sendable {}
+
+  public static let shared = UIApplication()
+  public nonisolated static let openSettingsURLString = "app-settings:"
+
+  public func open(
+    _ url: URL, options: [OpenExternalURLOptionsKey: Any] = [:], completionHandler completion: (@MainActor @Sendable (Bool) -> Void)? = nil
+  ) {}
+}
+
+/// UIKit.UIAccessibility
+public enum UIAccessibility {
+  /// UIKit.UIAccessibility.Notification
+  public struct Notification: Sendable {
+    public static let announcement = Notification()
+  }
+
+  public static func post(notification: Notification, argument: Any?) {}
+}
+
+/// UIKit.UIKeyboardType
+public enum UIKeyboardType: Sendable { case phonePad, URL }
+
+/// UIKit.UITextContentType
+public struct UITextContentType: Sendable {
+  public static let telephoneNumber = UITextContentType()
+  public static let URL = UITextContentType()
+}

@@ -1,0 +1,59 @@
+import NumberVerify
+import Testing
+
+@testable import NumberVerifySample
+
+/// The state machine alone, without a verification.
+struct ScreenStateTests {
+  private let running = ScreenState.running(Steps())
+
+  @Test func aStepRunsAndIsDone() {
+    var state = running.after(.stepBegan(.start, atMs: 0)).after(.stepBegan(.acquire, atMs: 3))
+    #expect(state.steps[.start] == .running(sinceMs: 0))
+    #expect(state.steps.current == .acquire)
+    state = state.after(.stepEnded(.acquire, atMs: 10))
+    #expect(state.steps[.acquire] == .done(tookMs: 7))
+    #expect(state.steps[.authorize] == .waiting)
+    #expect(state.announcement == "Ask the backend…")
+  }
+
+  @Test func cancellingStopsWhatRuns() {
+    let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.stepBegan(.authorize, atMs: 6))
+      .cancelled()
+    #expect(state.steps[.start] == .done(tookMs: 5))
+    #expect(state.steps[.authorize] == .stopped)
+    #expect(state.card?.title == "Cancelled")
+    #expect(state.trace == nil)
+  }
+
+  @Test func whatComesLateChangesNothing() {
+    let late = NumberVerifier.Progress.stepBegan(.complete, atMs: 9)
+    for state in [ScreenState.ready(numberIsInvalid: false), running.cancelled()] {
+      #expect(state.after(late) == state)
+      #expect(state.cancelled() == state)
+    }
+  }
+
+  @Test(arguments: [
+    (CellularStatus.ready, "Cellular is ready"),
+    (.wifiActive, "On Wi-Fi: cellular is brought up beside it"),
+    (.unavailable(.dataOff), "Mobile data is off"),
+    (.unavailable(.vpn), "A VPN takes this app’s traffic"),
+    (.unavailable(.simulator), "Apple’s simulator has no cellular network"),
+    (.unavailable(.noInterface), "Cellular is not available"),
+  ])
+  func theStateOfCellularIsSaid(status: CellularStatus, text: String) {
+    #expect(Texts.said(status) == text)
+  }
+
+  @Test(arguments: [
+    (Steps.State.waiting, "Ask the operator: not begun"),
+    (.running(sinceMs: 1), "Ask the operator: running"),
+    (.done(tookMs: 12), "Ask the operator: done, 12 milliseconds"),
+    (.failed, "Ask the operator: failed"),
+    (.stopped, "Ask the operator: stopped"),
+  ])
+  func voiceOverReadsAStepAsOneSentence(state: Steps.State, sentence: String) {
+    #expect(Texts.said(.authorize, state) == sentence)
+  }
+}

@@ -1,0 +1,224 @@
+import Foundation
+// A module of the package of stubs.
+import Network
+import NumberVerify
+import Testing
+
+@testable import NumberVerifySample
+
+/// The model as the app has it, with the real library, over any network, against the simulator program. What waits for the model looks again
+/// and again; the time limit is for what hangs.
+@MainActor
+@Suite(.timeLimit(.minutes(1)))
+struct VerifyModelTests {
+  private let number = "+14155550100"
+  private let model: VerifyModel
+
+  init() throws {
+    model = VerifyModel(development: try Development(simulator: Simulator.line))
+    model.settings.backend = Simulator.shared.backend("b")
+    model.phoneNumber = number
+  }
+
+  @Test func theNumberOfThisSIMIsVerified() async throws {
+    var announced: [String] = []
+    model.verify()
+    try await until {
+      if let announcement = model.state.announcement, announcement != announced.last { announced.append(announcement) }
+      return !model.state.isRunning
+    }
+    let card = try #require(model.state.card)
+    #expect(card.title == "Verified")
+    #expect(card.actions.isEmpty)
+    #expect(card.tone == .success)
+    #expect(model.state.announcement == "Verified. The SIM in this phone has the number.")
+    #expect(announced.contains("Ask the operator…"))
+    #expect(model.state.steps.hops.count == 6, "the redirects of operator B")
+    #expect(model.state.steps.hops.contains { $0.isCleartext })
+    #expect(model.state.steps.totalMs != nil)
+    for step in Step.allCases {
+      #expect(Texts.said(step, model.state.steps[step]).contains("done, "))
+    }
+    let trace = try #require(model.state.trace)
+    #expect(trace.contains("auth.simulator.test"))
+    expectNoNumber(in: trace)
+  }
+
+  @Test func theNumberOfAnotherSIMIsNotVerified() async throws {
+    model.phoneNumber = "+14155550199"
+    try await verify()
+    #expect(model.state.card?.title == "Not verified")
+    #expect(model.state.card?.actions == [.useSMS])
+  }
+
+  @Test func whatIsNoNumberIsSaidBesideTheField() async throws {
+    model.phoneNumber = "12"
+    try await verify()
+    #expect(model.state == .ready(numberIsInvalid: true))
+    #expect(model.state.card == nil)
+    #expect(model.state.announcement == Texts.phoneNumberInvalid)
+    model.phoneNumber = "+1 (415) 555-0100"
+    try await verify()
+    #expect(model.state.card?.title == "Verified")
+  }
+
+  @Test func anotherChannelWhereTheOperatorDoesNotKnowTheSIM() async throws {
+    let model = VerifyModel(development: try Development(simulator: Simulator.strangeLine))
+    model.phoneNumber = number
+    try await verify(model)
+    let card = try #require(model.state.card)
+    #expect(card.title == "Verify in another way")
+    #expect(card.actions == [.useSMS])
+    #expect(card.cause?.isEmpty == false)
+    #expect(model.state.steps[.start].tookMs != nil)
+    #expect(model.state.steps[.authorize] == .failed)
+    #expect(model.state.steps[.complete] == .waiting)
+  }
+
+  /// Over Network.framework's stubs, as an app on a phone: iOS says that mobile data is off for this app.
+  @Test func mobileDataIsOff() async throws {
+    model.settings.anyNetwork = false
+    async let prepared: Void = model.prepare()
+    model.verify()
+    var told = 0
+    try await until {
+      told = deny(from: told)
+      return !model.state.isRunning && model.cellular == .unavailable(.dataOff)
+    }
+    await prepared
+    let card = try #require(model.state.card)
+    #expect(card.title == "Mobile data is needed")
+    #expect(card.actions == [.openSettings, .tryAgain])
+    #expect(model.state.steps[.acquire] == .failed)
+    #expect(Texts.said(try #require(model.cellular)) == "Mobile data is off")
+  }
+
+  @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async throws {
+    let backend = model.settings.backend
+    model.settings.backend = "https://127.0.0.1:1/number-verify"
+    try await verify()
+    #expect(model.state.card?.title == "Try again in a moment")
+    #expect(model.state.card?.actions == [.tryAgain, .useSMS])
+    #expect(model.state.steps[.start] == .failed)
+    model.settings.backend = backend
+    try await verify()
+    #expect(model.state.card?.title == "Verified")
+  }
+
+  @Test func theReportForTheDeveloperHoldsNoNumber() async throws {
+    model.settings.backend = model.settings.backend.replacing("/number-verify/", with: "/nothing/")
+    try await verify()
+    let card = try #require(model.state.card)
+    #expect(card.title == "For the developer")
+    #expect(card.tone == .failure)
+    #expect(card.actions == [.shareReport])
+    #expect(card.report.contains("404"))
+    #expect(card.report.contains("correlator"))
+    expectNoNumber(in: card.report)
+  }
+
+  @Test func cancelEndsAVerificationAndAnotherOneCanBegin() async throws {
+    let backend = model.settings.backend
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
+    model.verify()
+    try await until { model.state.steps[.acquire].tookMs != nil }
+    #expect(model.state.isRunning)
+    model.verify()
+    model.cancel()
+    #expect(model.state.card?.title == "Cancelled")
+    #expect(model.state.steps[.start] == .stopped)
+    #expect(try silent.takeConnection().isClosedByClient())
+    model.settings.backend = backend
+    try await verify()
+    #expect(model.state.card?.title == "Verified")
+    #expect(model.state.steps.hops.count == 6)
+  }
+
+  @Test func whatACancelledVerificationStillBringsIsNotForTheNextOne() async throws {
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
+    model.verify()
+    await Task.yield()
+    // It has begun, and its progress waits for the main thread, which waits here.
+    let connection = try silent.takeConnection()
+    model.cancel()
+    model.phoneNumber = "12"
+    model.verify()
+    var states: [ScreenState] = []
+    try await until {
+      states.append(model.state)
+      return !model.state.isRunning
+    }
+    #expect(states.dropLast().allSatisfy { $0 == .running(Steps()) })
+    #expect(states.last == .ready(numberIsInvalid: true))
+    #expect(connection.isClosedByClient())
+  }
+
+  @Test func preparingTellsTheStateOfCellular() async {
+    #expect(model.cellular == nil)
+    await model.prepare()
+    #expect(model.cellular == .ready)
+  }
+
+  @Test func aHalfTypedBackendIsNoProblemBeforeVerify() async throws {
+    model.settings.backend = "https://"
+    await model.prepare()
+    #expect(model.cellular == nil)
+    try await verify()
+    #expect(model.state.card?.title == "For the developer")
+  }
+
+  @Test func withoutDevelopmentThereIsNoSwitch() {
+    let released = VerifyModel(development: nil)
+    #expect(!released.canUseAnyNetwork)
+    #expect(!released.settings.anyNetwork)
+    #expect(released.settings.backend == "https://api.example.com/number-verify")
+  }
+
+  @Test func aModelThatIsLetGoEndsItsVerification() async throws {
+    let silent = try SilentServer()
+    weak var left: VerifyModel?
+    var model: VerifyModel? = VerifyModel(development: try Development(simulator: Simulator.line))
+    left = model
+    model?.phoneNumber = number
+    model?.settings.backend = silent.url
+    model?.verify()
+    try await until { left?.state.steps[.acquire].tookMs != nil }
+    model = nil
+    #expect(left == nil, "the running task does not hold it")
+    #expect(try silent.takeConnection().isClosedByClient())
+  }
+
+  private func verify() async throws { try await verify(model) }
+
+  private func verify(_ model: VerifyModel) async throws {
+    model.verify()
+    try await until { !model.state.isRunning }
+  }
+
+  /// Looks until it is so, or the test's time is over.
+  private func until(_ isSo: () -> Bool) async throws {
+    while !isSo() {
+      try Task.checkCancellation()
+      await Task.yield()
+    }
+  }
+
+  /// Says to each monitor that came after the first `told` ones that mobile data is off. Returns how many know it now.
+  private func deny(from told: Int) -> Int {
+    let running = Stub.world.all.cellular.prefix { $0.seen.started == 1 }
+    for monitor in running.dropFirst(told) { monitor.send(NWPath(.unsatisfied, because: .cellularDenied)) }
+    return max(told, running.count)
+  }
+
+  private func expectNoNumber(in text: String) {
+    #expect(!text.contains("4155550100"))
+  }
+}
+
+extension Steps.State {
+  fileprivate var tookMs: Int? {
+    if case .done(let tookMs) = self { tookMs } else { nil }
+  }
+}

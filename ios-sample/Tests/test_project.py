@@ -1,0 +1,248 @@
+"""The Xcode project, its assets and the privacy manifests, as far as a machine without Xcode can check them."""
+
+import json
+import pathlib
+import plistlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+from pbxproj import XcodeProject
+
+SAMPLE = pathlib.Path(__file__).resolve().parent.parent
+ROOT = SAMPLE.parent
+APP = SAMPLE / "NumberVerifySample"
+ASSETS = APP / "Assets.xcassets"
+LIBRARY_MANIFEST = ROOT / "bindings/swift/Sources/NumberVerify/PrivacyInfo.xcprivacy"
+PROJECT = SAMPLE / "NumberVerifySample.xcodeproj"
+
+# https://developer.apple.com/documentation/bundleresources/describing-use-of-required-reason-api
+REASONS = {
+    "NSPrivacyAccessedAPICategoryFileTimestamp": {"DDA9.1", "C617.1", "3B52.1", "0A2A.1"},
+    "NSPrivacyAccessedAPICategorySystemBootTime": {"35F9.1", "8FFB.1", "3D61.1"},
+    "NSPrivacyAccessedAPICategoryDiskSpace": {"85F4.1", "E174.1", "7D9E.1", "B728.1"},
+    "NSPrivacyAccessedAPICategoryActiveKeyboards": {"3EC4.1", "54BD.1"},
+    "NSPrivacyAccessedAPICategoryUserDefaults": {"CA92.1", "1C8F.1", "C56D.1", "AC6B.1"},
+}
+
+
+class ProjectTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.project = XcodeProject.load(str(PROJECT / "project.pbxproj"))
+        cls.objects = cls.project.objects
+        (cls.target,) = cls.objects.get_objects_in_section("PBXNativeTarget")
+
+    def settings(self, owner, configuration):
+        (found,) = [
+            c
+            for c in map(lambda i: self.objects[i], self.objects[owner.buildConfigurationList].buildConfigurations)
+            if c.name == configuration
+        ]
+        return found.buildSettings
+
+    def files_of(self, phase):
+        (found,) = self.objects.get_objects_in_section(phase)
+        builds = [self.objects[i] for i in found.files]
+        return builds, {self.objects[b.fileRef].path for b in builds if "fileRef" in b}
+
+    def test_every_reference_leads_somewhere(self):
+        text = (PROJECT / "project.pbxproj").read_text()
+        ids = set(re.findall(r"\b4E56[0-9A-F]{20}\b", text))
+        self.assertTrue(ids)
+        self.assertEqual(ids, set(self.objects.get_keys()))
+
+    def test_every_file_is_there_and_in_the_target(self):
+        paths = {f.path for f in self.objects.get_objects_in_section("PBXFileReference") if f.sourceTree == "<group>"}
+        there = {p.name for p in APP.iterdir()}
+        self.assertEqual(paths, there)
+        _, sources = self.files_of("PBXSourcesBuildPhase")
+        _, resources = self.files_of("PBXResourcesBuildPhase")
+        self.assertEqual(sources, {p.name for p in APP.glob("*.swift")})
+        self.assertEqual(resources, there - sources)
+
+    def test_the_target_is_an_app(self):
+        self.assertEqual(self.target.name, "NumberVerifySample")
+        self.assertEqual(self.target.productType, "com.apple.product-type.application")
+        for configuration in ("Debug", "Release"):
+            settings = self.settings(self.target, configuration)
+            self.assertEqual(settings["PRODUCT_BUNDLE_IDENTIFIER"], "dev.numberverify.sample")
+            self.assertEqual(settings["ASSETCATALOG_COMPILER_APPICON_NAME"], "AppIcon")
+            self.assertEqual(settings["ASSETCATALOG_COMPILER_GLOBAL_ACCENT_COLOR_NAME"], "AccentColor")
+
+    def test_the_package_is_the_repositorys_own(self):
+        (reference,) = self.objects.get_objects_in_section("XCLocalSwiftPackageReference")
+        self.assertEqual((SAMPLE / reference.relativePath).resolve(), ROOT)
+        self.assertTrue((ROOT / "Package.swift").exists())
+        (project,) = self.objects.get_objects_in_section("PBXProject")
+        self.assertEqual(list(project.packageReferences), [reference.get_id()])
+        (product,) = [self.objects[i] for i in self.target.packageProductDependencies]
+        self.assertEqual((product.productName, product.package), ("NumberVerify", reference.get_id()))
+        self.assertIn('.library(name: "NumberVerify"', (ROOT / "Package.swift").read_text())
+        builds, _ = self.files_of("PBXFrameworksBuildPhase")
+        self.assertEqual([b.productRef for b in builds], [product.get_id()])
+
+    def test_compiler_settings(self):
+        (project,) = self.objects.get_objects_in_section("PBXProject")
+        for configuration in ("Debug", "Release"):
+            settings = self.settings(project, configuration)
+            self.assertEqual(settings["SWIFT_VERSION"], "6.0")
+            self.assertEqual(settings["SWIFT_TREAT_WARNINGS_AS_ERRORS"], "YES")
+            self.assertEqual(settings["IPHONEOS_DEPLOYMENT_TARGET"], "15.0")
+        self.assertIn(".iOS(.v15)", (ROOT / "Package.swift").read_text())
+        self.assertIn("DEBUG", self.settings(project, "Debug")["SWIFT_ACTIVE_COMPILATION_CONDITIONS"])
+        self.assertNotIn("SWIFT_ACTIVE_COMPILATION_CONDITIONS", self.settings(project, "Release"))
+
+    def test_info_plist(self):
+        for configuration in ("Debug", "Release"):
+            settings = self.settings(self.target, configuration)
+            self.assertEqual(settings["GENERATE_INFOPLIST_FILE"], "YES")
+            self.assertEqual(settings["INFOPLIST_KEY_CFBundleDisplayName"], "Number Verify")
+            self.assertEqual(settings["INFOPLIST_KEY_UILaunchScreen_Generation"], "YES")
+            self.assertEqual(settings["INFOPLIST_KEY_UIApplicationSceneManifest_Generation"], "YES")
+            self.assertIn("Landscape", settings["INFOPLIST_KEY_UISupportedInterfaceOrientations_iPhone"])
+            keys = " ".join(settings.get_keys())
+            self.assertNotIn("NSAppTransportSecurity", keys, "the app makes no exception")
+            self.assertNotIn("INFOPLIST_FILE =", keys)
+
+    def test_the_shared_scheme_runs_the_target(self):
+        scheme = ElementTree.parse(PROJECT / "xcshareddata/xcschemes/NumberVerifySample.xcscheme")
+        blueprints = {r.get("BlueprintIdentifier") for r in scheme.iter("BuildableReference")}
+        self.assertEqual(blueprints, {self.target.get_id()})
+        self.assertEqual(scheme.find("ArchiveAction").get("buildConfiguration"), "Release")
+        self.assertEqual({v.get("isEnabled") for v in scheme.iter("EnvironmentVariable")}, {"NO"})
+
+
+class PrivacyManifestTest(unittest.TestCase):
+    def test_manifests(self):
+        for path in (LIBRARY_MANIFEST, APP / "PrivacyInfo.xcprivacy"):
+            with self.subTest(path=path.relative_to(ROOT)):
+                manifest = plistlib.loads(path.read_bytes())
+                self.assertEqual(
+                    set(manifest),
+                    {"NSPrivacyTracking", "NSPrivacyTrackingDomains", "NSPrivacyCollectedDataTypes", "NSPrivacyAccessedAPITypes"},
+                )
+                self.assertIs(manifest["NSPrivacyTracking"], False)
+                self.assertEqual(manifest["NSPrivacyTrackingDomains"], [])
+                self.assertEqual(
+                    manifest["NSPrivacyCollectedDataTypes"],
+                    [
+                        {
+                            "NSPrivacyCollectedDataType": "NSPrivacyCollectedDataTypePhoneNumber",
+                            "NSPrivacyCollectedDataTypeLinked": True,
+                            "NSPrivacyCollectedDataTypeTracking": False,
+                            "NSPrivacyCollectedDataTypePurposes": ["NSPrivacyCollectedDataTypePurposeAppFunctionality"],
+                        }
+                    ],
+                )
+                for accessed in manifest["NSPrivacyAccessedAPITypes"]:
+                    self.assertEqual(set(accessed), {"NSPrivacyAccessedAPIType", "NSPrivacyAccessedAPITypeReasons"})
+                    reasons = accessed["NSPrivacyAccessedAPITypeReasons"]
+                    self.assertTrue(reasons)
+                    self.assertLessEqual(set(reasons), REASONS[accessed["NSPrivacyAccessedAPIType"]])
+
+    def test_the_swift_code_uses_no_api_with_a_required_reason(self):
+        words = r"UserDefaults|AppStorage|systemUptime|mach_absolute_time|activeInputModes|attributesOfItem|\w*stat\(|resourceValues"
+        for folder in (APP, LIBRARY_MANIFEST.parent):
+            for source in folder.rglob("*.swift"):
+                self.assertIsNone(re.search(rf"\b(?:{words})", source.read_text()), source)
+
+
+class AssetsTest(unittest.TestCase):
+    ON_SURFACE = ("OnSurface", "OnSurfaceMuted", "OnSurfaceSuccess", "OnSurfaceFailure", "OnSurfaceCleartext")
+    READ_ON = {
+        "Background": ("OnBackgroundMuted",),
+        "Surface": ON_SURFACE,
+        "AccentColor": ("OnAccent",),
+        "Success": ("OnSuccess",),
+        "Caution": ("OnCaution",),
+        "Failure": ("OnFailure",),
+    }
+
+    @staticmethod
+    def colours(name):
+        """Light, dark."""
+        found = json.loads((ASSETS / f"{name}.colorset/Contents.json").read_text())["colors"]
+        assert [c.get("appearances", [{}])[0].get("value") for c in found] == [None, "dark"], name
+        return [[int(c["color"]["components"][part], 16) for part in ("red", "green", "blue")] for c in found]
+
+    @staticmethod
+    def luminance(colour):
+        linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def test_texts_can_be_read(self):
+        """At least 4.5:1 (WCAG 2.2, 1.4.3), in light and in dark."""
+        for background, texts in self.READ_ON.items():
+            for text in texts:
+                for below, above in zip(self.colours(background), self.colours(text)):
+                    dark, light = sorted([self.luminance(below), self.luminance(above)])
+                    self.assertGreaterEqual((light + 0.05) / (dark + 0.05), 4.5, f"{text} on {background}")
+
+    def test_every_colour_that_a_view_names_is_there(self):
+        named = set()
+        for source in APP.glob("*.swift"):
+            named |= set(re.findall(r'Color\("(\w+)"\)', source.read_text()))
+        tones = set(re.findall(r'case \w+ = "(\w+)"', (APP / "OutcomeCard.swift").read_text()))
+        named |= tones | {f"On{tone}" for tone in tones} | {"AccentColor"}
+        self.assertEqual(named, {p.stem for p in ASSETS.glob("*.colorset")})
+
+    def test_the_icon(self):
+        (image,) = json.loads((ASSETS / "AppIcon.appiconset/Contents.json").read_text())["images"]
+        header = (ASSETS / "AppIcon.appiconset" / image["filename"]).read_bytes()[:26]
+        width, height, _, colour_type = struct.unpack(">IIBB", header[16:26])
+        self.assertEqual(f"{width}x{height}", image["size"])
+        self.assertEqual(colour_type, 2, "no transparency")
+
+
+class ReleaseTest(unittest.TestCase):
+    def write(self, *arguments):
+        """Package.swift after `write-release`; `None` where it was refused."""
+        with tempfile.TemporaryDirectory() as folder:
+            scripts = pathlib.Path(folder) / "bindings/swift"
+            scripts.mkdir(parents=True)
+            shutil.copy(ROOT / "Package.swift", folder)
+            shutil.copy(ROOT / "bindings/swift/write-release", scripts)
+            done = subprocess.run([sys.executable, scripts / "write-release", *arguments], capture_output=True, text=True)
+            written = (pathlib.Path(folder) / "Package.swift").read_text()
+        if done.returncode:
+            self.assertTrue(done.stderr)
+            self.assertEqual(written, (ROOT / "Package.swift").read_text())
+        return None if done.returncode else written
+
+    def test_url_and_checksum(self):
+        written = self.write("12.3.4", "ab" * 32)
+        self.assertIn("/releases/download/12.3.4/NumberVerifyFFI.xcframework.zip", written)
+        self.assertIn(f'checksum: "{"ab" * 32}"', written)
+
+    def test_what_is_no_release(self):
+        for arguments in (("1.2", "ab" * 32), ("v1.2.3", "ab" * 32), ("1.2.3", "ab"), ("1.2.3", "0" * 64), ("1.2.3",)):
+            self.assertIsNone(self.write(*arguments), arguments)
+
+
+class TextsTest(unittest.TestCase):
+    """The same texts as in the Android sample, but for what the systems do otherwise."""
+
+    ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
+    OTHERWISE = {"openNetworkSettings", "hopSaid", "hopSaidCleartext", "stepSaid", "stepSaidWithTime", "progress", "milliseconds"}
+    ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularPermission"}
+    ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
+
+    def test_texts(self):
+        if not self.ANDROID.exists():
+            self.skipTest("android-sample is not there")
+        camel = lambda name: re.sub(r"_(\w)", lambda m: m.group(1).upper(), name)
+        strings = ElementTree.parse(self.ANDROID).iter("string")
+        android = {camel(s.get("name")): s.text for s in strings}
+        swift = dict(re.findall(r'static let (\w+) =\s+"(.*)"', (APP / "Texts.swift").read_text()))
+        expected = {k: v for k, v in android.items() if k not in self.OTHERWISE | self.ONLY_ANDROID}
+        self.assertEqual({k: v for k, v in swift.items() if k not in self.ONLY_IOS}, expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
