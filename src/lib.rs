@@ -29,6 +29,8 @@
 //! | Android (arm64, armv7) | yes | yes, with stand-ins for the system's libraries | not yet on a device |
 //! | Apple (arm64 iOS) | yes | yes, as a static library | not yet on a device |
 //!
+//! The Kotlin and Swift layers over this crate, and their sample apps, run on the JVM and on Linux, against the simulator.
+//!
 //! What the phones' answers mean (`cellular/*_rules.rs`) is pure and tested on Linux. On any other system a flow ends with
 //! `cellular_unavailable`, cause `unsupported`.
 
