@@ -23,19 +23,15 @@ test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
-	cargo build $(RUST) --bins
 	@scripts/test-kotlin
 
 test-android-sample: bindings ## the sample app's real screen, with the real library, against the simulator
-	cargo build $(RUST) --bins
 	@scripts/test-android-sample
 
 test-swift: bindings ## the Swift package: its tests, its public API, its format
-	cargo build $(RUST) --bins
 	@scripts/test-swift
 
 test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the library for iOS; after test-phone
-	cargo build $(RUST) --bins
 	@scripts/test-ios-sample
 
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
@@ -58,10 +54,9 @@ lint: ## format, clippy, documentation, licences and sources of dependencies
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 
-bindings: ## generates the Kotlin and Swift bindings
-	cargo build $(RUST) --lib --bin uniffi-bindgen
+bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
+	cargo build $(RUST) --lib --bins
 	@scripts/generate-bindings
 
 screenshots: bindings ## draws the pictures of the sample app into docs/screenshots
-	cargo build $(RUST) --bins
 	@scripts/test-android-sample docs/screenshots/android

@@ -1,45 +1,45 @@
 //! The app's default network: names and connections as the system chooses them. The backend is reached over it; the cellular leg
 //! never is, but for development without a binding.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::error::CellularCause;
+use crate::lookups::{Answer, Lookups};
 use crate::settings::Overrides;
 use crate::transport::{Family, Network, NetworkError};
 
-/// Keeps what it has looked up, and lives as long as a flow.
+/// Clones share their lookups.
+#[derive(Clone)]
 pub struct DefaultNetwork {
-    overrides: Overrides,
-    /// The system answers for both families at once: who asks for one waits for the other's answer.
-    known: Mutex<HashMap<String, Vec<IpAddr>>>,
+    overrides: Arc<Overrides>,
+    /// By host: the system answers for both families at once.
+    lookups: Arc<Lookups<String>>,
 }
 
 impl DefaultNetwork {
     pub fn new(overrides: Overrides) -> Self {
-        Self { overrides, known: Mutex::default() }
+        Self { overrides: Arc::new(overrides), lookups: Arc::default() }
     }
 }
 
 impl Network for DefaultNetwork {
     type Stream = TcpStream;
 
-    async fn resolve(&self, host: &str, port: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
-        if let Some(addresses) = self.overrides.get(&(host.to_owned(), port)) {
+    async fn resolve(&self, host: &str, port: u16, family: Family) -> Answer {
+        let host = host.to_owned();
+        if let Some(addresses) = self.overrides.get(&(host.clone(), port)) {
             return Ok(family.of(addresses));
         }
-        let mut known = self.known.lock().await;
-        if let Some(addresses) = known.get(host) {
-            return Ok(family.of(addresses));
-        }
-        let addresses = look_up(host).await?;
-        let of_family = family.of(&addresses);
-        known.insert(host.to_owned(), addresses);
-        Ok(of_family)
+        let begin = || {
+            let host = host.clone();
+            async move { look_up(&host).await }.boxed()
+        };
+        Ok(family.of(&self.lookups.join(host.clone(), begin).await?))
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
@@ -52,7 +52,7 @@ impl Network for DefaultNetwork {
 }
 
 /// All addresses of a host.
-pub async fn look_up(host: &str) -> Result<Vec<IpAddr>, NetworkError> {
+pub async fn look_up(host: &str) -> Answer {
     let target = (host.to_owned(), 0);
     let found = spawn_blocking(move || target.to_socket_addrs()).await.map_err(|_| NetworkError::Failed)?;
     Ok(found.map_err(|_| NetworkError::Failed)?.map(|address| address.ip()).collect())
@@ -63,4 +63,24 @@ pub async fn connect(address: SocketAddr) -> Result<TcpStream, NetworkError> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_of_the_system_and_a_connection_that_does_not_wait_for_acknowledgements() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let network = DefaultNetwork::new(Overrides::default());
+        let resolve = |family| network.resolve("localhost", address.port(), family);
+        let (v4, v6) = join(resolve(Family::V4), resolve(Family::V6)).await;
+        assert!(v4.unwrap().contains(&address.ip()));
+        assert!(v6.unwrap().iter().all(std::net::IpAddr::is_ipv6));
+        assert!(network.connect(address).await.unwrap().nodelay().unwrap());
+    }
 }

@@ -19,6 +19,7 @@
 //! | `transport/` | one request over a given network |
 //! | `cellular/` | bringing the network up and binding sockets to it |
 //! | `default_network.rs` | the network that the backend is reached over |
+//! | `lookups.rs` | the same name is looked up once at a time |
 //! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
 //! What was done where:
@@ -47,6 +48,7 @@ mod default_network;
 mod error;
 mod flow;
 mod logging;
+mod lookups;
 mod progress;
 mod recorder;
 mod runtime;

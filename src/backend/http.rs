@@ -19,7 +19,7 @@ use crate::address::AllowedHosts;
 use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
 use crate::default_network::DefaultNetwork;
-use crate::settings::{Overrides, Settings};
+use crate::settings::Settings;
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Timings, Transport, TransportError};
 
@@ -30,8 +30,8 @@ const JITTER_MS: u64 = 250;
 
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
+    network: DefaultNetwork,
     tls: Tls,
-    overrides: Overrides,
     start_url: Url,
     complete_url: Url,
     /// Of both calls.
@@ -61,8 +61,8 @@ impl HttpBackend {
         headers.extend(settings.headers.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self {
+            network: DefaultNetwork::new(settings.overrides.clone()),
             tls: tls.clone(),
-            overrides: settings.overrides.clone(),
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),
             headers,
@@ -106,7 +106,7 @@ impl HttpBackend {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         call.cookies.store(url, headers.get_all(header::SET_COOKIE).iter(), &call.redactor);
         let body = match transport.read(response).await {
-            // What is left of it does not parse; its status counts.
+            // No verdict is that large; its status still counts.
             Err(TransportError::TooLarge) => Vec::new(),
             body => body.map_err(|error| Failed { error, sent })?,
         };
@@ -116,7 +116,7 @@ impl HttpBackend {
     /// The call's own limit is the only one.
     fn connections(&self) -> Transport<DefaultNetwork> {
         let limits = Limits { connect: self.limit, answer: self.limit, body: BODY_LIMIT };
-        Transport::new(DefaultNetwork::new(self.overrides.clone()), &self.tls, limits, AllowedHosts::All)
+        Transport::new(self.network.clone(), &self.tls, limits, AllowedHosts::All)
     }
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {

@@ -14,10 +14,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::spawn_blocking;
 
-use super::lookups::Answer;
 use super::{NetworkBinding, android_rules as rules};
 use crate::default_network;
 use crate::error::CellularCause;
+use crate::lookups::Answer;
 use crate::transport::{Family, NetworkError};
 
 #[link(name = "android")]

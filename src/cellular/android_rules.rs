@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::lookups::Answer;
 use crate::error::CellularCause;
+use crate::lookups::Answer;
 use crate::transport::NetworkError;
 
 const EPERM: i32 = 1;

@@ -19,9 +19,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::NetworkBinding;
 use super::apple_rules::{self as rules, Replies};
-use super::lookups::Answer;
 use crate::default_network;
 use crate::error::CellularCause;
+use crate::lookups::Answer;
 use crate::transport::{Family, NetworkError};
 
 const RETURN_INTERMEDIATES: u32 = 0x1000;

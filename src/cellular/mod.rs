@@ -4,7 +4,6 @@
 //! system without a binding is an error, never an unbound socket. Besides the platform's trust (`transport/trust.rs`) and its log
 //! (`logging.rs`), this is the only place that asks which system it is.
 
-mod lookups;
 mod shared;
 
 #[cfg(any(target_os = "android", test))]
@@ -28,9 +27,9 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use self::lookups::Lookups;
 pub use self::shared::{Lease, SharedNetwork};
 use crate::error::{CellularCause, VerifyError};
+use crate::lookups::Lookups;
 use crate::settings::{Overrides, Settings, invalid};
 use crate::trace::NetworkKind;
 use crate::transport::{Family, Network, NetworkError};
@@ -136,7 +135,7 @@ pub(crate) const TRUST_NEEDS_THE_APP: bool = cfg!(target_os = "android");
 /// The network behind a binding, with the development overrides in front of its name servers.
 pub struct BoundNetwork {
     binding: Arc<system::Binding>,
-    lookups: Lookups,
+    lookups: Lookups<(String, Family)>,
     overrides: Overrides,
 }
 
@@ -164,7 +163,7 @@ impl Network for BoundNetwork {
             let (binding, host) = (self.binding.clone(), host.to_owned());
             async move { binding.resolve(&host, family).await }.boxed()
         };
-        self.lookups.join(host, family, begin).await
+        self.lookups.join((host.to_owned(), family), begin).await
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {

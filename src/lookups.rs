@@ -3,32 +3,38 @@
 //! Nothing is kept of an answer; when the last of those who wait gives up, the lookup is abandoned.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 
-use crate::transport::{Family, NetworkError};
+use crate::transport::NetworkError;
 
-pub(super) type Answer = Result<Vec<IpAddr>, NetworkError>;
+pub type Answer = Result<Vec<IpAddr>, NetworkError>;
 type Lookup = BoxFuture<'static, Answer>;
 
-#[derive(Default)]
-pub(super) struct Lookups(Mutex<HashMap<(String, Family), WeakShared<Lookup>>>);
+/// The running lookups, by what they ask for.
+pub struct Lookups<Question>(Mutex<HashMap<Question, WeakShared<Lookup>>>);
 
-impl Lookups {
+impl<Question> Default for Lookups<Question> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<Question: Eq + Hash> Lookups<Question> {
     /// Joins the lookup that others wait for, or begins one.
-    pub(super) fn join(&self, host: &str, family: Family, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
+    pub fn join(&self, question: Question, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, lookup| lookup.upgrade().is_some());
-        let key = (host.to_owned(), family);
-        if let Some(lookup) = running.get(&key).and_then(WeakShared::upgrade) {
+        if let Some(lookup) = running.get(&question).and_then(WeakShared::upgrade) {
             return lookup;
         }
         let lookup = begin().shared();
         if let Some(weak) = lookup.downgrade() {
-            running.insert(key, weak);
+            running.insert(question, weak);
         }
         lookup
     }
@@ -42,6 +48,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::transport::Family;
 
     #[tokio::test]
     async fn one_at_a_time() {
@@ -54,8 +61,8 @@ mod tests {
             let waits = waits.take();
             async move { waits.unwrap().await.unwrap_or(Err(NetworkError::Failed)) }.boxed()
         };
-        let first = lookups.join("op.test", Family::V4, begin);
-        let second = lookups.join("op.test", Family::V4, begin);
+        let first = lookups.join(("op.test", Family::V4), begin);
+        let second = lookups.join(("op.test", Family::V4), begin);
         answer.send(Ok(vec![[10, 0, 0, 1].into()])).unwrap();
         assert_eq!(join(first, second).await, (Ok(vec![[10, 0, 0, 1].into()]), Ok(vec![[10, 0, 0, 1].into()])));
         assert_eq!(begun.get(), 1);
@@ -72,7 +79,7 @@ mod tests {
         for (host, family) in
             [("a.test", Family::V4), ("a.test", Family::V6), ("b.test", Family::V4), ("a.test", Family::V4)]
         {
-            assert_eq!(lookups.join(host, family, begin).await, Ok(Vec::new()));
+            assert_eq!(lookups.join((host, family), begin).await, Ok(Vec::new()));
         }
         assert_eq!(begun.get(), 4);
     }
@@ -88,7 +95,7 @@ mod tests {
             }
             .boxed()
         };
-        assert!(lookups.join("op.test", Family::V4, begin).now_or_never().is_none());
+        assert!(lookups.join(("op.test", Family::V4), begin).now_or_never().is_none());
         assert!(dropped.await.is_err());
     }
 }
