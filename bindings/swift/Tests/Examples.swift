@@ -1,7 +1,0 @@
-// What the examples of the README and of the documentation call, and do not show.
-
-func signIn() {}
-func sendSmsCode() {}
-func offerToTryAgain() {}
-func askToEnableMobileData() {}
-func show(_ text: Any) {}
