@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Form, Json, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::server::Peer;
 use crate::world::{Knowledge, Operator, Place, Transaction, World};
-use crate::{CLIENT_ID, CLIENT_SECRET};
+use crate::{CLIENT_ID, CLIENT_SECRET, habits};
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -27,8 +28,12 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .with_state(world)
 }
 
-/// Picks the operator. Glide does so by the number and the address; here the auth URL says it.
-async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
+/// Picks the operator by the address that the connection comes from, as Glide does, unless the auth URL of a test names one.
+async fn authorize(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Query(query): Parameters,
+) -> Response {
     let parameter = |name: &str| query.get(name).cloned();
     let (Some(state), Some("code")) = (parameter("state"), query.get("response_type").map(String::as_str)) else {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
@@ -36,10 +41,14 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     if parameter("client_id").as_deref() != Some(CLIENT_ID) {
         return problem(StatusCode::BAD_REQUEST, "unauthorized_client");
     }
-    let operator = parameter("operator").and_then(|name| name.parse().ok()).unwrap_or(Operator::A);
-    let json = parameter("dev_print").as_deref() == Some("true") || operator == Operator::C;
+    let name = parameter("operator").or_else(|| world.operator(peer)).unwrap_or_else(|| Operator::A.name().to_owned());
+    let operator = name.parse::<Operator>().ok();
+    if operator.is_none() && !habits::exists(&name) {
+        return problem(StatusCode::BAD_REQUEST, "invalid_request");
+    }
+    let json = parameter("dev_print").as_deref() == Some("true") || operator == Some(Operator::C);
     let redirect_uri = parameter("redirect_uri");
-    let is_usable = redirect_uri.as_deref().map_or(json || operator == Operator::D, is_redirect_uri);
+    let is_usable = redirect_uri.as_deref().map_or(json || operator == Some(Operator::D), is_redirect_uri);
     if !is_usable {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     }
@@ -50,10 +59,11 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     let id = known.mint();
     known.transactions.insert(id.clone(), Transaction { redirect_uri, state, json, number: None });
     let place = match operator {
-        Operator::A => Place::OperatorA,
-        Operator::B => Place::OperatorB,
-        Operator::C => Place::OperatorC,
-        Operator::D => Place::OperatorD,
+        Some(Operator::A) => Place::OperatorA,
+        Some(Operator::B) => Place::OperatorB,
+        Some(Operator::C) => Place::OperatorC,
+        Some(Operator::D) => Place::OperatorD,
+        None => return found(&habits::first_hop(&world, &name, &id)),
     };
     let callback = format!("{}/callback", world.https(Place::Auth));
     let mut url =

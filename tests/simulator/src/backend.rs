@@ -15,9 +15,9 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use crate::CLIENT_ID;
-use crate::auth;
-use crate::world::{Knowledge, LIFETIME, Operator, Place, Session, Stage, Stored, World};
+use crate::providers::{Asked, Begun, Refusal};
+use crate::scenarios::Scenario;
+use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
 
 /// How this backend's client is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 fn start(
     kind: Kind,
     State(world): State<Arc<World>>,
-    Path(operator): Path<String>,
+    Path(scenario): Path<String>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
@@ -54,8 +54,8 @@ fn start(
     let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|number| is_e164(number)) else {
         return problem(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number");
     };
-    let Ok(operator) = operator.parse::<Operator>() else {
-        return problem(StatusCode::NOT_FOUND, "no such operator");
+    let Some(scenario) = Scenario::named(&scenario) else {
+        return problem(StatusCode::NOT_FOUND, "no such scenario");
     };
     let mut known = world.lock();
     let known = &mut *known;
@@ -63,36 +63,18 @@ fn start(
         return answer;
     }
     let (id, state, nonce) = (known.mint(), known.mint(), known.mint());
-    known
-        .sessions
-        .insert(id.clone(), Session { number: number.to_owned(), state: state.clone(), stage: Stage::Started });
-    let base = world.backend_url(kind.name(), operator);
-    let auth_url = auth_url(&world, operator, &base, &state, &nonce);
+    let callback = format!("{}/callback", world.backend_url(kind.name(), scenario.name));
+    let asked = Asked { number, state: &state, nonce: &nonce, callback: &callback };
+    let Begun { auth_url, redirect_uri, check } = scenario.provider.begin(&world, known, &asked);
+    let (number, provider) = (number.to_owned(), scenario.provider);
+    known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
     let cookie = format!("nvsess={id}; Path=/; HttpOnly");
     if kind == Kind::Redirecting {
         return (StatusCode::FOUND, [(header::LOCATION, auth_url), (header::SET_COOKIE, cookie)]).into_response();
     }
-    let answer = json!({ "authUrl": auth_url, "redirectUri": format!("{base}/callback"), "session": id });
+    let answer = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
     store(known, &headers, &body, StatusCode::OK, &answer);
     ([(header::SET_COOKIE, cookie)], Json(answer)).into_response()
-}
-
-/// What Glide's `getAuthUrl` makes.
-fn auth_url(world: &World, operator: Operator, base: &str, state: &str, nonce: &str) -> String {
-    let (operator, redirect_uri) = (operator.to_string(), format!("{base}/callback"));
-    let parameters = [
-        ("client_id", CLIENT_ID),
-        ("response_type", "code"),
-        ("redirect_uri", &redirect_uri),
-        ("scope", "openid"),
-        ("purpose", "dpv:FraudPreventionAndDetection:number-verification"),
-        ("state", state),
-        ("nonce", nonce),
-        ("max_age", "0"),
-        ("operator", &operator),
-    ];
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    format!("{}/oauth2/auth?{query}", world.https(Place::Auth))
 }
 
 async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
@@ -115,8 +97,6 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
     (status, Json(answer)).into_response()
 }
 
-type Refusal = (StatusCode, &'static str);
-
 /// The answer for a session, once.
 fn verdict(
     known: &mut Knowledge,
@@ -127,29 +107,17 @@ fn verdict(
     const NO_SESSION: Refusal = (StatusCode::CONFLICT, "no such session, or used before");
     let id = id.ok_or(NO_SESSION)?;
     let session = known.sessions.get_mut(&id).ok_or(NO_SESSION)?;
-    let (number, own_state) = (session.number.clone(), session.state.clone());
-    match std::mem::replace(&mut session.stage, Stage::Over) {
+    let stage = std::mem::replace(&mut session.stage, Stage::Over);
+    let session = session.clone();
+    match stage {
         Stage::Over => return Err(NO_SESSION),
         Stage::Known(verified) => return Ok(verified),
         Stage::Started => {}
     }
-    match code {
-        Some(_) if state.is_some_and(|state| state != own_state) => {
-            Err((StatusCode::FORBIDDEN, "the state is of another session"))
-        }
-        Some(code) => Ok(check(known, code, &number)?),
-        None => {
-            let told = known.transactions.values().find(|transaction| transaction.state == own_state);
-            let sim = told.and_then(|transaction| transaction.number.clone());
-            sim.map(|sim| sim == number).ok_or((StatusCode::CONFLICT, "there is no verdict"))
-        }
+    if state.is_some_and(|state| state != session.state) {
+        return Err((StatusCode::FORBIDDEN, "the state is of another session"));
     }
-}
-
-/// What Glide's `verifyNumber` does: the code for a token, the token and the number for the verdict.
-fn check(known: &mut Knowledge, code: &str, number: &str) -> Result<bool, Refusal> {
-    let token = auth::exchange(known, code).ok_or((StatusCode::FORBIDDEN, "the code is not known"))?;
-    Ok(known.redeem(&token).is_some_and(|sim| sim == number))
+    session.provider.verdict(known, &session, code)
 }
 
 fn callback(
@@ -159,22 +127,25 @@ fn callback(
     headers: HeaderMap,
 ) -> Response {
     let mut known = world.lock();
-    let state = query.get("state");
-    let Some((id, session)) = known.sessions.iter_mut().find(|(_, session)| Some(&session.state) == state) else {
+    let (state, check) = (query.get("state"), query.get("check_id"));
+    let is_meant = |session: &Session| match state {
+        Some(state) => session.state == *state,
+        None => check == Some(&session.check),
+    };
+    let Some((id, session)) = known.sessions.iter_mut().find(|(_, session)| is_meant(session)) else {
         return problem(StatusCode::CONFLICT, "no such session");
     };
     let header = headers.get("x-number-verify-session").and_then(|value| value.to_str().ok());
     let is_starter = session_cookie(&headers).as_ref() == Some(id) || header == Some(id.as_str());
-    let (number, stage) = (session.number.clone(), session.stage);
-    session.stage = Stage::Over;
-    let id = id.clone();
+    let stage = std::mem::replace(&mut session.stage, Stage::Over);
+    let (id, session) = (id.clone(), session.clone());
     if !is_starter || stage != Stage::Started {
         return problem(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
     }
     let Some(code) = query.get("code") else {
         return problem(StatusCode::FORBIDDEN, "the operator refused");
     };
-    let verified = match check(&mut known, code, &number) {
+    let verified = match session.provider.verdict(&mut known, &session, Some(code)) {
         Ok(verified) => verified,
         Err((status, title)) => return problem(status, title),
     };
@@ -242,7 +213,7 @@ fn problem(status: StatusCode, title: &str) -> Response {
 
 fn problem_body(status: StatusCode, title: &str) -> Value {
     let mut problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
-    if matches!(status, StatusCode::FORBIDDEN | StatusCode::CONFLICT) {
+    if matches!(status, StatusCode::FORBIDDEN | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) {
         problem["fallback"] = "use_another_channel".into();
     }
     problem

@@ -67,16 +67,17 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
         .map(|operator| (operator.to_string(), Value::from(simulator.backend_url(operator))))
         .into_iter()
         .collect();
-    let hosts: Vec<_> =
-        simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}")).collect();
+    let scenarios: Vec<_> =
+        simulator.scenarios().iter().map(|scenario| scenario.to_json(&simulator.scenario_url(scenario))).collect();
     println!(
         "{}",
         json!({
             "backend": simulator.backend_url(Operator::A),
             "backends": backends,
+            "scenarios": scenarios,
             "https_port": simulator.https_port(),
             "http_port": simulator.http_port(),
-            "hosts": hosts,
+            "hosts": simulator.hosts(),
             "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
             "root_ca": arguments.root_ca_out,
         })

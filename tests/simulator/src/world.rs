@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use crate::Options;
+use crate::providers::{Check, Provider};
+use crate::{Options, Sockets};
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
@@ -31,16 +32,20 @@ pub enum Operator {
 impl Operator {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
-}
 
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::A => "a",
             Self::B => "b",
             Self::C => "c",
             Self::D => "d",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -48,7 +53,7 @@ impl FromStr for Operator {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|operator| operator.to_string() == name).ok_or(())
+        Self::ALL.into_iter().find(|operator| operator.name() == name).ok_or(())
     }
 }
 
@@ -58,13 +63,14 @@ pub struct Sim {
     network: IpAddr,
     prefix: u8,
     number: String,
+    operator: Option<String>,
 }
 
 impl Sim {
     /// Connections from this network come from this number.
     #[must_use]
     pub fn new(network: IpAddr, prefix: u8, number: &str) -> Self {
-        Self { network, prefix, number: number.to_owned() }
+        Self { network, prefix, number: number.to_owned(), operator: None }
     }
 
     fn covers(&self, peer: IpAddr) -> bool {
@@ -81,14 +87,17 @@ impl Sim {
 impl FromStr for Sim {
     type Err = String;
 
-    /// `NETWORK/PREFIX=+NUMBER`
+    /// `NETWORK/PREFIX=+NUMBER[@OPERATOR]`
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (network, number) = text.split_once('=')?;
             let (network, prefix) = network.split_once('/')?;
-            Some(Self::new(network.parse().ok()?, prefix.parse().ok()?, number))
+            let (number, operator) =
+                number.split_once('@').map_or((number, None), |(number, name)| (number, Some(name)));
+            let sim = Self::new(network.parse().ok()?, prefix.parse().ok()?, number);
+            Some(Self { operator: operator.map(str::to_owned), ..sim })
         };
-        parse().ok_or_else(|| "must be NETWORK/PREFIX=+NUMBER".to_owned())
+        parse().ok_or_else(|| "must be NETWORK/PREFIX=+NUMBER[@OPERATOR]".to_owned())
     }
 }
 
@@ -103,12 +112,25 @@ pub(crate) enum Place {
     OperatorC,
     EdgeC,
     OperatorD,
+    Habits,
+    HabitsIdn,
+    HabitsIpv6,
+    Carrier,
+    Vonage,
+    TruId,
+    Twilio,
+    Ipification,
 }
 
 impl Place {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Place::{Auth, Backend, EdgeC, EnrichB, OperatorA, OperatorB, OperatorC, OperatorD};
-        [Backend, Auth, OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD].into_iter()
+        use Place::{
+            Auth, Backend, Carrier, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, OperatorA, OperatorB,
+            OperatorC, OperatorD, TruId, Twilio, Vonage,
+        };
+        let operators = [OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Habits, HabitsIdn, HabitsIpv6];
+        let providers = [Vonage, TruId, Twilio, Ipification];
+        [Backend, Auth, Carrier].into_iter().chain(operators).chain(providers)
     }
 
     pub(crate) fn host(self) -> &'static str {
@@ -121,6 +143,14 @@ impl Place {
             Self::OperatorC => "operator-c.simulator.test",
             Self::EdgeC => "edge.operator-c.simulator.test",
             Self::OperatorD => "operator-d.simulator.test",
+            Self::Habits => "habits.simulator.test",
+            Self::HabitsIdn => "xn--bcher-kva.simulator.test",
+            Self::HabitsIpv6 => "ipv6.simulator.test",
+            Self::Carrier => "carrier.simulator.test",
+            Self::Vonage => "vonage.simulator.test",
+            Self::TruId => "tru-id.simulator.test",
+            Self::Twilio => "twilio.simulator.test",
+            Self::Ipification => "ipification.simulator.test",
         }
     }
 }
@@ -148,6 +178,7 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
+    pub(crate) other_https_port: u16,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -163,15 +194,20 @@ pub(crate) struct Knowledge {
     pub(crate) grants: HashMap<String, Grant>,
     /// Operator B's cookie values.
     pub(crate) cookies: HashMap<String, String>,
+    /// The verifications at providers that have names for them.
+    pub(crate) checks: HashMap<String, Check>,
     pub(crate) secrets: Vec<String>,
     pub(crate) requests: Vec<Recorded>,
     pub(crate) dns_queries: Vec<(String, IpAddr)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) number: String,
     pub(crate) state: String,
+    pub(crate) provider: Provider,
+    /// The provider's own name for this verification.
+    pub(crate) check: String,
     pub(crate) stage: Stage,
 }
 
@@ -208,8 +244,9 @@ pub(crate) struct Grant {
 }
 
 impl World {
-    pub(crate) fn new(options: Options, https_port: u16, http_port: u16) -> Self {
-        Self { options, https_port, http_port, knowledge: Mutex::default() }
+    pub(crate) fn new(options: Options, sockets: &Sockets) -> Self {
+        let Sockets { https_port, http_port, other_https_port, .. } = *sockets;
+        Self { options, https_port, http_port, other_https_port, knowledge: Mutex::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {
@@ -218,11 +255,24 @@ impl World {
 
     /// The number of the SIM behind a connection.
     pub(crate) fn sim(&self, peer: IpAddr) -> Option<String> {
-        self.options.sims.iter().find(|sim| sim.covers(peer)).map(|sim| sim.number.clone())
+        self.sim_of(peer).map(|sim| sim.number.clone())
     }
 
-    pub(crate) fn address_of(&self, place: Place) -> IpAddr {
-        if place == Place::Backend { self.options.backend_address } else { self.options.operator_address }
+    /// The operator of that SIM, where it has a certain one.
+    pub(crate) fn operator(&self, peer: IpAddr) -> Option<String> {
+        self.sim_of(peer)?.operator.clone()
+    }
+
+    fn sim_of(&self, peer: IpAddr) -> Option<&Sim> {
+        self.options.sims.iter().find(|sim| sim.covers(peer))
+    }
+
+    pub(crate) fn address_of(&self, place: Place) -> Option<IpAddr> {
+        match place {
+            Place::Backend => Some(self.options.backend_address),
+            Place::HabitsIpv6 => self.options.operator_ipv6.map(IpAddr::V6),
+            _ => Some(self.options.operator_address),
+        }
     }
 
     pub(crate) fn https(&self, place: Place) -> String {
@@ -243,8 +293,8 @@ impl World {
         }
     }
 
-    pub(crate) fn backend_url(&self, kind: &str, operator: Operator) -> String {
-        format!("{}/{kind}/{operator}", self.https(Place::Backend))
+    pub(crate) fn backend_url(&self, kind: &str, scenario: &str) -> String {
+        format!("{}/{kind}/{scenario}", self.https(Place::Backend))
     }
 }
 
