@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::CLIENT_ID;
 use crate::auth;
-use crate::world::{Knowledge, LIFETIME, Operator, Place, Session, Stage, Stored, World};
+use crate::verify::{self, is_phone_number};
+use crate::world::{Knowledge, LIFETIME, Operator, Place, Session, Stage, Stored, Subject, World};
 
 /// How this backend's client is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ fn start(
     body: String,
 ) -> Response {
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
-    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|number| is_e164(number)) else {
+    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
         return problem(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number");
     };
     let Ok(operator) = operator.parse::<Operator>() else {
@@ -149,7 +150,8 @@ fn verdict(
 /// What Glide's `verifyNumber` does: the code for a token, the token and the number for the verdict.
 fn check(known: &mut Knowledge, code: &str, number: &str) -> Result<bool, Refusal> {
     let token = auth::exchange(known, code).ok_or((StatusCode::FORBIDDEN, "the code is not known"))?;
-    Ok(known.redeem(&token).is_some_and(|sim| sim == number))
+    let authorization = verify::spend(known, &token).map(|(authorization, _)| authorization);
+    Ok(authorization.is_some_and(|known| matches!(known.subject, Subject::Sim(sim) if sim == number)))
 }
 
 fn callback(
@@ -226,11 +228,6 @@ fn key(headers: &HeaderMap) -> Option<&str> {
 
 fn identity(headers: &HeaderMap, body: &str) -> String {
     format!("{}\n{body}", session_cookie(headers).unwrap_or_default())
-}
-
-fn is_e164(number: &str) -> bool {
-    let digits = number.strip_prefix('+').unwrap_or_default();
-    (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
 
 fn problem(status: StatusCode, title: &str) -> Response {

@@ -6,7 +6,8 @@
 //!
 //! | file | who |
 //! |---|---|
-//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token`, `/number-verification/verify` |
+//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
+//! | `verify.rs` | its verify API: `/number-verification/verify` |
 //! | `operators.rs` | operators A to D |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | what they know |
@@ -18,12 +19,14 @@ mod certificates;
 mod dns;
 mod operators;
 mod server;
+mod verify;
 mod world;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -51,6 +54,8 @@ pub struct Options {
     pub dns: Option<SocketAddr>,
     /// The operators' SIMs.
     pub sims: Vec<Sim>,
+    /// How long the auth server's access tokens work.
+    pub token_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -63,6 +68,7 @@ impl Default for Options {
             http_port: 0,
             dns: None,
             sims: vec![Sim::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8, "+14155550100")],
+            token_lifetime: world::LIFETIME,
         }
     }
 }
@@ -141,6 +147,12 @@ impl Simulator {
     #[must_use]
     pub fn glide_url(&self) -> String {
         format!("https://localhost:{}", self.world.https_port)
+    }
+
+    /// The numbers whose verification the verify API answers with an error, each with the error's status and code.
+    #[must_use]
+    pub fn verify_errors(&self) -> Vec<(String, u16, &'static str)> {
+        verify::errors()
     }
 
     /// All hosts with their ports and addresses. `localhost` is the auth server.
