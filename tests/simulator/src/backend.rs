@@ -16,8 +16,13 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::providers::{Asked, Begun, Refusal};
-use crate::scenarios::Scenario;
+use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, Scenario};
+use crate::verify::is_phone_number;
 use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
+
+const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
+const KEY_USED: Refusal =
+    Refusal(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request", INTEGRATION);
 
 /// How this backend's client is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,11 +56,11 @@ fn start(
     body: String,
 ) -> Response {
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
-    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|number| is_e164(number)) else {
-        return problem(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number");
+    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
+        return problem(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION));
     };
     let Some(scenario) = Scenario::named(&scenario) else {
-        return problem(StatusCode::NOT_FOUND, "no such scenario");
+        return problem(Refusal(StatusCode::NOT_FOUND, "no such scenario", INTEGRATION));
     };
     let mut known = world.lock();
     let known = &mut *known;
@@ -82,19 +87,19 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let (in_body, in_cookie) = (text("session").map(str::to_owned), session_cookie(&headers));
     if in_body.is_some() && in_cookie.is_some() && in_body != in_cookie {
-        return problem(StatusCode::FORBIDDEN, "session and cookie differ");
+        return problem(Refusal(StatusCode::FORBIDDEN, "session and cookie differ", ANOTHER_CHANNEL));
     }
     let mut known = world.lock();
     let known = &mut *known;
     if let Some(answer) = replay(known, &headers, &body) {
         return answer;
     }
-    let (status, answer) = match verdict(known, in_body.or(in_cookie), text("code"), text("state")) {
+    let (status, told) = match verdict(known, in_body.or(in_cookie), text("code"), text("state")) {
         Ok(verified) => (StatusCode::OK, json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
-        Err((status, title)) => (status, problem_body(status, title)),
+        Err(refusal) => (refusal.0, problem_body(refusal)),
     };
-    store(known, &headers, &body, status, &answer);
-    (status, Json(answer)).into_response()
+    store(known, &headers, &body, status, &told);
+    answer(status, told)
 }
 
 /// The answer for a session, once.
@@ -104,7 +109,6 @@ fn verdict(
     code: Option<&str>,
     state: Option<&str>,
 ) -> Result<bool, Refusal> {
-    const NO_SESSION: Refusal = (StatusCode::CONFLICT, "no such session, or used before");
     let id = id.ok_or(NO_SESSION)?;
     let session = known.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let stage = std::mem::replace(&mut session.stage, Stage::Over);
@@ -115,7 +119,7 @@ fn verdict(
         Stage::Started => {}
     }
     if state.is_some_and(|state| state != session.state) {
-        return Err((StatusCode::FORBIDDEN, "the state is of another session"));
+        return Err(Refusal(StatusCode::FORBIDDEN, "the state is of another session", ANOTHER_CHANNEL));
     }
     session.provider.verdict(known, &session, code)
 }
@@ -133,21 +137,25 @@ fn callback(
         None => check == Some(&session.check),
     };
     let Some((id, session)) = known.sessions.iter_mut().find(|(_, session)| is_meant(session)) else {
-        return problem(StatusCode::CONFLICT, "no such session");
+        return problem(NO_SESSION);
     };
     let header = headers.get("x-number-verify-session").and_then(|value| value.to_str().ok());
     let is_starter = session_cookie(&headers).as_ref() == Some(id) || header == Some(id.as_str());
     let stage = std::mem::replace(&mut session.stage, Stage::Over);
     let (id, session) = (id.clone(), session.clone());
     if !is_starter || stage != Stage::Started {
-        return problem(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
+        return problem(Refusal(
+            StatusCode::FORBIDDEN,
+            "the callback does not come from the client that called start",
+            ANOTHER_CHANNEL,
+        ));
     }
     let Some(code) = query.get("code") else {
-        return problem(StatusCode::FORBIDDEN, "the operator refused");
+        return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
     };
     let verified = match session.provider.verdict(&mut known, &session, Some(code)) {
         Ok(verified) => verified,
-        Err((status, title)) => return problem(status, title),
+        Err(refusal) => return problem(refusal),
     };
     if kind == Kind::WithPage {
         if let Some(session) = known.sessions.get_mut(&id) {
@@ -177,10 +185,10 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
 fn replay(known: &Knowledge, headers: &HeaderMap, body: &str) -> Option<Response> {
     let stored = known.answers.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
     if stored.request != identity(headers, body) {
-        return Some(problem(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request"));
+        return Some(problem(KEY_USED));
     }
     let status = StatusCode::from_u16(stored.status).unwrap_or_default();
-    Some((status, Json(stored.answer.clone())).into_response())
+    Some(answer(status, stored.answer.clone()))
 }
 
 fn store(known: &mut Knowledge, headers: &HeaderMap, body: &str, status: StatusCode, answer: &Value) {
@@ -199,22 +207,20 @@ fn identity(headers: &HeaderMap, body: &str) -> String {
     format!("{}\n{body}", session_cookie(headers).unwrap_or_default())
 }
 
-fn is_e164(number: &str) -> bool {
-    let digits = number.strip_prefix('+').unwrap_or_default();
-    (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+fn problem(refusal: Refusal) -> Response {
+    answer(refusal.0, problem_body(refusal))
 }
 
-fn problem(status: StatusCode, title: &str) -> Response {
-    let mut response = (status, Json(problem_body(status, title))).into_response();
-    let problem_json = header::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-    response
+/// RFC 9457.
+fn problem_body(Refusal(status, title, fallback): Refusal) -> Value {
+    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "fallback": fallback })
 }
 
-fn problem_body(status: StatusCode, title: &str) -> Value {
-    let mut problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
-    if matches!(status, StatusCode::FORBIDDEN | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) {
-        problem["fallback"] = "use_another_channel".into();
+fn answer(status: StatusCode, body: Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if status.as_u16() >= 400 {
+        let problem_json = header::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
     }
-    problem
+    response
 }

@@ -6,7 +6,8 @@
 //!
 //! | file | who |
 //! |---|---|
-//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token`, `/number-verification/verify` |
+//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
+//! | `verify.rs` | its verify API: `/number-verification/verify` |
 //! | `operators.rs` | operators A to D |
 //! | `habits.rs` | what operators' servers do, byte for byte |
 //! | `providers/` | Glide, Vonage, tru.ID, Twilio, IPification |
@@ -24,12 +25,14 @@ mod operators;
 mod providers;
 mod scenarios;
 mod server;
+mod verify;
 mod world;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -60,6 +63,8 @@ pub struct Options {
     pub dns: Option<SocketAddr>,
     /// The operators' SIMs.
     pub sims: Vec<Sim>,
+    /// How long the auth server's access tokens work.
+    pub token_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -76,6 +81,7 @@ impl Default for Options {
                 Sim::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8, "+14155550100"),
                 Sim::new(Ipv6Addr::LOCALHOST.into(), 128, "+14155550100"),
             ],
+            token_lifetime: world::LIFETIME,
         }
     }
 }
@@ -167,6 +173,12 @@ impl Simulator {
     #[must_use]
     pub fn glide_url(&self) -> String {
         format!("https://localhost:{}", self.world.https_port)
+    }
+
+    /// The numbers whose verification the verify API answers with an error, each with the error's status and code.
+    #[must_use]
+    pub fn verify_errors(&self) -> Vec<(String, u16, &'static str)> {
+        verify::errors()
     }
 
     /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS`, IPv6 in brackets. `localhost` is the auth server.

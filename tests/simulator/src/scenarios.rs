@@ -7,19 +7,18 @@ use serde_json::{Value, json};
 
 use crate::habits;
 use crate::providers::{End, Provider, ipification, tru_id, vonage};
+use crate::verify;
 use crate::world::Operator;
 
 /// A provider's behaviour or an operator's habit. A backend of the simulator verifies numbers so.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Scenario {
     /// Of its backend too.
     pub name: &'static str,
     /// How the code gets to the backend.
     pub delivery: Delivery,
-    /// How a flow ends for the SIM's own number.
-    pub own: Outcome,
-    /// And for another one, where that makes a difference.
-    pub other: Option<Outcome>,
+    /// How a flow ends for these numbers. The simulator's SIM is +14155550100.
+    pub outcomes: Vec<(String, Outcome)>,
     pub(crate) provider: Provider,
 }
 
@@ -57,16 +56,12 @@ impl Scenario {
 
     /// For a client that is another program.
     #[must_use]
-    pub fn to_json(self, backend: &str) -> Value {
-        let runs = [("own", Some(self.own)), ("other", self.other)];
-        let outcomes = runs.into_iter().filter_map(|(number, outcome)| {
-            let outcome = match outcome? {
-                Outcome::Verified(verified) => json!({ "verified": verified }),
-                Outcome::Error(kind, cause, fallback) => json!({ "kind": kind, "cause": cause, "fallback": fallback }),
-            };
-            Some((number.to_owned(), outcome))
-        });
-        let outcomes: Value = outcomes.collect();
+    pub fn to_json(&self, backend: &str) -> Value {
+        let outcome = |outcome: &Outcome| match *outcome {
+            Outcome::Verified(verified) => json!({ "verified": verified }),
+            Outcome::Error(kind, cause, fallback) => json!({ "kind": kind, "cause": cause, "fallback": fallback }),
+        };
+        let outcomes: Value = self.outcomes.iter().map(|(number, it)| (number.clone(), outcome(it))).collect();
         json!({ "name": self.name, "backend": backend, "delivery": self.delivery.to_string(), "outcomes": outcomes })
     }
 }
@@ -84,18 +79,41 @@ impl fmt::Display for Delivery {
 pub(crate) const VERIFIED: Outcome = Outcome::Verified(true);
 pub(crate) const ANOTHER_CHANNEL: &str = "use_another_channel";
 pub(crate) const LATER: &str = "retry_later";
+pub(crate) const INTEGRATION: &str = "fix_integration";
 
 pub(crate) const fn authorization(cause: &'static str, fallback: &'static str) -> Outcome {
     Outcome::Error("authorization", Some(cause), fallback)
 }
 
 const DENIED: Outcome = Outcome::Error("denied_by_operator", None, ANOTHER_CHANNEL);
-const MISCONFIGURED: Outcome = Outcome::Error("denied_by_operator", None, "fix_integration");
+const MISCONFIGURED: Outcome = Outcome::Error("denied_by_operator", None, INTEGRATION);
+
+const OWN: &str = "+14155550100";
+const OTHER: &str = "+14155550199";
 
 /// Whoever gives a verdict for the SIM's number gives one for another number.
 fn scenario(name: &'static str, delivery: Delivery, provider: Provider, own: Outcome) -> Scenario {
-    let other = (own == VERIFIED).then_some(Outcome::Verified(false));
-    Scenario { name, delivery, own, other, provider }
+    let other = (own == VERIFIED).then_some((OTHER.to_owned(), Outcome::Verified(false)));
+    Scenario { name, delivery, outcomes: [(OWN.to_owned(), own)].into_iter().chain(other).collect(), provider }
+}
+
+/// The same, but the phone is told that the number is another one.
+fn telling(scenario: Scenario, other: Outcome) -> Scenario {
+    let outcomes = vec![(OWN.to_owned(), VERIFIED), (OTHER.to_owned(), other)];
+    Scenario { outcomes, ..scenario }
+}
+
+/// The same, and an error for each number that the verify API has one for.
+fn with_verify_errors(mut scenario: Scenario) -> Scenario {
+    scenario.outcomes.extend(verify::errors().into_iter().map(|(number, status, code)| {
+        let fallback = match (status, code) {
+            (429 | 500.., _) => LATER,
+            (400 | 401 | 404, _) | (403, "PERMISSION_DENIED") => INTEGRATION,
+            _ => ANOTHER_CHANNEL,
+        };
+        (number, Outcome::Error("backend", Some("status"), fallback))
+    }));
+    scenario
 }
 
 fn glide(name: &'static str, delivery: Delivery, operator: &'static str, own: Outcome) -> Scenario {
@@ -112,14 +130,13 @@ fn providers() -> Vec<Scenario> {
     let http_status = authorization("http_status", ANOTHER_CHANNEL);
     let refused_by_backend = Outcome::Error("backend", Some("status"), ANOTHER_CHANNEL);
     vec![
-        glide("glide", Relay, "a", VERIFIED),
+        with_verify_errors(glide("glide", Relay, "a", VERIFIED)),
         glide("glide-follow-through", FollowThrough, "a", VERIFIED),
         scenario("glide-dev-print", Relay, Provider::Glide { operator: "a", ends: End::Json }, VERIFIED),
         glide("glide-header-enrichment", Relay, "b", VERIFIED),
         glide("glide-long-chain", Relay, "c", VERIFIED),
-        // Vonage tells the phone that the number is another one.
-        Scenario { other: Some(http_status), ..vonage("vonage", End::Json, None, VERIFIED) },
-        Scenario { other: Some(DENIED), ..vonage("vonage-redirect", End::Redirect, None, VERIFIED) },
+        telling(vonage("vonage", End::Json, None, VERIFIED), http_status),
+        telling(vonage("vonage-redirect", End::Redirect, None, VERIFIED), DENIED),
         vonage("vonage-unsupported-network", End::Json, Some(vonage::Failure::NetworkNotSupported), http_status),
         vonage(
             "vonage-redirect-unsupported-network",

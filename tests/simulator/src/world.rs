@@ -190,8 +190,10 @@ pub(crate) struct Knowledge {
     pub(crate) answers: HashMap<String, Stored>,
     /// The auth server's, by the state that it gives to operators.
     pub(crate) transactions: HashMap<String, Transaction>,
-    /// Codes and tokens of operators and of the auth server, each for the number of a SIM.
+    /// Codes of operators and of the auth server.
     pub(crate) grants: HashMap<String, Grant>,
+    /// The auth server's access tokens.
+    pub(crate) tokens: HashMap<String, Grant>,
     /// Operator B's cookie values.
     pub(crate) cookies: HashMap<String, String>,
     /// The verifications at providers that have names for them.
@@ -233,14 +235,35 @@ pub(crate) struct Transaction {
     pub(crate) redirect_uri: Option<String>,
     pub(crate) state: String,
     pub(crate) json: bool,
+    /// Whether the scope is one to verify numbers.
+    pub(crate) may_verify: bool,
     /// What an operator without codes has told.
     pub(crate) number: Option<String>,
 }
 
+/// A code or token, and its time.
 #[derive(Debug)]
 pub(crate) struct Grant {
-    pub(crate) number: String,
-    at: Instant,
+    pub(crate) authorization: Authorization,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    pub(crate) subject: Subject,
+    /// Whether the scope is one to verify numbers.
+    pub(crate) may_verify: bool,
+}
+
+/// Whom a code or token stands for.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// Somebody whom the network knew: this is the number.
+    Sim(String),
+    /// Somebody who had a password.
+    Password,
+    /// Nobody but the client.
+    Client,
 }
 
 impl World {
@@ -306,15 +329,35 @@ impl Knowledge {
         secret
     }
 
-    /// A new code or token for this number.
+    /// A new code for the SIM with this number.
     pub(crate) fn grant(&mut self, number: String) -> String {
-        let code = self.mint();
-        self.grants.insert(code.clone(), Grant { number, at: Instant::now() });
-        code
+        self.authorize(Authorization { subject: Subject::Sim(number), may_verify: true })
     }
 
     /// The number behind a code, which works once.
     pub(crate) fn redeem(&mut self, code: &str) -> Option<String> {
-        self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.number)
+        match self.take(code)?.subject {
+            Subject::Sim(number) => Some(number),
+            Subject::Password | Subject::Client => None,
+        }
+    }
+
+    /// A new code.
+    pub(crate) fn authorize(&mut self, authorization: Authorization) -> String {
+        let code = self.mint();
+        self.grants.insert(code.clone(), Grant { authorization, at: Instant::now() });
+        code
+    }
+
+    /// What a code stands for. It works once.
+    pub(crate) fn take(&mut self, code: &str) -> Option<Authorization> {
+        self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.authorization)
+    }
+
+    /// A new access token.
+    pub(crate) fn token(&mut self, authorization: Authorization) -> String {
+        let token = self.mint();
+        self.tokens.insert(token.clone(), Grant { authorization, at: Instant::now() });
+        token
     }
 }

@@ -1,10 +1,8 @@
 //! Glide: OAuth 2.0 over an aggregator (`auth.rs`), as its client `glide_sdk` 1.0.8 asks. `dev_print=true` has the code answered in JSON.
 
-use axum::http::StatusCode;
-
-use super::{Asked, End, Refusal, UNKNOWN_CODE};
-use crate::world::{Knowledge, Place, Session, World};
-use crate::{CLIENT_ID, auth};
+use super::{Asked, End, NO_VERDICT, Refusal, UNKNOWN_CODE};
+use crate::world::{Knowledge, Place, Session, Subject, World};
+use crate::{CLIENT_ID, auth, verify};
 
 /// `getAuthUrl`.
 pub(super) fn auth_url(world: &World, operator: &str, ends: End, asked: &Asked<'_>) -> String {
@@ -31,8 +29,12 @@ pub(super) fn verdict(known: &mut Knowledge, session: &Session, code: Option<&st
     let Some(code) = code else {
         let told = known.transactions.values().find(|transaction| transaction.state == session.state);
         let sim = told.and_then(|transaction| transaction.number.clone());
-        return sim.map(|sim| sim == session.number).ok_or((StatusCode::CONFLICT, "there is no verdict"));
+        return sim.map(|sim| sim == session.number).ok_or(NO_VERDICT);
     };
     let token = auth::exchange(known, code).ok_or(UNKNOWN_CODE)?;
-    Ok(known.redeem(&token).is_some_and(|sim| sim == session.number))
+    let (authorization, _) = verify::spend(known, &token).ok_or(UNKNOWN_CODE)?;
+    if let Some((_, status, code)) = verify::errors().into_iter().find(|(number, ..)| *number == session.number) {
+        return Err(Refusal::of_verify(status, code));
+    }
+    Ok(matches!(authorization.subject, Subject::Sim(sim) if sim == session.number))
 }

@@ -21,6 +21,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::auth::found;
+use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
 use crate::server::Peer;
 use crate::world::{Knowledge, Place, Session, World};
 
@@ -74,11 +75,32 @@ pub(crate) struct Check {
     code: Option<String>,
 }
 
-/// An answer to the app: status and title.
-pub(crate) type Refusal = (StatusCode, &'static str);
+/// A problem for the app: status, title, and what it should do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str, pub(crate) &'static str);
 
-pub(crate) const REFUSED: Refusal = (StatusCode::UNPROCESSABLE_ENTITY, "the provider cannot verify this SIM");
-pub(crate) const UNKNOWN_CODE: Refusal = (StatusCode::FORBIDDEN, "the code is not known");
+pub(crate) const REFUSED: Refusal =
+    Refusal(StatusCode::FORBIDDEN, "the provider cannot verify this SIM", ANOTHER_CHANNEL);
+pub(crate) const UNKNOWN_CODE: Refusal = Refusal(StatusCode::FORBIDDEN, "the code is not known", ANOTHER_CHANNEL);
+pub(crate) const NO_VERDICT: Refusal = Refusal(StatusCode::CONFLICT, "the phone has not been there", ANOTHER_CHANNEL);
+const CANNOT_NOW: Refusal = Refusal(StatusCode::BAD_GATEWAY, "the provider cannot answer now", LATER);
+const MISUNDERSTOOD: Refusal = Refusal(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "this backend and the provider do not understand each other",
+    INTEGRATION,
+);
+
+impl Refusal {
+    /// What an error of CAMARA's verify API means for the app.
+    fn of_verify(status: u16, code: &str) -> Self {
+        match (status, code) {
+            (429 | 500.., _) => CANNOT_NOW,
+            (403, "PERMISSION_DENIED") => MISUNDERSTOOD,
+            (403 | 409 | 410 | 422, _) => REFUSED,
+            _ => MISUNDERSTOOD,
+        }
+    }
+}
 
 impl Provider {
     /// What a backend asks first.
@@ -119,7 +141,7 @@ impl Provider {
 
 impl Check {
     fn result(self) -> Result<bool, Refusal> {
-        let sim = self.sim.ok_or((StatusCode::CONFLICT, "the phone has not been there"))?;
+        let sim = self.sim.ok_or(NO_VERDICT)?;
         Ok(sim == self.number)
     }
 

@@ -30,7 +30,7 @@ class Simulator(
     /** The backend whose numbers this operator verifies: `a` to `d`. */
     fun backend(operator: String = "a"): String = world.getJSONObject("backends").getString(operator)
 
-    /** All behaviours of providers and operators that it knows: `name`, `backend`, `delivery`, and `outcomes` for the `own` number and another. */
+    /** All behaviours of providers and operators that it knows: `name`, `backend`, `delivery`, and the `outcomes` by number. */
     val scenarios: List<JSONObject> =
         world.getJSONArray("scenarios").let { scenarios -> (0 until scenarios.length()).map(scenarios::getJSONObject) }
 
