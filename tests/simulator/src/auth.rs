@@ -128,7 +128,11 @@ pub(crate) fn exchange(known: &mut Knowledge, code: &str) -> Option<String> {
 }
 
 /// CAMARA Number Verification, `/verify`.
-async fn verify(State(world): State<Arc<World>>, headers: HeaderMap, Json(request): Json<Value>) -> Response {
+pub(crate) async fn verify(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    Json(request): Json<Value>,
+) -> Response {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let Some(number) = request.get("phoneNumber").and_then(Value::as_str) else {
         return camara(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT");

@@ -7,6 +7,7 @@
 //! | file | who |
 //! |---|---|
 //! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token`, `/number-verification/verify` |
+//! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | what they know |
@@ -14,8 +15,10 @@
 
 mod auth;
 mod backend;
+mod camara;
 mod certificates;
 mod dns;
+mod jose;
 mod operators;
 mod server;
 mod world;
@@ -87,7 +90,7 @@ impl Simulator {
     pub fn start_in(options: Options, networks: Vec<Sockets>) -> io::Result<Self> {
         let certificates = certificates::make().map_err(io::Error::other)?;
         let ports = networks.first().map_or((0, 0), |sockets| (sockets.https_port, sockets.http_port));
-        let world = Arc::new(World::new(options, ports.0, ports.1));
+        let world = Arc::new(World::new(options, ports.0, ports.1, camara::Provider::new().map_err(io::Error::other)?));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = {
@@ -141,6 +144,24 @@ impl Simulator {
     #[must_use]
     pub fn glide_url(&self) -> String {
         format!("https://localhost:{}", self.world.https_port)
+    }
+
+    /// The issuer of the operator that apps use directly (OpenID Connect).
+    #[must_use]
+    pub fn camara_issuer(&self) -> String {
+        camara::issuer(&self.world)
+    }
+
+    /// The URL of its `verify` (CAMARA Number Verification).
+    #[must_use]
+    pub fn camara_verify_url(&self) -> String {
+        camara::verify_url(&self.world)
+    }
+
+    /// The private key of its only client, in PEM form, for `private_key_jwt`.
+    #[must_use]
+    pub fn camara_client_key_pem(&self) -> String {
+        self.world.camara.client_key_pem()
     }
 
     /// All hosts with their ports and addresses. `localhost` is the auth server.

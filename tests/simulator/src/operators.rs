@@ -28,7 +28,7 @@ pub(crate) fn router(place: Place, world: Arc<World>) -> Router {
         Place::OperatorC => Router::new().route("/authorize", get(c_authorize)).route("/step/{step}", get(c_step)),
         Place::EdgeC => Router::new().route("/step/{step}", get(c_step)),
         Place::OperatorD => Router::new().route("/authorize", get(d_authorize)),
-        Place::Backend | Place::Auth => Router::new(),
+        Place::Backend | Place::Auth | Place::Camara => Router::new(),
     };
     router.with_state(world)
 }

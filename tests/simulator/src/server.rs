@@ -22,7 +22,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
 use crate::world::{Place, Recorded, World};
-use crate::{Options, auth, backend, dns, operators};
+use crate::{Options, auth, backend, camara, dns, operators};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +93,8 @@ pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<Se
 fn router(place: Place, world: &Arc<World>) -> Router {
     match place {
         Place::Backend => backend::router(world.clone()),
-        Place::Auth => auth::router(world.clone()),
+        Place::Auth => auth::router(world.clone()).merge(camara::backend_router(world.clone())),
+        Place::Camara => camara::authorization_router(world.clone()),
         _ => operators::router(place, world.clone()),
     }
 }

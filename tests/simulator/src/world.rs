@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use uuid::Uuid;
 
 use crate::Options;
+use crate::camara::Provider;
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
@@ -103,12 +104,13 @@ pub(crate) enum Place {
     OperatorC,
     EdgeC,
     OperatorD,
+    Camara,
 }
 
 impl Place {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Place::{Auth, Backend, EdgeC, EnrichB, OperatorA, OperatorB, OperatorC, OperatorD};
-        [Backend, Auth, OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD].into_iter()
+        use Place::{Auth, Backend, Camara, EdgeC, EnrichB, OperatorA, OperatorB, OperatorC, OperatorD};
+        [Backend, Auth, OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Camara].into_iter()
     }
 
     pub(crate) fn host(self) -> &'static str {
@@ -121,6 +123,7 @@ impl Place {
             Self::OperatorC => "operator-c.simulator.test",
             Self::EdgeC => "edge.operator-c.simulator.test",
             Self::OperatorD => "operator-d.simulator.test",
+            Self::Camara => "camara.simulator.test",
         }
     }
 }
@@ -148,6 +151,7 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
+    pub(crate) camara: Provider,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -208,8 +212,8 @@ pub(crate) struct Grant {
 }
 
 impl World {
-    pub(crate) fn new(options: Options, https_port: u16, http_port: u16) -> Self {
-        Self { options, https_port, http_port, knowledge: Mutex::default() }
+    pub(crate) fn new(options: Options, https_port: u16, http_port: u16, camara: Provider) -> Self {
+        Self { options, https_port, http_port, camara, knowledge: Mutex::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {
