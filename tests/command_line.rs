@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use number_verify_simulator::{Operator, Options, Outcome, Simulator};
+use number_verify_simulator::{Operator, Options, Outcome, Scenario, Simulator};
 use serde_json::{Value, json};
 
 /// Cargo builds it beside the tests.
@@ -241,4 +241,13 @@ fn every_provider_and_habit() {
         }
     }
     std::fs::remove_file(&root).unwrap();
+}
+
+/// What is not in the table is not promised.
+#[test]
+fn every_provider_and_habit_is_documented() {
+    let page = include_str!("../docs/providers.md");
+    let missing: Vec<_> =
+        Scenario::all().map(|scenario| scenario.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -94,7 +94,7 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
     if let Some(answer) = replay(known, &headers, &body) {
         return answer;
     }
-    let (status, told) = match verdict(known, in_body.or(in_cookie), text("code"), text("state")) {
+    let (status, told) = match verdict(&world, known, in_body.or(in_cookie), text("code"), text("state")) {
         Ok(verified) => (StatusCode::OK, json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
         Err(refusal) => (refusal.0, problem_body(refusal)),
     };
@@ -104,6 +104,7 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
 
 /// The answer for a session, once.
 fn verdict(
+    world: &World,
     known: &mut Knowledge,
     id: Option<String>,
     code: Option<&str>,
@@ -121,7 +122,7 @@ fn verdict(
     if state.is_some_and(|state| state != session.state) {
         return Err(Refusal(StatusCode::FORBIDDEN, "the state is of another session", ANOTHER_CHANNEL));
     }
-    session.provider.verdict(known, &session, code)
+    session.provider.verdict(world, known, &session, code)
 }
 
 fn callback(
@@ -153,7 +154,7 @@ fn callback(
     let Some(code) = query.get("code") else {
         return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
     };
-    let verified = match session.provider.verdict(&mut known, &session, Some(code)) {
+    let verified = match session.provider.verdict(&world, &mut known, &session, Some(code)) {
         Ok(verified) => verified,
         Err(refusal) => return problem(refusal),
     };

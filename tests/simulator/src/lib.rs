@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
 //! | `verify.rs` | its verify API: `/number-verification/verify` |
+//! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
 //! | `habits.rs` | what operators' servers do, byte for byte |
 //! | `providers/` | Glide, Vonage, tru.ID, Twilio, IPification |
@@ -18,9 +19,11 @@
 
 mod auth;
 mod backend;
+mod camara;
 mod certificates;
 mod dns;
 mod habits;
+mod jose;
 mod operators;
 mod providers;
 mod scenarios;
@@ -106,7 +109,8 @@ impl Simulator {
     pub fn start_in(options: Options, networks: Vec<Sockets>) -> io::Result<Self> {
         let certificates = certificates::make().map_err(io::Error::other)?;
         let first = networks.first().ok_or_else(|| io::Error::other("there is no network"))?;
-        let world = Arc::new(World::new(options, first));
+        let camara = camara::Provider::new().map_err(io::Error::other)?;
+        let world = Arc::new(World::new(options, first, camara));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = {
@@ -173,6 +177,24 @@ impl Simulator {
     #[must_use]
     pub fn glide_url(&self) -> String {
         format!("https://localhost:{}", self.world.https_port)
+    }
+
+    /// The issuer of the operator that apps use directly (OpenID Connect).
+    #[must_use]
+    pub fn camara_issuer(&self) -> String {
+        camara::issuer(&self.world)
+    }
+
+    /// The URL of its `verify` (CAMARA Number Verification).
+    #[must_use]
+    pub fn camara_verify_url(&self) -> String {
+        camara::verify_url(&self.world)
+    }
+
+    /// The private key of its only client, in PEM form, for `private_key_jwt`.
+    #[must_use]
+    pub fn camara_client_key_pem(&self) -> String {
+        self.world.camara.client_key_pem()
     }
 
     /// The numbers whose verification the verify API answers with an error, each with the error's status and code.

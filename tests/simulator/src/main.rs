@@ -90,6 +90,13 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             "hosts": simulator.hosts(),
             "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
             "verify_errors": verify_errors,
+            "camara": {
+                "issuer": simulator.camara_issuer(),
+                "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET,
+                "client_private_key": simulator.camara_client_key_pem(),
+                "verify_url": simulator.camara_verify_url(),
+            },
             "root_ca": arguments.root_ca_out,
         })
     );

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::habits;
+use crate::providers::camara::Wanted;
 use crate::providers::{End, Provider, ipification, tru_id, vonage};
 use crate::verify;
 use crate::world::Operator;
@@ -127,9 +128,13 @@ fn providers() -> Vec<Scenario> {
     let twilio =
         |name, carrier_is_supported, own| scenario(name, NoCode, Provider::Twilio { carrier_is_supported }, own);
     let ipification = |name, fails, own| scenario(name, Relay, Provider::Ipification { fails }, own);
+    let camara = |name, wanted, own| scenario(name, Relay, Provider::Camara { wanted }, own);
+    let camara_error = |(name, error, fallback)| {
+        camara(name, Wanted::Error(error), Outcome::Error("denied_by_operator", None, fallback))
+    };
     let http_status = authorization("http_status", ANOTHER_CHANNEL);
     let refused_by_backend = Outcome::Error("backend", Some("status"), ANOTHER_CHANNEL);
-    vec![
+    let mut all = vec![
         with_verify_errors(glide("glide", Relay, "a", VERIFIED)),
         glide("glide-follow-through", FollowThrough, "a", VERIFIED),
         scenario("glide-dev-print", Relay, Provider::Glide { operator: "a", ends: End::Json }, VERIFIED),
@@ -162,5 +167,26 @@ fn providers() -> Vec<Scenario> {
         ipification("ipification", None, VERIFIED),
         ipification("ipification-denied", Some(ipification::Failure::Denied), DENIED),
         ipification("ipification-bad-request", Some(ipification::Failure::BadRequest), MISCONFIGURED),
-    ]
+        with_verify_errors(camara("camara", Wanted::Code, VERIFIED)),
+        camara("camara-unknown-client", Wanted::UnknownClient, MISCONFIGURED),
+    ];
+    all.extend(CAMARA_ERRORS.map(camara_error));
+    all
 }
+
+/// What CAMARA's authorization endpoint may answer, and what the app should do.
+const CAMARA_ERRORS: [(&str, &str, &str); 13] = [
+    ("camara-access-denied", "access_denied", ANOTHER_CHANNEL),
+    ("camara-consent-required", "consent_required", ANOTHER_CHANNEL),
+    ("camara-interaction-required", "interaction_required", ANOTHER_CHANNEL),
+    ("camara-login-required", "login_required", ANOTHER_CHANNEL),
+    ("camara-account-selection-required", "account_selection_required", ANOTHER_CHANNEL),
+    ("camara-invalid-request", "invalid_request", INTEGRATION),
+    ("camara-invalid-request-object", "invalid_request_object", INTEGRATION),
+    ("camara-invalid-scope", "invalid_scope", INTEGRATION),
+    ("camara-request-uri-not-supported", "request_uri_not_supported", INTEGRATION),
+    ("camara-unauthorized-client", "unauthorized_client", INTEGRATION),
+    ("camara-unsupported-response-type", "unsupported_response_type", INTEGRATION),
+    ("camara-server-error", "server_error", LATER),
+    ("camara-temporarily-unavailable", "temporarily_unavailable", LATER),
+];

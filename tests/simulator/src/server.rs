@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 use crate::providers::{self, ipification, tru_id, twilio, vonage};
 use crate::world::{Place, Recorded, World};
-use crate::{Options, auth, backend, dns, habits, operators};
+use crate::{Options, auth, backend, camara, dns, habits, operators};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,8 @@ pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<Se
 fn router(place: Place, world: &Arc<World>) -> Router {
     match place {
         Place::Backend => backend::router(world.clone()),
-        Place::Auth => auth::router(world.clone()),
+        Place::Auth => auth::router(world.clone()).merge(camara::backend_router(world.clone())),
+        Place::Camara => camara::authorization_router(world.clone()),
         Place::Carrier => providers::carrier(world.clone()),
         Place::Vonage => vonage::router(world.clone()),
         Place::TruId => tru_id::router(world.clone()),

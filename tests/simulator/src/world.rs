@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use uuid::Uuid;
 
 use crate::providers::{Check, Provider};
-use crate::{Options, Sockets};
+use crate::{Options, Sockets, camara};
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
@@ -120,16 +120,17 @@ pub(crate) enum Place {
     TruId,
     Twilio,
     Ipification,
+    Camara,
 }
 
 impl Place {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Place::{
-            Auth, Backend, Carrier, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, OperatorA, OperatorB,
-            OperatorC, OperatorD, TruId, Twilio, Vonage,
+            Auth, Backend, Camara, Carrier, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, OperatorA,
+            OperatorB, OperatorC, OperatorD, TruId, Twilio, Vonage,
         };
         let operators = [OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Habits, HabitsIdn, HabitsIpv6];
-        let providers = [Vonage, TruId, Twilio, Ipification];
+        let providers = [Camara, Vonage, TruId, Twilio, Ipification];
         [Backend, Auth, Carrier].into_iter().chain(operators).chain(providers)
     }
 
@@ -151,6 +152,7 @@ impl Place {
             Self::TruId => "tru-id.simulator.test",
             Self::Twilio => "twilio.simulator.test",
             Self::Ipification => "ipification.simulator.test",
+            Self::Camara => "camara.simulator.test",
         }
     }
 }
@@ -179,6 +181,7 @@ pub(crate) struct World {
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
     pub(crate) other_https_port: u16,
+    pub(crate) camara: camara::Provider,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -267,9 +270,9 @@ pub(crate) enum Subject {
 }
 
 impl World {
-    pub(crate) fn new(options: Options, sockets: &Sockets) -> Self {
+    pub(crate) fn new(options: Options, sockets: &Sockets, camara: camara::Provider) -> Self {
         let Sockets { https_port, http_port, other_https_port, .. } = *sockets;
-        Self { options, https_port, http_port, other_https_port, knowledge: Mutex::default() }
+        Self { options, https_port, http_port, other_https_port, camara, knowledge: Mutex::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {

@@ -1,6 +1,6 @@
 //! Glide: OAuth 2.0 over an aggregator (`auth.rs`), as its client `glide_sdk` 1.0.8 asks. `dev_print=true` has the code answered in JSON.
 
-use super::{Asked, End, NO_VERDICT, Refusal, UNKNOWN_CODE};
+use super::{Asked, End, NO_VERDICT, REFUSED, Refusal, UNKNOWN_CODE, camara_verify};
 use crate::world::{Knowledge, Place, Session, Subject, World};
 use crate::{CLIENT_ID, auth, verify};
 
@@ -32,9 +32,8 @@ pub(super) fn verdict(known: &mut Knowledge, session: &Session, code: Option<&st
         return sim.map(|sim| sim == session.number).ok_or(NO_VERDICT);
     };
     let token = auth::exchange(known, code).ok_or(UNKNOWN_CODE)?;
-    let (authorization, _) = verify::spend(known, &token).ok_or(UNKNOWN_CODE)?;
-    if let Some((_, status, code)) = verify::errors().into_iter().find(|(number, ..)| *number == session.number) {
-        return Err(Refusal::of_verify(status, code));
+    match verify::spend(known, &token).ok_or(UNKNOWN_CODE)?.0.subject {
+        Subject::Sim(sim) => camara_verify(&sim, session),
+        Subject::Password | Subject::Client => Err(REFUSED),
     }
-    Ok(matches!(authorization.subject, Subject::Sim(sim) if sim == session.number))
 }

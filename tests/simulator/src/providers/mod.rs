@@ -3,6 +3,7 @@
 //!
 //! What their servers do with operators is alike: one hop over the carrier's plain http, where the subscriber's identity is inserted.
 
+pub(crate) mod camara;
 pub(crate) mod glide;
 pub(crate) mod ipification;
 pub(crate) mod tru_id;
@@ -23,12 +24,14 @@ use url::Url;
 use crate::auth::found;
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
 use crate::server::Peer;
+use crate::verify;
 use crate::world::{Knowledge, Place, Session, World};
 
 /// A provider, and how it is set up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Provider {
     Glide { operator: &'static str, ends: End },
+    Camara { wanted: camara::Wanted },
     Vonage { ends: End, fails: Option<vonage::Failure> },
     TruId { ends: End, fails: Option<tru_id::Failure> },
     Twilio { carrier_is_supported: bool },
@@ -90,15 +93,15 @@ const MISUNDERSTOOD: Refusal = Refusal(
     INTEGRATION,
 );
 
-impl Refusal {
-    /// What an error of CAMARA's verify API means for the app.
-    fn of_verify(status: u16, code: &str) -> Self {
-        match (status, code) {
-            (429 | 500.., _) => CANNOT_NOW,
-            (403, "PERMISSION_DENIED") => MISUNDERSTOOD,
-            (403 | 409 | 410 | 422, _) => REFUSED,
-            _ => MISUNDERSTOOD,
-        }
+/// CAMARA's `verify` for a SIM and the session's number, with what its errors mean for the app.
+fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
+    let error = verify::errors().into_iter().find(|(number, ..)| *number == session.number);
+    match error.map(|(_, status, code)| (status, code)) {
+        None => Ok(sim == session.number),
+        Some((429 | 500.., _)) => Err(CANNOT_NOW),
+        Some((403, "PERMISSION_DENIED")) => Err(MISUNDERSTOOD),
+        Some((403 | 409 | 410 | 422, _)) => Err(REFUSED),
+        Some(_) => Err(MISUNDERSTOOD),
     }
 }
 
@@ -108,6 +111,7 @@ impl Provider {
         let check = self.check(known, asked);
         let (auth_url, ends) = match self {
             Self::Glide { operator, ends } => (glide::auth_url(world, operator, ends, asked), ends),
+            Self::Camara { wanted } => (camara::auth_url(world, wanted, asked), End::Redirect),
             Self::Vonage { ends, .. } => (vonage::check_url(world, &check), ends),
             Self::TruId { ends, .. } => (tru_id::check_url(world, &check, ends), ends),
             Self::Twilio { .. } => (twilio::sna_url(world, known, &check), End::Nothing),
@@ -117,10 +121,17 @@ impl Provider {
     }
 
     /// What it asks at the end: whether the number of the session is the SIM's.
-    pub(crate) fn verdict(self, known: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
+    pub(crate) fn verdict(
+        self,
+        world: &World,
+        known: &mut Knowledge,
+        session: &Session,
+        code: Option<&str>,
+    ) -> Result<bool, Refusal> {
         let check = known.checks.get(&session.check).cloned().ok_or(UNKNOWN_CODE)?;
         match self {
             Self::Glide { .. } => glide::verdict(known, session, code),
+            Self::Camara { .. } => camara::verdict(world, session, code),
             Self::Twilio { carrier_is_supported: false } => Err(REFUSED),
             Self::Twilio { .. } | Self::TruId { ends: End::Nothing, .. } => check.result(),
             // `userinfo` repeats the login hint, which the phone could have changed.
