@@ -113,7 +113,7 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
         Err((status, title)) => (status, problem_body(status, title)),
     };
     store(known, &headers, &body, status, &answer);
-    (status, Json(answer)).into_response()
+    respond(status, answer)
 }
 
 type Refusal = (StatusCode, &'static str);
@@ -211,7 +211,7 @@ fn replay(known: &Knowledge, headers: &HeaderMap, body: &str) -> Option<Response
         return Some(problem(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request"));
     }
     let status = StatusCode::from_u16(stored.status).unwrap_or_default();
-    Some((status, Json(stored.answer.clone())).into_response())
+    Some(respond(status, stored.answer.clone()))
 }
 
 fn store(known: &mut Knowledge, headers: &HeaderMap, body: &str, status: StatusCode, answer: &Value) {
@@ -231,10 +231,12 @@ fn identity(headers: &HeaderMap, body: &str) -> String {
 }
 
 fn problem(status: StatusCode, title: &str) -> Response {
-    let mut response = (status, Json(problem_body(status, title))).into_response();
-    let problem_json = header::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-    response
+    respond(status, problem_body(status, title))
+}
+
+fn respond(status: StatusCode, body: Value) -> Response {
+    let label = if status.is_success() { "application/json" } else { "application/problem+json" };
+    (status, [(header::CONTENT_TYPE, label)], Json(body)).into_response()
 }
 
 fn problem_body(status: StatusCode, title: &str) -> Value {
