@@ -218,10 +218,6 @@ fn problem_body(Refusal(status, title, fallback): Refusal) -> Value {
 }
 
 fn answer(status: StatusCode, body: Value) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    if status.as_u16() >= 400 {
-        let problem_json = header::HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-    }
-    response
+    let label = if status.is_success() { "application/json" } else { "application/problem+json" };
+    (status, [(header::CONTENT_TYPE, label)], Json(body)).into_response()
 }
