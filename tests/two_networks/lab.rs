@@ -99,6 +99,7 @@ impl Lab {
             http_port: 80,
             dns: Some((NAME_SERVER, 53).into()),
             sims: vec![Sim::new(CELL.near.into(), 16, NUMBER)],
+            ..Options::default()
         };
         ip("link set lo up")?;
         let phone = gettid();
