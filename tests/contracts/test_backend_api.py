@@ -17,7 +17,7 @@ from simulator import HANGS_S, PROGRAMS, REPOSITORY, RIGHT, WRONG, Simulator, pa
 
 DOCUMENT = REPOSITORY / "docs/backend-api.yaml"
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-JSON = {"Content-Type": "application/json"}
+JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 PROBLEM = {"Content-Type": "application/problem+json"}
 
 
@@ -319,7 +319,8 @@ def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
     ("status", "headers", "body"),
     [
         (200, {"content-type": "text/plain"}, b'{"authUrl": "https://a.test/"}'),
-        (201, {"content-type": "application/json"}, b'{"authUrl": "https://a.test/"}'),
+        (201, {name.lower(): value for name, value in JSON.items()}, b'{"authUrl": "https://a.test/"}'),
+        (200, {"content-type": "application/json"}, b'{"authUrl": "https://a.test/"}'),
         (302, {}, b""),
         (302, {"location": "http://a.test/"}, b""),
         (400, {"content-type": "application/json"}, problem(400)),

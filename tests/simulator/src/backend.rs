@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -45,7 +46,13 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .nest("/number-verify", routes(Kind::Json))
         .nest("/number-verify-302", routes(Kind::Redirecting))
         .nest("/number-verify-page", routes(Kind::WithPage))
+        .layer(map_response(for_no_cache))
         .with_state(world)
+}
+
+async fn for_no_cache(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn start(
