@@ -211,6 +211,15 @@ fn control_c_cancels() {
     assert_eq!(flow["error"]["kind"], "cancelled");
 }
 
+/// Whose last answer is a page, and its title.
+const PAGES: [(&str, &str); 5] = [
+    ("form-page", "Sign in"),
+    ("script-page", "One moment"),
+    ("meta-refresh-page", "Redirecting"),
+    ("error-page-403", "403 Forbidden"),
+    ("error-page-503", "503 Service Unavailable"),
+];
+
 /// Every provider's behaviour and every habit of operators that the simulator knows ends as it should.
 #[test]
 fn every_provider_and_habit() {
@@ -238,6 +247,9 @@ fn every_provider_and_habit() {
                 "{context}"
             );
             assert_eq!(error["cause"].as_str(), cause, "{context}");
+            let hop = flow["trace"]["hops"].as_array().and_then(|hops| hops.last()).unwrap();
+            let title = PAGES.iter().find(|(name, _)| *name == scenario.name).map(|(_, title)| *title);
+            assert_eq!(hop["page_title"].as_str(), title, "{context}");
         }
     }
     std::fs::remove_file(&root).unwrap();
