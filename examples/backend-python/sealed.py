@@ -69,7 +69,7 @@ def token_of(session: str) -> str:
     """With the padding. Python's base64 overlooks characters: one session could be written, and used, in many ways."""
     token = session + "=" * (-len(session) % 4)
     try:
-        is_canonical = base64.urlsafe_b64encode(base64.urlsafe_b64decode(token)).decode() == token
+        is_canonical = base64.urlsafe_b64encode(base64.urlsafe_b64decode(token)).decode().rstrip("=") == session
     except ValueError:
         is_canonical = False
     if not is_canonical:
