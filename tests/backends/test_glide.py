@@ -14,6 +14,7 @@ from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from conftest import EXAMPLE, RIGHT, Backend, World
 
 TOKEN = '{"access_token": "token of %s", "expires_in": 300, "scope": "openid"}'
