@@ -57,4 +57,32 @@ class Python:
         return {"FORWARDED_ALLOW_IPS": proxy}
 
 
-IMPLEMENTATIONS: list[Implementation] = [Python()]
+class Rust:
+    name = "rust"
+    folder = ROOT / "examples/backend-rust"
+
+    def command(self, port: int) -> list[str]:
+        return [str(PROGRAMS / "number-verify-backend")]
+
+    def environment(self, port: int, ready: dict[str, Any], redirect_uri: str) -> dict[str, str]:
+        camara = ready["camara"]
+        return {
+            "LISTEN": f"127.0.0.1:{port}",
+            "OIDC_ISSUER": camara["issuer"],
+            "OIDC_CLIENT_ID": camara["client_id"],
+            "OIDC_CLIENT_SECRET": camara["client_secret"],
+            "OIDC_REDIRECT_URI": redirect_uri,
+            "CAMARA_VERIFY_URL": camara["verify_url"],
+        }
+
+    def verify_at(self, base_url: str) -> dict[str, str]:
+        return {"CAMARA_VERIFY_URL": f"{base_url}/number-verification/v2/verify"}
+
+    def wrong_secret(self) -> dict[str, str]:
+        return {"OIDC_CLIENT_SECRET": "of another app"}
+
+    def behind(self, proxy: str) -> dict[str, str]:
+        return {"FORWARDED_ALLOW_IPS": proxy}
+
+
+IMPLEMENTATIONS: list[Implementation] = [Python(), Rust()]

@@ -130,13 +130,27 @@ async fn callback(
     let session =
         proofs.into_iter().flatten().find(is_of_this_flow).filter(|_| app.settings.follow_through).ok_or(no_proof)?;
     let opened = app.open(Some(&session))?;
-    let Some(code) = code.filter(|_| error.is_none()) else {
-        let may_pass = matches!(error, Some("server_error" | "temporarily_unavailable"));
-        let refuse = if may_pass { Problem::later } else { Problem::refusal };
-        return Err(refuse(StatusCode::FORBIDDEN, "the operator refused"));
+    let code = match (code, error) {
+        (Some(code), None) => code,
+        (None, Some(error)) => return Err(denied(error)),
+        _ => return Err(Problem::fix(StatusCode::BAD_REQUEST, "there must be a code or an error")),
     };
     let (code, flow, this) = (code.to_owned(), contract::correlator(&headers), app.clone());
     app.once.answer(None, "", Box::pin(async move { this.verdict(&opened, &code, flow).await })).await
+}
+
+/// What the operator's `error` means for the app.
+fn denied(error: &str) -> Problem {
+    let is_ours = |error: &str| {
+        ["invalid_", "unsupported_"].iter().any(|prefix| error.starts_with(prefix))
+            || matches!(error, "unauthorized_client" | "request_not_supported" | "request_uri_not_supported")
+    };
+    let refuse = match error {
+        "server_error" | "temporarily_unavailable" => Problem::later,
+        error if is_ours(error) => Problem::fix,
+        _ => Problem::refusal,
+    };
+    refuse(StatusCode::FORBIDDEN, "the operator refused")
 }
 
 /// Whether this copy and its store answer; the provider is not asked.
