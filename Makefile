@@ -8,13 +8,13 @@ MAKEFLAGS += --no-print-directory
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backend-python size lint format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends size lint format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backend-python
+	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -37,9 +37,9 @@ test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the l
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
 
-test-backend-python: ## the Python backend with Glide's own client, driven by the command line
+test-backends: ## the reference backends: the contract, attacks, bad requests, copies with Redis, a thousand flows
 	cargo build $(RUST) --bins --examples
-	@scripts/test-backend-python
+	@scripts/test-backends
 
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size

@@ -65,7 +65,8 @@ async def _read(request: Request) -> bytes:
         elif size > DRAIN_LIMIT:
             break
     if size > BODY_LIMIT:
-        raise Problem(413, "the body must not be over 16 KiB", FIX_INTEGRATION)
+        hang_up = {"Connection": "close"} if size > DRAIN_LIMIT else {}
+        raise Problem(413, "the body must not be over 16 KiB", FIX_INTEGRATION, hang_up)
     return body
 
 

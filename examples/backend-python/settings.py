@@ -75,6 +75,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
 def _keys(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.split(","))
     for key in keys:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{43}=", key):  # Fernet overlooks what is not base64
+            raise ValueError
         Fernet(key)
     return keys
 

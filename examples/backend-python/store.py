@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 import log
 from contract import RETRY_LATER, Problem
 
-TIMEOUT_S = 2
+TIMEOUT_S = 3  # of one command
+QUEUE_TIMEOUT_S = 30  # for one of the connections, in a rush
 
 
 class Store(Protocol):
@@ -95,8 +96,8 @@ class Shared:
     def __init__(self, url: str) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=32,
-            timeout=TIMEOUT_S,
+            max_connections=64,
+            timeout=QUEUE_TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 1),  # a kept connection may be dead

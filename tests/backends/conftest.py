@@ -1,6 +1,6 @@
 """One simulator for all tests, and the backends that they ask for. `--implementation NAME` tests only one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,7 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--implementation", action="append", choices=names, help="only this one (repeatable)")
 
 
+NOTES = pytest.StashKey[list[str]]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOTES] = []
     config.addinivalue_line("markers", "only(name): what is special to one implementation")
 
 
@@ -31,6 +35,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             if (not wanted or implementation.name in wanted) and (not only or implementation.name in only.args)
         ]
         metafunc.parametrize("implementation", chosen, ids=lambda one: one.name, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for note in config.stash[NOTES]:
+        terminalreporter.write_line(note)
+
+
+@pytest.fixture
+def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """What was measured, for the end of the run."""
+    return pytestconfig.stash[NOTES].append
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,16 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/{next(self._databases)}"
 
+    def everything_in(self, url: str) -> bytes:
+        """All names and values."""
+        with Redis.from_url(url) as client:
+            names = client.keys()
+            return b" ".join([*names, *filter(None, client.mget(names))])
+
+    def all_end_within(self, url: str, seconds: int) -> bool:
+        with Redis.from_url(url) as client:
+            return all(0 <= client.ttl(name) <= seconds for name in client.scan_iter())
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE_S)

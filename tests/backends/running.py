@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 CALLS = (None, "/start", "/complete", "/callback", "/health")
 
 
+NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for clients without TLS: the default one takes long to make
+
+
+def plain_client(base_url: str = "", address: str | None = None) -> httpx.Client:
+    transport = httpx.HTTPTransport(verify=NO_TRUST, local_address=address)
+    return httpx.Client(base_url=base_url, transport=transport, timeout=PATIENCE_S)
+
+
 class Copy:
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str], port: int, log: Path) -> None:
         self.port, self.url, self.log = port, f"http://127.0.0.1:{port}", log
@@ -28,7 +37,7 @@ class Copy:
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
 
     def await_readiness(self) -> None:
-        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+        with plain_client() as client:
             until(lambda: self._answers(client), "the backend answers")
 
     def _answers(self, client: httpx.Client) -> bool:
@@ -111,8 +120,7 @@ class Backend:
 
     def device(self, copy: int = 0, address: str | None = None) -> httpx.Client:
         """A client with a cookie jar of its own."""
-        transport = httpx.HTTPTransport(local_address=address)
-        device = httpx.Client(base_url=self.copies[copy].url, transport=transport, timeout=PATIENCE_S)
+        device = plain_client(self.copies[copy].url, address)
         self._devices.append(device)
         return device
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calls import FIX, OTHER, Backends, a_request, assert_problem, assert_verdict, is_problem, start, state_in
-from running import Backend
+from running import Backend, plain_client
 from world import PATIENCE_S, RIGHT, World
 
 CANARY = "canary4155550100"  # in all that is sent, and never seen again
 JSON = {"Content-Type": "application/json"}
 fuzzed = settings(
-    max_examples=80,
+    max_examples=300,
     deadline=None,
     database=None,
     derandomize=True,
@@ -38,10 +38,17 @@ header_text = st.text(
 ).map(lambda text: (CANARY + text).encode("latin-1"))
 
 
-@pytest.fixture(params=["redirect", "follow-through"])
-def app(request: pytest.FixtureRequest, backend: Backends) -> Iterator[Backend]:
+HEADERS = [
+    *("Content-Type", "Idempotency-Key", "x-correlator", "X-Number-Verify-Session", "Cookie", "Accept", "Range"),
+    *("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Authorization", "Origin", "Upgrade", "Accept-Encoding"),
+]
+names = st.sampled_from(["code", "state", "error", CANARY])
+
+
+@pytest.fixture
+def app(backend: Backends) -> Iterator[Backend]:
     """Each test leaves it alive, and its log clean."""
-    app = backend(request.param)
+    app = backend("follow-through")
     yield app
     assert app.device().get("/health").status_code == 200
     log = app.log()
@@ -57,7 +64,7 @@ def assert_refused(answer: httpx.Response) -> None:
 
 
 def posted(app: Backend, path: str, body: bytes, headers: dict[str, Any] = JSON) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+    with plain_client() as client:
         return client.post(app.copies[0].url + path, content=body, headers=headers)
 
 
@@ -104,7 +111,7 @@ BAD_JSON = {
     "NaN": b'{"phoneNumber": "+14155550100", "size": NaN}',
     "Infinity": b'{"phoneNumber": "+14155550100", "size": -Infinity}',
     "deep lists": b'{"phoneNumber": "+14155550100", "deep": ' + b"[" * 7000 + b"]" * 7000 + b"}",
-    "deep objects": b'{"a":' * 3000 + b"1" + b"}" * 3000,
+    "deep objects": b'{"a":' * 2500 + b"1" + b"}" * 2500,
     "open lists": b"[" * 16_000,
 }
 
@@ -153,8 +160,16 @@ def test_a_body_that_goes_on_and_on(app: Backend) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp"]
-    + ["application/xml", "application/", "json", "text/plain; application/json", "application/json, text/plain"],
+    [
+        *("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"),
+        *(
+            "application/xml",
+            "application/",
+            "application/jsonp",
+            "text/plain; application/json",
+            "application/json, x/y",
+        ),
+    ],
 )
 @pytest.mark.parametrize("path", ["/start", "/complete"])
 def test_a_content_type_that_is_not_json(app: Backend, path: str, kind: str) -> None:
@@ -217,10 +232,7 @@ def test_a_good_body_with_a_few_bytes_changed(app: Backend, data: st.DataObject,
 @fuzzed
 @given(
     names=st.lists(
-        st.sampled_from(
-            ["Content-Type", "Idempotency-Key", "x-correlator", "X-Number-Verify-Session", "Cookie", "Accept"]
-            + ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Authorization", "Origin", "Range", "Upgrade"]
-        ),
+        st.sampled_from(HEADERS),
         unique=True,
     ),
     value=header_text,
@@ -232,7 +244,7 @@ def test_fuzzed_headers(app: Backend, names: list[str], value: bytes, cookie: bo
         headers["Cookie"] = b"number_verify_session=" + value
     body = json.dumps({"code": "c", "state": "s", "session": "s"}).encode()
     assert_refused(posted(app, "/complete", body, headers))
-    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+    with plain_client() as client:
         assert_refused(client.get(f"{app.copies[0].url}/callback?code=c&state=s", headers=headers))
 
 
@@ -251,7 +263,7 @@ def test_fuzzed_queries(app: Backend, query: list[tuple[str, bytes]]) -> None:
     path=st.text(string.ascii_letters + string.digits + "/._-~%?#:@!$&'()*+,;=é\0", max_size=60),
 )
 def test_fuzzed_methods_and_paths(app: Backend, method: str, path: str) -> None:
-    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as client:
+    with plain_client() as client:
         assert_refused(client.request(method, f"{app.copies[0].url}/{CANARY}{quote(path)}"))
 
 
