@@ -12,6 +12,7 @@ PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() /
 class Implementation(Protocol):
     name: str
     folder: Path
+    codes_are_bound: bool  # to their flow, by PKCE: the provider refuses them in another
 
     def command(self, port: int) -> list[str]:
         """Serves plain http on this port of 127.0.0.1."""
@@ -32,6 +33,7 @@ class Implementation(Protocol):
 class Python:
     name = "python"
     folder = ROOT / "examples/backend-python"
+    codes_are_bound = False
 
     def command(self, port: int) -> list[str]:
         return [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)]
@@ -60,6 +62,7 @@ class Python:
 class Rust:
     name = "rust"
     folder = ROOT / "examples/backend-rust"
+    codes_are_bound = True
 
     def command(self, port: int) -> list[str]:
         return [str(PROGRAMS / "number-verify-backend")]

@@ -80,9 +80,9 @@ async fn answered(request: Request, next: Next) -> Response {
 /// The auth URL for a number, and the session that the number belongs to.
 async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
     app.limit_by_address("starts", peer, &headers).await?;
+    let key = contract::idempotency_key(&headers)?;
     let body = contract::read(&headers, body).await?;
     let number = Members::parse(&body)?.phone_number()?.to_owned();
-    let key = contract::idempotency_key(&headers)?;
     let identity = format!("/start {}", String::from_utf8_lossy(&body));
     let secure = !contract::is_plain_and_local(&headers);
     let this = app.clone();
@@ -92,6 +92,7 @@ async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, 
 /// The verdict for a code.
 async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
     app.limit_by_address("calls", peer, &headers).await?;
+    let key = contract::idempotency_key(&headers)?;
     let body = contract::read(&headers, body).await?;
     let given = Members::parse(&body)?;
     let plain = |name| given.plain(name).map(|value| value.map(str::to_owned));
@@ -103,12 +104,19 @@ async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMa
     {
         return Err(Problem::refusal(StatusCode::FORBIDDEN, "session and cookie differ"));
     }
-    let session = in_body.or(in_cookie);
-    let (key, flow) = (contract::idempotency_key(&headers)?, contract::correlator(&headers));
-    let request = String::from_utf8_lossy(&body);
-    let identity = format!("/complete {} {request}", digest(session.as_deref().unwrap_or_default()));
+    let missing = Problem::refusal(StatusCode::CONFLICT, "the session is missing");
+    let token = in_body.or(in_cookie).ok_or(missing)?;
+    let session = app.open(&token)?;
+    let flow = contract::correlator(&headers);
+    let identity = format!("/complete {token} {}", String::from_utf8_lossy(&body));
     let this = app.clone();
-    let run = Box::pin(async move { this.completed(session.as_deref(), state.as_deref(), &code, flow).await });
+    let run = Box::pin(async move {
+        if !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
+            return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
+        }
+        this.spend(&session).await?;
+        this.verdict(&session, &code, flow).await
+    });
     app.once.answer(key, &identity, run).await
 }
 
@@ -127,16 +135,19 @@ async fn callback(
     let is_of_this_flow = |proof: &String| state.is_some_and(|state| is_same(&state_of(proof), state));
     let no_proof =
         Problem::refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
-    let session =
-        proofs.into_iter().flatten().find(is_of_this_flow).filter(|_| app.settings.follow_through).ok_or(no_proof)?;
-    let opened = app.open(Some(&session))?;
+    let proof = proofs.into_iter().flatten().find(is_of_this_flow).filter(|_| app.settings.follow_through);
+    let session = app.open(&proof.ok_or(no_proof)?)?;
     let code = match (code, error) {
-        (Some(code), None) => code,
-        (None, Some(error)) => return Err(denied(error)),
+        (Some(code), None) => Ok(code.to_owned()),
+        (None, Some(error)) => Err(denied(error)),
         _ => return Err(Problem::fix(StatusCode::BAD_REQUEST, "there must be a code or an error")),
     };
-    let (code, flow, this) = (code.to_owned(), contract::correlator(&headers), app.clone());
-    app.once.answer(None, "", Box::pin(async move { this.verdict(&opened, &code, flow).await })).await
+    let (flow, this) = (contract::correlator(&headers), app.clone());
+    let run = Box::pin(async move {
+        this.spend(&session).await?;
+        this.verdict(&session, &code?, flow).await
+    });
+    app.once.answer(None, "", run).await
 }
 
 /// What the operator's `error` means for the app.
@@ -183,30 +194,23 @@ impl App {
         Ok(Answer::ok(&body, Some(cookie.to_string())))
     }
 
-    async fn completed(&self, session: Option<&str>, state: Option<&str>, code: &str, flow: Option<Uuid>) -> Outcome {
-        let opened = self.open(session)?;
-        let own_state = session.map(state_of).unwrap_or_default();
-        if !is_same(state.unwrap_or_default(), &own_state) {
-            return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
-        }
-        self.verdict(&opened, code, flow).await
-    }
-
-    fn open(&self, session: Option<&str>) -> Result<Session, Problem> {
-        let missing = Problem::refusal(StatusCode::CONFLICT, "there is no session");
-        self.sessions.open(session.ok_or(missing)?).map_err(|unusable| match unusable {
+    fn open(&self, token: &str) -> Result<Session, Problem> {
+        self.sessions.open(token).map_err(|unusable| match unusable {
             Unusable::Foreign => Problem::refusal(StatusCode::UNAUTHORIZED, "the session is not of this backend"),
             Unusable::Expired => Problem::refusal(StatusCode::CONFLICT, "the session has expired"),
         })
     }
 
+    async fn spend(&self, session: &Session) -> Result<(), Problem> {
+        let (name, claim) = (format!("spent:{}", digest(&session.nonce)), Uuid::new_v4().to_string());
+        match self.store.claim(&name, &claim, self.sessions.longest_s()).await? {
+            None => Ok(()),
+            Some(_) => Err(Problem::refusal(StatusCode::CONFLICT, "the session was used before")),
+        }
+    }
+
     /// An app with accounts notes the verified number here, where no client can forge it.
     async fn verdict(&self, session: &Session, code: &str, flow: Option<Uuid>) -> Outcome {
-        let spent = format!("spent:{}", digest(&session.nonce));
-        let claim = Uuid::new_v4().to_string();
-        if self.store.claim(&spent, &claim, self.sessions.longest_s()).await?.is_some() {
-            return Err(Problem::refusal(StatusCode::CONFLICT, "the session was used before"));
-        }
         let verified =
             self.provider.verdict(session, code, flow.unwrap_or_else(Uuid::new_v4)).await.map_err(explain)?;
         Ok(Answer::ok(&json!({ "verified": verified }), None))

@@ -78,7 +78,9 @@ async fn serve(settings: Settings) -> io::Result<()> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     let mut http = server.http_builder().http1();
     http.header_read_timeout(HEADERS_TIMEOUT).max_buf_size(HEADERS_SIZE).max_headers(HEADERS_COUNT);
-    server.serve(service).await
+    server.serve(service).await?;
+    log::info("stopped", json!({}));
+    Ok(())
 }
 
 /// Takes no more connections, and ends when the calls that are under way have been answered.
