@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
+# The backend is a workspace of its own.
+BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
 .PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends size lint format bindings screenshots
 
@@ -46,13 +48,16 @@ size: ## what the built phone libraries weigh, against their budget
 
 lint: ## format, clippy, documentation, licences and sources of dependencies
 	cargo fmt --all --check
+	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked -- -D warnings
+	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/lint-dependencies
 
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
+	cargo fmt $(BACKEND)
 
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bins

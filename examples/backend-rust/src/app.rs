@@ -70,7 +70,10 @@ async fn answered(request: Request, next: Next) -> Response {
     let known = ["/start", "/complete", "/callback", "/health"];
     let call = known.into_iter().find(|call| *call == request.uri().path());
     let flow = contract::correlator(request.headers());
-    let response = next.run(request).await;
+    let response = match contract::host(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     log::info("answered", json!({ "call": call, "status": status, "took_ms": took_ms, "flow": flow }));
@@ -219,13 +222,13 @@ impl App {
 
 /// What a failure of the provider means for the app.
 fn explain(failure: Failure) -> Problem {
-    log::warning("provider_failed", json!({ "status": failure.status, "kind": failure.kind.name() }));
+    log::warning("provider_failed", json!({ "status": failure.status, "kind": failure.name() }));
     match failure.kind {
         Kind::Timeout => Problem::later(StatusCode::GATEWAY_TIMEOUT, "the provider did not answer in time"),
         Kind::Unreachable => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot be reached"),
         Kind::Busy => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot answer now"),
         Kind::Refused => Problem::refusal(StatusCode::FORBIDDEN, "the provider refuses this code or this SIM"),
-        Kind::Rejected | Kind::Tls | Kind::Malformed => {
+        Kind::Misused | Kind::Tls | Kind::Malformed => {
             let title = "this backend and the provider do not understand each other";
             Problem::fix(StatusCode::INTERNAL_SERVER_ERROR, title)
         }

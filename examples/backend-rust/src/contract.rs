@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use cookie::Cookie;
 use http_body_util::BodyExt;
 use serde::Deserialize;
@@ -21,6 +22,16 @@ const BODY_LIMIT: usize = 16 * 1024;
 /// A body that is a little too large is read to its end, so that its sender gets to see the answer.
 const DRAIN_LIMIT: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP/1.1 wants one Host (RFC 9112, section 3.2).
+pub fn host(request: &Request) -> Result<(), Problem> {
+    let needs = request.version() == Version::HTTP_11;
+    match single(request.headers(), header::HOST.as_str()) {
+        Ok(None) if needs => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host is missing")),
+        Ok(_) => Ok(()),
+        Err(()) => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host must be there once")),
+    }
+}
 
 /// The body of a request that says that it is JSON.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {

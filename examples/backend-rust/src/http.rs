@@ -14,47 +14,65 @@ const ANSWER_LIMIT: usize = 256 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the provider failed")]
 pub struct Failure {
+    pub step: Step,
     pub kind: Kind,
     pub status: Option<u16>,
+}
+
+/// What the provider was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Discovery,
+    Keys,
+    Token,
+    IdToken,
+    Verify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Timeout,
     Unreachable,
+    Tls,
     /// It answers 429 or 5xx.
     Busy,
     /// It has nothing against this backend, but says no to this user, SIM or code.
     Refused,
     /// It does not let this backend in, or does not understand it.
-    Rejected,
-    Tls,
+    Misused,
     /// What it says is no answer.
     Malformed,
 }
 
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Unreachable => "unreachable",
-            Self::Busy => "busy",
-            Self::Refused => "refused",
-            Self::Rejected => "rejected",
-            Self::Tls => "tls",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
 impl Failure {
-    pub fn new(kind: Kind) -> Self {
-        Self { kind, status: None }
+    pub fn new(step: Step, kind: Kind) -> Self {
+        Self { step, kind, status: None }
     }
 
-    pub fn with_status(kind: Kind, status: StatusCode) -> Self {
+    pub fn with_status(step: Step, kind: Kind, status: StatusCode) -> Self {
         let is_error = status.is_client_error() || status.is_server_error();
-        Self { kind, status: is_error.then(|| status.as_u16()) }
+        Self { step, kind, status: is_error.then(|| status.as_u16()) }
+    }
+
+    /// For the log.
+    pub fn name(self) -> String {
+        let step = match self.step {
+            Step::Discovery => "discovery",
+            Step::Keys => "keys",
+            Step::Token => "token",
+            Step::IdToken => "id_token",
+            Step::Verify => "verify",
+        };
+        let kind = match self.kind {
+            Kind::Timeout => return "timeout".to_owned(),
+            Kind::Unreachable => return "unreachable".to_owned(),
+            Kind::Tls => return "tls".to_owned(),
+            Kind::Busy => "busy",
+            Kind::Refused => "refused",
+            Kind::Misused => "misused",
+            Kind::Malformed => "malformed",
+        };
+        format!("{step}_{kind}")
     }
 }
 
@@ -72,42 +90,43 @@ impl Http {
     }
 
     /// An answer that is neither 429 nor 5xx.
-    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
-        let request = request.try_into().map_err(|_| Failure::new(Kind::Malformed))?;
-        let response = self.0.execute(request).await.map_err(|error| explain(&error))?;
+    pub async fn send(&self, step: Step, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let request = request.try_into().map_err(|_| Failure::new(step, Kind::Malformed))?;
+        let response = self.0.execute(request).await.map_err(|error| explain(step, &error))?;
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(Failure::with_status(Kind::Busy, status));
+            return Err(Failure::with_status(step, Kind::Busy, status));
         }
-        let body = collect(response).await?;
+        let body = collect(step, response).await?;
         let mut answer = HttpResponse::new(body);
         *answer.status_mut() = status;
         Ok(answer)
     }
 }
 
+/// For the token request, the only one that `oauth2` makes.
 impl<'c> AsyncHttpClient<'c> for Http {
     type Error = Failure;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
+        Box::pin(self.send(Step::Token, request))
     }
 }
 
-async fn collect(mut response: Response) -> Result<Vec<u8>, Failure> {
+async fn collect(step: Step, mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| explain(step, &error))? {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER_LIMIT {
-            return Err(Failure::with_status(Kind::Malformed, response.status()));
+            return Err(Failure::with_status(step, Kind::Malformed, response.status()));
         }
     }
     Ok(body)
 }
 
-fn explain(error: &reqwest::Error) -> Failure {
-    Failure::new(if error.is_timeout() {
+fn explain(step: Step, error: &reqwest::Error) -> Failure {
+    let kind = if error.is_timeout() {
         Kind::Timeout
     } else if is_tls(error) {
         Kind::Tls
@@ -115,7 +134,8 @@ fn explain(error: &reqwest::Error) -> Failure {
         Kind::Malformed
     } else {
         Kind::Unreachable
-    })
+    };
+    Failure::new(step, kind)
 }
 
 /// An io::Error hides the error that it is about from those who ask for sources.

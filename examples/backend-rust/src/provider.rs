@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::http::{Failure, Http, Kind};
+use crate::http::{Failure, Http, Kind, Step};
 use crate::jwt::{ClientKey, Invalid, check_id_token};
 use crate::session::Session;
 
@@ -109,7 +109,7 @@ impl Provider {
 
     /// The authentication request (OpenID Connect Core, section 3.1.2.1), for the phone.
     pub async fn auth_url(&self, session: &Session, state: &str) -> Result<Url, Failure> {
-        let metadata = self.in_time(self.metadata()).await?;
+        let metadata = self.in_time(Step::Discovery, self.metadata()).await?;
         let oauth = self.oauth(&metadata);
         let verifier = PkceCodeVerifier::new(session.verifier.clone());
         let mut request = oauth
@@ -126,7 +126,7 @@ impl Provider {
 
     /// Whether the SIM that the code was made for has the session's number.
     pub async fn verdict(&self, session: &Session, code: &str, flow: Uuid) -> Result<bool, Failure> {
-        self.in_time(async {
+        self.in_time(Step::Verify, async {
             let metadata = self.metadata().await?;
             let token = self.token(&metadata, session, code).await?;
             if let Some(id_token) = &token.extra_fields().id_token {
@@ -137,36 +137,38 @@ impl Provider {
         .await
     }
 
-    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn in_time<T>(&self, step: Step, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let outcome = tokio::time::timeout(self.registration.timeout, call).await;
-        outcome.unwrap_or(Err(Failure::new(Kind::Timeout)))
+        outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
     }
 
     async fn metadata(&self) -> Result<Arc<Metadata>, Failure> {
         let discovered = self.metadata.try_get_with((), async {
             let issuer = &self.registration.issuer;
             let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-            let metadata: Metadata = self.get(&url).await?;
-            let is_theirs = metadata.issuer == *issuer && metadata.authorization_endpoint.url().scheme() == "https";
-            if is_theirs { Ok(Arc::new(metadata)) } else { Err(Failure::new(Kind::Malformed)) }
+            let metadata: Metadata = self.get(Step::Discovery, &url).await?;
+            let endpoints = [metadata.authorization_endpoint.url(), metadata.token_endpoint.url()];
+            let is_theirs = metadata.issuer == *issuer
+                && endpoints.into_iter().chain(&metadata.jwks_uri).all(|url| url.scheme() == "https");
+            if is_theirs { Ok(Arc::new(metadata)) } else { Err(Failure::new(Step::Discovery, Kind::Malformed)) }
         });
         discovered.await.map_err(|failure: Arc<Failure>| *failure)
     }
 
     async fn keys(&self, metadata: &Metadata) -> Result<Arc<JwkSet>, Failure> {
-        let url = metadata.jwks_uri.as_ref().ok_or(Failure::new(Kind::Malformed))?;
-        let published = self.keys.try_get_with((), async { self.get(url.as_str()).await.map(Arc::new) });
+        let url = metadata.jwks_uri.as_ref().ok_or(Failure::new(Step::Keys, Kind::Malformed))?;
+        let published = self.keys.try_get_with((), async { self.get(Step::Keys, url.as_str()).await.map(Arc::new) });
         published.await.map_err(|failure: Arc<Failure>| *failure)
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, Failure> {
+    async fn get<T: DeserializeOwned>(&self, step: Step, url: &str) -> Result<T, Failure> {
         let request = Request::get(url).header(header::ACCEPT, "application/json").body(Vec::new());
-        let answer = self.http.send(request.map_err(|_| Failure::new(Kind::Malformed))?).await?;
+        let answer = self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await?;
         let status = answer.status();
         if status != StatusCode::OK {
-            return Err(Failure::with_status(Kind::Rejected, status));
+            return Err(Failure::with_status(step, Kind::Misused, status));
         }
-        serde_json::from_slice(answer.body()).map_err(|_| Failure::with_status(Kind::Malformed, status))
+        serde_json::from_slice(answer.body()).map_err(|_| Failure::with_status(step, Kind::Malformed, status))
     }
 
     fn oauth(&self, metadata: &Metadata) -> OAuth {
@@ -192,15 +194,15 @@ impl Provider {
             let assertion = key.assertion(&self.registration.client_id, metadata.token_endpoint.as_str());
             request = request
                 .add_extra_param("client_assertion_type", JWT_BEARER)
-                .add_extra_param("client_assertion", assertion.map_err(|_| Failure::new(Kind::Rejected))?);
+                .add_extra_param("client_assertion", assertion.map_err(|_| Failure::new(Step::Token, Kind::Misused))?);
         }
         request.request_async(&self.http).await.map_err(|error| match error {
             RequestTokenError::Request(failure) => failure,
             RequestTokenError::ServerResponse(refusal) => {
                 let is_about_the_code = *refusal.error() == BasicErrorResponseType::InvalidGrant;
-                Failure::new(if is_about_the_code { Kind::Refused } else { Kind::Rejected })
+                Failure::new(Step::Token, if is_about_the_code { Kind::Refused } else { Kind::Misused })
             }
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(Kind::Malformed),
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(Step::Token, Kind::Malformed),
         })
     }
 
@@ -212,7 +214,7 @@ impl Provider {
             outcome = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
         }
         outcome.map_err(|invalid| {
-            Failure::new(if invalid == Invalid::OtherFlow { Kind::Refused } else { Kind::Malformed })
+            Failure::new(Step::IdToken, if invalid == Invalid::OtherFlow { Kind::Refused } else { Kind::Malformed })
         })
     }
 
@@ -226,7 +228,8 @@ impl Provider {
             .header(header::ACCEPT, "application/json")
             .header("x-correlator", flow.to_string())
             .body(json!({ "phoneNumber": number }).to_string().into_bytes());
-        verdict(&self.http.send(request.map_err(|_| Failure::new(Kind::Malformed))?).await?)
+        let request = request.map_err(|_| Failure::new(Step::Verify, Kind::Malformed))?;
+        verdict(&self.http.send(Step::Verify, request).await?)
     }
 }
 
@@ -246,14 +249,14 @@ fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
     let member = |name: &str| body.as_ref().and_then(|body| body.get(name));
     if status == StatusCode::OK {
         let verified = member("devicePhoneNumberVerified").and_then(Value::as_bool);
-        return verified.ok_or(Failure::with_status(Kind::Malformed, status));
+        return verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, status));
     }
     let code = member("code").and_then(Value::as_str);
     let kind = match (status.as_u16(), code) {
         (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
-        _ => Kind::Rejected,
+        _ => Kind::Misused,
     };
-    Err(Failure::with_status(kind, status))
+    Err(Failure::with_status(Step::Verify, kind, status))
 }
 
 #[cfg(test)]
@@ -283,16 +286,16 @@ mod tests {
             (403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK", Kind::Refused),
             (403, "NUMBER_VERIFICATION.INVALID_TOKEN_CONTEXT", Kind::Refused),
             (422, "SERVICE_NOT_APPLICABLE", Kind::Refused),
-            (403, "PERMISSION_DENIED", Kind::Rejected),
-            (401, "UNAUTHENTICATED", Kind::Rejected),
-            (400, "INVALID_ARGUMENT", Kind::Rejected),
-            (404, "NOT_FOUND", Kind::Rejected),
+            (403, "PERMISSION_DENIED", Kind::Misused),
+            (401, "UNAUTHENTICATED", Kind::Misused),
+            (400, "INVALID_ARGUMENT", Kind::Misused),
+            (404, "NOT_FOUND", Kind::Misused),
         ];
         for (status, code, kind) in cases {
             let failure = verdict(&answer(status, &format!(r#"{{"code":"{code}"}}"#))).unwrap_err();
-            assert_eq!(failure, Failure { kind, status: Some(status) }, "{code}");
+            assert_eq!(failure, Failure { step: Step::Verify, kind, status: Some(status) }, "{code}");
         }
-        assert_eq!(verdict(&answer(403, "<html>")).unwrap_err().kind, Kind::Rejected);
+        assert_eq!(verdict(&answer(403, "<html>")).unwrap_err().kind, Kind::Misused);
     }
 
     #[test]
