@@ -10,13 +10,13 @@ RUST := --workspace --all-features --locked
 # The backend is a workspace of its own.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends size lint format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends
+	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends contracts
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -43,10 +43,14 @@ test-backends: ## the reference backends: the contract, attacks, bad requests, c
 	cargo build $(RUST) --bins --examples
 	@scripts/test-backends
 
+test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the simulator and the command line
+	cargo build $(RUST) --bins --examples
+	@scripts/test-contracts
+
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, licences and sources of dependencies
+lint: ## format, clippy, documentation, licences and sources of dependencies, the backend's OpenAPI document
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
@@ -54,6 +58,7 @@ lint: ## format, clippy, documentation, licences and sources of dependencies
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/lint-dependencies
+	@scripts/lint-openapi
 
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all

@@ -142,8 +142,7 @@ fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simu
     };
     config.backend_url = simulator.backend_url(operator);
     config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
-    let hosts = simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}"));
-    config.development.resolve.extend(hosts);
+    config.development.resolve.extend(simulator.hosts());
     Ok(simulator)
 }
 

@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use number_verify_simulator::{Operator, Options, Simulator};
-use serde_json::Value;
+use number_verify_simulator::{Operator, Options, Outcome, Scenario, Simulator};
+use serde_json::{Value, json};
 
 /// Cargo builds it beside the tests.
 fn program() -> Command {
@@ -165,8 +165,7 @@ fn an_own_backend_over_an_interface() {
     let (backend, root) = (simulator.backend_url(Operator::B), root.to_str().unwrap().to_owned());
     let mut arguments =
         vec!["--backend", &backend, "--interface", "lo", "--root-ca", &root, "--header", "X-App: of the app"];
-    let hosts: Vec<String> =
-        simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}")).collect();
+    let hosts = simulator.hosts();
     arguments.extend(hosts.iter().flat_map(|host| ["--resolve", host]));
     let output = verify(&arguments);
     std::fs::remove_file(&root).unwrap();
@@ -210,4 +209,45 @@ fn control_c_cancels() {
     assert_eq!(output.status.code(), Some(3));
     let [flow] = flows(&output).try_into().expect("one object");
     assert_eq!(flow["error"]["kind"], "cancelled");
+}
+
+/// Every provider's behaviour and every habit of operators that the simulator knows ends as it should.
+#[test]
+fn every_provider_and_habit() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let root = std::env::temp_dir().join(format!("number-verify-scenarios-{}.pem", std::process::id()));
+    std::fs::write(&root, simulator.root_ca_pem()).unwrap();
+    let hosts = simulator.hosts();
+    for scenario in simulator.scenarios() {
+        let (backend, delivery) = (simulator.scenario_url(&scenario), scenario.delivery.to_string());
+        for (number, outcome) in &scenario.outcomes {
+            let mut arguments = vec!["--json", "--any-network", "--backend", &backend, "--phone", number];
+            arguments.extend(["--code-delivery", &delivery, "--root-ca", root.to_str().unwrap()]);
+            arguments.extend(hosts.iter().flat_map(|host| ["--resolve", host]));
+            let output = verify(&arguments);
+            let flow = flows(&output).pop().unwrap_or_else(|| panic!("{}: {}", scenario.name, stderr(&output)));
+            let (error, context) = (&flow["error"], format!("{} {number}: {flow}", scenario.name));
+            let (status, verified, kind, cause, fallback) = match *outcome {
+                Outcome::Verified(verified) => (i32::from(!verified), json!(verified), Value::Null, None, Value::Null),
+                Outcome::Error(kind, cause, fallback) => (3, Value::Null, json!(kind), cause, json!(fallback)),
+            };
+            assert_eq!(output.status.code(), Some(status), "{context}");
+            assert_eq!(
+                (&flow["verified"], &error["kind"], &error["fallback"]),
+                (&verified, &kind, &fallback),
+                "{context}"
+            );
+            assert_eq!(error["cause"].as_str(), cause, "{context}");
+        }
+    }
+    std::fs::remove_file(&root).unwrap();
+}
+
+/// What is not in the table is not promised.
+#[test]
+fn every_provider_and_habit_is_documented() {
+    let page = include_str!("../docs/providers.md");
+    let missing: Vec<_> =
+        Scenario::all().map(|scenario| scenario.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

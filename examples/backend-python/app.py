@@ -126,7 +126,8 @@ def fallback_of(error: str) -> str:
     """Of an error of RFC 6749, section 4.1.2.1, or OpenID Connect."""
     if error in ("server_error", "temporarily_unavailable"):
         return RETRY_LATER
-    is_ours = error.startswith(("invalid_", "unsupported_")) or error == "unauthorized_client"
+    ours = ("unauthorized_client", "request_not_supported", "request_uri_not_supported")
+    is_ours = error in ours or error.startswith(("invalid_", "unsupported_"))
     return FIX_INTEGRATION if is_ours else USE_ANOTHER_CHANNEL
 
 

@@ -63,7 +63,7 @@ impl Parameters {
     }
 
     pub(super) fn are_an_answer(&self) -> bool {
-        ["code", "error", "state"].iter().any(|name| self.has(name))
+        ["code", "error", "error_description", "state"].iter().any(|name| self.has(name))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -156,7 +156,7 @@ impl Walk {
             return Err(Failure::ForbiddenRedirect);
         }
         check_state(self.state.as_deref(), parameters.one("state").ok().flatten())?;
-        if parameters.has("error") {
+        if parameters.has("error") || parameters.has("error_description") && !parameters.has("code") {
             return Err(self.denied(&parameters).unwrap_or_else(|failure| failure));
         }
         if self.rules.delivery == Delivery::NoCode {
@@ -175,9 +175,12 @@ impl Walk {
         if parameters.has("code") {
             return Err(Failure::MalformedResponse);
         }
-        let error = parameters.one("error")?.ok_or(Failure::MalformedResponse)?;
+        let error = parameters.one("error")?;
         let description = parameters.one("error_description").ok().flatten();
-        Ok(Failure::Denied(denial(error, description, &self.redactor)))
+        if error.or(description).is_none() {
+            return Err(Failure::MalformedResponse);
+        }
+        Ok(Failure::Denied(denial(error.unwrap_or_default(), description, &self.redactor)))
     }
 
     fn on_json(&self, json: &JsonObject) -> Result<Answer, Failure> {

@@ -110,6 +110,8 @@ def test_a_cookie_of_an_earlier_flow_does_not_spoil_the_header(backend: Backends
         ("error=access_denied", 403, OTHER),
         ("error=temporarily_unavailable", 403, "retry_later"),
         ("error=invalid_scope", 403, FIX),
+        ("error=unauthorized_client", 403, FIX),
+        ("error=request_uri_not_supported", 403, FIX),
         ("code=invented", 403, OTHER),
         ("", 400, FIX),
         ("code=", 400, FIX),

@@ -22,8 +22,7 @@ pub const HANGS: Duration = Duration::from_secs(20);
 pub fn config(simulator: &Simulator, backend_url: String) -> Config {
     let mut config = Config::new(backend_url);
     config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
-    let hosts = simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}"));
-    config.development.resolve.extend(hosts);
+    config.development.resolve.extend(simulator.hosts());
     config
 }
 

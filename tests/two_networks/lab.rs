@@ -95,10 +95,12 @@ impl Lab {
         let options = Options {
             backend_address: BACKEND.into(),
             operator_address: OPERATORS.into(),
+            operator_ipv6: None,
             https_port: 443,
             http_port: 80,
             dns: Some((NAME_SERVER, 53).into()),
             sims: vec![Sim::new(CELL.near.into(), 16, NUMBER)],
+            ..Options::default()
         };
         ip("link set lo up")?;
         let phone = gettid();

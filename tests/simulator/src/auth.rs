@@ -1,20 +1,25 @@
-//! The aggregator between backends and operators, with the paths and fields of Glide's: OAuth 2.0 authorization code, and CAMARA's verify.
+//! The aggregator between backends and operators, with the paths and fields of Glide's: OAuth 2.0 authorization code (and client credentials), and the
+//! paths of CAMARA's verify.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Form, Json, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::world::{Knowledge, Operator, Place, Transaction, World};
-use crate::{CLIENT_ID, CLIENT_SECRET};
+use crate::server::Peer;
+use crate::verify::verify;
+use crate::world::{Authorization, Knowledge, Operator, Place, Subject, Transaction, World};
+use crate::{CLIENT_ID, CLIENT_SECRET, habits};
+
+const VERIFY_SCOPE: &str = "number-verification:verify";
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -24,11 +29,17 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/callback", get(callback))
         .route("/oauth2/token", post(token))
         .route("/number-verification/verify", post(verify))
+        .route("/number-verification/v2/verify", post(verify))
         .with_state(world)
 }
 
-/// Picks the operator. Glide does so by the number and the address; here the auth URL says it.
-async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
+/// Picks the operator by the address that the connection comes from, as Glide does, unless the auth URL of a test names one. With OIDC's
+/// `prompt=login` no operator is asked: somebody logs in with a password, at once.
+async fn authorize(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Query(query): Parameters,
+) -> Response {
     let parameter = |name: &str| query.get(name).cloned();
     let (Some(state), Some("code")) = (parameter("state"), query.get("response_type").map(String::as_str)) else {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
@@ -36,10 +47,14 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     if parameter("client_id").as_deref() != Some(CLIENT_ID) {
         return problem(StatusCode::BAD_REQUEST, "unauthorized_client");
     }
-    let operator = parameter("operator").and_then(|name| name.parse().ok()).unwrap_or(Operator::A);
-    let json = parameter("dev_print").as_deref() == Some("true") || operator == Operator::C;
+    let name = parameter("operator").or_else(|| world.operator(peer)).unwrap_or_else(|| Operator::A.name().to_owned());
+    let operator = name.parse::<Operator>().ok();
+    if operator.is_none() && !habits::exists(&name) {
+        return problem(StatusCode::BAD_REQUEST, "invalid_request");
+    }
+    let json = parameter("dev_print").as_deref() == Some("true") || operator == Some(Operator::C);
     let redirect_uri = parameter("redirect_uri");
-    let is_usable = redirect_uri.as_deref().map_or(json || operator == Operator::D, is_redirect_uri);
+    let is_usable = redirect_uri.as_deref().map_or(json || operator == Some(Operator::D), is_redirect_uri);
     if !is_usable {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     }
@@ -47,13 +62,20 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     for name in ["state", "nonce"] {
         known.secrets.extend(parameter(name));
     }
+    let may_verify = may_verify(&query);
+    let transaction = Transaction { redirect_uri, state, json, may_verify, number: None };
+    if query.get("prompt").is_some_and(|prompt| prompt == "login") {
+        let code = known.authorize(Authorization { subject: Subject::Password, may_verify });
+        return hand_over(transaction, vec![("code", code)]);
+    }
     let id = known.mint();
-    known.transactions.insert(id.clone(), Transaction { redirect_uri, state, json, number: None });
+    known.transactions.insert(id.clone(), transaction);
     let place = match operator {
-        Operator::A => Place::OperatorA,
-        Operator::B => Place::OperatorB,
-        Operator::C => Place::OperatorC,
-        Operator::D => Place::OperatorD,
+        Some(Operator::A) => Place::OperatorA,
+        Some(Operator::B) => Place::OperatorB,
+        Some(Operator::C) => Place::OperatorC,
+        Some(Operator::D) => Place::OperatorD,
+        None => return found(&habits::first_hop(&world, &name, &id)),
     };
     let callback = format!("{}/callback", world.https(Place::Auth));
     let mut url =
@@ -61,6 +83,12 @@ async fn authorize(State(world): State<Arc<World>>, Query(query): Parameters) ->
     url.push_str("&redirect_uri=");
     url.extend(url::form_urlencoded::byte_serialize(callback.as_bytes()));
     found(&url)
+}
+
+/// CAMARA's scope, or Glide's purpose.
+fn may_verify(query: &HashMap<String, String>) -> bool {
+    let scope = query.get("scope").is_some_and(|scope| scope.split(' ').any(|one| one == VERIFY_SCOPE));
+    scope || query.get("purpose").is_some_and(|purpose| purpose.ends_with(":number-verification"))
 }
 
 /// RFC 6749, section 3.1.2.
@@ -75,12 +103,18 @@ async fn callback(State(world): State<Arc<World>>, Query(query): Parameters) -> 
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     };
     let number = query.get("code").and_then(|code| known.redeem(code));
-    let mut answer = if let Some(number) = number {
-        vec![("code", known.grant(number))]
+    let answer = if let Some(number) = number {
+        let authorization = Authorization { subject: Subject::Sim(number), may_verify: transaction.may_verify };
+        vec![("code", known.authorize(authorization))]
     } else {
         let error = query.get("error").cloned().unwrap_or_else(|| "server_error".to_owned());
         vec![("error", error), ("error_description", "The subscriber could not be identified.".to_owned())]
     };
+    hand_over(transaction, answer)
+}
+
+/// The authorization response.
+fn hand_over(transaction: Transaction, mut answer: Vec<(&'static str, String)>) -> Response {
     answer.push(("state", transaction.state));
     match transaction.redirect_uri.filter(|_| !transaction.json).map(|uri| Url::parse(&uri)) {
         None => Json(Value::from_iter(answer)).into_response(),
@@ -95,24 +129,29 @@ async fn callback(State(world): State<Arc<World>>, Query(query): Parameters) -> 
 #[derive(Deserialize)]
 struct TokenRequest {
     grant_type: String,
-    code: String,
+    code: Option<String>,
+    scope: Option<String>,
 }
 
 async fn token(State(world): State<Arc<World>>, headers: HeaderMap, Form(request): Form<TokenRequest>) -> Response {
     if !is_client(&headers) {
         return problem(StatusCode::UNAUTHORIZED, "invalid_client");
     }
-    if request.grant_type != "authorization_code" {
-        return problem(StatusCode::BAD_REQUEST, "unsupported_grant_type");
-    }
     let mut known = world.lock();
-    match exchange(&mut known, &request.code) {
-        Some(token) => Json(json!({
-            "access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "openid",
-        }))
-        .into_response(),
-        None => problem(StatusCode::BAD_REQUEST, "invalid_grant"),
-    }
+    let (token, scope) = match (request.grant_type.as_str(), request.code) {
+        ("authorization_code", Some(code)) => (exchange(&mut known, &code), "openid".to_owned()),
+        ("client_credentials", _) => {
+            let scope = request.scope.unwrap_or_default();
+            let may_verify = scope.split(' ').any(|one| one == VERIFY_SCOPE);
+            (Some(known.token(Authorization { subject: Subject::Client, may_verify })), scope)
+        }
+        ("authorization_code", None) => return problem(StatusCode::BAD_REQUEST, "invalid_request"),
+        _ => return problem(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+    };
+    let Some(token) = token else { return problem(StatusCode::BAD_REQUEST, "invalid_grant") };
+    let lifetime = world.options.token_lifetime.as_secs();
+    Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": scope }))
+        .into_response()
 }
 
 /// RFC 6749, section 2.3.1.
@@ -123,29 +162,8 @@ fn is_client(headers: &HeaderMap) -> bool {
 
 /// A token for a code.
 pub(crate) fn exchange(known: &mut Knowledge, code: &str) -> Option<String> {
-    let number = known.redeem(code)?;
-    Some(known.grant(number))
-}
-
-/// CAMARA Number Verification, `/verify`.
-pub(crate) async fn verify(
-    State(world): State<Arc<World>>,
-    headers: HeaderMap,
-    Json(request): Json<Value>,
-) -> Response {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let Some(number) = request.get("phoneNumber").and_then(Value::as_str) else {
-        return camara(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT");
-    };
-    let mut known = world.lock();
-    match bearer.and_then(|token| known.redeem(token)) {
-        Some(sim) => Json(json!({ "devicePhoneNumberVerified": sim == number })).into_response(),
-        None => camara(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
-    }
-}
-
-fn camara(status: StatusCode, code: &str) -> Response {
-    (status, Json(json!({ "status": status.as_u16(), "code": code, "message": code }))).into_response()
+    let authorization = known.take(code)?;
+    Some(known.token(authorization))
 }
 
 fn problem(status: StatusCode, error: &str) -> Response {

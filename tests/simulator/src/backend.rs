@@ -10,14 +10,20 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use crate::CLIENT_ID;
-use crate::auth;
-use crate::world::{Knowledge, LIFETIME, Operator, Place, Session, Stage, Stored, World};
+use crate::providers::{Asked, Begun, Refusal};
+use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, Scenario};
+use crate::verify::is_phone_number;
+use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
+
+const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
+const KEY_USED: Refusal =
+    Refusal(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request", INTEGRATION);
 
 /// How this backend's client is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,22 +46,28 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .nest("/number-verify", routes(Kind::Json))
         .nest("/number-verify-302", routes(Kind::Redirecting))
         .nest("/number-verify-page", routes(Kind::WithPage))
+        .layer(map_response(for_no_cache))
         .with_state(world)
+}
+
+async fn for_no_cache(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn start(
     kind: Kind,
     State(world): State<Arc<World>>,
-    Path(operator): Path<String>,
+    Path(scenario): Path<String>,
     headers: HeaderMap,
     body: String,
 ) -> Response {
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
-    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|number| is_e164(number)) else {
-        return problem(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number");
+    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
+        return problem(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION));
     };
-    let Ok(operator) = operator.parse::<Operator>() else {
-        return problem(StatusCode::NOT_FOUND, "no such operator");
+    let Some(scenario) = Scenario::named(&scenario) else {
+        return problem(Refusal(StatusCode::NOT_FOUND, "no such scenario", INTEGRATION));
     };
     let mut known = world.lock();
     let known = &mut *known;
@@ -63,36 +75,18 @@ fn start(
         return answer;
     }
     let (id, state, nonce) = (known.mint(), known.mint(), known.mint());
-    known
-        .sessions
-        .insert(id.clone(), Session { number: number.to_owned(), state: state.clone(), stage: Stage::Started });
-    let base = world.backend_url(kind.name(), operator);
-    let auth_url = auth_url(&world, operator, &base, &state, &nonce);
+    let callback = format!("{}/callback", world.backend_url(kind.name(), scenario.name));
+    let asked = Asked { number, state: &state, nonce: &nonce, callback: &callback };
+    let Begun { auth_url, redirect_uri, check } = scenario.provider.begin(&world, known, &asked);
+    let (number, provider) = (number.to_owned(), scenario.provider);
+    known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
     let cookie = format!("nvsess={id}; Path=/; HttpOnly");
     if kind == Kind::Redirecting {
         return (StatusCode::FOUND, [(header::LOCATION, auth_url), (header::SET_COOKIE, cookie)]).into_response();
     }
-    let answer = json!({ "authUrl": auth_url, "redirectUri": format!("{base}/callback"), "session": id });
+    let answer = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
     store(known, &headers, &body, StatusCode::OK, &answer);
     ([(header::SET_COOKIE, cookie)], Json(answer)).into_response()
-}
-
-/// What Glide's `getAuthUrl` makes.
-fn auth_url(world: &World, operator: Operator, base: &str, state: &str, nonce: &str) -> String {
-    let (operator, redirect_uri) = (operator.to_string(), format!("{base}/callback"));
-    let parameters = [
-        ("client_id", CLIENT_ID),
-        ("response_type", "code"),
-        ("redirect_uri", &redirect_uri),
-        ("scope", "openid"),
-        ("purpose", "dpv:FraudPreventionAndDetection:number-verification"),
-        ("state", state),
-        ("nonce", nonce),
-        ("max_age", "0"),
-        ("operator", &operator),
-    ];
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    format!("{}/oauth2/auth?{query}", world.https(Place::Auth))
 }
 
 async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
@@ -100,56 +94,42 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let (in_body, in_cookie) = (text("session").map(str::to_owned), session_cookie(&headers));
     if in_body.is_some() && in_cookie.is_some() && in_body != in_cookie {
-        return problem(StatusCode::FORBIDDEN, "session and cookie differ");
+        return problem(Refusal(StatusCode::FORBIDDEN, "session and cookie differ", ANOTHER_CHANNEL));
     }
     let mut known = world.lock();
     let known = &mut *known;
     if let Some(answer) = replay(known, &headers, &body) {
         return answer;
     }
-    let (status, answer) = match verdict(known, in_body.or(in_cookie), text("code"), text("state")) {
+    let (status, told) = match verdict(&world, known, in_body.or(in_cookie), text("code"), text("state")) {
         Ok(verified) => (StatusCode::OK, json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
-        Err((status, title)) => (status, problem_body(status, title)),
+        Err(refusal) => (refusal.0, problem_body(refusal)),
     };
-    store(known, &headers, &body, status, &answer);
-    (status, Json(answer)).into_response()
+    store(known, &headers, &body, status, &told);
+    answer(status, told)
 }
-
-type Refusal = (StatusCode, &'static str);
 
 /// The answer for a session, once.
 fn verdict(
+    world: &World,
     known: &mut Knowledge,
     id: Option<String>,
     code: Option<&str>,
     state: Option<&str>,
 ) -> Result<bool, Refusal> {
-    const NO_SESSION: Refusal = (StatusCode::CONFLICT, "no such session, or used before");
     let id = id.ok_or(NO_SESSION)?;
     let session = known.sessions.get_mut(&id).ok_or(NO_SESSION)?;
-    let (number, own_state) = (session.number.clone(), session.state.clone());
-    match std::mem::replace(&mut session.stage, Stage::Over) {
+    let stage = std::mem::replace(&mut session.stage, Stage::Over);
+    let session = session.clone();
+    match stage {
         Stage::Over => return Err(NO_SESSION),
         Stage::Known(verified) => return Ok(verified),
         Stage::Started => {}
     }
-    match code {
-        Some(_) if state.is_some_and(|state| state != own_state) => {
-            Err((StatusCode::FORBIDDEN, "the state is of another session"))
-        }
-        Some(code) => Ok(check(known, code, &number)?),
-        None => {
-            let told = known.transactions.values().find(|transaction| transaction.state == own_state);
-            let sim = told.and_then(|transaction| transaction.number.clone());
-            sim.map(|sim| sim == number).ok_or((StatusCode::CONFLICT, "there is no verdict"))
-        }
+    if state.is_some_and(|state| state != session.state) {
+        return Err(Refusal(StatusCode::FORBIDDEN, "the state is of another session", ANOTHER_CHANNEL));
     }
-}
-
-/// What Glide's `verifyNumber` does: the code for a token, the token and the number for the verdict.
-fn check(known: &mut Knowledge, code: &str, number: &str) -> Result<bool, Refusal> {
-    let token = auth::exchange(known, code).ok_or((StatusCode::FORBIDDEN, "the code is not known"))?;
-    Ok(known.redeem(&token).is_some_and(|sim| sim == number))
+    session.provider.verdict(world, known, &session, code)
 }
 
 fn callback(
@@ -159,24 +139,31 @@ fn callback(
     headers: HeaderMap,
 ) -> Response {
     let mut known = world.lock();
-    let state = query.get("state");
-    let Some((id, session)) = known.sessions.iter_mut().find(|(_, session)| Some(&session.state) == state) else {
-        return problem(StatusCode::CONFLICT, "no such session");
+    let (state, check) = (query.get("state"), query.get("check_id"));
+    let is_meant = |session: &Session| match state {
+        Some(state) => session.state == *state,
+        None => check == Some(&session.check),
+    };
+    let Some((id, session)) = known.sessions.iter_mut().find(|(_, session)| is_meant(session)) else {
+        return problem(NO_SESSION);
     };
     let header = headers.get("x-number-verify-session").and_then(|value| value.to_str().ok());
     let is_starter = session_cookie(&headers).as_ref() == Some(id) || header == Some(id.as_str());
-    let (number, stage) = (session.number.clone(), session.stage);
-    session.stage = Stage::Over;
-    let id = id.clone();
+    let stage = std::mem::replace(&mut session.stage, Stage::Over);
+    let (id, session) = (id.clone(), session.clone());
     if !is_starter || stage != Stage::Started {
-        return problem(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
+        return problem(Refusal(
+            StatusCode::FORBIDDEN,
+            "the callback does not come from the client that called start",
+            ANOTHER_CHANNEL,
+        ));
     }
     let Some(code) = query.get("code") else {
-        return problem(StatusCode::FORBIDDEN, "the operator refused");
+        return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
     };
-    let verified = match check(&mut known, code, &number) {
+    let verified = match session.provider.verdict(&world, &mut known, &session, Some(code)) {
         Ok(verified) => verified,
-        Err((status, title)) => return problem(status, title),
+        Err(refusal) => return problem(refusal),
     };
     if kind == Kind::WithPage {
         if let Some(session) = known.sessions.get_mut(&id) {
@@ -206,10 +193,10 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
 fn replay(known: &Knowledge, headers: &HeaderMap, body: &str) -> Option<Response> {
     let stored = known.answers.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
     if stored.request != identity(headers, body) {
-        return Some(problem(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request"));
+        return Some(problem(KEY_USED));
     }
     let status = StatusCode::from_u16(stored.status).unwrap_or_default();
-    Some((status, Json(stored.answer.clone())).into_response())
+    Some(answer(status, stored.answer.clone()))
 }
 
 fn store(known: &mut Knowledge, headers: &HeaderMap, body: &str, status: StatusCode, answer: &Value) {
@@ -228,22 +215,16 @@ fn identity(headers: &HeaderMap, body: &str) -> String {
     format!("{}\n{body}", session_cookie(headers).unwrap_or_default())
 }
 
-fn is_e164(number: &str) -> bool {
-    let digits = number.strip_prefix('+').unwrap_or_default();
-    (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+fn problem(refusal: Refusal) -> Response {
+    answer(refusal.0, problem_body(refusal))
 }
 
-fn problem(status: StatusCode, title: &str) -> Response {
-    let mut response = (status, Json(problem_body(status, title))).into_response();
-    let problem_json = header::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-    response
+/// RFC 9457.
+fn problem_body(Refusal(status, title, fallback): Refusal) -> Value {
+    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "fallback": fallback })
 }
 
-fn problem_body(status: StatusCode, title: &str) -> Value {
-    let mut problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
-    if matches!(status, StatusCode::FORBIDDEN | StatusCode::CONFLICT) {
-        problem["fallback"] = "use_another_channel".into();
-    }
-    problem
+fn answer(status: StatusCode, body: Value) -> Response {
+    let label = if status.is_success() { "application/json" } else { "application/problem+json" };
+    (status, [(header::CONTENT_TYPE, label)], Json(body)).into_response()
 }

@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded;
 
-use crate::auth::{self, found};
+use crate::auth::found;
 use crate::jose::{self, Key};
 use crate::server::Peer;
-use crate::world::{Place, World};
-use crate::{CLIENT_ID, CLIENT_SECRET};
+use crate::world::{Authorization, Place, Subject, World};
+use crate::{CLIENT_ID, CLIENT_SECRET, verify};
 
 const CODE_LIFETIME: Duration = Duration::from_mins(1);
 /// Of tokens, and of a client's assertions: CAMARA allows no more.
@@ -30,6 +30,23 @@ const TOKEN_LIFETIME_S: u64 = 300;
 const KEY_ID: &str = "simulator";
 const VERIFY: &str = "/camara/number-verification/v2/verify";
 const API_SCOPE: &str = "number-verification:verify";
+/// What the authorization endpoint may answer (CAMARA's profile, appendix A; OpenID Connect Core, section 3.1.2.6). It does so to a
+/// `login_hint` of `error:` and one of them; others it ignores.
+const ERRORS: [&str; 13] = [
+    "access_denied",
+    "consent_required",
+    "interaction_required",
+    "login_required",
+    "invalid_request",
+    "invalid_request_object",
+    "invalid_scope",
+    "request_uri_not_supported",
+    "unauthorized_client",
+    "unsupported_response_type",
+    "account_selection_required",
+    "server_error",
+    "temporarily_unavailable",
+];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What the provider alone knows.
@@ -86,7 +103,7 @@ pub(crate) fn backend_router(world: Arc<World>) -> Router {
         .route("/camara/.well-known/openid-configuration", get(discovery))
         .route("/camara/jwks", get(jwks))
         .route("/camara/token", post(token))
-        .route(VERIFY, post(auth::verify))
+        .route(VERIFY, post(verify::verify))
         .with_state(world)
 }
 
@@ -188,7 +205,16 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
         (None, None) => request.get("state").is_some() && request.get("nonce").is_some(),
         _ => false,
     };
-    if is_protected { Ok(()) } else { Err("invalid_request") }
+    if !is_protected {
+        return Err("invalid_request");
+    }
+    let wanted = request.get("login_hint").and_then(|hint| hint.strip_prefix("error:"));
+    ERRORS.into_iter().find(|error| wanted == Some(*error)).map_or(Ok(()), Err)
+}
+
+/// The number behind a code, for a backend in this process.
+pub(crate) fn redeem(world: &World, code: &str) -> Option<String> {
+    world.camara.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(code).map(|grant| grant.number)
 }
 
 fn grant(world: &World, number: String, request: &Parameters) -> String {
@@ -237,8 +263,9 @@ fn exchange(world: &World, headers: &HeaderMap, request: &Parameters) -> Result<
     if grant.redirect_uri != redirect_uri || grant.code_challenge != challenge {
         return Err("invalid_grant");
     }
+    let authorization = Authorization { subject: Subject::Sim(grant.number.clone()), may_verify: true };
     let mut answer = json!({
-        "access_token": world.lock().grant(grant.number.clone()),
+        "access_token": world.lock().token(authorization),
         "token_type": "Bearer",
         "expires_in": TOKEN_LIFETIME_S,
         "scope": grant.scope,

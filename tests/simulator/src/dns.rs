@@ -1,10 +1,10 @@
-//! A name server that knows the simulated hosts: A records, nothing else.
+//! A name server that knows the simulated hosts: A and AAAA records, nothing else.
 
 use std::io;
 use std::net::IpAddr;
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::rdata::{A, AAAA};
 use hickory_proto::rr::{RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
@@ -35,9 +35,12 @@ fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
     match Place::all().find(|place| place.host() == host) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
         Some(place) => {
-            if let (RecordType::A, IpAddr::V4(ip)) = (question.query_type(), world.address_of(place)) {
-                answer.add_answer(Record::from_rdata(question.name().clone(), TTL, RData::A(A(ip))));
-            }
+            let data = match (question.query_type(), world.address_of(place)) {
+                (RecordType::A, Some(IpAddr::V4(ip))) => Some(RData::A(A(ip))),
+                (RecordType::AAAA, Some(IpAddr::V6(ip))) => Some(RData::AAAA(AAAA(ip))),
+                _ => None,
+            };
+            answer.add_answers(data.map(|data| Record::from_rdata(question.name().clone(), TTL, data)));
         }
     }
     answer.to_vec().ok()

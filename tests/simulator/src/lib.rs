@@ -6,9 +6,13 @@
 //!
 //! | file | who |
 //! |---|---|
-//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token`, `/number-verification/verify` |
+//! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
+//! | `verify.rs` | its verify API: `/number-verification/verify` |
 //! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
+//! | `habits.rs` | what operators' servers do, byte for byte |
+//! | `providers/` | Glide, Vonage, tru.ID, Twilio, IPification |
+//! | `scenarios.rs` | all behaviours of both, with the outcome that is right |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | what they know |
 //! | `server.rs`, `certificates.rs`, `dns.rs` | how they are reached |
@@ -18,18 +22,24 @@ mod backend;
 mod camara;
 mod certificates;
 mod dns;
+mod habits;
 mod jose;
 mod operators;
+mod providers;
+mod scenarios;
 mod server;
+mod verify;
 mod world;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use crate::scenarios::{Delivery, Outcome, Scenario};
 pub use crate::server::Sockets;
 pub use crate::world::{Operator, Recorded, Sim};
 use crate::world::{Place, World};
@@ -46,6 +56,8 @@ pub struct Options {
     pub backend_address: IpAddr,
     /// The address of the auth server and of the operators.
     pub operator_address: IpAddr,
+    /// The address of the one host that has no IPv4; without it that host is not there.
+    pub operator_ipv6: Option<Ipv6Addr>,
     /// 0 for any free one.
     pub https_port: u16,
     /// 0 for any free one.
@@ -54,6 +66,8 @@ pub struct Options {
     pub dns: Option<SocketAddr>,
     /// The operators' SIMs.
     pub sims: Vec<Sim>,
+    /// How long the auth server's access tokens work.
+    pub token_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -62,10 +76,15 @@ impl Default for Options {
         Self {
             backend_address: Ipv4Addr::LOCALHOST.into(),
             operator_address: Ipv4Addr::LOCALHOST.into(),
+            operator_ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok().map(|_| Ipv6Addr::LOCALHOST),
             https_port: 0,
             http_port: 0,
             dns: None,
-            sims: vec![Sim::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8, "+14155550100")],
+            sims: vec![
+                Sim::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8, "+14155550100"),
+                Sim::new(Ipv6Addr::LOCALHOST.into(), 128, "+14155550100"),
+            ],
+            token_lifetime: world::LIFETIME,
         }
     }
 }
@@ -89,8 +108,9 @@ impl Simulator {
     /// The same in several networks at once, with the same addresses and ports in each.
     pub fn start_in(options: Options, networks: Vec<Sockets>) -> io::Result<Self> {
         let certificates = certificates::make().map_err(io::Error::other)?;
-        let ports = networks.first().map_or((0, 0), |sockets| (sockets.https_port, sockets.http_port));
-        let world = Arc::new(World::new(options, ports.0, ports.1, camara::Provider::new().map_err(io::Error::other)?));
+        let first = networks.first().ok_or_else(|| io::Error::other("there is no network"))?;
+        let camara = camara::Provider::new().map_err(io::Error::other)?;
+        let world = Arc::new(World::new(options, first, camara));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = {
@@ -112,19 +132,19 @@ impl Simulator {
     /// with the verdict.
     #[must_use]
     pub fn backend_url(&self, operator: Operator) -> String {
-        self.world.backend_url("number-verify", operator)
+        self.world.backend_url("number-verify", operator.name())
     }
 
     /// The same, but start answers with a redirect to the auth URL and knows the session by its cookie.
     #[must_use]
     pub fn backend_url_redirecting(&self, operator: Operator) -> String {
-        self.world.backend_url("number-verify-302", operator)
+        self.world.backend_url("number-verify-302", operator.name())
     }
 
     /// The same, but the callback answers with a page, and complete has the verdict.
     #[must_use]
     pub fn backend_url_with_page(&self, operator: Operator) -> String {
-        self.world.backend_url("number-verify-page", operator)
+        self.world.backend_url("number-verify-page", operator.name())
     }
 
     /// The base URL of the same backend on plain http.
@@ -132,6 +152,19 @@ impl Simulator {
     pub fn backend_url_on_http(&self, operator: Operator) -> String {
         let (address, port) = (self.world.options.backend_address, self.world.http_port);
         format!("http://{}/number-verify/{operator}", SocketAddr::new(address, port))
+    }
+
+    /// What a client of this simulator must cope with.
+    #[must_use]
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let has_ipv6 = self.world.options.operator_ipv6.is_some();
+        Scenario::all().filter(|scenario| has_ipv6 || scenario.name != "ipv6-only-host").collect()
+    }
+
+    /// The base URL of the backend whose numbers are verified in this way.
+    #[must_use]
+    pub fn scenario_url(&self, scenario: &Scenario) -> String {
+        self.world.backend_url("number-verify", scenario.name)
     }
 
     /// The certificate that all hosts' certificates are signed with.
@@ -164,14 +197,25 @@ impl Simulator {
         self.world.camara.client_key_pem()
     }
 
-    /// All hosts with their ports and addresses. `localhost` is the auth server.
+    /// The numbers whose verification the verify API answers with an error, each with the error's status and code.
     #[must_use]
-    pub fn hosts(&self) -> Vec<(String, u16, IpAddr)> {
-        let ports = [self.world.https_port, self.world.http_port];
-        let local = ("localhost".to_owned(), self.world.https_port, self.world.address_of(Place::Auth));
+    pub fn verify_errors(&self) -> Vec<(String, u16, &'static str)> {
+        verify::errors()
+    }
+
+    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS`, IPv6 in brackets. `localhost` is the auth server.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let World { https_port, http_port, other_https_port, .. } = *self.world;
+        let named = |host: &str, port: u16, place| match self.world.address_of(place)? {
+            IpAddr::V4(address) => Some(format!("{host}:{port}:{address}")),
+            IpAddr::V6(address) => Some(format!("{host}:{port}:[{address}]")),
+        };
+        let ports = [https_port, http_port, other_https_port];
         Place::all()
-            .flat_map(|place| ports.map(|port| (place.host().to_owned(), port, self.world.address_of(place))))
-            .chain([local])
+            .flat_map(|place| ports.map(|port| named(place.host(), port, place)))
+            .chain([named("localhost", https_port, Place::Auth)])
+            .flatten()
             .collect()
     }
 

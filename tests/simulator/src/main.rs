@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Operator, Options, Sim, Simulator};
@@ -32,6 +33,9 @@ struct Arguments {
     /// Whose SIM connections from a network come from (repeatable); without any, all of loopback are +14155550100
     #[arg(long, value_name = "NETWORK/PREFIX=+NUMBER")]
     sim: Vec<Sim>,
+    /// How long access tokens work, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300")]
+    token_lifetime: u64,
     /// Where the root certificate is written
     #[arg(long, value_name = "FILE")]
     root_ca_out: Option<PathBuf>,
@@ -54,6 +58,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
         https_port: arguments.https_port,
         http_port: arguments.http_port,
         dns: arguments.dns,
+        token_lifetime: Duration::from_secs(arguments.token_lifetime),
         ..Options::default()
     };
     if !arguments.sim.is_empty() {
@@ -67,17 +72,24 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
         .map(|operator| (operator.to_string(), Value::from(simulator.backend_url(operator))))
         .into_iter()
         .collect();
-    let hosts: Vec<_> =
-        simulator.hosts().into_iter().map(|(host, port, address)| format!("{host}:{port}:{address}")).collect();
+    let scenarios: Vec<_> =
+        simulator.scenarios().iter().map(|scenario| scenario.to_json(&simulator.scenario_url(scenario))).collect();
+    let verify_errors: Vec<_> = simulator
+        .verify_errors()
+        .into_iter()
+        .map(|(number, status, code)| json!({ "number": number, "status": status, "code": code }))
+        .collect();
     println!(
         "{}",
         json!({
             "backend": simulator.backend_url(Operator::A),
             "backends": backends,
+            "scenarios": scenarios,
             "https_port": simulator.https_port(),
             "http_port": simulator.http_port(),
-            "hosts": hosts,
+            "hosts": simulator.hosts(),
             "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
+            "verify_errors": verify_errors,
             "camara": {
                 "issuer": simulator.camara_issuer(),
                 "client_id": CLIENT_ID,

@@ -1,6 +1,7 @@
 //! Four operators, each with habits seen in the field. All know a SIM by the address that a connection comes from.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -28,18 +29,21 @@ pub(crate) fn router(place: Place, world: Arc<World>) -> Router {
         Place::OperatorC => Router::new().route("/authorize", get(c_authorize)).route("/step/{step}", get(c_step)),
         Place::EdgeC => Router::new().route("/step/{step}", get(c_step)),
         Place::OperatorD => Router::new().route("/authorize", get(d_authorize)),
-        Place::Backend | Place::Auth | Place::Camara => Router::new(),
+        _ => Router::new(),
     };
     router.with_state(world)
 }
 
-async fn a_authorize(State(world): State<Arc<World>>, Extension(peer): Extension<Peer>, query: Parameters) -> Response {
-    found(&back_to_auth(&world, peer, &query))
+async fn a_authorize(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    query: Parameters,
+) -> Response {
+    found(&back_to_auth(&world, peer, state(&query)))
 }
 
 /// A code where there is a SIM behind the connection, else an honest refusal.
-fn back_to_auth(world: &World, Peer(peer): Peer, query: &HashMap<String, String>) -> String {
-    let state = state(query);
+pub(crate) fn back_to_auth(world: &World, peer: IpAddr, state: &str) -> String {
     let callback = format!("{}/callback", world.https(Place::Auth));
     match world.sim(peer) {
         Some(number) => format!("{callback}?code={}&state={state}", world.lock().grant(number)),
@@ -100,7 +104,7 @@ async fn c_authorize(State(world): State<Arc<World>>, query: Parameters) -> Resp
 /// Every kind of redirect, some with a body.
 async fn c_step(
     State(world): State<Arc<World>>,
-    Extension(peer): Extension<Peer>,
+    Extension(Peer(peer)): Extension<Peer>,
     Path(step): Path<u8>,
     query: Parameters,
 ) -> Response {
@@ -113,7 +117,7 @@ async fn c_step(
         3 => (308, format!("{}/step/4?state={state}", world.https(Place::EdgeC)), Body::empty()),
         4 => (301, format!("5?state={state}"), chunked()),
         5 => (302, format!("{}/step/6?state={state}", world.https(Place::OperatorC)), page()),
-        6 => (302, back_to_auth(&world, peer, &query), page()),
+        6 => (302, back_to_auth(&world, peer, state), page()),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let status = StatusCode::from_u16(status).unwrap_or_default();

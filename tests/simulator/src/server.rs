@@ -21,8 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
+use crate::providers::{self, ipification, tru_id, twilio, vonage};
 use crate::world::{Place, Recorded, World};
-use crate::{Options, auth, backend, camara, dns, operators};
+use crate::{Options, auth, backend, camara, dns, habits, operators};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub struct Sockets {
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
+    pub(crate) other_https_port: u16,
     https: Vec<StdListener>,
     http: Vec<StdListener>,
     dns: Option<StdUdpSocket>,
@@ -42,14 +44,17 @@ impl Sockets {
     /// Binds what these options ask for.
     pub fn bind(options: &Options) -> io::Result<Self> {
         let mut addresses = vec![options.operator_address, options.backend_address];
+        addresses.extend(options.operator_ipv6.map(IpAddr::V6));
         addresses.dedup();
-        let (https, https_port) = listen(&addresses, options.https_port)?;
+        let (mut https, https_port) = listen(&addresses, options.https_port)?;
+        let (other_https, other_https_port) = listen(&addresses, 0)?;
+        https.extend(other_https);
         let (http, http_port) = listen(&addresses, options.http_port)?;
         let dns = options.dns.map(StdUdpSocket::bind).transpose()?;
         if let Some(socket) = &dns {
             socket.set_nonblocking(true)?;
         }
-        Ok(Self { https_port, http_port, https, http, dns })
+        Ok(Self { https_port, http_port, other_https_port, https, http, dns })
     }
 }
 
@@ -95,6 +100,11 @@ fn router(place: Place, world: &Arc<World>) -> Router {
         Place::Backend => backend::router(world.clone()),
         Place::Auth => auth::router(world.clone()).merge(camara::backend_router(world.clone())),
         Place::Camara => camara::authorization_router(world.clone()),
+        Place::Carrier => providers::carrier(world.clone()),
+        Place::Vonage => vonage::router(world.clone()),
+        Place::TruId => tru_id::router(world.clone()),
+        Place::Twilio => twilio::router(world.clone()),
+        Place::Ipification => ipification::router(world.clone()),
         _ => operators::router(place, world.clone()),
     }
 }
@@ -110,8 +120,13 @@ async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<Worl
         connections.spawn(async move {
             match tls {
                 Some(tls) => {
-                    if let Ok(stream) = tls.accept(stream).await {
-                        converse(stream, local, peer.ip(), true, world, routes).await;
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let host = stream.get_ref().1.server_name().and_then(|name| place(name, true));
+                    match host {
+                        Some(Place::Habits | Place::HabitsIdn | Place::HabitsIpv6) => {
+                            habits::converse(stream, peer.ip(), &world).await;
+                        }
+                        _ => converse(stream, local, peer.ip(), true, world, routes).await,
                     }
                 }
                 None => converse(stream, local, peer.ip(), false, world, routes).await,
@@ -155,7 +170,7 @@ async fn answer(
         peer,
         headers: request.headers().clone(),
     });
-    let place = place(&host, https).filter(|place| world.address_of(*place) == local && lives_on(*place, https));
+    let place = place(&host, https).filter(|place| world.address_of(*place) == Some(local) && lives_on(*place, https));
     let Some(routes) = place.and_then(|place| routes.get(&place)) else {
         return Ok(StatusCode::MISDIRECTED_REQUEST.into_response());
     };
@@ -177,7 +192,7 @@ fn place(host: &str, https: bool) -> Option<Place> {
 fn lives_on(place: Place, https: bool) -> bool {
     match place {
         Place::Backend => true,
-        Place::EnrichB => !https,
+        Place::EnrichB | Place::Carrier => !https,
         _ => https,
     }
 }

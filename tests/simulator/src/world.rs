@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use crate::Options;
-use crate::camara::Provider;
+use crate::providers::{Check, Provider};
+use crate::{Options, Sockets, camara};
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
@@ -32,16 +32,20 @@ pub enum Operator {
 impl Operator {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::D];
-}
 
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::A => "a",
             Self::B => "b",
             Self::C => "c",
             Self::D => "d",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -49,7 +53,7 @@ impl FromStr for Operator {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|operator| operator.to_string() == name).ok_or(())
+        Self::ALL.into_iter().find(|operator| operator.name() == name).ok_or(())
     }
 }
 
@@ -59,13 +63,14 @@ pub struct Sim {
     network: IpAddr,
     prefix: u8,
     number: String,
+    operator: Option<String>,
 }
 
 impl Sim {
     /// Connections from this network come from this number.
     #[must_use]
     pub fn new(network: IpAddr, prefix: u8, number: &str) -> Self {
-        Self { network, prefix, number: number.to_owned() }
+        Self { network, prefix, number: number.to_owned(), operator: None }
     }
 
     fn covers(&self, peer: IpAddr) -> bool {
@@ -82,14 +87,17 @@ impl Sim {
 impl FromStr for Sim {
     type Err = String;
 
-    /// `NETWORK/PREFIX=+NUMBER`
+    /// `NETWORK/PREFIX=+NUMBER[@OPERATOR]`
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (network, number) = text.split_once('=')?;
             let (network, prefix) = network.split_once('/')?;
-            Some(Self::new(network.parse().ok()?, prefix.parse().ok()?, number))
+            let (number, operator) =
+                number.split_once('@').map_or((number, None), |(number, name)| (number, Some(name)));
+            let sim = Self::new(network.parse().ok()?, prefix.parse().ok()?, number);
+            Some(Self { operator: operator.map(str::to_owned), ..sim })
         };
-        parse().ok_or_else(|| "must be NETWORK/PREFIX=+NUMBER".to_owned())
+        parse().ok_or_else(|| "must be NETWORK/PREFIX=+NUMBER[@OPERATOR]".to_owned())
     }
 }
 
@@ -104,13 +112,26 @@ pub(crate) enum Place {
     OperatorC,
     EdgeC,
     OperatorD,
+    Habits,
+    HabitsIdn,
+    HabitsIpv6,
+    Carrier,
+    Vonage,
+    TruId,
+    Twilio,
+    Ipification,
     Camara,
 }
 
 impl Place {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Place::{Auth, Backend, Camara, EdgeC, EnrichB, OperatorA, OperatorB, OperatorC, OperatorD};
-        [Backend, Auth, OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Camara].into_iter()
+        use Place::{
+            Auth, Backend, Camara, Carrier, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, OperatorA,
+            OperatorB, OperatorC, OperatorD, TruId, Twilio, Vonage,
+        };
+        let operators = [OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Habits, HabitsIdn, HabitsIpv6];
+        let providers = [Camara, Vonage, TruId, Twilio, Ipification];
+        [Backend, Auth, Carrier].into_iter().chain(operators).chain(providers)
     }
 
     pub(crate) fn host(self) -> &'static str {
@@ -123,6 +144,14 @@ impl Place {
             Self::OperatorC => "operator-c.simulator.test",
             Self::EdgeC => "edge.operator-c.simulator.test",
             Self::OperatorD => "operator-d.simulator.test",
+            Self::Habits => "habits.simulator.test",
+            Self::HabitsIdn => "xn--bcher-kva.simulator.test",
+            Self::HabitsIpv6 => "ipv6.simulator.test",
+            Self::Carrier => "carrier.simulator.test",
+            Self::Vonage => "vonage.simulator.test",
+            Self::TruId => "tru-id.simulator.test",
+            Self::Twilio => "twilio.simulator.test",
+            Self::Ipification => "ipification.simulator.test",
             Self::Camara => "camara.simulator.test",
         }
     }
@@ -151,7 +180,8 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
-    pub(crate) camara: Provider,
+    pub(crate) other_https_port: u16,
+    pub(crate) camara: camara::Provider,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -163,19 +193,26 @@ pub(crate) struct Knowledge {
     pub(crate) answers: HashMap<String, Stored>,
     /// The auth server's, by the state that it gives to operators.
     pub(crate) transactions: HashMap<String, Transaction>,
-    /// Codes and tokens of operators and of the auth server, each for the number of a SIM.
+    /// Codes of operators and of the auth server.
     pub(crate) grants: HashMap<String, Grant>,
+    /// The auth server's access tokens.
+    pub(crate) tokens: HashMap<String, Grant>,
     /// Operator B's cookie values.
     pub(crate) cookies: HashMap<String, String>,
+    /// The verifications at providers that have names for them.
+    pub(crate) checks: HashMap<String, Check>,
     pub(crate) secrets: Vec<String>,
     pub(crate) requests: Vec<Recorded>,
     pub(crate) dns_queries: Vec<(String, IpAddr)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) number: String,
     pub(crate) state: String,
+    pub(crate) provider: Provider,
+    /// The provider's own name for this verification.
+    pub(crate) check: String,
     pub(crate) stage: Stage,
 }
 
@@ -201,19 +238,41 @@ pub(crate) struct Transaction {
     pub(crate) redirect_uri: Option<String>,
     pub(crate) state: String,
     pub(crate) json: bool,
+    /// Whether the scope is one to verify numbers.
+    pub(crate) may_verify: bool,
     /// What an operator without codes has told.
     pub(crate) number: Option<String>,
 }
 
+/// A code or token, and its time.
 #[derive(Debug)]
 pub(crate) struct Grant {
-    pub(crate) number: String,
-    at: Instant,
+    pub(crate) authorization: Authorization,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    pub(crate) subject: Subject,
+    /// Whether the scope is one to verify numbers.
+    pub(crate) may_verify: bool,
+}
+
+/// Whom a code or token stands for.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// Somebody whom the network knew: this is the number.
+    Sim(String),
+    /// Somebody who had a password.
+    Password,
+    /// Nobody but the client.
+    Client,
 }
 
 impl World {
-    pub(crate) fn new(options: Options, https_port: u16, http_port: u16, camara: Provider) -> Self {
-        Self { options, https_port, http_port, camara, knowledge: Mutex::default() }
+    pub(crate) fn new(options: Options, sockets: &Sockets, camara: camara::Provider) -> Self {
+        let Sockets { https_port, http_port, other_https_port, .. } = *sockets;
+        Self { options, https_port, http_port, other_https_port, camara, knowledge: Mutex::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {
@@ -222,11 +281,24 @@ impl World {
 
     /// The number of the SIM behind a connection.
     pub(crate) fn sim(&self, peer: IpAddr) -> Option<String> {
-        self.options.sims.iter().find(|sim| sim.covers(peer)).map(|sim| sim.number.clone())
+        self.sim_of(peer).map(|sim| sim.number.clone())
     }
 
-    pub(crate) fn address_of(&self, place: Place) -> IpAddr {
-        if place == Place::Backend { self.options.backend_address } else { self.options.operator_address }
+    /// The operator of that SIM, where it has a certain one.
+    pub(crate) fn operator(&self, peer: IpAddr) -> Option<String> {
+        self.sim_of(peer)?.operator.clone()
+    }
+
+    fn sim_of(&self, peer: IpAddr) -> Option<&Sim> {
+        self.options.sims.iter().find(|sim| sim.covers(peer))
+    }
+
+    pub(crate) fn address_of(&self, place: Place) -> Option<IpAddr> {
+        match place {
+            Place::Backend => Some(self.options.backend_address),
+            Place::HabitsIpv6 => self.options.operator_ipv6.map(IpAddr::V6),
+            _ => Some(self.options.operator_address),
+        }
     }
 
     pub(crate) fn https(&self, place: Place) -> String {
@@ -247,8 +319,8 @@ impl World {
         }
     }
 
-    pub(crate) fn backend_url(&self, kind: &str, operator: Operator) -> String {
-        format!("{}/{kind}/{operator}", self.https(Place::Backend))
+    pub(crate) fn backend_url(&self, kind: &str, scenario: &str) -> String {
+        format!("{}/{kind}/{scenario}", self.https(Place::Backend))
     }
 }
 
@@ -260,15 +332,35 @@ impl Knowledge {
         secret
     }
 
-    /// A new code or token for this number.
+    /// A new code for the SIM with this number.
     pub(crate) fn grant(&mut self, number: String) -> String {
-        let code = self.mint();
-        self.grants.insert(code.clone(), Grant { number, at: Instant::now() });
-        code
+        self.authorize(Authorization { subject: Subject::Sim(number), may_verify: true })
     }
 
     /// The number behind a code, which works once.
     pub(crate) fn redeem(&mut self, code: &str) -> Option<String> {
-        self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.number)
+        match self.take(code)?.subject {
+            Subject::Sim(number) => Some(number),
+            Subject::Password | Subject::Client => None,
+        }
+    }
+
+    /// A new code.
+    pub(crate) fn authorize(&mut self, authorization: Authorization) -> String {
+        let code = self.mint();
+        self.grants.insert(code.clone(), Grant { authorization, at: Instant::now() });
+        code
+    }
+
+    /// What a code stands for. It works once.
+    pub(crate) fn take(&mut self, code: &str) -> Option<Authorization> {
+        self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.authorization)
+    }
+
+    /// A new access token.
+    pub(crate) fn token(&mut self, authorization: Authorization) -> String {
+        let token = self.mint();
+        self.tokens.insert(token.clone(), Grant { authorization, at: Instant::now() });
+        token
     }
 }

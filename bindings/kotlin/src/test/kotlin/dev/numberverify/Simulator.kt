@@ -30,6 +30,10 @@ class Simulator(
     /** The backend whose numbers this operator verifies: `a` to `d`. */
     fun backend(operator: String = "a"): String = world.getJSONObject("backends").getString(operator)
 
+    /** All behaviours of providers and operators that it knows: `name`, `backend`, `delivery`, and the `outcomes` by number. */
+    val scenarios: List<JSONObject> =
+        world.getJSONArray("scenarios").let { scenarios -> (0 until scenarios.length()).map(scenarios::getJSONObject) }
+
     /** An auth URL of the simulator's auth server, for a backend of one's own. */
     fun authUrl(
         redirectUri: String = "myapp%3A%2F%2Fdone",

@@ -1,0 +1,336 @@
+"""docs/backend-api.yaml against the library's own client, what it sends and what it makes of answers; and against the
+simulator's backend."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from openapi_core.exceptions import OpenAPIError
+
+from contract import Contract, Exchange
+from recorder import Answer, Recorder
+from simulator import HANGS_S, PROGRAMS, REPOSITORY, RIGHT, WRONG, Simulator, parameters_of
+
+DOCUMENT = REPOSITORY / "docs/backend-api.yaml"
+UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+PROBLEM = {"Content-Type": "application/problem+json"}
+
+
+@pytest.fixture(scope="module")
+def recorder(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+    recorder = Recorder(simulator, tmp_path_factory.mktemp("recorder"))
+    yield recorder
+    recorder.stop()
+
+
+class Flow:
+    """One flow of the command line, and what it and the backend said."""
+
+    def __init__(self, recorder: Recorder, path: str, number: str = RIGHT, *flags: str) -> None:
+        base = f"https://{recorder.authority}/{path}"
+        simulator = recorder.simulator
+        hosts = [host for host in simulator.ready["hosts"] if not host.startswith("backend.")]
+        command = [PROGRAMS / "examples/verify", "--json", "--any-network", "--backend", base, "--phone", number]
+        command += [f"--root-ca={root}" for root in (simulator.root, recorder.root)]
+        command += [f"--resolve={host}" for host in (*hosts, recorder.resolve)]
+        done = subprocess.run([*command, *flags], capture_output=True, timeout=HANGS_S, check=False)
+        self.outcome: dict[str, Any] = json.loads(done.stdout or "null")
+        assert self.outcome, done.stderr.decode()
+        assert not any(recorder.prepared.values()), "an answer was prepared, and not asked for"
+        self.contract = Contract(DOCUMENT, base)
+        self.exchanges = recorder.take()
+
+    @property
+    def calls(self) -> list[str]:
+        return [f"{one.method} {urlsplit(one.url).path.rsplit('/', 1)[1]}" for one in self.exchanges]
+
+    @property
+    def error(self) -> tuple[str, str, str]:
+        return tuple(self.outcome["error"].get(name) for name in ("step", "cause", "fallback"))  # type: ignore[return-value]
+
+
+RELAY = ["POST start", "POST complete"]
+
+
+@pytest.mark.parametrize(
+    ("path", "delivery", "calls"),
+    [
+        ("number-verify/a", "relay", RELAY),
+        ("number-verify/b", "relay", RELAY),
+        ("number-verify/c", "relay", RELAY),
+        ("number-verify-302/a", "relay", RELAY),
+        ("number-verify/a", "follow-through", ["POST start", "GET callback"]),
+        ("number-verify-302/b", "follow-through", ["POST start", "GET callback"]),
+        ("number-verify-page/a", "follow-through", ["POST start", "GET callback", "POST complete"]),
+        ("number-verify/d", "none", RELAY),
+    ],
+)
+@pytest.mark.parametrize("number", [RIGHT, WRONG])
+def test_all_deliveries(recorder: Recorder, path: str, delivery: str, calls: list[str], number: str) -> None:
+    flow = Flow(recorder, path, number, f"--code-delivery={delivery}")
+    assert flow.outcome["verified"] is (number == RIGHT)
+    assert flow.calls == calls
+    for exchange in flow.exchanges:
+        flow.contract.check(exchange)
+    carried_what_the_document_says_it_always_does(flow)
+
+
+def carried_what_the_document_says_it_always_does(flow: Flow) -> None:
+    posts = [one for one in flow.exchanges if one.method == "POST"]
+    keys = [one.headers["idempotency-key"] for one in posts]
+    assert all(UUID.fullmatch(key) for key in keys) and len(set(keys)) == len(keys)
+    correlators = {one.headers["x-correlator"] for one in posts}
+    assert len(correlators) == 1 and UUID.fullmatch(correlators.pop())
+    start, *others = flow.exchanges
+    session = (json.loads(start.answer_body) if start.status == 200 else {}).get("session")
+    for one in others:
+        assert "nvsess=" in one.headers["cookie"]
+        if one.method == "GET":
+            assert one.headers.get("x-number-verify-session") == session
+        else:
+            assert one.json.get("session") == session
+
+
+def start_answer(recorder: Recorder, **more: str) -> Answer:
+    query = "client_id=SIMULATOR&response_type=code&state=own-state&redirect_uri=myapp%3A%2F%2Fdone"
+    port = recorder.simulator.ready["https_port"]
+    url = f"https://auth.simulator.test:{port}/oauth2/auth?{query}"
+    return 200, JSON, json.dumps({"authUrl": url} | more).encode()
+
+
+VERIFIED: Answer = (200, JSON, b'{"verified": true}')
+
+
+@pytest.mark.parametrize("session", [None, "opaque"])
+def test_a_session_only_if_there_was_one(recorder: Recorder, session: str | None) -> None:
+    recorder.prepare("start", start_answer(recorder, **({"session": session} if session else {})))
+    recorder.prepare("complete", VERIFIED)
+    flow = Flow(recorder, "number-verify/a")
+    assert flow.outcome["verified"] is True
+    complete = flow.exchanges[1]
+    flow.contract.check(complete)
+    assert complete.json.get("session") == session and "cookie" not in complete.headers
+    assert complete.json["state"] == "own-state"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_repeat_is_the_same_request(recorder: Recorder, status: int) -> None:
+    busy = (status, PROBLEM | {"Retry-After": "0"}, problem(status))
+    recorder.prepare("start", busy)
+    recorder.prepare("complete", busy)
+    flow = Flow(recorder, "number-verify/a")
+    assert flow.outcome["verified"] is True
+    assert flow.calls == ["POST start", "POST start", "POST complete", "POST complete"]
+    for exchange in flow.exchanges:
+        flow.contract.check(exchange)
+    for first, second in (flow.exchanges[:2], flow.exchanges[2:]):
+        assert (first.headers, first.body) == (second.headers, second.body)
+
+
+def problem(status: int, **more: str) -> bytes:
+    return json.dumps({"type": "about:blank", "title": "No", "status": status} | more).encode()
+
+
+STATUSES = {
+    "start": [400, 401, 409, 413, 415, 422, 429, 500, 502, 503, 504],
+    "complete": [400, 401, 403, 409, 413, 415, 422, 429, 500, 502, 503, 504],
+    "callback": [400, 401, 403, 409, 429, 500, 502, 503, 504],
+}
+BY_STATUS = {403: "use_another_channel", 409: "use_another_channel", 422: "use_another_channel"}
+
+
+def test_the_table_of_statuses_is_the_documents() -> None:
+    paths = Contract(DOCUMENT, "https://unused.test").document["paths"]
+    for call, statuses in STATUSES.items():
+        [operation] = paths[f"/{call}"].values()
+        assert [int(status) for status in operation["responses"] if int(status) >= 400] == statuses
+
+
+@pytest.mark.parametrize(("call", "status"), [(call, status) for call in STATUSES for status in STATUSES[call]])
+@pytest.mark.parametrize("fallback", [None, "ask_to_enable_mobile_data"])
+def test_every_refusal(recorder: Recorder, call: str, status: int, fallback: str | None) -> None:
+    told = problem(status, **({"fallback": fallback} if fallback else {}))
+    recorder.prepare(call, (status, PROBLEM, told))
+    delivery = "follow-through" if call == "callback" else "relay"
+    flow = Flow(recorder, "number-verify/a", RIGHT, f"--code-delivery={delivery}")
+    flow.contract.check(flow.exchanges[-1])
+    by_status = BY_STATUS.get(status) or ("retry_later" if status == 429 or status >= 500 else "fix_integration")
+    assert flow.error == ("start" if call == "start" else "complete", "status", fallback or by_status)
+    assert flow.outcome["error"]["detail"]["status"] == status
+
+
+START_ANSWERS = [
+    ('{"authUrl": "AUTH"}', True),
+    ('{"authUrl": "AUTH", "more": [1]}', True),
+    ('{"authUrl": "AUTH", "state": "own-state", "redirectUri": "myapp://done", "session": "s"}', True),
+    ("{}", False),
+    ("[]", False),
+    ('{"authUrl": 1}', False),
+    ('{"authUrl": null}', False),
+    ('{"authUrl": "/authorize"}', False),
+    ('{"authUrl": "http://auth.simulator.test/"}', False),
+    ('{"authUrl": "https://u:p@auth.simulator.test/"}', False),
+    ('{"authUrl": "AUTH", "session": 1}', False),
+    ('{"authUrl": "AUTH", "state": ["own-state"]}', False),
+    ('{"authUrl": "AUTH", "redirectUri": true}', False),
+]
+VERDICTS = [
+    ('{"verified": true}', True),
+    ('{"verified": false, "more": 1}', True),
+    ('{"devicePhoneNumberVerified": true}', True),
+    ('{"verified": true, "devicePhoneNumberVerified": true}', True),
+    ('{"verified": "true"}', False),
+    ('{"verified": 1}', False),
+    ('{"verified": null}', False),
+    ('{"verified": true, "devicePhoneNumberVerified": "true"}', False),
+]
+
+
+NO_VERDICTS = ["{}", "[true]", "true"]
+
+
+@pytest.mark.parametrize(("body", "is_valid"), START_ANSWERS)
+def test_the_client_takes_the_start_answers_of_the_schema(recorder: Recorder, body: str, is_valid: bool) -> None:
+    auth_url = json.loads(start_answer(recorder)[2])["authUrl"]
+    recorder.prepare("start", (200, JSON, body.replace("AUTH", auth_url).encode()))
+    if is_valid:
+        recorder.prepare("complete", VERIFIED)
+    agree(Flow(recorder, "number-verify/a"), 0, "start", is_valid)
+
+
+@pytest.mark.parametrize(("body", "is_valid"), VERDICTS)
+@pytest.mark.parametrize("call", ["complete", "callback"])
+def test_the_client_takes_the_verdicts_of_the_schema(recorder: Recorder, call: str, body: str, is_valid: bool) -> None:
+    recorder.prepare(call, (200, JSON, body.encode()))
+    delivery = "follow-through" if call == "callback" else "relay"
+    flow = Flow(recorder, "number-verify/a", RIGHT, f"--code-delivery={delivery}")
+    agree(flow, 1, "complete", is_valid)
+    if is_valid:
+        assert flow.outcome["verified"] is ("true" in body)
+
+
+@pytest.mark.parametrize("body", NO_VERDICTS)
+def test_json_that_is_no_verdict(recorder: Recorder, body: str) -> None:
+    """From `complete` it is an error; from the callback it is a page like another, and `complete` is asked."""
+    none: Answer = (200, JSON, body.encode())
+    recorder.prepare("complete", none)
+    agree(Flow(recorder, "number-verify/a"), 1, "complete", False)
+    recorder.prepare("callback", none)
+    recorder.prepare("complete", VERIFIED)
+    flow = Flow(recorder, "number-verify/a", RIGHT, "--code-delivery=follow-through")
+    assert flow.outcome["verified"] is True and flow.calls == ["POST start", "GET callback", "POST complete"]
+    flow.contract.check_request(flow.exchanges[2])
+
+
+def agree(flow: Flow, index: int, step: str, is_valid: bool) -> None:
+    if is_valid:
+        flow.contract.check_answer(flow.exchanges[index])
+        assert "verified" in flow.outcome
+    else:
+        with pytest.raises(OpenAPIError):
+            flow.contract.check_answer(flow.exchanges[index])
+        assert flow.error == (step, "malformed_answer", "fix_integration")
+
+
+# The simulator's backend, asked wrongly
+
+
+def test_the_simulators_refusals(recorder: Recorder) -> None:
+    base = f"https://{recorder.authority}/number-verify/a"
+    contract = Contract(DOCUMENT, base)
+    correct = {"content-type": "application/json", "host": recorder.authority}
+
+    def ask(call: str, body: str | None, **headers: str) -> Exchange:
+        method = "GET" if body is None else "POST"
+        exchange = Exchange(method, f"{base}/{call}", correct | headers, (body or "").encode())
+        answer = recorder.simulator.http.request(
+            method,
+            f"https://127.0.0.1:{recorder.simulator.ready['https_port']}/number-verify/a/{call}",
+            headers=exchange.headers,
+            content=exchange.body,
+            extensions={"sni_hostname": "backend.simulator.test"},
+        )
+        exchange.status, exchange.answer_body = answer.status_code, answer.content
+        exchange.answer_headers = list(answer.headers.items())
+        recorder.simulator.http.cookies.clear()
+        contract.check_answer(exchange)
+        return exchange
+
+    def start(**headers: str) -> dict[str, str]:
+        return json.loads(ask("start", json.dumps({"phoneNumber": RIGHT}), **headers).answer_body)
+
+    assert ask("start", "{").status == 400
+    assert ask("start", '{"phoneNumber": "12"}').status == 400
+    start(**{"idempotency-key": "one"})
+    assert ask("start", json.dumps({"phoneNumber": WRONG}), **{"idempotency-key": "one"}).status == 422
+    session = start()["session"]
+    state = parameters_of(start()["authUrl"])["state"]
+    assert ask("complete", json.dumps({"code": "c", "state": state, "session": session})).status == 403
+    assert ask("complete", json.dumps({"session": session}), cookie="nvsess=other").status == 403
+    assert ask("complete", json.dumps({"code": "c", "state": state})).status == 409
+    assert ask(f"callback?code=c&state={state}", None).status == 403
+    assert ask("callback?code=c&state=unknown", None).status == 409
+
+
+# The judge can say no
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"method": "GET"}, "OperationNotFound"),
+        ({"url": "/verify"}, "PathNotFound"),
+        ({"type": "text/plain"}, "RequestBodyValidationError"),
+        ({"type": ""}, "RequestBodyValidationError"),
+        ({"body": b""}, "MissingRequiredRequestBody"),
+        ({"body": b"{}"}, "InvalidRequestBody"),
+        ({"body": b'{"phoneNumber": "14155550100"}'}, "InvalidRequestBody"),
+        ({"body": b'{"phoneNumber": "+14155550100", "code": "c"}'}, "InvalidRequestBody"),
+        ({"key": "x" * 256}, "InvalidParameter"),
+        ({"correlator": "two words"}, "InvalidParameter"),
+    ],
+)
+def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
+    contract = Contract(DOCUMENT, "https://backend.test/nv")
+
+    def request(changed: dict[str, Any]) -> Exchange:
+        headers = {
+            "content-type": changed.get("type", "application/json"),
+            "idempotency-key": changed.get("key", "6f9619ff-8b86-4d11-b42d-00c04fc964ff"),
+            "x-correlator": changed.get("correlator", "b4333c46-49c0-4f62-80d7-f0ef930f1c46"),
+        }
+        url = "https://backend.test/nv" + changed.get("url", "/start")
+        return Exchange(
+            changed.get("method", "POST"), url, headers, changed.get("body", b'{"phoneNumber":"+14155550100"}')
+        )
+
+    contract.check_request(request({}))
+    with pytest.raises(OpenAPIError) as refused:
+        contract.check_request(request(wrong))
+    assert type(refused.value).__name__ == why
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (200, {"content-type": "text/plain"}, b'{"authUrl": "https://a.test/"}'),
+        (201, {name.lower(): value for name, value in JSON.items()}, b'{"authUrl": "https://a.test/"}'),
+        (200, {"content-type": "application/json"}, b'{"authUrl": "https://a.test/"}'),
+        (302, {}, b""),
+        (302, {"location": "http://a.test/"}, b""),
+        (400, {"content-type": "application/json"}, problem(400)),
+        (400, {"content-type": "application/problem+json"}, b'{"title": "No"}'),
+        (400, {"content-type": "application/problem+json"}, problem(400, fallback="dance")),
+        (403, {"content-type": "application/problem+json"}, problem(403)),
+    ],
+)
+def test_the_judge_refuses_answers(status: int, headers: dict[str, str], body: bytes) -> None:
+    contract = Contract(DOCUMENT, "https://backend.test/nv")
+    exchange = Exchange("POST", "https://backend.test/nv/start", {}, b"", status, list(headers.items()), body)
+    with pytest.raises(OpenAPIError):
+        contract.check_answer(exchange)

@@ -1,0 +1,312 @@
+//! Habits of operators' servers that a well-mannered HTTP library could not imitate, byte for byte. Each is an operator of the auth server:
+//! the auth server redirects to its first hop, and most end at the auth server's callback.
+//!
+//! The habits come from the field (docs/providers.md says where they were seen) and from the RFCs that allow them.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::operators::back_to_auth;
+use crate::scenarios::{ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization};
+use crate::world::{Place, Recorded, World};
+
+const LONGEST_HEAD: usize = 64 * 1024;
+const SLOW: Duration = Duration::from_secs(1);
+
+type Answer = fn(&Visit) -> Reply;
+
+/// A habit's name, how a flow ends with it, and what it answers to each request.
+#[rustfmt::skip]
+const HABITS: &[(&str, Outcome, Answer)] = &[
+    ("moved-301", VERIFIED, |visit| redirect("301 Moved Permanently", &visit.done())),
+    ("see-other-303", VERIFIED, |visit| redirect("303 See Other", &visit.done())),
+    ("temporary-307", VERIFIED, |visit| redirect("307 Temporary Redirect", &visit.done())),
+    ("permanent-308", VERIFIED, |visit| redirect("308 Permanent Redirect", &visit.done())),
+    ("relative-locations", VERIFIED, relative_locations),
+    ("uppercase-scheme", VERIFIED, |visit| found(&visit.done().replacen("https://auth", "HTTPS://AUTH", 1))),
+    ("idn-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIdn))),
+    ("unicode-host", authorization("bad_location", ANOTHER_CHANNEL), |visit| found(&visit.at(Place::HabitsIdn).replacen("xn--bcher-kva", "bücher", 1))),
+    ("ipv6-only-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIpv6))),
+    ("another-port", VERIFIED, |visit| visit.once_to(&visit.on_another_port())),
+    ("cookies-gate-the-next-hop", VERIFIED, cookies_gate_the_next_hop),
+    ("form-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Sign in", "<form method=post action=/go><input name=msisdn></form>")),
+    ("script-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("One moment", "<script>location = '/go'</script>")),
+    ("meta-refresh-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Redirecting", "<meta http-equiv=refresh content='0; url=/go'>")),
+    ("empty-200", authorization("unexpected_page", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
+    ("no-content-204", authorization("unexpected_page", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 204 No Content\r\n\r\n")),
+    ("gzip-json", VERIFIED, |visit| coded("gzip", &gzip(visit.json().as_bytes()))),
+    ("gzip-bomb", authorization("too_large", ANOTHER_CHANNEL), |_| coded("gzip", &gzip(&vec![b' '; 1024 * 1024]))),
+    ("brotli-json", authorization("malformed_response", ANOTHER_CHANNEL), |_| coded("br", b"\x0b\x02\x80{\"code\":\"\"}\x03")),
+    ("http-1.0", VERIFIED, http_1_0),
+    ("connection-close", VERIFIED, connection_close),
+    ("chunked-with-trailers", VERIFIED, chunked_with_trailers),
+    ("early-1xx", VERIFIED, early_1xx),
+    ("slow-first-byte", VERIFIED, |visit| Reply { after: SLOW, ..found(&visit.done()) }),
+    ("large-redirect-page", VERIFIED, large_redirect_page),
+    ("endless-redirects", authorization("too_many_redirects", ANOTHER_CHANNEL), |visit| found(&visit.hop_path(visit.hop + 1))),
+    ("redirect-loop", authorization("redirect_loop", ANOTHER_CHANNEL), |visit| found(&visit.hop_path(1))),
+    ("no-location", authorization("bad_location", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")),
+    ("error-page-403", authorization("http_status", ANOTHER_CHANNEL), |_| error_page("403 Forbidden")),
+    ("error-page-503", authorization("http_status", LATER), |_| error_page("503 Service Unavailable")),
+    ("hangs-up", authorization("closed", LATER), |_| Reply { closes: true, ..Reply::new("") }),
+];
+
+/// All names, and how a flow ends with each.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Outcome)> {
+    HABITS.iter().map(|(name, outcome, _)| (*name, *outcome))
+}
+
+pub(crate) fn exists(habit: &str) -> bool {
+    all().any(|(name, _)| name == habit)
+}
+
+/// The URL of a habit's first hop for a transaction of the auth server.
+pub(crate) fn first_hop(world: &World, habit: &str, state: &str) -> String {
+    format!("{}/{habit}/1?state={state}", world.https(Place::Habits))
+}
+
+// ---- what they answer -------------------------------------------------------------------------------------------------------
+
+/// A name, a path, without a scheme, a query: RFC 3986, section 4.2.
+fn relative_locations(visit: &Visit) -> Reply {
+    match (visit.hop, visit.query.contains("again")) {
+        (1, _) => found(&format!("2?state={}", visit.state)),
+        (2, _) => found(&format!("/relative-locations/x/../3?state={}", visit.state)),
+        (3, _) => found(&format!("//{}", visit.at(Place::Habits).trim_start_matches("https://"))),
+        (4, false) => found(&format!("?again&state={}", visit.state)),
+        _ => found(&visit.done()),
+    }
+}
+
+/// RFC 6265: both have to come back, on this path only.
+fn cookies_gate_the_next_hop(visit: &Visit) -> Reply {
+    if visit.hop == 1 {
+        return Reply::new(&format!(
+            "HTTP/1.1 302 Found\r\nLocation: {}\r\nSet-Cookie: gate=one; Path=/cookies-gate-the-next-hop; Secure\r\n\
+             Set-Cookie: door={}; HttpOnly; SameSite=Lax\r\nset-cookie: elsewhere=1; Path=/elsewhere\r\nContent-Length: 0\r\n\r\n",
+            visit.hop_path(2),
+            visit.state,
+        ));
+    }
+    let cookies = visit.headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut cookies: Vec<_> = cookies.split("; ").collect();
+    cookies.sort_unstable();
+    if cookies == [&format!("door={}", visit.state), "gate=one"] {
+        found(&visit.done())
+    } else {
+        error_page("403 Forbidden")
+    }
+}
+
+/// No length: the end of the connection is the end of the body (RFC 9112, section 6.3).
+fn http_1_0(visit: &Visit) -> Reply {
+    let text = match visit.hop {
+        1 => format!("HTTP/1.0 302 Found\r\nLocation: {}\r\n\r\n<html>moved</html>", visit.hop_path(2)),
+        _ => format!("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{}", visit.json()),
+    };
+    Reply { closes: true, ..Reply::new(&text) }
+}
+
+fn connection_close(visit: &Visit) -> Reply {
+    let next = if visit.hop < 4 { visit.hop_path(visit.hop + 1) } else { visit.done() };
+    let text = format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    Reply { closes: true, ..Reply::new(&text) }
+}
+
+/// RFC 9112, section 7.1.2, both on a redirect and on the answer that counts.
+fn chunked_with_trailers(visit: &Visit) -> Reply {
+    let (status, location, body) = match visit.hop {
+        1 => ("302 Found", format!("Location: {}\r\n", visit.hop_path(2)), "moved".to_owned()),
+        _ => ("200 OK", "Content-Type: application/json\r\n".to_owned(), visit.json()),
+    };
+    let (first, second) = body.split_at(body.len() / 2);
+    Reply::new(&format!(
+        "HTTP/1.1 {status}\r\n{location}Transfer-Encoding: chunked\r\nTrailer: X-Digest\r\n\r\n\
+         {:x};part=1\r\n{first}\r\n{:X}\r\n{second}\r\n0\r\nX-Digest: none\r\n\r\n",
+        first.len(),
+        second.len()
+    ))
+}
+
+/// RFC 9110, section 15.2, and RFC 8297: none of them is the answer.
+fn early_1xx(visit: &Visit) -> Reply {
+    let answer = found(&visit.done());
+    let early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+    Reply { bytes: [early.as_slice(), &answer.bytes].concat(), ..answer }
+}
+
+fn large_redirect_page(visit: &Visit) -> Reply {
+    let page = "moved ".repeat(20 * 1024);
+    let length = page.len();
+    Reply::new(&format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: {length}\r\n\r\n{page}", visit.done()))
+}
+
+fn found(location: &str) -> Reply {
+    redirect("302 Found", location)
+}
+
+fn redirect(status: &str, location: &str) -> Reply {
+    Reply::new(&format!("HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
+}
+
+fn page(title: &str, content: &str) -> Reply {
+    html("200 OK", title, content)
+}
+
+fn error_page(status: &str) -> Reply {
+    html(status, status, "")
+}
+
+fn html(status: &str, title: &str, content: &str) -> Reply {
+    let body = format!("<!doctype html><html><head><title>{title}</title></head><body>{content}</body></html>");
+    let length = body.len();
+    Reply::new(&format!("HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n{body}"))
+}
+
+fn coded(coding: &str, body: &[u8]) -> Reply {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    Reply { bytes: [head.as_bytes(), body].concat(), ..Reply::new("") }
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(data).and_then(|()| encoder.finish());
+    written.unwrap_or_default()
+}
+
+/// What goes over the connection, and when.
+struct Reply {
+    after: Duration,
+    bytes: Vec<u8>,
+    closes: bool,
+}
+
+impl Reply {
+    fn new(text: &str) -> Self {
+        Self { after: Duration::ZERO, bytes: text.as_bytes().to_vec(), closes: false }
+    }
+}
+
+/// One request to a habit.
+struct Visit<'a> {
+    world: &'a World,
+    peer: IpAddr,
+    habit: String,
+    hop: u32,
+    query: String,
+    state: String,
+    headers: HeaderMap,
+}
+
+impl Visit<'_> {
+    /// Over this URL to the callback.
+    fn once_to(&self, second_hop: &str) -> Reply {
+        found(&if self.hop == 1 { second_hop.to_owned() } else { self.done() })
+    }
+
+    fn hop_path(&self, hop: u32) -> String {
+        format!("/{}/{hop}?state={}", self.habit, self.state)
+    }
+
+    /// The next hop at another host.
+    fn at(&self, place: Place) -> String {
+        format!("{}{}", self.world.https(place), self.hop_path(self.hop + 1))
+    }
+
+    fn on_another_port(&self) -> String {
+        let (host, port) = (Place::Habits.host(), self.world.other_https_port);
+        format!("https://{host}:{port}{}", self.hop_path(self.hop + 1))
+    }
+
+    /// The auth server's callback, with a code.
+    fn done(&self) -> String {
+        back_to_auth(self.world, self.peer, &self.state)
+    }
+
+    /// The answer in JSON, as the auth server would give it.
+    fn json(&self) -> String {
+        let number = self.world.sim(self.peer).unwrap_or_default();
+        let mut known = self.world.lock();
+        let state = known.transactions.remove(&self.state).map(|transaction| transaction.state);
+        json!({ "code": known.grant(number), "state": state }).to_string()
+    }
+}
+
+// ---- how they are served ----------------------------------------------------------------------------------------------------
+
+/// Answers the requests of one connection, one after another. A client that hangs up is none of our business.
+pub(crate) async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: IpAddr, world: &World) {
+    let mut received = Vec::new();
+    while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
+        let answer = HABITS.iter().find(|(name, ..)| *name == visit.habit);
+        let reply = answer.map_or_else(|| error_page("404 Not Found"), |(.., answer)| answer(&visit));
+        tokio::time::sleep(reply.after).await;
+        if stream.write_all(&reply.bytes).await.is_err() || reply.closes {
+            break;
+        }
+    }
+    let _ = stream.shutdown().await;
+}
+
+async fn next_request<'a>(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+    peer: IpAddr,
+    world: &'a World,
+) -> Option<Visit<'a>> {
+    loop {
+        if let Some((visit, length)) = parse(received, peer, world) {
+            received.drain(..length);
+            return Some(visit);
+        }
+        if received.len() > LONGEST_HEAD || stream.read_buf(received).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// A complete request head and its length.
+fn parse<'a>(received: &[u8], peer: IpAddr, world: &'a World) -> Option<(Visit<'a>, usize)> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(length) = request.parse(received).ok()? else { return None };
+    let headers: HeaderMap = request
+        .headers
+        .iter()
+        .filter_map(|header| {
+            Some((HeaderName::try_from(header.name).ok()?, HeaderValue::from_bytes(header.value).ok()?))
+        })
+        .collect();
+    let (path, query) = request.path?.split_once('?').unwrap_or((request.path?, ""));
+    let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    world.lock().requests.push(Recorded {
+        host: authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned(),
+        method: request.method?.to_owned(),
+        path: path.to_owned(),
+        https: true,
+        peer,
+        headers: headers.clone(),
+    });
+    let (habit, hop) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    let state = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "state");
+    let visit = Visit {
+        world,
+        peer,
+        habit: habit.to_owned(),
+        hop: hop.parse().unwrap_or_default(),
+        query: query.to_owned(),
+        state: state.map(|(_, state)| state.into_owned()).unwrap_or_default(),
+        headers,
+    };
+    Some((visit, length))
+}

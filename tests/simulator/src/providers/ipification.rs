@@ -1,0 +1,83 @@
+//! IPification: OpenID Connect as Keycloak speaks it, with the number as `login_hint` (without `+`), `code` and `state` at `redirect_uri`.
+//! Its `userinfo` says `"phone_number_verified": "true"`, a string, and repeats the login hint: the backend compares it, for the
+//! phone could have changed it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde_json::json;
+use url::Url;
+
+use super::{Asked, Check, Parameters, Provider, arrive, over_the_carrier};
+use crate::CLIENT_ID;
+use crate::auth::found;
+use crate::world::{Place, World};
+
+const PATH: &str = "/auth/realms/ipification/protocol/openid-connect/auth";
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Told at `redirect_uri`.
+    Denied,
+    /// Told in a JSON answer.
+    BadRequest,
+}
+
+/// The authorization URL.
+pub(super) fn auth_url(world: &World, asked: &Asked<'_>) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("response_type", "code"),
+            ("client_id", CLIENT_ID),
+            ("redirect_uri", asked.callback),
+            ("scope", "openid ip:phone_verify"),
+            ("state", asked.state),
+            ("nonce", asked.nonce),
+            ("login_hint", asked.number.trim_start_matches('+')),
+        ])
+        .finish();
+    format!("{}{PATH}?{query}", world.https(Place::Ipification))
+}
+
+pub(crate) fn router(world: Arc<World>) -> Router {
+    Router::new().route(PATH, get(open)).route("/webhook/api/webhook/auth/{id}", get(end)).with_state(world)
+}
+
+async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
+    let mut known = world.lock();
+    let asked = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let is_asked = |check: &Check| check.state == asked("state") && check.redirect_uri == asked("redirect_uri");
+    let Some((id, check)) = known.checks.iter_mut().find(|(_, check)| is_asked(check)) else {
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
+    };
+    if matches!(check.provider, Provider::Ipification { fails: Some(Failure::BadRequest) }) {
+        let error = json!({ "error": "invalid_request", "error_description": "Missing consent" });
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
+    check.number = format!("+{}", asked("login_hint"));
+    over_the_carrier(&world, Place::Ipification, &format!("/webhook/api/webhook/auth/{id}"))
+}
+
+async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
+    let mut known = world.lock();
+    let Some(check) = arrive(&mut known, &id, &query) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let denied =
+        matches!(check.provider, Provider::Ipification { fails: Some(Failure::Denied) }) || check.sim.is_none();
+    let Ok(mut url) = Url::parse(&check.redirect_uri) else { return StatusCode::BAD_REQUEST.into_response() };
+    if denied {
+        url.query_pairs_mut()
+            .append_pair("error", "access_denied")
+            .append_pair("error_description", "The phone number could not be verified.");
+    } else {
+        url.query_pairs_mut().append_pair("code", check.code.as_deref().unwrap_or_default());
+    }
+    url.query_pairs_mut().append_pair("state", &check.state);
+    found(url.as_str())
+}

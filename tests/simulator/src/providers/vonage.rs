@@ -1,0 +1,79 @@
+//! Vonage Silent Authentication (Verify v2, channel `silent_auth`): the phone opens the `check_url`, and finds `request_id` and `code` in a
+//! JSON answer, or in the fragment of the `redirect_url`. There is no `state`. Errors are problem documents, or `error_description` alone.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use super::{Check, End, Parameters, Provider, arrive, over_the_carrier, problem};
+use crate::auth::found;
+use crate::world::{Place, World};
+
+const ERRORS: &str = "https://developer.vonage.com/en/api-errors/verify-v2";
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The phone is on Wi-Fi, or its operator does not take part.
+    NetworkNotSupported,
+}
+
+/// What `POST /v2/verify` answers.
+pub(super) fn check_url(world: &World, id: &str) -> String {
+    format!("{}/v2/verify/{id}/silent-auth/redirect", world.https(Place::Vonage))
+}
+
+pub(crate) fn router(world: Arc<World>) -> Router {
+    Router::new()
+        .route("/v2/verify/{id}/silent-auth/redirect", get(open))
+        .route("/v2/verify/{id}/silent-auth/result", get(end))
+        .with_state(world)
+}
+
+async fn open(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
+    over_the_carrier(&world, Place::Vonage, &format!("/v2/verify/{id}/silent-auth/result"))
+}
+
+async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
+    let mut known = world.lock();
+    match arrive(&mut known, &id, &query) {
+        Some(check) => answer(check, &id),
+        None => problem(
+            StatusCode::NOT_FOUND,
+            "https://developer.vonage.com/api-errors#not-found",
+            "Not Found",
+            "Request was not found or it has been verified already.",
+        ),
+    }
+}
+
+/// Unlike others, Vonage tells the phone that the number is another one.
+fn answer(check: &Check, id: &str) -> Response {
+    let Provider::Vonage { ends, fails } = check.provider else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let refusal = if fails == Some(Failure::NetworkNotSupported) || check.sim.is_none() {
+        Some((
+            StatusCode::PRECONDITION_FAILED,
+            "precondition-failed",
+            "Network not supported",
+            "Device number does not resolve to a supported Mobile Network Operator.",
+        ))
+    } else if check.sim.as_ref() != Some(&check.number) {
+        Some((StatusCode::CONFLICT, "msisdn-error", "Conflict", "Device MSISDN does not match."))
+    } else {
+        None
+    };
+    let code = check.code.as_deref().unwrap_or_default();
+    match (ends, refusal) {
+        (End::Redirect, None) => found(&format!("{}#request_id={id}&code={code}", check.redirect_uri)),
+        (End::Redirect, Some((.., detail))) => found(&format!("{}#error_description={detail}", check.redirect_uri)),
+        (_, None) => Json(json!({ "request_id": id, "code": code })).into_response(),
+        (_, Some((status, kind, title, detail))) => problem(status, &format!("{ERRORS}#{kind}"), title, detail),
+    }
+}
