@@ -67,8 +67,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
     if size > BODY_LIMIT { Err(is_too_large) } else { Ok(kept) }
 }
 
-/// The members of a JSON object: those that are text. Each member may be there once, at every depth.
-#[derive(Debug)]
+/// The members of a JSON object: those that are text. Each member may be there once, at every depth. It cannot be printed.
 pub struct Members(HashMap<String, Json>);
 
 impl Members {
@@ -119,7 +118,6 @@ fn is_printable(byte: u8) -> bool {
 }
 
 /// As much of JSON as is looked at. Serde's own types let members repeat.
-#[derive(Debug)]
 enum Json {
     Null,
     Text(String),

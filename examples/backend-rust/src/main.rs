@@ -45,7 +45,9 @@ use crate::settings::Settings;
 
 /// For calls that are under way when the program is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Also how long an idle connection is kept: longer than load balancers keep theirs (60 s), which must not write to one that has just
+/// been closed.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
 const HEADERS_SIZE: usize = 32 * 1024;
 const HEADERS_COUNT: usize = 64;
 
