@@ -16,13 +16,18 @@ DATABASES = 200
 
 
 class RedisServer:
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, certificate: Path | None = None) -> None:
         if not shutil.which("redis-server"):
             pytest.skip("redis-server is not on the PATH")
         self.folder, self.port = folder, port or free_port()
         self._databases = count()
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "no", "--databases", str(DATABASES), "--loglevel", "warning"]
+        if certificate:
+            self.tls_port = free_port()
+            command += ["--tls-port", str(self.tls_port), "--tls-auth-clients", "no"]
+            command += ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
+            command += ["--tls-ca-cert-file", str(certificate)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with Redis(port=self.port) as client:
             until(lambda: self._answers(client), "redis-server answers")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from cryptography.fernet import Fernet
 
-from calls import AGAIN, Backends, a_request, assert_problem, assert_verdict, start
+from calls import AGAIN, OTHER, Backends, a_request, assert_problem, assert_verdict, start
 from implementations import Implementation
 from redis_server import RedisServer
 from running import KEY
@@ -83,6 +83,21 @@ def test_redis_goes_and_comes_back(own_backend: Backends, world: World, tmp_path
         assert_verdict(device.post("/complete", json=request), True)
     finally:
         again.stop()
+
+
+def test_redis_with_tls(own_backend: Backends, world: World, tmp_path: Path) -> None:
+    redis = RedisServer(tmp_path, certificate=world.certificate)
+    roots = tmp_path / "roots.pem"
+    roots.write_text(world.root.read_text() + world.own_root.read_text())
+    url = f"rediss://localhost:{redis.tls_port}/0"
+    try:
+        device = own_backend(REDIS_URL=url, SSL_CERT_FILE=str(roots)).device()
+        request = a_request(device, world)
+        assert_verdict(device.post("/complete", json=request), True)
+        assert_problem(device.post("/complete", json=request), 409, OTHER)
+        assert b"spent:" in redis.everything_in(f"redis://127.0.0.1:{redis.port}/0")
+    finally:
+        redis.stop()
 
 
 def test_nothing_personal_is_in_redis(own_backend: Backends, world: World, redis: RedisServer) -> None:
