@@ -17,6 +17,7 @@ COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
 BODY_LIMIT, DRAIN_LIMIT = 16 * 1024, 256 * 1024
+DEPTH_LIMIT = 128
 BODY_TIMEOUT_S = 10
 
 
@@ -71,17 +72,24 @@ async def _read(request: Request) -> bytes:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates."""
+    """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates, not deep."""
     try:
         value = json.loads(
             body.decode(), object_pairs_hook=_once_each, parse_int=_finite, parse_float=_finite, parse_constant=_finite
         )
         json.dumps(value, ensure_ascii=False).encode()
+        if _depth(value) > DEPTH_LIMIT:
+            raise ValueError
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise Problem(400, "the body must be a JSON object", FIX_INTEGRATION)
     return value
+
+
+def _depth(value: Any) -> int:  # noqa: ANN401
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ BAD_JSON = {
     "a huge integer": b'{"phoneNumber": "+14155550100", "size": 1' + b"0" * 5000 + b"}",
     "NaN": b'{"phoneNumber": "+14155550100", "size": NaN}',
     "Infinity": b'{"phoneNumber": "+14155550100", "size": -Infinity}',
+    "rather deep lists": b'{"phoneNumber": "+14155550100", "deep": ' + b"[" * 150 + b"]" * 150 + b"}",
     "deep lists": b'{"phoneNumber": "+14155550100", "deep": ' + b"[" * 7000 + b"]" * 7000 + b"}",
     "deep objects": b'{"a":' * 2500 + b"1" + b"}" * 2500,
     "open lists": b"[" * 16_000,

@@ -52,7 +52,7 @@ def test_all_names_of_json(backend: Backends, kind: str) -> None:
 
 
 def test_members_that_nobody_asked_for_are_overlooked(backend: Backends) -> None:
-    body = {"phoneNumber": RIGHT, "appVersion": "é", "more": {"deep": [1, 2.5, None]}}
+    body = {"phoneNumber": RIGHT, "appVersion": "é", "more": {"deep": [1, 2.5, None, [[[[[]]]]]]}}
     assert backend().device().post("/start", json=body).status_code == 200
 
 
