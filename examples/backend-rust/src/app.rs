@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::contract::{self, COOKIE, Members};
 use crate::http::{Failure, Kind};
-use crate::limits::subscriber;
+use crate::limits::{Limit, subscriber};
 use crate::log;
 use crate::once::{Once, failed};
 use crate::problem::{Answer, Problem};
@@ -82,7 +82,7 @@ async fn answered(request: Request, next: Next) -> Response {
 
 /// The auth URL for a number, and the session that the number belongs to.
 async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
-    app.limit_by_address("starts", peer, &headers).await?;
+    app.limit_by_address("starts", app.settings.starts_per_address, peer, &headers).await?;
     let key = contract::idempotency_key(&headers)?;
     let body = contract::read(&headers, body).await?;
     let number = Members::parse(&body)?.phone_number()?.to_owned();
@@ -94,7 +94,7 @@ async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, 
 
 /// The verdict for a code.
 async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
-    app.limit_by_address("calls", peer, &headers).await?;
+    app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
     let key = contract::idempotency_key(&headers)?;
     let body = contract::read(&headers, body).await?;
     let given = Members::parse(&body)?;
@@ -131,7 +131,7 @@ async fn callback(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Outcome {
-    app.limit_by_address("calls", peer, &headers).await?;
+    app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
     let given = Members::parse_query(&query.unwrap_or_default())?;
     let (code, state, error) = (given.plain("code")?, given.plain("state")?, given.plain("error")?);
     let proofs = [contract::session_cookie(&headers), contract::session_header(&headers).map(str::to_owned)];
@@ -174,15 +174,23 @@ async fn health(State(app): Shared) -> Outcome {
 }
 
 impl App {
-    async fn limit_by_address(&self, what: &str, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-        let limit = if what == "starts" { self.settings.starts_per_address } else { self.settings.calls_per_address };
+    async fn limit_by_address(
+        &self,
+        what: &str,
+        limit: Limit,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
         let address = subscriber(self.settings.proxies.client(peer.ip(), headers));
-        limit.check(&self.store, &format!("count:{}", self.settings.keys.hide(&format!("{what} {address}")))).await
+        self.limit(limit, &format!("{what} {address}")).await
+    }
+
+    async fn limit(&self, limit: Limit, who: &str) -> Result<(), Problem> {
+        limit.check(&self.store, &format!("count:{}", self.settings.keys.hide(who))).await
     }
 
     async fn started(&self, number: &str, secure: bool) -> Outcome {
-        let name = format!("count:{}", self.settings.keys.hide(&format!("number {number}")));
-        self.settings.starts_per_number.check(&self.store, &name).await?;
+        self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
         let session = Provider::session(number);
         let token = self.sessions.make(&session).map_err(|_| failed())?;
         let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;

@@ -7,10 +7,21 @@ use jsonwebtoken::{
     get_current_timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// CAMARA allows 300 s.
 const ASSERTION_LIFETIME_S: u64 = 60;
+
+/// The keys that are understood here; others may be among them (RFC 7517, section 5).
+pub fn known_keys(published: PublishedKeys) -> JwkSet {
+    JwkSet { keys: published.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect() }
+}
+
+#[derive(Deserialize)]
+pub struct PublishedKeys {
+    keys: Vec<Value>,
+}
 
 /// Why an ID token does not count.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,7 +115,7 @@ impl ClientKey {
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -180,6 +191,16 @@ mod tests {
         for token in [unsigned.as_str(), "", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
             assert_eq!(check(token, &keys), Err(Invalid::Malformed), "{token}");
         }
+    }
+
+    #[test]
+    fn keys_of_unknown_kinds_are_overlooked() {
+        let (pem, id) = (pem(), "one");
+        let mut published =
+            vec![json!({ "kty": "new", "kid": id }), json!({ "kty": "EC", "crv": "secp256k1" }), json!(1)];
+        published.extend(keys(&pem, id).keys.iter().map(|key| serde_json::to_value(key).unwrap()));
+        let known = known_keys(PublishedKeys { keys: published });
+        assert_eq!(check(&signed(&pem, Some(id), &claims(&[])), &known), Ok(()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::http::{Failure, Http, Kind, Step};
-use crate::jwt::{ClientKey, Invalid, check_id_token};
+use crate::jwt::{ClientKey, Invalid, check_id_token, known_keys};
 use crate::session::Session;
 
 const PUBLISHED_LIFETIME: Duration = Duration::from_hours(1);
@@ -157,7 +157,9 @@ impl Provider {
 
     async fn keys(&self, metadata: &Metadata) -> Result<Arc<JwkSet>, Failure> {
         let url = metadata.jwks_uri.as_ref().ok_or(Failure::new(Step::Keys, Kind::Malformed))?;
-        let published = self.keys.try_get_with((), async { self.get(Step::Keys, url.as_str()).await.map(Arc::new) });
+        let published = self.keys.try_get_with((), async {
+            self.get(Step::Keys, url.as_str()).await.map(|keys| Arc::new(known_keys(keys)))
+        });
         published.await.map_err(|failure: Arc<Failure>| *failure)
     }
 

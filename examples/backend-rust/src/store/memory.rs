@@ -108,11 +108,11 @@ mod tests {
     fn of_many_at_once_one_gets_it() {
         let memory = Memory::default();
         let claim = |thread: usize| memory.claim("name", &thread.to_string(), 60).unwrap().is_none();
-        let fresh = std::thread::scope(|scope| {
+        let claims: Vec<bool> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || claim(thread))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).filter(|fresh| *fresh).count()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert_eq!(fresh, 1);
+        assert_eq!(claims.iter().filter(|it| **it).count(), 1);
     }
 
     #[test]
