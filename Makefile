@@ -7,14 +7,16 @@ MAKEFLAGS += --no-print-directory
 
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
+# The backend is a workspace of its own.
+BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backend-python test-contracts size lint format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backend-python contracts
+	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends contracts
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
@@ -37,9 +39,9 @@ test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the l
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
 
-test-backend-python: ## the Python backend with Glide's own client, driven by the command line
+test-backends: ## the reference backends: the contract, attacks, bad requests, copies with Redis, a thousand flows
 	cargo build $(RUST) --bins --examples
-	@scripts/test-backend-python
+	@scripts/test-backends
 
 test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the simulator and the command line
 	cargo build $(RUST) --bins --examples
@@ -50,14 +52,17 @@ size: ## what the built phone libraries weigh, against their budget
 
 lint: ## format, clippy, documentation, licences and sources of dependencies, the backend's OpenAPI document
 	cargo fmt --all --check
+	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked -- -D warnings
+	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
 
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
+	cargo fmt $(BACKEND)
 
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bins

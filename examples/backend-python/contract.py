@@ -1,0 +1,137 @@
+"""What requests must look like, and what errors look like. Whatever is thrown at it, a bad request gets a 4xx.
+
+It never repeats anything of a request in an answer.
+"""
+
+import asyncio
+import json
+import math
+import re
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+USE_ANOTHER_CHANNEL, RETRY_LATER, FIX_INTEGRATION = "use_another_channel", "retry_later", "fix_integration"
+COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
+E164 = re.compile(r"\+[1-9][0-9]{4,14}")
+JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
+BODY_LIMIT, DRAIN_LIMIT = 16 * 1024, 256 * 1024
+DEPTH_LIMIT = 128
+BODY_TIMEOUT_S = 10
+
+
+class Problem(Exception):
+    """An error answer (RFC 9457). `fallback` tells the app what to do."""
+
+    def __init__(self, status: int, title: str, fallback: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(title)
+        self.status, self.title, self.fallback, self.headers = status, title, fallback, headers or {}
+
+    def answer(self) -> Response:
+        body = {"type": "about:blank", "title": self.title, "status": self.status, "fallback": self.fallback}
+        return answer(body, self.status, self.headers, "application/problem+json")
+
+
+def answer(
+    body: dict[str, Any],
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    media_type: str = "application/json",
+) -> Response:
+    """No answer is for a cache."""
+    return JSONResponse(body, status, {"Cache-Control": "no-store"} | (headers or {}), media_type)
+
+
+async def read(request: Request) -> bytes:
+    """The body of a request that says that it is JSON."""
+    types = request.headers.getlist("content-type")
+    if len(types) != 1 or not JSON_TYPE.fullmatch(types[0].partition(";")[0].strip().lower()):
+        raise Problem(415, "the content type must be application/json", FIX_INTEGRATION)
+    try:
+        return await asyncio.wait_for(_read(request), BODY_TIMEOUT_S)
+    except asyncio.TimeoutError:
+        raise Problem(408, "the body took too long", RETRY_LATER, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise Problem(400, "the body ended early", FIX_INTEGRATION) from None
+
+
+async def _read(request: Request) -> bytes:
+    """A body that is a little too large is read to its end, so that its sender gets to see the answer."""
+    body, size = b"", 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= BODY_LIMIT:
+            body += chunk
+        elif size > DRAIN_LIMIT:
+            break
+    if size > BODY_LIMIT:
+        hang_up = {"Connection": "close"} if size > DRAIN_LIMIT else {}
+        raise Problem(413, "the body must not be over 16 KiB", FIX_INTEGRATION, hang_up)
+    return body
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates, not deep."""
+    try:
+        value = json.loads(
+            body.decode(), object_pairs_hook=_once_each, parse_int=_finite, parse_float=_finite, parse_constant=_finite
+        )
+        json.dumps(value, ensure_ascii=False).encode()
+        if _depth(value) > DEPTH_LIMIT:
+            raise ValueError
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise Problem(400, "the body must be a JSON object", FIX_INTEGRATION)
+    return value
+
+
+def _depth(value: Any) -> int:  # noqa: ANN401
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) < len(members):
+        raise ValueError
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def phone_number(given: dict[str, Any]) -> str:
+    number = given.get("phoneNumber")
+    if not isinstance(number, str) or not E164.fullmatch(number):
+        raise Problem(400, "phoneNumber must be an E.164 number", FIX_INTEGRATION)
+    return number
+
+
+def plain(given: dict[str, Any], name: str) -> str | None:
+    """A member that may be absent, but else is printable ASCII, as codes and states are (RFC 6749, appendix A)."""
+    value = given.get(name)
+    if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
+        raise Problem(400, f"{name} must be a string of printable ASCII", FIX_INTEGRATION)
+    return value
+
+
+def query(request: Request) -> dict[str, Any]:
+    """The parameters, each of which may be there once (RFC 6749, section 3.1)."""
+    pairs = request.query_params.multi_items()
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise Problem(400, "a parameter is repeated", FIX_INTEGRATION)
+    return given
+
+
+def idempotency_key(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if keys and not (len(keys) == 1 and re.fullmatch(r"[\x20-\x7e]{1,255}", keys[0])):
+        raise Problem(422, "the Idempotency-Key must be 1 to 255 printable ASCII characters", FIX_INTEGRATION)
+    return keys[0] if keys else None

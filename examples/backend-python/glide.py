@@ -1,0 +1,84 @@
+"""Glide's `getAuthUrl` and `verifyNumber`, by its own client, and what its failures mean for the app.
+
+Of a failure only the kind is logged: texts may quote what Glide said.
+"""
+
+import asyncio
+import json
+
+import aiohttp
+from glide_sdk import GlideClient
+from glide_sdk.src.glide_sdk.utils import FetchError
+
+import log
+from contract import FIX_INTEGRATION, RETRY_LATER, USE_ANOTHER_CHANNEL, Problem
+from settings import DEV_PRINT, Settings
+
+NOT_ABOUT_THE_USER = "PERMISSION_DENIED"  # CAMARA's code for a client that may not do this
+
+
+class Glide:
+    def __init__(self, settings: Settings) -> None:
+        self._client = GlideClient(
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            redirect_uri=settings.redirect_uri,
+            auth_base_url=settings.auth_base_url,
+            api_base_url=settings.api_base_url,
+            use_env=False,  # it would search a .env in the parents of the virtual environment
+        )
+        self._has_code_printed = settings.delivery == DEV_PRINT
+        self._timeout_s = settings.provider_timeout_s  # the SDK sets no limit; aiohttp's, under it, is 5 minutes
+
+    async def auth_url(self, state: str) -> str:
+        return await self._client.number_verify.get_auth_url(print_code=self._has_code_printed, state=state)
+
+    async def is_number_of_sim(self, code: str, number: str) -> bool:
+        call = "token"
+
+        async def ask() -> bool:
+            nonlocal call
+            user = await self._client.number_verify.for_user(code, number)
+            call = "verify"
+            return (await user.verify_number()).devicePhoneNumberVerified is True
+
+        try:
+            return await asyncio.wait_for(ask(), self._timeout_s)
+        except Exception as error:
+            kind, problem = _explain(call, error)
+            log.warning("provider_failed", status=getattr(error, "status", None), kind=kind)
+            raise problem from None
+
+
+def _explain(call: str, error: Exception) -> tuple[str, Problem]:
+    if isinstance(error, asyncio.TimeoutError):
+        return "timeout", Problem(504, "Glide did not answer in time", RETRY_LATER)
+    if isinstance(error, FetchError):
+        if error.status == 429 or error.status >= 500:
+            return f"{call}_busy", Problem(502, "Glide cannot answer now", RETRY_LATER)
+        if _is_about_the_user(call, error):
+            return f"{call}_refused", Problem(403, "Glide refuses this code", USE_ANOTHER_CHANNEL)
+        return f"{call}_misused", _misunderstood()
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "tls", _misunderstood()
+    if isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+        return "unreachable", Problem(502, "Glide cannot be reached", RETRY_LATER)
+    return f"{call}_malformed", _misunderstood()
+
+
+def _is_about_the_user(call: str, error: FetchError) -> bool:
+    """Whether another channel helps. Else the client, its rights or its settings are wrong."""
+    try:
+        told = json.loads(error.data)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(told, dict):
+        return False
+    if call == "token":
+        return told.get("error") == "invalid_grant"
+    code = told.get("code")
+    return error.status in (403, 409, 410, 422) and isinstance(code, str) and code != NOT_ABOUT_THE_USER
+
+
+def _misunderstood() -> Problem:
+    return Problem(500, "this backend and Glide do not understand each other", FIX_INTEGRATION)

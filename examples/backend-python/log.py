@@ -1,0 +1,44 @@
+"""The log: one JSON object a line, on stderr. Never a query, body, header, number, code, state, session or token.
+
+What libraries log is cut down to where they did it and the kind of their error: their texts may quote what came in.
+"""
+
+import json
+import logging
+from datetime import datetime, timezone
+
+_log = logging.getLogger("number_verify")
+
+
+def info(event: str, **members: str | int | None) -> None:
+    _log.info(event, extra={"members": members})
+
+
+def warning(event: str, **members: str | int | None) -> None:
+    _log.warning(event, extra={"members": members})
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        told = {"time": time.replace("+00:00", "Z"), "level": record.levelname.lower()}
+        if record.name == _log.name:
+            return json.dumps(told | {"event": record.msg} | record.__dict__["members"])
+        error = record.exc_info[1] if record.exc_info else record.msg
+        kind = type(error).__name__ if isinstance(error, BaseException) else None
+        return json.dumps(told | {"event": "library", "where": f"{record.module}:{record.lineno}", "kind": kind})
+
+
+def set_up() -> None:
+    """Also for uvicorn, whose own lines are off; its access log would show queries."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.WARNING)
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+    _log.setLevel(logging.INFO)

@@ -1,0 +1,80 @@
+"""The same request with the same Idempotency-Key gets the same answer: later, on another copy, or while the first runs.
+
+What is kept is sealed. A refusal that passes by itself (429, 503) is not: its client comes again with the same key.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from starlette.responses import Response
+
+from contract import FIX_INTEGRATION, RETRY_LATER, Problem
+from sealed import Keys, digest, same
+from store import Store
+
+PASSING = (429, 503)
+POLL_S = 0.05
+
+
+class Once:
+    def __init__(self, store: Store, keys: Keys, lifetime_s: int, longest_run_s: float) -> None:
+        self._store, self._keys, self._lifetime_s = store, keys, lifetime_s
+        # A copy may die while it runs a request. Its claim then ends by itself.
+        self._wait_s, self._claim_s = longest_run_s, int(longest_run_s) + 5
+
+    async def __call__(self, key: str | None, identity: str, run: Callable[[], Awaitable[Response]]) -> Response:
+        """`identity` is all that makes two requests the same."""
+        if key is None:
+            return await _outcome(run)
+        name, request = f"answer:{digest(key)}", digest(identity)
+        deadline = time.monotonic() + self._wait_s
+        while there := await self._store.claim(name, self._keys.seal({"request": request}), self._claim_s):
+            first = self._open(there)
+            if not same(first["request"], request):
+                raise Problem(422, "the Idempotency-Key was used for another request", FIX_INTEGRATION)
+            if "answer" in first:
+                return _unpacked(first["answer"])
+            if time.monotonic() > deadline:
+                raise Problem(409, "the same request is still running", RETRY_LATER)
+            await asyncio.sleep(POLL_S)
+        try:
+            response = await _outcome(run)
+        except Exception:
+            await self._store.drop(name)
+            raise
+        with suppress(Problem):  # the answer is right, whether or not it could be kept
+            if response.status_code in PASSING:
+                await self._store.drop(name)
+            else:
+                answer = self._keys.seal({"request": request, "answer": _packed(response)})
+                await self._store.put(name, answer, self._lifetime_s)
+        return response
+
+    def _open(self, sealed: str) -> dict[str, Any]:
+        try:
+            return self._keys.open(sealed)
+        except InvalidToken:
+            raise Problem(409, "the same key was used on a copy with other keys", RETRY_LATER) from None
+
+
+async def _outcome(run: Callable[[], Awaitable[Response]]) -> Response:
+    """A refusal is an answer too."""
+    try:
+        return await run()
+    except Problem as problem:
+        return problem.answer()
+
+
+def _packed(response: Response) -> dict[str, Any]:
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+    return {"status": response.status_code, "headers": headers, "body": bytes(response.body).decode()}
+
+
+def _unpacked(packed: dict[str, Any]) -> Response:
+    response = Response(packed["body"], packed["status"])
+    response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in packed["headers"]]
+    return response

@@ -1,0 +1,248 @@
+//! The calls. The number comes from the session only, and a session is used once; it is spent when all that can be checked here has been
+//! checked, just before the provider is asked.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use cookie::{Cookie, SameSite};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use crate::contract::{self, COOKIE, Members};
+use crate::http::{Failure, Kind};
+use crate::limits::{Limit, subscriber};
+use crate::log;
+use crate::once::{Once, failed};
+use crate::problem::{Answer, Problem};
+use crate::provider::Provider;
+use crate::session::{Session, Sessions, Unusable, digest, state_of};
+use crate::settings::AppSettings;
+use crate::store::Store;
+
+pub struct App {
+    settings: AppSettings,
+    sessions: Sessions,
+    store: Arc<Store>,
+    once: Arc<Once>,
+    provider: Provider,
+}
+
+type Shared = State<Arc<App>>;
+type Peer = ConnectInfo<SocketAddr>;
+type Outcome = Result<Answer, Problem>;
+
+impl App {
+    pub fn new(settings: AppSettings, store: Store, provider: Provider) -> Self {
+        let store = Arc::new(store);
+        let sessions = Sessions::new(settings.keys.clone(), settings.lifetime_s);
+        let once = Once::new(store.clone(), settings.keys.clone(), settings.lifetime_s, settings.provider_timeout);
+        Self { settings, sessions, store, once: Arc::new(once), provider }
+    }
+}
+
+pub fn router(app: Arc<App>) -> Router {
+    let no_such_call = |status| move || async move { Problem::fix(status, "there is no such call") };
+    Router::new()
+        .route("/start", post(start))
+        .route("/complete", post(complete))
+        .route("/callback", get(callback))
+        .route("/health", get(health))
+        .fallback(no_such_call(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(no_such_call(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(CatchPanicLayer::custom(|_| failed().into_response()))
+        .layer(from_fn(answered))
+        .with_state(app)
+}
+
+/// The log line of a call.
+async fn answered(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let known = ["/start", "/complete", "/callback", "/health"];
+    let call = known.into_iter().find(|call| *call == request.uri().path());
+    let flow = contract::correlator(request.headers());
+    let response = match contract::host(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    log::info("answered", json!({ "call": call, "status": status, "took_ms": took_ms, "flow": flow }));
+    response
+}
+
+/// The auth URL for a number, and the session that the number belongs to.
+async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
+    app.limit_by_address("starts", app.settings.starts_per_address, peer, &headers).await?;
+    let key = contract::idempotency_key(&headers)?;
+    let body = contract::read(&headers, body).await?;
+    let number = Members::parse(&body)?.phone_number()?.to_owned();
+    let identity = format!("/start {}", String::from_utf8_lossy(&body));
+    let secure = !contract::is_plain_and_local(&headers);
+    let this = app.clone();
+    app.once.answer(key, &identity, Box::pin(async move { this.started(&number, secure).await })).await
+}
+
+/// The verdict for a code.
+async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
+    app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
+    let key = contract::idempotency_key(&headers)?;
+    let body = contract::read(&headers, body).await?;
+    let given = Members::parse(&body)?;
+    let plain = |name| given.plain(name).map(|value| value.map(str::to_owned));
+    let (code, state, in_body) = (plain("code")?, plain("state")?, plain("session")?);
+    let code = code.ok_or(Problem::fix(StatusCode::BAD_REQUEST, "code is missing"))?;
+    let in_cookie = contract::session_cookie(&headers).filter(|session| !session.is_empty());
+    if let (Some(one), Some(other)) = (&in_body, &in_cookie)
+        && !is_same(one, other)
+    {
+        return Err(Problem::refusal(StatusCode::FORBIDDEN, "session and cookie differ"));
+    }
+    let missing = Problem::refusal(StatusCode::CONFLICT, "the session is missing");
+    let token = in_body.or(in_cookie).ok_or(missing)?;
+    let session = app.open(&token)?;
+    let flow = contract::correlator(&headers);
+    let identity = format!("/complete {token} {}", String::from_utf8_lossy(&body));
+    let this = app.clone();
+    let run = Box::pin(async move {
+        if !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
+            return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
+        }
+        this.spend(&session).await?;
+        this.verdict(&session, &code, flow).await
+    });
+    app.once.answer(key, &identity, run).await
+}
+
+/// The same where the phone follows the last redirect. Without the proof that start's client sends, somebody's phone was sent to somebody
+/// else's auth URL.
+async fn callback(
+    State(app): Shared,
+    ConnectInfo(peer): Peer,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Outcome {
+    app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
+    let given = Members::parse_query(&query.unwrap_or_default())?;
+    let (code, state, error) = (given.plain("code")?, given.plain("state")?, given.plain("error")?);
+    let proofs = [contract::session_cookie(&headers), contract::session_header(&headers).map(str::to_owned)];
+    let is_of_this_flow = |proof: &String| state.is_some_and(|state| is_same(&state_of(proof), state));
+    let no_proof =
+        Problem::refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
+    let proof = proofs.into_iter().flatten().find(is_of_this_flow).filter(|_| app.settings.follow_through);
+    let session = app.open(&proof.ok_or(no_proof)?)?;
+    let code = match (code, error) {
+        (Some(code), None) => Ok(code.to_owned()),
+        (None, Some(error)) => Err(denied(error)),
+        _ => return Err(Problem::fix(StatusCode::BAD_REQUEST, "there must be a code or an error")),
+    };
+    let (flow, this) = (contract::correlator(&headers), app.clone());
+    let run = Box::pin(async move {
+        this.spend(&session).await?;
+        this.verdict(&session, &code?, flow).await
+    });
+    app.once.answer(None, "", run).await
+}
+
+/// What the operator's `error` means for the app.
+fn denied(error: &str) -> Problem {
+    let is_ours = |error: &str| {
+        ["invalid_", "unsupported_"].iter().any(|prefix| error.starts_with(prefix))
+            || matches!(error, "unauthorized_client" | "request_not_supported" | "request_uri_not_supported")
+    };
+    let refuse = match error {
+        "server_error" | "temporarily_unavailable" => Problem::later,
+        error if is_ours(error) => Problem::fix,
+        _ => Problem::refusal,
+    };
+    refuse(StatusCode::FORBIDDEN, "the operator refused")
+}
+
+/// Whether this copy and its store answer; the provider is not asked.
+async fn health(State(app): Shared) -> Outcome {
+    app.store.check().await?;
+    Ok(Answer::ok(&json!({ "status": "ok" }), None))
+}
+
+impl App {
+    async fn limit_by_address(
+        &self,
+        what: &str,
+        limit: Limit,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        let address = subscriber(self.settings.proxies.client(peer.ip(), headers));
+        self.limit(limit, &format!("{what} {address}")).await
+    }
+
+    async fn limit(&self, limit: Limit, who: &str) -> Result<(), Problem> {
+        limit.check(&self.store, &format!("count:{}", self.settings.keys.hide(who))).await
+    }
+
+    async fn started(&self, number: &str, secure: bool) -> Outcome {
+        self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
+        let session = Provider::session(number);
+        let token = self.sessions.make(&session).map_err(|_| failed())?;
+        let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;
+        let body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
+        let lifetime = cookie::time::Duration::seconds(self.settings.lifetime_s.try_into().unwrap_or(i64::MAX));
+        let cookie = Cookie::build((COOKIE, token))
+            .http_only(true)
+            .max_age(lifetime)
+            .path("/")
+            .same_site(SameSite::Lax)
+            .secure(secure);
+        Ok(Answer::ok(&body, Some(cookie.to_string())))
+    }
+
+    fn open(&self, token: &str) -> Result<Session, Problem> {
+        self.sessions.open(token).map_err(|unusable| match unusable {
+            Unusable::Foreign => Problem::refusal(StatusCode::UNAUTHORIZED, "the session is not of this backend"),
+            Unusable::Expired => Problem::refusal(StatusCode::CONFLICT, "the session has expired"),
+        })
+    }
+
+    async fn spend(&self, session: &Session) -> Result<(), Problem> {
+        let (name, claim) = (format!("spent:{}", digest(&session.nonce)), Uuid::new_v4().to_string());
+        match self.store.claim(&name, &claim, self.sessions.longest_s()).await? {
+            None => Ok(()),
+            Some(_) => Err(Problem::refusal(StatusCode::CONFLICT, "the session was used before")),
+        }
+    }
+
+    /// An app with accounts notes the verified number here, where no client can forge it.
+    async fn verdict(&self, session: &Session, code: &str, flow: Option<Uuid>) -> Outcome {
+        let verified =
+            self.provider.verdict(session, code, flow.unwrap_or_else(Uuid::new_v4)).await.map_err(explain)?;
+        Ok(Answer::ok(&json!({ "verified": verified }), None))
+    }
+}
+
+/// What a failure of the provider means for the app.
+fn explain(failure: Failure) -> Problem {
+    log::warning("provider_failed", json!({ "status": failure.status, "kind": failure.name() }));
+    match failure.kind {
+        Kind::Timeout => Problem::later(StatusCode::GATEWAY_TIMEOUT, "the provider did not answer in time"),
+        Kind::Unreachable => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot be reached"),
+        Kind::Busy => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot answer now"),
+        Kind::Refused => Problem::refusal(StatusCode::FORBIDDEN, "the provider refuses this code or this SIM"),
+        Kind::Misused | Kind::Tls | Kind::Malformed => {
+            let title = "this backend and the provider do not understand each other";
+            Problem::fix(StatusCode::INTERNAL_SERVER_ERROR, title)
+        }
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}

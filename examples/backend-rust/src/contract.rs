@@ -1,0 +1,348 @@
+//! What requests must look like. Whatever is thrown at it, a bad request gets a 4xx.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, Version, header};
+use cookie::Cookie;
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+pub const COOKIE: &str = "number_verify_session";
+pub const PROOF_HEADER: &str = "x-number-verify-session";
+const BODY_LIMIT: usize = 16 * 1024;
+/// A body that is a little too large is read to its end, so that its sender gets to see the answer.
+const DRAIN_LIMIT: usize = 256 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP/1.1 wants one Host (RFC 9112, section 3.2).
+pub fn host(request: &Request) -> Result<(), Problem> {
+    let needs = request.version() == Version::HTTP_11;
+    match single(request.headers(), header::HOST.as_str()) {
+        Ok(None) if needs => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host is missing")),
+        Ok(_) => Ok(()),
+        Err(()) => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host must be there once")),
+    }
+}
+
+/// The body of a request that says that it is JSON.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    if !is_json(headers) {
+        return Err(Problem::fix(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"));
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Problem::later(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Ok(Some(label)) = single(headers, header::CONTENT_TYPE.as_str()) else { return false };
+    let essence = label.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_structured = |(_, subtype): (&str, &str)| subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty());
+    essence == "application/json" || essence.split_once('/').is_some_and(is_structured)
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
+    let (mut kept, mut size) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::fix(StatusCode::BAD_REQUEST, "the body is cut or malformed"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size <= BODY_LIMIT {
+            kept.extend_from_slice(&data);
+        } else if size > DRAIN_LIMIT {
+            break;
+        }
+    }
+    let is_too_large = Problem::fix(StatusCode::PAYLOAD_TOO_LARGE, "the body must not be over 16 KiB");
+    if size > BODY_LIMIT { Err(is_too_large) } else { Ok(kept) }
+}
+
+/// The members of a JSON object: those that are text. Each member may be there once, at every depth. It cannot be printed.
+pub struct Members(HashMap<String, Json>);
+
+impl Members {
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        match serde_json::from_slice(body) {
+            Ok(Json::Object(members)) => Ok(Self(members)),
+            _ => Err(Problem::fix(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
+        }
+    }
+
+    /// The parameters of a query, each of which may be there once (RFC 6749, section 3.1).
+    pub fn parse_query(query: &str) -> Result<Self, Problem> {
+        let mut members = HashMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if members.insert(name.into_owned(), Json::Text(value.into_owned())).is_some() {
+                return Err(Problem::fix(StatusCode::BAD_REQUEST, "a parameter is repeated"));
+            }
+        }
+        Ok(Self(members))
+    }
+
+    pub fn phone_number(&self) -> Result<&str, Problem> {
+        match self.0.get("phoneNumber") {
+            Some(Json::Text(number)) if is_e164(number) => Ok(number),
+            _ => Err(Problem::fix(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number")),
+        }
+    }
+
+    /// A member that may be absent or empty, but else is printable ASCII, as codes and states are (RFC 6749, appendix A).
+    pub fn plain(&self, name: &str) -> Result<Option<&str>, Problem> {
+        match self.0.get(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Text(text)) if text.bytes().all(is_printable) => {
+                Ok(Some(text).filter(|text| !text.is_empty()).map(String::as_str))
+            }
+            Some(_) => Err(Problem::fix(StatusCode::BAD_REQUEST, "code, state and session must be printable ASCII")),
+        }
+    }
+}
+
+fn is_e164(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+}
+
+fn is_printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+/// As much of JSON as is looked at. Serde's own types let members repeat.
+enum Json {
+    Null,
+    Text(String),
+    Object(HashMap<String, Json>),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        while items.next_element::<Json>()?.is_some() {}
+        Ok(Json::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Json, A::Error> {
+        let mut members = HashMap::new();
+        while let Some((name, value)) = given.next_entry::<String, Json>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member is repeated"));
+            }
+        }
+        Ok(Json::Object(members))
+    }
+}
+
+/// A header that may be there once; an error if it is there more often, or is not printable ASCII.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        _ => Err(()),
+    }
+}
+
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    match single(headers, "idempotency-key") {
+        Ok(None) => Ok(None),
+        Ok(Some(key)) if (1..=255).contains(&key.len()) && key.bytes().all(is_printable) => Ok(Some(key)),
+        _ => {
+            let title = "the Idempotency-Key must be 1 to 255 printable ASCII characters";
+            Err(Problem::fix(StatusCode::UNPROCESSABLE_ENTITY, title))
+        }
+    }
+}
+
+/// The phone's name of the flow, if it is of the kind that cannot hold anything else.
+pub fn correlator(headers: &HeaderMap) -> Option<Uuid> {
+    let text = single(headers, "x-correlator").ok()??;
+    Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
+}
+
+pub fn session_cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
+}
+
+pub fn session_header(headers: &HeaderMap) -> Option<&str> {
+    single(headers, PROOF_HEADER).ok().flatten()
+}
+
+/// Whether the phone came by plain http to this very machine, where a cookie for https only would not come back.
+pub fn is_plain_and_local(headers: &HeaderMap) -> bool {
+    let host = single(headers, header::HOST.as_str()).ok().flatten().unwrap_or_default();
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&name);
+    is_local && headers.get("x-forwarded-proto").is_none_or(|scheme| scheme != "https")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(given: &[(&'static str, &'static str)]) -> HeaderMap {
+        given.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn json_is_taken_by_the_letter() {
+        let deep = "[".repeat(10_000);
+        let bad: [&[u8]; 14] = [
+            b"",
+            b"nonsense",
+            b"[]",
+            b"null",
+            b"\"text\"",
+            b"{",
+            b"{}x",
+            b"{\"a\":1,\"a\":1}",
+            b"{\"a\":{\"b\":1,\"b\":1}}",
+            b"{\"a\":[{\"b\":1,\"\\u0062\":1}]}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":1e999}",
+            b"{\"a\":\"\xff\"}",
+            deep.as_bytes(),
+        ];
+        for body in bad {
+            assert!(Members::parse(body).is_err(), "{}", String::from_utf8_lossy(body));
+        }
+        let nested = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        assert!(Members::parse(nested.as_bytes()).is_err());
+        let good = Members::parse(br#"{"phoneNumber":"+14155550100","more":[{"a":1.5,"b":null},-1,true]}"#).unwrap();
+        assert_eq!(good.phone_number(), Ok("+14155550100"));
+    }
+
+    #[test]
+    fn a_number_is_e164() {
+        for number in [
+            "",
+            "+",
+            "+1234",
+            "14155550100",
+            "+04155550100",
+            "+1415555010012345",
+            "+1 415",
+            "+14155550100\\n",
+            "+1415555010O",
+        ] {
+            let body = format!("{{\"phoneNumber\":\"{number}\"}}");
+            assert!(Members::parse(body.as_bytes()).unwrap().phone_number().is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn codes_are_printable() {
+        for value in ["1", "true", "[]", "{}", "\"é\"", "\"line\\nline\"", "\"\\u0000\""] {
+            let body = format!("{{\"code\":{value}}}");
+            assert!(Members::parse(body.as_bytes()).unwrap().plain("code").is_err(), "{value}");
+        }
+        let members = Members::parse(br#"{"code":"a b~","state":"","session":null}"#).unwrap();
+        let plain = |name| members.plain(name).unwrap();
+        assert_eq!((plain("code"), plain("state"), plain("session"), plain("other")), (Some("a b~"), None, None, None));
+    }
+
+    #[test]
+    fn a_query_has_each_parameter_once() {
+        assert!(Members::parse_query("code=a&state=b&code=a").is_err());
+        assert_eq!(Members::parse_query("code=a%2Bb&state=").unwrap().plain("code").unwrap(), Some("a+b"));
+        assert!(Members::parse_query("code=%FF").unwrap().plain("code").is_err());
+    }
+
+    #[test]
+    fn content_types() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+            assert!(is_json(&headers(&[("content-type", good)])), "{good}");
+        }
+        for bad in ["", "text/plain", "json", "application/jsonx", "application/+json", "text/html; application/json"] {
+            assert!(!is_json(&headers(&[("content-type", bad)])), "{bad}");
+        }
+        assert!(!is_json(&headers(&[])));
+        let mut twice = headers(&[("content-type", "application/json")]);
+        twice.append("content-type", HeaderValue::from_static("application/json"));
+        assert!(!is_json(&twice));
+    }
+
+    #[test]
+    fn only_a_uuid_is_a_correlator() {
+        let uuid = "b4333c46-49c0-4f62-80d7-f0ef930f1c46";
+        assert_eq!(correlator(&headers(&[("x-correlator", uuid)])).unwrap().to_string(), uuid);
+        for bad in ["", "+14155550100", "B4333C46-49C0-4F62-80D7-F0EF930F1C46", "b4333c4649c04f6280d7f0ef930f1c46"] {
+            assert!(correlator(&headers(&[("x-correlator", bad)])).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let given = headers(&[("cookie", "a=b; number_verify_session=token==; c=d")]);
+        assert_eq!(session_cookie(&given).as_deref(), Some("token=="));
+        assert_eq!(session_cookie(&headers(&[("cookie", "xnumber_verify_session=token")])), None);
+    }
+
+    #[test]
+    fn local_and_plain() {
+        for (host, expected) in [
+            ("127.0.0.1:8000", true),
+            ("localhost", true),
+            ("[::1]:80", true),
+            ("[::1]", true),
+            ("api.example.com", false),
+        ] {
+            assert_eq!(is_plain_and_local(&headers(&[("host", host)])), expected, "{host}");
+        }
+        assert!(!is_plain_and_local(&headers(&[("host", "localhost"), ("x-forwarded-proto", "https")])));
+    }
+}

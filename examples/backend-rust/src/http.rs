@@ -1,0 +1,145 @@
+//! Calls to the provider: https only, no redirects, small answers, and an error that says what to make of it.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::time::Duration;
+
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+
+const ANSWER_LIMIT: usize = 256 * 1024;
+
+/// What went wrong at the provider. Nothing that a peer said is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the provider failed")]
+pub struct Failure {
+    pub step: Step,
+    pub kind: Kind,
+    pub status: Option<u16>,
+}
+
+/// What the provider was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Discovery,
+    Keys,
+    Token,
+    IdToken,
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Timeout,
+    Unreachable,
+    Tls,
+    /// It answers 429 or 5xx.
+    Busy,
+    /// It has nothing against this backend, but says no to this user, SIM or code.
+    Refused,
+    /// It does not let this backend in, or does not understand it.
+    Misused,
+    /// What it says is no answer.
+    Malformed,
+}
+
+impl Failure {
+    pub fn new(step: Step, kind: Kind) -> Self {
+        Self { step, kind, status: None }
+    }
+
+    pub fn with_status(step: Step, kind: Kind, status: StatusCode) -> Self {
+        let is_error = status.is_client_error() || status.is_server_error();
+        Self { step, kind, status: is_error.then(|| status.as_u16()) }
+    }
+
+    /// For the log.
+    pub fn name(self) -> String {
+        let step = match self.step {
+            Step::Discovery => "discovery",
+            Step::Keys => "keys",
+            Step::Token => "token",
+            Step::IdToken => "id_token",
+            Step::Verify => "verify",
+        };
+        let kind = match self.kind {
+            Kind::Timeout => return "timeout".to_owned(),
+            Kind::Unreachable => return "unreachable".to_owned(),
+            Kind::Tls => return "tls".to_owned(),
+            Kind::Busy => "busy",
+            Kind::Refused => "refused",
+            Kind::Misused => "misused",
+            Kind::Malformed => "malformed",
+        };
+        format!("{step}_{kind}")
+    }
+}
+
+pub struct Http(Client);
+
+impl Http {
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .https_only(true)
+            .redirect(Policy::none())
+            .connect_timeout(Duration::from_secs(3))
+            .user_agent(concat!("number-verify-backend/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self(client))
+    }
+
+    /// An answer that is neither 429 nor 5xx.
+    pub async fn send(&self, step: Step, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let request = request.try_into().map_err(|_| Failure::new(step, Kind::Malformed))?;
+        let response = self.0.execute(request).await.map_err(|error| explain(step, &error))?;
+        let status = response.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Failure::with_status(step, Kind::Busy, status));
+        }
+        let body = collect(step, response).await?;
+        let mut answer = HttpResponse::new(body);
+        *answer.status_mut() = status;
+        Ok(answer)
+    }
+}
+
+/// For the token request, the only one that `oauth2` makes.
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(Step::Token, request))
+    }
+}
+
+async fn collect(step: Step, mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| explain(step, &error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_LIMIT {
+            return Err(Failure::with_status(step, Kind::Malformed, response.status()));
+        }
+    }
+    Ok(body)
+}
+
+fn explain(step: Step, error: &reqwest::Error) -> Failure {
+    let kind = if error.is_timeout() {
+        Kind::Timeout
+    } else if is_tls(error) {
+        Kind::Tls
+    } else if error.is_builder() {
+        Kind::Malformed
+    } else {
+        Kind::Unreachable
+    };
+    Failure::new(step, kind)
+}
+
+/// An io::Error hides the error that it is about from those who ask for sources.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner)) || error.source().is_some_and(is_tls)
+}

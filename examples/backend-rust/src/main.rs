@@ -1,0 +1,98 @@
+//! A backend for number-verify, for any OpenID provider with CAMARA Number Verification. Its settings are environment variables.
+//!
+//! `POST /start` makes a session for a phone number and answers with the auth URL. `POST /complete` exchanges the code and answers whether
+//! the number is the SIM's. `GET /callback` does the same where the phone follows the last redirect, and only for the client that called
+//! start. `GET /health` is for load balancers.
+//!
+//! No copy remembers a session: it travels with the phone, sealed. What copies have to know of each other is in the store.
+//!
+//! | file | what |
+//! |---|---|
+//! | `app.rs` | the calls |
+//! | `contract.rs`, `problem.rs` | what requests and answers look like |
+//! | `session.rs` | what only the keys can make and read |
+//! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
+//! | `store/` | what copies share: in memory, or in Redis |
+//! | `provider.rs`, `jwt.rs`, `http.rs` | the provider |
+//! | `settings.rs`, `log.rs` | what goes in, and what is told |
+
+mod app;
+mod contract;
+mod http;
+mod jwt;
+mod limits;
+mod log;
+mod once;
+mod problem;
+mod provider;
+mod session;
+mod settings;
+mod store;
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::provider::Provider;
+use crate::settings::Settings;
+
+/// For calls that are under way when the program is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// Also how long an idle connection is kept: longer than load balancers keep theirs (60 s), which must not write to one that has just
+/// been closed.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
+const HEADERS_SIZE: usize = 32 * 1024;
+const HEADERS_COUNT: usize = 64;
+
+fn main() -> ExitCode {
+    log::panics();
+    let settings = match settings::read(|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(wrong) => return complain(&wrong),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(serve(settings))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+fn complain(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("number-verify-backend: {error}");
+    ExitCode::FAILURE
+}
+
+async fn serve(settings: Settings) -> io::Result<()> {
+    let provider = Provider::new(settings.registration).map_err(io::Error::other)?;
+    let app = Arc::new(App::new(settings.app, settings.store, provider));
+    let service = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = Handle::new();
+    let listener = std::net::TcpListener::bind(settings.listen)?;
+    log::info("started", json!({ "listen": listener.local_addr()? }));
+    tokio::spawn(stop_when_told(handle.clone()));
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
+    let mut http = server.http_builder().http1();
+    http.header_read_timeout(HEADERS_TIMEOUT).max_buf_size(HEADERS_SIZE).max_headers(HEADERS_COUNT);
+    server.serve(service).await?;
+    log::info("stopped", json!({}));
+    Ok(())
+}
+
+/// Takes no more connections, and ends when the calls that are under way have been answered.
+async fn stop_when_told(handle: Handle<SocketAddr>) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    log::info("stopping", json!({}));
+    handle.graceful_shutdown(Some(GRACE));
+    Ok(())
+}

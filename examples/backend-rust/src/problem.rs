@@ -1,0 +1,111 @@
+//! What is answered: JSON, or a problem document (RFC 9457) that also tells the app what to do. Nothing of a request is repeated in it.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// What the app should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    UseAnotherChannel,
+    RetryLater,
+    FixIntegration,
+}
+
+impl Fallback {
+    fn name(self) -> &'static str {
+        match self {
+            Self::UseAnotherChannel => "use_another_channel",
+            Self::RetryLater => "retry_later",
+            Self::FixIntegration => "fix_integration",
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    pub title: &'static str,
+    pub fallback: Fallback,
+    pub retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// The app, its settings or its backend have to be corrected.
+    pub fn fix(status: StatusCode, title: &'static str) -> Self {
+        Self { status, title, fallback: Fallback::FixIntegration, retry_after_s: None }
+    }
+
+    /// The same call may succeed later.
+    pub fn later(status: StatusCode, title: &'static str) -> Self {
+        Self { status, title, fallback: Fallback::RetryLater, retry_after_s: None }
+    }
+
+    /// Repeating will not help.
+    pub fn refusal(status: StatusCode, title: &'static str) -> Self {
+        Self { status, title, fallback: Fallback::UseAnotherChannel, retry_after_s: None }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        Answer::from(self).into_response()
+    }
+}
+
+/// An answer, in the form in which it is also kept for its Idempotency-Key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))] // it has sessions in it
+pub struct Answer {
+    status: u16,
+    body: String,
+    cookie: Option<String>,
+    retry_after_s: Option<u64>,
+}
+
+impl Answer {
+    pub fn ok(body: &serde_json::Value, cookie: Option<String>) -> Self {
+        Self { status: 200, body: body.to_string(), cookie, retry_after_s: None }
+    }
+
+    /// A refusal that passes by itself: its client comes again with the same Idempotency-Key.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        let body = json!({
+            "type": "about:blank",
+            "title": problem.title,
+            "status": problem.status.as_u16(),
+            "fallback": problem.fallback.name(),
+        });
+        let retry_after_s = problem.retry_after_s;
+        Self { status: problem.status.as_u16(), body: body.to_string(), cookie: None, retry_after_s }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let media_type = if status.is_success() { "application/json" } else { "application/problem+json" };
+        let mut response = (status, self.body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store")); // no answer is for a cache
+        if let Some(cookie) = self.cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+            headers.insert(header::SET_COOKIE, cookie);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close")); // the rest of the body is not read
+        }
+        response
+    }
+}

@@ -1,0 +1,316 @@
+//! An OpenID provider with CAMARA Number Verification: the auth URL, the code for a token, the token and the number for the verdict.
+//!
+//! What it publishes about itself is asked for when it is first needed, and again after an hour.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::jwk::JwkSet;
+use moka::future::Cache;
+use oauth2::basic::{
+    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::http::{Method, Request, StatusCode, header};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::http::{Failure, Http, Kind, Step};
+use crate::jwt::{ClientKey, Invalid, check_id_token, known_keys};
+use crate::session::Session;
+
+const PUBLISHED_LIFETIME: Duration = Duration::from_hours(1);
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How this backend is known to the provider.
+pub struct Registration {
+    /// As the provider writes it, to the letter.
+    pub issuer: String,
+    pub client_id: String,
+    pub credential: Credential,
+    pub redirect_uri: RedirectUrl,
+    pub scope: String,
+    /// Whether the provider is told the number beforehand, as CAMARA's `tel:` hint.
+    pub login_hint: bool,
+    pub verify_url: Url,
+    /// For all that one call of the phone needs.
+    pub timeout: Duration,
+}
+
+pub enum Credential {
+    Secret(SecretString),
+    Key(ClientKey),
+}
+
+/// OpenID Connect Discovery, section 3.
+#[derive(Debug, Clone, Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: AuthUrl,
+    token_endpoint: TokenUrl,
+    jwks_uri: Option<Url>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct IdToken {
+    id_token: Option<String>,
+}
+
+impl ExtraTokenFields for IdToken {}
+
+type Token = StandardTokenResponse<IdToken, BasicTokenType>;
+type OAuth = Client<
+    BasicErrorResponse,
+    Token,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+pub struct Provider {
+    registration: Registration,
+    http: Http,
+    metadata: Cache<(), Arc<Metadata>>,
+    keys: Cache<(), Arc<JwkSet>>,
+}
+
+impl Provider {
+    pub fn new(registration: Registration) -> Result<Self, reqwest::Error> {
+        let metadata = Cache::builder().time_to_live(PUBLISHED_LIFETIME).build();
+        let keys = Cache::builder().time_to_live(PUBLISHED_LIFETIME).build();
+        Ok(Self { registration, http: Http::new()?, metadata, keys })
+    }
+
+    pub fn redirect_uri(&self) -> &str {
+        self.registration.redirect_uri.as_str()
+    }
+
+    /// A new flow's own secrets.
+    pub fn session(number: &str) -> Session {
+        let (_, verifier) = PkceCodeChallenge::new_random_sha256();
+        let nonce = CsrfToken::new_random().into_secret();
+        Session { number: number.to_owned(), nonce, verifier: verifier.into_secret() }
+    }
+
+    /// The authentication request (OpenID Connect Core, section 3.1.2.1), for the phone.
+    pub async fn auth_url(&self, session: &Session, state: &str) -> Result<Url, Failure> {
+        let metadata = self.in_time(Step::Discovery, self.metadata()).await?;
+        let oauth = self.oauth(&metadata);
+        let verifier = PkceCodeVerifier::new(session.verifier.clone());
+        let mut request = oauth
+            .authorize_url(|| CsrfToken::new(state.to_owned()))
+            .add_scope(Scope::new(self.registration.scope.clone()))
+            .add_extra_param("prompt", "none")
+            .add_extra_param("nonce", &session.nonce)
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        if self.registration.login_hint {
+            request = request.add_extra_param("login_hint", format!("tel:{}", session.number));
+        }
+        Ok(request.url().0)
+    }
+
+    /// Whether the SIM that the code was made for has the session's number.
+    pub async fn verdict(&self, session: &Session, code: &str, flow: Uuid) -> Result<bool, Failure> {
+        self.in_time(Step::Verify, async {
+            let metadata = self.metadata().await?;
+            let token = self.token(&metadata, session, code).await?;
+            if let Some(id_token) = &token.extra_fields().id_token {
+                self.check(&metadata, id_token, &session.nonce).await?;
+            }
+            self.verify(token.access_token().secret(), &session.number, flow).await
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, step: Step, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let outcome = tokio::time::timeout(self.registration.timeout, call).await;
+        outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
+    }
+
+    async fn metadata(&self) -> Result<Arc<Metadata>, Failure> {
+        let discovered = self.metadata.try_get_with((), async {
+            let issuer = &self.registration.issuer;
+            let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+            let metadata: Metadata = self.get(Step::Discovery, &url).await?;
+            let endpoints = [metadata.authorization_endpoint.url(), metadata.token_endpoint.url()];
+            let is_theirs = metadata.issuer == *issuer
+                && endpoints.into_iter().chain(&metadata.jwks_uri).all(|url| url.scheme() == "https");
+            if is_theirs { Ok(Arc::new(metadata)) } else { Err(Failure::new(Step::Discovery, Kind::Malformed)) }
+        });
+        discovered.await.map_err(|failure: Arc<Failure>| *failure)
+    }
+
+    async fn keys(&self, metadata: &Metadata) -> Result<Arc<JwkSet>, Failure> {
+        let url = metadata.jwks_uri.as_ref().ok_or(Failure::new(Step::Keys, Kind::Malformed))?;
+        let published = self.keys.try_get_with((), async {
+            self.get(Step::Keys, url.as_str()).await.map(|keys| Arc::new(known_keys(keys)))
+        });
+        published.await.map_err(|failure: Arc<Failure>| *failure)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, step: Step, url: &str) -> Result<T, Failure> {
+        let request = Request::get(url).header(header::ACCEPT, "application/json").body(Vec::new());
+        let answer = self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            return Err(Failure::with_status(step, Kind::Misused, status));
+        }
+        serde_json::from_slice(answer.body()).map_err(|_| Failure::with_status(step, Kind::Malformed, status))
+    }
+
+    fn oauth(&self, metadata: &Metadata) -> OAuth {
+        let oauth = Client::new(ClientId::new(self.registration.client_id.clone()))
+            .set_auth_uri(metadata.authorization_endpoint.clone())
+            .set_token_uri(metadata.token_endpoint.clone())
+            .set_redirect_uri(self.registration.redirect_uri.clone());
+        match &self.registration.credential {
+            Credential::Key(_) => oauth,
+            Credential::Secret(secret) => oauth
+                .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+                .set_auth_type(secret_goes(metadata)),
+        }
+    }
+
+    /// The token request (RFC 6749, section 4.1.3).
+    async fn token(&self, metadata: &Metadata, session: &Session, code: &str) -> Result<Token, Failure> {
+        let oauth = self.oauth(metadata);
+        let mut request = oauth
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(session.verifier.clone()));
+        if let Credential::Key(key) = &self.registration.credential {
+            let assertion = key.assertion(&self.registration.client_id, metadata.token_endpoint.as_str());
+            request = request
+                .add_extra_param("client_assertion_type", JWT_BEARER)
+                .add_extra_param("client_assertion", assertion.map_err(|_| Failure::new(Step::Token, Kind::Misused))?);
+        }
+        request.request_async(&self.http).await.map_err(|error| match error {
+            RequestTokenError::Request(failure) => failure,
+            RequestTokenError::ServerResponse(refusal) => {
+                let is_about_the_code = *refusal.error() == BasicErrorResponseType::InvalidGrant;
+                Failure::new(Step::Token, if is_about_the_code { Kind::Refused } else { Kind::Misused })
+            }
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(Step::Token, Kind::Malformed),
+        })
+    }
+
+    async fn check(&self, metadata: &Metadata, id_token: &str, nonce: &str) -> Result<(), Failure> {
+        let (issuer, client) = (&self.registration.issuer, &self.registration.client_id);
+        let mut outcome = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
+        if outcome == Err(Invalid::UnknownKey) {
+            self.keys.invalidate(&()).await; // it may have new keys
+            outcome = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
+        }
+        outcome.map_err(|invalid| {
+            Failure::new(Step::IdToken, if invalid == Invalid::OtherFlow { Kind::Refused } else { Kind::Malformed })
+        })
+    }
+
+    /// CAMARA Number Verification.
+    async fn verify(&self, token: &str, number: &str, flow: Uuid) -> Result<bool, Failure> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.registration.verify_url.as_str())
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header("x-correlator", flow.to_string())
+            .body(json!({ "phoneNumber": number }).to_string().into_bytes());
+        let request = request.map_err(|_| Failure::new(Step::Verify, Kind::Malformed))?;
+        verdict(&self.http.send(Step::Verify, request).await?)
+    }
+}
+
+/// In the header, unless the provider takes it in the body only (OpenID Connect Discovery, section 3).
+fn secret_goes(metadata: &Metadata) -> AuthType {
+    let takes = |method: &str| match &metadata.token_endpoint_auth_methods_supported {
+        Some(methods) => methods.iter().any(|supported| supported == method),
+        None => method == "client_secret_basic",
+    };
+    let only_in_body = takes("client_secret_post") && !takes("client_secret_basic");
+    if only_in_body { AuthType::RequestBody } else { AuthType::BasicAuth }
+}
+
+fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
+    let status = answer.status();
+    let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
+    let member = |name: &str| body.as_ref().and_then(|body| body.get(name));
+    if status == StatusCode::OK {
+        let verified = member("devicePhoneNumberVerified").and_then(Value::as_bool);
+        return verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, status));
+    }
+    let code = member("code").and_then(Value::as_str);
+    let kind = match (status.as_u16(), code) {
+        (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
+        _ => Kind::Misused,
+    };
+    Err(Failure::with_status(Step::Verify, kind, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> HttpResponse {
+        let mut answer = HttpResponse::new(body.as_bytes().to_vec());
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_verdict_is_a_boolean() {
+        assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":true}"#)), Ok(true));
+        assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":false}"#)), Ok(false));
+        for body in
+            ["", "<html>", "{}", r#"{"devicePhoneNumberVerified":"true"}"#, r#"{"devicePhoneNumberVerified":1}"#]
+        {
+            assert_eq!(verdict(&answer(200, body)).unwrap_err().kind, Kind::Malformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_the_user_and_what_is_about_this_backend() {
+        let cases = [
+            (403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK", Kind::Refused),
+            (403, "NUMBER_VERIFICATION.INVALID_TOKEN_CONTEXT", Kind::Refused),
+            (422, "SERVICE_NOT_APPLICABLE", Kind::Refused),
+            (403, "PERMISSION_DENIED", Kind::Misused),
+            (401, "UNAUTHENTICATED", Kind::Misused),
+            (400, "INVALID_ARGUMENT", Kind::Misused),
+            (404, "NOT_FOUND", Kind::Misused),
+        ];
+        for (status, code, kind) in cases {
+            let failure = verdict(&answer(status, &format!(r#"{{"code":"{code}"}}"#))).unwrap_err();
+            assert_eq!(failure, Failure { step: Step::Verify, kind, status: Some(status) }, "{code}");
+        }
+        assert_eq!(verdict(&answer(403, "<html>")).unwrap_err().kind, Kind::Misused);
+    }
+
+    #[test]
+    fn a_secret_goes_into_the_header_where_it_may() {
+        let metadata = |methods: Option<&[&str]>| Metadata {
+            issuer: String::new(),
+            authorization_endpoint: AuthUrl::new("https://op.example/authorize".to_owned()).unwrap(),
+            token_endpoint: TokenUrl::new("https://op.example/token".to_owned()).unwrap(),
+            jwks_uri: None,
+            token_endpoint_auth_methods_supported: methods.map(|all| all.iter().map(|&one| one.to_owned()).collect()),
+        };
+        let goes = |methods| matches!(secret_goes(&metadata(methods)), AuthType::BasicAuth);
+        assert!(goes(None) && goes(Some(&["client_secret_post", "client_secret_basic"])) && goes(Some(&[])));
+        assert!(!goes(Some(&["private_key_jwt", "client_secret_post"])));
+    }
+}

@@ -1,0 +1,223 @@
+//! All settings, from the environment, read once. A wrong one ends the program with a sentence that names it, never its value.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use oauth2::RedirectUrl;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::jwt::ClientKey;
+use crate::limits::{Limit, Proxies};
+use crate::provider::{Credential, Registration};
+use crate::session::Keys;
+use crate::store::Store;
+
+/// What CAMARA asks for: the API's scope and one purpose.
+const SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:verify";
+
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub app: AppSettings,
+    pub registration: Registration,
+    pub store: Store,
+}
+
+/// What the calls themselves need.
+pub struct AppSettings {
+    pub keys: Keys,
+    pub follow_through: bool,
+    pub lifetime_s: u64,
+    pub provider_timeout: Duration,
+    pub starts_per_number: Limit,
+    pub starts_per_address: Limit,
+    pub calls_per_address: Limit,
+    pub proxies: Proxies,
+}
+
+/// The sentence.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be {what}")]
+pub struct Wrong {
+    name: &'static str,
+    what: &'static str,
+}
+
+const LIMIT: &str = "COUNT/SECONDS, such as 5/600";
+const HTTPS: &str = "an https URL";
+
+/// The settings, by the names of environment variables; an empty one is none.
+pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong> {
+    let given = |name| variable(name).filter(|text| !text.is_empty());
+    let required = |name| given(name).ok_or(Wrong { name, what: "set" });
+    let keys = parse("NUMBER_VERIFY_KEYS", &required("NUMBER_VERIFY_KEYS")?, KEYS, Keys::parse)?;
+    let limit = |name, default: &str| {
+        parse(name, &given(name).unwrap_or_else(|| default.to_owned()), LIMIT, |text| text.parse::<Limit>().ok())
+    };
+    let or = |name, default: &str| given(name).unwrap_or_else(|| default.to_owned());
+    let delivery = or("NUMBER_VERIFY_DELIVERY", "redirect");
+    let follow_through = parse("NUMBER_VERIFY_DELIVERY", &delivery, "redirect or follow-through", delivery_of)?;
+    let provider_timeout =
+        parse("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", &or("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", "6"), TIMEOUT, seconds)?;
+    let app = AppSettings {
+        keys,
+        follow_through,
+        lifetime_s: parse("NUMBER_VERIFY_LIFETIME_S", &or("NUMBER_VERIFY_LIFETIME_S", "300"), LIFETIME, lifetime)?,
+        provider_timeout,
+        starts_per_number: limit("NUMBER_VERIFY_STARTS_PER_NUMBER", "5/600")?,
+        starts_per_address: limit("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60")?,
+        calls_per_address: limit("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60")?,
+        proxies: parse("FORWARDED_ALLOW_IPS", &or("FORWARDED_ALLOW_IPS", ""), PROXIES, |text| text.parse().ok())?,
+    };
+    let redirect_uri = required("OIDC_REDIRECT_URI")?;
+    let redirect_uri = if follow_through {
+        parse("OIDC_REDIRECT_URI", &redirect_uri, "the https URL of this backend's /callback", callback)?
+    } else {
+        parse("OIDC_REDIRECT_URI", &redirect_uri, "a URI without a fragment", redirect)?
+    };
+    let registration = Registration {
+        issuer: parse("OIDC_ISSUER", &required("OIDC_ISSUER")?, HTTPS, |text| https(text).map(|_| text.to_owned()))?,
+        client_id: required("OIDC_CLIENT_ID")?,
+        credential: credential(&given)?,
+        redirect_uri,
+        scope: or("OIDC_SCOPE", SCOPE),
+        login_hint: parse("OIDC_LOGIN_HINT", &or("OIDC_LOGIN_HINT", "none"), "none or tel", login_hint)?,
+        verify_url: parse("CAMARA_VERIFY_URL", &required("CAMARA_VERIFY_URL")?, HTTPS, https)?,
+        timeout: provider_timeout,
+    };
+    Ok(Settings {
+        listen: parse("LISTEN", &or("LISTEN", "127.0.0.1:8000"), "ADDRESS:PORT", |text| text.parse().ok())?,
+        app,
+        registration,
+        store: match given("REDIS_URL") {
+            Some(url) => parse("REDIS_URL", &url, "a redis:// or rediss:// URL", Store::redis)?,
+            None => Store::memory(),
+        },
+    })
+}
+
+const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
+const LIFETIME: &str = "whole seconds, 1 to 3600";
+const TIMEOUT: &str = "seconds, over 0 and up to 60";
+const PROXIES: &str = "addresses and networks with commas, or *";
+
+fn parse<T>(name: &'static str, text: &str, what: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Wrong> {
+    parse(text).ok_or(Wrong { name, what })
+}
+
+fn delivery_of(text: &str) -> Option<bool> {
+    match text {
+        "redirect" => Some(false),
+        "follow-through" => Some(true),
+        _ => None,
+    }
+}
+
+fn login_hint(text: &str) -> Option<bool> {
+    match text {
+        "none" => Some(false),
+        "tel" => Some(true),
+        _ => None,
+    }
+}
+
+fn lifetime(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|seconds| (1..=3600).contains(seconds))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+    Some(duration).filter(|duration| !duration.is_zero() && *duration <= Duration::from_mins(1))
+}
+
+fn https(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.fragment().is_none())
+}
+
+fn redirect(text: &str) -> Option<RedirectUrl> {
+    RedirectUrl::new(text.to_owned()).ok().filter(|uri| uri.url().fragment().is_none())
+}
+
+fn callback(text: &str) -> Option<RedirectUrl> {
+    redirect(text).filter(|uri| uri.url().scheme() == "https" && uri.url().path().ends_with("/callback"))
+}
+
+fn credential(given: &impl Fn(&'static str) -> Option<String>) -> Result<Credential, Wrong> {
+    match (given("OIDC_CLIENT_SECRET"), given("OIDC_PRIVATE_KEY_FILE")) {
+        (Some(secret), None) => Ok(Credential::Secret(SecretString::from(secret))),
+        (None, Some(file)) => {
+            let algorithm = given("OIDC_PRIVATE_KEY_ALGORITHM").unwrap_or_else(|| "ES256".to_owned());
+            let what = "a PEM file with a key for OIDC_PRIVATE_KEY_ALGORITHM";
+            parse("OIDC_PRIVATE_KEY_FILE", &file, what, |file| {
+                ClientKey::parse(&std::fs::read(file).ok()?, &algorithm, given("OIDC_PRIVATE_KEY_ID"))
+            })
+            .map(Credential::Key)
+        }
+        _ => Err(Wrong { name: "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE", what: "set, and not both" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(changes: &[(&str, &str)]) -> Result<Settings, Wrong> {
+        let key = fernet::Fernet::generate_key();
+        let good = [
+            ("NUMBER_VERIFY_KEYS", key.as_str()),
+            ("OIDC_ISSUER", "https://operator.example/oidc"),
+            ("OIDC_CLIENT_ID", "client"),
+            ("OIDC_CLIENT_SECRET", "not to be told"),
+            ("OIDC_REDIRECT_URI", "myapp://verified"),
+            ("CAMARA_VERIFY_URL", "https://operator.example/number-verification/v2/verify"),
+        ];
+        let find = |all: &[(&str, &str)], name: &str| {
+            all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        read(|name| find(changes, name).or_else(|| find(&good, name)))
+    }
+
+    #[test]
+    fn what_is_needed_is_enough() {
+        let settings = with(&[]).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8000");
+        assert_eq!((settings.app.lifetime_s, settings.app.provider_timeout), (300, Duration::from_secs(6)));
+        assert!(!settings.app.follow_through && !settings.registration.login_hint);
+        assert!(matches!(settings.store, Store::Memory(_)));
+    }
+
+    #[test]
+    fn a_wrong_one_is_named_and_not_repeated() {
+        let cases = [
+            ("NUMBER_VERIFY_KEYS", "", "NUMBER_VERIFY_KEYS must be set"),
+            ("NUMBER_VERIFY_KEYS", "not to be told", "NUMBER_VERIFY_KEYS must be one or more Fernet keys"),
+            ("NUMBER_VERIFY_DELIVERY", "dance", "NUMBER_VERIFY_DELIVERY must be redirect or follow-through"),
+            ("NUMBER_VERIFY_DELIVERY", "follow-through", "OIDC_REDIRECT_URI must be the https URL"),
+            ("NUMBER_VERIFY_LIFETIME_S", "0", "NUMBER_VERIFY_LIFETIME_S must be whole seconds"),
+            ("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", "nan", "NUMBER_VERIFY_PROVIDER_TIMEOUT_S must be seconds"),
+            ("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", "61", "NUMBER_VERIFY_PROVIDER_TIMEOUT_S must be seconds"),
+            ("NUMBER_VERIFY_STARTS_PER_NUMBER", "5", "NUMBER_VERIFY_STARTS_PER_NUMBER must be COUNT/SECONDS"),
+            ("NUMBER_VERIFY_STARTS_PER_ADDRESS", "0/1", "NUMBER_VERIFY_STARTS_PER_ADDRESS must be COUNT/SECONDS"),
+            ("NUMBER_VERIFY_CALLS_PER_ADDRESS", "x", "NUMBER_VERIFY_CALLS_PER_ADDRESS must be COUNT/SECONDS"),
+            ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be addresses"),
+            ("REDIS_URL", "not to be told", "REDIS_URL must be a redis:// or rediss:// URL"),
+            ("OIDC_ISSUER", "http://operator.example", "OIDC_ISSUER must be an https URL"),
+            ("OIDC_CLIENT_ID", "", "OIDC_CLIENT_ID must be set"),
+            ("OIDC_CLIENT_SECRET", "", "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE must be set, and not both"),
+            ("OIDC_PRIVATE_KEY_FILE", "/", "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE must be set, and not both"),
+            ("OIDC_REDIRECT_URI", "relative", "OIDC_REDIRECT_URI must be a URI"),
+            ("OIDC_LOGIN_HINT", "yes", "OIDC_LOGIN_HINT must be none or tel"),
+            ("CAMARA_VERIFY_URL", "http://operator.example", "CAMARA_VERIFY_URL must be an https URL"),
+            ("LISTEN", "8000", "LISTEN must be ADDRESS:PORT"),
+        ];
+        for (name, value, sentence) in cases {
+            let wrong = with(&[(name, value)]).err().map(|wrong| wrong.to_string()).unwrap_or_default();
+            assert!(wrong.starts_with(sentence) && !wrong.contains("told"), "{name}={value}: {wrong}");
+        }
+        let wrong = with(&[("OIDC_CLIENT_SECRET", ""), ("OIDC_PRIVATE_KEY_FILE", "/nowhere.pem")]).err().unwrap();
+        assert_eq!(
+            wrong.to_string(),
+            "OIDC_PRIVATE_KEY_FILE must be a PEM file with a key for OIDC_PRIVATE_KEY_ALGORITHM"
+        );
+    }
+}

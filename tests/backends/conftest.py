@@ -1,0 +1,92 @@
+"""One simulator for all tests, and the backends that they ask for. `--implementation NAME` tests only one."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from calls import Backends
+from implementations import IMPLEMENTATIONS, Implementation
+from redis_server import RedisServer
+from running import Backend
+from world import World
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    names = [implementation.name for implementation in IMPLEMENTATIONS]
+    parser.addoption("--implementation", action="append", choices=names, help="only this one (repeatable)")
+
+
+NOTES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOTES] = []
+    config.addinivalue_line("markers", "only(name): what is special to one implementation")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test for each implementation, but for those that are special to one."""
+    if "implementation" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("--implementation")
+        only = metafunc.definition.get_closest_marker("only")
+        chosen = [
+            implementation
+            for implementation in IMPLEMENTATIONS
+            if (not wanted or implementation.name in wanted) and (not only or implementation.name in only.args)
+        ]
+        metafunc.parametrize("implementation", chosen, ids=lambda one: one.name, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for note in config.stash[NOTES]:
+        terminalreporter.write_line(note)
+
+
+@pytest.fixture
+def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """What was measured, for the end of the run."""
+    return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("world"))
+    yield world
+    world.stop()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    redis = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture(scope="session")
+def backend(world: World, implementation: Implementation) -> Iterator[Backends]:
+    """Backends that tests share, by their delivery and settings."""
+    running: dict[str, Backend] = {}
+
+    def backend(delivery: str = "redirect", **settings: str) -> Backend:
+        name = f"{delivery} {sorted(settings.items())}"
+        if name not in running:
+            running[name] = Backend(implementation, world, delivery, **settings)
+        return running[name]
+
+    yield backend
+    for one in running.values():
+        one.stop()
+
+
+@pytest.fixture
+def own_backend(world: World, implementation: Implementation) -> Iterator[Backends]:
+    """Backends of one test's own."""
+    running: list[Backend] = []
+
+    def backend(delivery: str = "redirect", copies: int = 1, **settings: str) -> Backend:
+        running.append(Backend(implementation, world, delivery, copies, **settings))
+        return running[-1]
+
+    yield backend
+    for one in running:
+        one.stop()

@@ -1,0 +1,91 @@
+"""The reference backends. Another one needs an entry here, and passes the same tests."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "debug"
+
+
+class Implementation(Protocol):
+    name: str
+    folder: Path
+    codes_are_bound: bool  # to their flow, by PKCE: the provider refuses them in another
+
+    def command(self, port: int) -> list[str]:
+        """Serves plain http on this port of 127.0.0.1."""
+
+    def environment(self, port: int, ready: dict[str, Any], redirect_uri: str) -> dict[str, str]:
+        """All that is special to it; `ready` is what the simulator says of itself."""
+
+    def verify_at(self, base_url: str) -> dict[str, str]:
+        """The setting for a verify API at another place."""
+
+    def wrong_secret(self) -> dict[str, str]:
+        """The setting for a client that the provider does not know."""
+
+    def behind(self, proxy: str) -> dict[str, str]:
+        """The setting for believing the X-Forwarded-For of this address, or of nobody."""
+
+
+class Python:
+    name = "python"
+    folder = ROOT / "examples/backend-python"
+    codes_are_bound = False
+
+    def command(self, port: int) -> list[str]:
+        return [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)]
+
+    def environment(self, port: int, ready: dict[str, Any], redirect_uri: str) -> dict[str, str]:
+        glide = ready["glide"]
+        return {
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "GLIDE_CLIENT_ID": glide["client_id"],
+            "GLIDE_CLIENT_SECRET": glide["client_secret"],
+            "GLIDE_AUTH_BASE_URL": glide["base_url"],
+            "GLIDE_API_BASE_URL": glide["base_url"],
+            "GLIDE_REDIRECT_URI": redirect_uri,
+        }
+
+    def verify_at(self, base_url: str) -> dict[str, str]:
+        return {"GLIDE_API_BASE_URL": base_url}
+
+    def wrong_secret(self) -> dict[str, str]:
+        return {"GLIDE_CLIENT_SECRET": "of another app"}
+
+    def behind(self, proxy: str) -> dict[str, str]:
+        return {"FORWARDED_ALLOW_IPS": proxy}
+
+
+class Rust:
+    name = "rust"
+    folder = ROOT / "examples/backend-rust"
+    codes_are_bound = True
+
+    def command(self, port: int) -> list[str]:
+        return [str(PROGRAMS / "number-verify-backend")]
+
+    def environment(self, port: int, ready: dict[str, Any], redirect_uri: str) -> dict[str, str]:
+        camara = ready["camara"]
+        return {
+            "LISTEN": f"127.0.0.1:{port}",
+            "OIDC_ISSUER": camara["issuer"],
+            "OIDC_CLIENT_ID": camara["client_id"],
+            "OIDC_CLIENT_SECRET": camara["client_secret"],
+            "OIDC_REDIRECT_URI": redirect_uri,
+            "CAMARA_VERIFY_URL": camara["verify_url"],
+        }
+
+    def verify_at(self, base_url: str) -> dict[str, str]:
+        return {"CAMARA_VERIFY_URL": f"{base_url}/number-verification/v2/verify"}
+
+    def wrong_secret(self) -> dict[str, str]:
+        return {"OIDC_CLIENT_SECRET": "of another app"}
+
+    def behind(self, proxy: str) -> dict[str, str]:
+        return {"FORWARDED_ALLOW_IPS": proxy}
+
+
+IMPLEMENTATIONS: list[Implementation] = [Python(), Rust()]

@@ -1,0 +1,151 @@
+"""A backend as its users see it: copies, each a process, behind a load balancer; their devices, and their logs."""
+
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from balancer import Balancer
+from implementations import PROGRAMS, Implementation
+from waiting import free_port, until
+from world import PATIENCE_S, World
+
+KEY = "bm90IGEgc2VjcmV0LCBmb3IgdGVzdHMgb25seSEhISE="  # an example of a Fernet key
+GENEROUS = "1000000/60"
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+CALLS = (None, "/start", "/complete", "/callback", "/health")
+
+
+NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for clients without TLS: the default one takes long to make
+
+
+def plain_client(base_url: str = "", address: str | None = None) -> httpx.Client:
+    transport = httpx.HTTPTransport(verify=NO_TRUST, local_address=address)
+    return httpx.Client(base_url=base_url, transport=transport, timeout=PATIENCE_S)
+
+
+class Copy:
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], port: int, log: Path) -> None:
+        self.port, self.url, self.log = port, f"http://127.0.0.1:{port}", log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
+
+    def await_readiness(self) -> None:
+        with plain_client() as client:
+            until(lambda: self._answers(client), "the backend answers")
+
+    def _answers(self, client: httpx.Client) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return client.get(f"{self.url}/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        return [checked(line) for line in self.log.read_text().splitlines()]
+
+
+def checked(line: str) -> dict[str, Any]:
+    """A line of a log. It can say only this, and nothing in it can be personal."""
+    told = json.loads(line)
+    members = set(told) - {"time", "level", "event"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", told["time"]), line
+    assert told["level"].lower() in ("debug", "info", "warn", "warning", "error"), line
+    if told["event"] == "answered":
+        assert members == {"call", "status", "took_ms", "flow"}, line
+        assert told["call"] in CALLS, line
+        assert isinstance(told["status"], int) and isinstance(told["took_ms"], int), line
+        assert told["flow"] is None or re.fullmatch(UUID, told["flow"], re.IGNORECASE), line
+    elif told["event"] == "provider_failed":
+        assert members == {"status", "kind"}, line
+        assert told["status"] is None or 400 <= told["status"] < 600, line
+        assert re.fullmatch(r"\w{1,60}", told["kind"]), line
+    else:
+        assert re.fullmatch(r"[a-z_]+", told["event"]), line
+        for member in members:
+            value = told[member]
+            assert value is None or isinstance(value, int) or re.fullmatch(r"[\w.:/-]{1,80}", value), line
+    return told
+
+
+class Backend:
+    """Devices talk to a copy by plain http on this machine; phones to the balancer, by https."""
+
+    def __init__(
+        self, implementation: Implementation, world: World, delivery: str, copies: int = 1, **settings: str
+    ) -> None:
+        self.implementation, self.world = implementation, world
+        self.balancer = Balancer(world.certificate)
+        self.url = f"https://backend.test:{self.balancer.https_port}"
+        self.http_url = f"http://127.0.0.1:{self.balancer.http_port}"
+        self._devices: list[httpx.Client] = []
+        self._settings = {
+            "PATH": os.environ["PATH"],
+            "SSL_CERT_FILE": str(world.root),
+            "NUMBER_VERIFY_KEYS": KEY,
+            "NUMBER_VERIFY_DELIVERY": delivery,
+            "NUMBER_VERIFY_STARTS_PER_NUMBER": GENEROUS,
+            "NUMBER_VERIFY_STARTS_PER_ADDRESS": GENEROUS,
+            "NUMBER_VERIFY_CALLS_PER_ADDRESS": GENEROUS,
+        }
+        self.copies: list[Copy] = []
+        for _ in range(copies):
+            self.add_copy(**settings)
+        for copy in self.copies:
+            copy.await_readiness()
+
+    def add_copy(self, **settings: str) -> Copy:
+        port = free_port()
+        special = self.implementation.environment(port, self.world.ready, f"{self.url}/callback")
+        environment = self._settings | special | settings
+        command, folder = self.implementation.command(port), self.implementation.folder
+        copy = Copy(command, folder, environment, port, self.world.folder / f"{self.implementation.name}-{port}.log")
+        self.copies.append(copy)
+        self.balancer.copies.append(port)
+        return copy
+
+    def device(self, copy: int = 0, address: str | None = None) -> httpx.Client:
+        """A client with a cookie jar of its own."""
+        device = plain_client(self.copies[copy].url, address)
+        self._devices.append(device)
+        return device
+
+    def verify(self, number: str, *more: str) -> tuple[int, dict[str, Any]]:
+        """The command line's verdict: its exit status and its JSON."""
+        roots = [f"--root-ca={root}" for root in (self.world.root, self.world.own_root)]
+        own_host = f"backend.test:{self.balancer.https_port}:127.0.0.1"
+        hosts = [f"--resolve={host}" for host in [*self.world.ready["hosts"], own_host]]
+        url = [arg for arg in more if arg.startswith("--backend=")] or [f"--backend={self.url}"]
+        command = [str(PROGRAMS / "examples/verify"), "--json", "--any-network", "--phone", number, *url]
+        others = [arg for arg in more if arg not in url]
+        done = subprocess.run([*command, *roots, *hosts, *others], capture_output=True, timeout=PATIENCE_S, check=False)
+        assert done.stdout, done.stderr.decode()
+        return done.returncode, json.loads(done.stdout)
+
+    def log(self) -> str:
+        return "".join(copy.log.read_text() for copy in self.copies)
+
+    def stop(self) -> None:
+        for device in self._devices:
+            device.close()
+        for copy in self.copies:
+            if copy.process.poll() is None:
+                copy.process.send_signal(signal.SIGCONT)
+                copy.stop()
+        self.balancer.stop()
+        for copy in self.copies:
+            copy.log_lines()

@@ -1,0 +1,305 @@
+"""Whatever is thrown at it: a 4xx that says what to do, nothing of it in answers and logs, and the backend goes on."""
+
+import json
+import socket
+import string
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from calls import FIX, OTHER, Backends, a_request, assert_problem, assert_verdict, is_problem, start, state_in
+from running import Backend, plain_client
+from world import PATIENCE_S, RIGHT, World
+
+CANARY = "canary4155550100"  # in all that is sent, and never seen again
+JSON = {"Content-Type": "application/json"}
+fuzzed = settings(
+    max_examples=300,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+marked = st.text(max_size=40).map(lambda text: CANARY + text)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | marked | st.just(RIGHT),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(marked, inner, max_size=4),
+    max_leaves=12,
+)
+members = st.sampled_from(["phoneNumber", "code", "state", "session", "verified", "__proto__"])
+header_text = st.text(
+    st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60
+).map(lambda text: (CANARY + text).encode("latin-1"))
+
+
+HEADERS = [
+    *("Content-Type", "Idempotency-Key", "x-correlator", "X-Number-Verify-Session", "Cookie", "Accept", "Range"),
+    *("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Authorization", "Origin", "Upgrade", "Accept-Encoding"),
+]
+names = st.sampled_from(["code", "state", "error", CANARY])
+
+
+@pytest.fixture
+def app(backend: Backends) -> Iterator[Backend]:
+    """Each test leaves it alive, and its log clean."""
+    app = backend("follow-through")
+    yield app
+    assert app.device().get("/health").status_code == 200
+    log = app.log()
+    assert "answered" in log
+    for secret in (CANARY, RIGHT.strip("+")):
+        assert secret not in log
+
+
+def assert_refused(answer: httpx.Response) -> None:
+    assert 400 <= answer.status_code < 500, f"{answer.status_code} {answer.text}"
+    assert is_problem(answer)
+    assert CANARY not in answer.text + str(answer.headers)
+
+
+def posted(app: Backend, path: str, body: bytes, headers: dict[str, Any] = JSON) -> httpx.Response:
+    with plain_client() as client:
+        return client.post(app.copies[0].url + path, content=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("", "+", "12", "14155550100", "+1415", "+04155550100", "+1415555010012345", "+1 415 555 0100"),
+        *("+14155550100\n", "+14155550100\0", "+1415555010O", "+١٤١٥٥٥٥٠١٠٠", "tel:+14155550100", " +14155550100"),
+        *(None, 14155550100, True, [RIGHT], {"number": RIGHT}),
+    ],
+)
+def test_a_bad_number(app: Backend, number: object) -> None:
+    answer = app.device().post("/start", json={"phoneNumber": number})
+    assert_problem(answer, 400, FIX)
+    assert "4155" not in answer.text
+
+
+BAD_JSON = {
+    "nothing": b"",
+    "a word": b"nonsense",
+    "a list": b"[]",
+    "null": b"null",
+    "a string": b'"text"',
+    "no members": b"{}",
+    "cut": b'{"phoneNumber": "+14155550100"',
+    "more after it": b'{"phoneNumber": "+14155550100"} {}',
+    "a comma too many": b'{"phoneNumber": "+14155550100",}',
+    "single quotes": b"{'phoneNumber': '+14155550100'}",
+    "a comment": b'{"phoneNumber": "+14155550100"} // number',
+    "nothing but 0xff": b"\xff\xfe\xff\xfe",
+    "UTF-16": '{"phoneNumber": "+14155550100"}'.encode("utf-16"),
+    "UTF-32": '{"phoneNumber": "+14155550100"}'.encode("utf-32"),
+    "a byte order mark": b'\xef\xbb\xbf{"phoneNumber": "+14155550100"}',
+    "Latin-1": b'{"phoneNumber": "+14155550100", "name": "\xe9"}',
+    "an overlong NUL": b'{"phoneNumber": "+14155550100", "name": "\xc0\x80"}',
+    "a lone surrogate": rb'{"phoneNumber": "+14155550100", "name": "\ud800"}',
+    "a lone surrogate as a name": rb'{"phoneNumber": "+14155550100", "\udc00": 1}',
+    "a raw NUL": b'{"phoneNumber": "+14155550100", "name": "\0"}',
+    "a raw line end": b'{"phoneNumber": "+14155550100", "name": "\n"}',
+    "a number twice": b'{"phoneNumber": "+14155550100", "phoneNumber": "+14155550199"}',
+    "the same number twice": b'{"phoneNumber": "+14155550100", "phoneNumber": "+14155550100"}',
+    "a huge number": b'{"phoneNumber": "+14155550100", "size": 1e999}',
+    "a huge integer": b'{"phoneNumber": "+14155550100", "size": 1' + b"0" * 5000 + b"}",
+    "NaN": b'{"phoneNumber": "+14155550100", "size": NaN}',
+    "Infinity": b'{"phoneNumber": "+14155550100", "size": -Infinity}',
+    "rather deep lists": b'{"phoneNumber": "+14155550100", "deep": ' + b"[" * 150 + b"]" * 150 + b"}",
+    "deep lists": b'{"phoneNumber": "+14155550100", "deep": ' + b"[" * 7000 + b"]" * 7000 + b"}",
+    "deep objects": b'{"a":' * 2500 + b"1" + b"}" * 2500,
+    "open lists": b"[" * 16_000,
+}
+
+
+@pytest.mark.parametrize("body", BAD_JSON.values(), ids=BAD_JSON)
+@pytest.mark.parametrize("path", ["/start", "/complete"])
+def test_bad_json(app: Backend, path: str, body: bytes) -> None:
+    assert_problem(posted(app, path, body), 400, FIX)
+
+
+def test_members_of_the_wrong_kind(app: Backend) -> None:
+    started = start(app.device())
+    request = {"code": "code", "state": state_in(started), "session": started["session"]}
+    for name in request:
+        for value in [1, True, [], {}, "\ud800", "é", "line\nline", "\0", "\x7f"]:
+            assert_problem(posted(app, "/complete", json.dumps(request | {name: value}).encode()), 400, FIX)
+    for value in [None, ""]:
+        assert_problem(posted(app, "/complete", json.dumps(request | {"code": value}).encode()), 400, FIX)
+
+
+@pytest.mark.parametrize("path", ["/start", "/complete"])
+@pytest.mark.parametrize("size", [16 * 1024 + 1, 200_000])
+def test_a_large_body(app: Backend, path: str, size: int) -> None:
+    body = json.dumps({"phoneNumber": RIGHT, "code": CANARY, "more": ""}).encode()
+    large = body[:-2] + b"x" * (size - len(body)) + body[-2:]
+    assert len(large) == size
+    assert_problem(posted(app, path, large), 413, FIX)
+    chunks = (large[at : at + 1000] for at in range(0, size, 1000))
+    assert_problem(posted(app, path, chunks), 413, FIX)
+
+
+def test_the_largest_body(app: Backend) -> None:
+    body = f'{{"phoneNumber": "{RIGHT}"}}'.encode()
+    assert posted(app, "/start", body + b" " * (16 * 1024 - len(body))).status_code == 200
+
+
+def test_a_body_that_goes_on_and_on(app: Backend) -> None:
+    """The connection ends before the sender does."""
+    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+        stream.sendall(b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n")
+        stream.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
+        with pytest.raises(OSError):
+            for _ in range(10_000):
+                stream.sendall(b"2000\r\n" + b"x" * 0x2000 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"),
+        *(
+            "application/xml",
+            "application/",
+            "application/jsonp",
+            "text/plain; application/json",
+            "application/json, x/y",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/start", "/complete"])
+def test_a_content_type_that_is_not_json(app: Backend, path: str, kind: str) -> None:
+    body = json.dumps({"phoneNumber": RIGHT, "code": CANARY}).encode()
+    assert_problem(posted(app, path, body, {"Content-Type": kind}), 415, FIX)
+
+
+def test_no_content_type(app: Backend) -> None:
+    for path in ("/start", "/complete"):
+        assert_problem(posted(app, path, b"{}", {}), 415, FIX)
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, "é".encode("latin-1"), "é".encode(), b"a\tb", b"\x80"])
+def test_a_bad_idempotency_key(app: Backend, key: bytes) -> None:
+    body = json.dumps({"phoneNumber": RIGHT}).encode()
+    assert_problem(posted(app, "/start", body, JSON | {"Idempotency-Key": key}), 422, FIX)
+    longest = JSON | {"Idempotency-Key": CANARY + "~" * (255 - len(CANARY))}
+    assert posted(app, "/start", body, longest).status_code == 200
+
+
+def test_other_calls(app: Backend) -> None:
+    device = app.device()
+    for path in [f"/nowhere/{CANARY}", "/", "/start/", "//start", "/Start", "/start%00", "/%FF", "/start/../x", "/*"]:
+        for method in ["GET", "POST", "DELETE"]:
+            assert_problem(device.request(method, path), 404, FIX)
+    for method, path in [("GET", "/start"), ("PUT", "/complete"), ("POST", "/callback"), ("POST", "/health")]:
+        answer = device.request(method, f"{path}?{CANARY}")
+        assert_problem(answer, 405, FIX)
+        assert answer.headers["allow"]
+
+
+@fuzzed
+@given(path=st.sampled_from(["/start", "/complete"]), body=values | st.dictionaries(members | marked, values))
+def test_fuzzed_json(app: Backend, path: str, body: object) -> None:
+    answer = posted(app, path, json.dumps(body).encode())
+    if answer.status_code == 200:  # only where it is right
+        assert path == "/start" and isinstance(body, dict) and body["phoneNumber"] == RIGHT
+    else:
+        assert_refused(answer)
+
+
+@fuzzed
+@given(path=st.sampled_from(["/start", "/complete"]), body=st.binary(max_size=300))
+def test_fuzzed_bytes(app: Backend, path: str, body: bytes) -> None:
+    assert_refused(posted(app, path, body + CANARY.encode()))
+
+
+@fuzzed
+@given(data=st.data(), path=st.sampled_from(["/start", "/complete"]))
+def test_a_good_body_with_a_few_bytes_changed(app: Backend, data: st.DataObject, path: str) -> None:
+    body = bytearray(json.dumps({"phoneNumber": RIGHT, "code": CANARY, "state": "s", "session": "s"}).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        body[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    answer = posted(app, path, bytes(body))
+    if not (path == "/start" and answer.status_code == 200):
+        assert_refused(answer)
+
+
+@fuzzed
+@given(
+    names=st.lists(
+        st.sampled_from(HEADERS),
+        unique=True,
+    ),
+    value=header_text,
+    cookie=st.booleans(),
+)
+def test_fuzzed_headers(app: Backend, names: list[str], value: bytes, cookie: bool) -> None:
+    headers: dict[str, Any] = JSON | dict.fromkeys(names, value)
+    if cookie:
+        headers["Cookie"] = b"number_verify_session=" + value
+    body = json.dumps({"code": "c", "state": "s", "session": "s"}).encode()
+    assert_refused(posted(app, "/complete", body, headers))
+    with plain_client() as client:
+        assert_refused(client.get(f"{app.copies[0].url}/callback?code=c&state=s", headers=headers))
+
+
+@fuzzed
+@given(
+    query=st.lists(st.tuples(st.sampled_from(["code", "state", "error", CANARY]), st.binary(max_size=30)), max_size=5)
+)
+def test_fuzzed_queries(app: Backend, query: list[tuple[str, bytes]]) -> None:
+    text = "&".join(f"{name}={quote(value)}" for name, value in query)
+    assert_refused(app.device().get(f"/callback?{CANARY}&{text}"))
+
+
+@fuzzed
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]),
+    path=st.text(string.ascii_letters + string.digits + "/._-~%?#:@!$&'()*+,;=é\0", max_size=60),
+)
+def test_fuzzed_methods_and_paths(app: Backend, method: str, path: str) -> None:
+    with plain_client() as client:
+        assert_refused(client.request(method, f"{app.copies[0].url}/{CANARY}{quote(path)}"))
+
+
+RAW = {
+    "nonsense": b"nonsense\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "a blank in a header's name": b"POST /start HTTP/1.1\r\nHost: h\r\nContent Type: x\r\n\r\n",
+    "two lengths": b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "a bad length": b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n{}",
+    "a bad chunk": b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}",
+    "a NUL in a header": b"GET /health HTTP/1.1\r\nHost: h\r\nx-correlator: \0\r\n\r\n",
+    "a TLS hello": bytes.fromhex("160301007b010000770303") + b"\0" * 100,
+    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "endless headers": b"GET /health HTTP/1.1\r\nHost: h\r\n" + b"x-more: y\r\n" * 20_000,
+    "half a body": b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("sent", RAW.values(), ids=RAW)
+def test_what_is_not_http(app: Backend, sent: bytes) -> None:
+    """The HTTP library refuses it, or hangs up."""
+    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+        try:
+            stream.sendall(sent.replace(b"HTTP/1.1\r\n", f"HTTP/1.1\r\n{CANARY}: {CANARY}\r\n".encode()))
+            stream.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: stream.recv(65536), b""))
+        except OSError:
+            return
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    assert CANARY.encode() not in answer
+
+
+def test_a_flow_still_works_after_all_that(app: Backend, world: World) -> None:
+    device = app.device()
+    request = a_request(device, world)
+    assert_problem(device.post("/complete", json=request | {"session": CANARY}), 401, OTHER)
+    assert_verdict(device.post("/complete", json=request), True)

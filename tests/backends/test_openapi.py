@@ -1,0 +1,52 @@
+"""What a backend answers, against docs/backend-api.yaml: Schemathesis makes requests of it, good ones and bad ones."""
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from calls import Backends, a_key
+from implementations import ROOT
+from world import RIGHT, World
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
+document = schemathesis.openapi.from_path(ROOT / "docs/backend-api.yaml")
+document.config.generation.update(modes=list(GenerationMode))
+
+
+@document.parametrize()
+@settings(
+    max_examples=100,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_document_holds(case: schemathesis.Case, backend: Backends) -> None:
+    case.call_and_validate(base_url=backend("follow-through").copies[0].url, checks=CHECKS)
+
+
+def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:
+    device = backend("follow-through").device()
+    started = device.post("/start", json={"phoneNumber": RIGHT}, headers=a_key())
+    request = world.code(started.json()["authUrl"])
+    done = device.post("/complete", json=request, headers=a_key())
+    again = device.post("/complete", json=request, headers=a_key())
+    assert [answer.status_code for answer in (started, done, again)] == [200, 200, 409]
+    document["/start"]["POST"].validate_response(started)
+    for answer in (done, again):
+        document["/complete"]["POST"].validate_response(answer)

@@ -1,0 +1,90 @@
+"""The simulator, with a SIM for each phone, and what a phone does with an auth URL."""
+
+import json
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import trustme
+
+from implementations import PROGRAMS
+
+PATIENCE_S = 60
+RIGHT, WRONG = "+14155550100", "+14155550199"  # the SIM of all of loopback but for the crowd, and somebody else's
+CROWD = 1000
+
+
+class Phone:
+    """One of the crowd: an address, and the number of the SIM behind it."""
+
+    def __init__(self, index: int) -> None:
+        self.address = f"127.1.{index // 250}.{index % 250 + 1}"
+        self.number = f"+1415556{index % CROWD:04}"
+
+
+class World:
+    """The simulator's program, and the certificates that the tests trust."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "simulator.pem"
+        command = [str(PROGRAMS / "number-verify-simulator"), f"--root-ca-out={self.root}"]
+        phones = map(Phone, range(CROWD))
+        command += [f"--sim={phone.address}/32={phone.number}" for phone in phones] + [f"--sim=127.0.0.0/8={RIGHT}"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout
+        self.ready: dict[str, Any] = json.loads(self.process.stdout.readline())
+        authority = trustme.CA()
+        self.own_root, self.certificate = folder / "own.pem", folder / "certificate.pem"
+        authority.cert_pem.write_to_path(str(self.own_root))
+        authority.issue_cert("backend.test", "localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+            str(self.certificate)
+        )
+        self.trust = ssl.create_default_context()
+        for root in (self.root, self.own_root):
+            self.trust.load_verify_locations(root)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+
+    def open(self, auth_url: str) -> httpx.Response:
+        """What any phone does with an auth URL: it follows redirects, up to the redirect_uri or the code."""
+        with httpx.Client(verify=self.trust, trust_env=False, timeout=PATIENCE_S) as client:
+            url = auth_url
+            while True:
+                answer = client.get(**_hop(url))
+                url = answer.headers.get("location", "")
+                if not url or url.startswith(_end(auth_url)):
+                    return answer
+
+    def code(self, auth_url: str) -> dict[str, str]:
+        """The code and the state."""
+        return told(self.open(auth_url))
+
+    async def code_for(self, client: httpx.AsyncClient, auth_url: str) -> dict[str, str]:
+        """The same from the address of this client."""
+        url = auth_url
+        while True:
+            answer = await client.get(**_hop(url))
+            url = answer.headers.get("location", "")
+            if not url or url.startswith(_end(auth_url)):
+                return told(answer)
+
+
+def _end(auth_url: str) -> str:
+    return dict(parse_qsl(urlsplit(auth_url).query)).get("redirect_uri", "nowhere")
+
+
+def _hop(url: str) -> dict[str, Any]:
+    """All hosts of the simulator are on this machine."""
+    parts = urlsplit(url)
+    local = parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl()
+    return {"url": local, "headers": {"Host": parts.netloc}, "extensions": {"sni_hostname": parts.hostname}}
+
+
+def told(answer: httpx.Response) -> dict[str, str]:
+    location = answer.headers.get("location")
+    return dict(parse_qsl(urlsplit(location).query)) if location else answer.json()
