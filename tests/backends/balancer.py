@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Balancer:
     def __init__(self, certificate: Path) -> None:
         self.copies: list[int] = []  # their ports
-        self.open: Counter[int] = Counter()  # connections to each
+        self.opened: Counter[int] = Counter()  # connections to each, so far
         self._turn: Counter[str] = Counter()  # of each client
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate)
@@ -60,11 +60,8 @@ class Balancer:
         else:
             to_client.close()
             return
-        self.open[port] += 1
-        try:
-            await asyncio.gather(_pump(from_client, to_copy), _pump(from_copy, to_client))
-        finally:
-            self.open[port] -= 1
+        self.opened[port] += 1
+        await asyncio.gather(_pump(from_client, to_copy), _pump(from_copy, to_client))
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
