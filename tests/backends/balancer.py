@@ -23,7 +23,7 @@ class Balancer:
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate)
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever)
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._servers = [
             self._run(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls, backlog=2048))

@@ -1,6 +1,7 @@
 """One simulator for all tests, and the backends that they ask for. `--implementation NAME` tests only one."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -71,22 +72,21 @@ def backend(world: World, implementation: Implementation) -> Iterator[Backends]:
         name = f"{delivery} {sorted(settings.items())}"
         if name not in running:
             running[name] = Backend(implementation, world, delivery, **settings)
+            stack.callback(running[name].stop)
         return running[name]
 
-    yield backend
-    for one in running.values():
-        one.stop()
+    with ExitStack() as stack:  # stops all, also when the log of one is not as it should be
+        yield backend
 
 
 @pytest.fixture
 def own_backend(world: World, implementation: Implementation) -> Iterator[Backends]:
     """Backends of one test's own."""
-    running: list[Backend] = []
 
     def backend(delivery: str = "redirect", copies: int = 1, **settings: str) -> Backend:
-        running.append(Backend(implementation, world, delivery, copies, **settings))
-        return running[-1]
+        one = Backend(implementation, world, delivery, copies, **settings)
+        stack.callback(one.stop)
+        return one
 
-    yield backend
-    for one in running:
-        one.stop()
+    with ExitStack() as stack:
+        yield backend

@@ -103,10 +103,14 @@ class Backend:
             "NUMBER_VERIFY_CALLS_PER_ADDRESS": GENEROUS,
         }
         self.copies: list[Copy] = []
-        for _ in range(copies):
-            self.add_copy(**settings)
-        for copy in self.copies:
-            copy.await_readiness()
+        try:
+            for _ in range(copies):
+                self.add_copy(**settings)
+            for copy in self.copies:
+                copy.await_readiness()
+        except BaseException:
+            self._end()
+            raise
 
     def add_copy(self, **settings: str) -> Copy:
         port = free_port()
@@ -140,6 +144,11 @@ class Backend:
         return "".join(copy.log.read_text() for copy in self.copies)
 
     def stop(self) -> None:
+        self._end()
+        for copy in self.copies:
+            copy.log_lines()
+
+    def _end(self) -> None:
         for device in self._devices:
             device.close()
         for copy in self.copies:
@@ -147,5 +156,3 @@ class Backend:
                 copy.process.send_signal(signal.SIGCONT)
                 copy.stop()
         self.balancer.stop()
-        for copy in self.copies:
-            copy.log_lines()

@@ -11,7 +11,7 @@ class StuckServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://localhost:{self._listener.getsockname()[1]}"
         self._connected, self._taken = Event(), []
-        self._thread = Thread(target=self._accept)
+        self._thread = Thread(target=self._accept, daemon=True)
         self._thread.start()
         return self
 

@@ -1,8 +1,10 @@
 """Waiting for conditions, with a limit against hanging."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -18,6 +20,9 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """On all addresses, and below those that systems give to outgoing connections, of which there are thousands here."""
+    while True:
+        port = random.randrange(15_000, 32_000)  # noqa: S311
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("", port))
+            return port
