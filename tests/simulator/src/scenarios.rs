@@ -168,6 +168,7 @@ fn providers() -> Vec<Scenario> {
         ipification("ipification-denied", Some(ipification::Failure::Denied), DENIED),
         ipification("ipification-bad-request", Some(ipification::Failure::BadRequest), MISCONFIGURED),
         with_verify_errors(camara("camara", Wanted::Code, VERIFIED)),
+        scenario("camara-follow-through", FollowThrough, Provider::Camara { wanted: Wanted::Code }, VERIFIED),
         camara("camara-unknown-client", Wanted::UnknownClient, MISCONFIGURED),
     ];
     all.extend(CAMARA_ERRORS.map(camara_error));
