@@ -20,7 +20,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def free_port() -> int:
-    """On all addresses, and below those that systems give to outgoing connections, of which there are thousands here."""
+    """On all addresses, and below those of outgoing connections, of which there are thousands here."""
     while True:
         port = random.randrange(15_000, 32_000)  # noqa: S311
         with socket.socket() as free, suppress(OSError):
