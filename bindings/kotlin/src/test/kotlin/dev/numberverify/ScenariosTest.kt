@@ -17,7 +17,11 @@ class ScenariosTest {
                 for (number in outcomes.keys()) {
                     val expected = outcomes.getJSONObject(number)
                     assertEquals(
-                        expected.keys().asSequence().filterNot(expected::isNull).associateWith(expected::get),
+                        expected
+                            .keys()
+                            .asSequence()
+                            .filterNot(expected::isNull)
+                            .associateWith(expected::get),
                         outcome(simulator, scenario, number),
                         "${scenario.getString("name")} $number",
                     )
