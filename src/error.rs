@@ -301,7 +301,7 @@ impl AuthorizationCause {
 fn denial_fallback(error: Option<&str>) -> Fallback {
     match error {
         Some("server_error" | "temporarily_unavailable") => Fallback::RetryLater,
-        Some("unauthorized_client" | "request_uri_not_supported") => Fallback::FixIntegration,
+        Some("unauthorized_client" | "request_not_supported" | "request_uri_not_supported") => Fallback::FixIntegration,
         Some(code) if code.starts_with("invalid_") || code.starts_with("unsupported_") => Fallback::FixIntegration,
         _ => Fallback::UseAnotherChannel,
     }

@@ -52,6 +52,7 @@ fn denied_by_the_operator() {
         (Some("invalid_client"), FixIntegration),
         (Some("unauthorized_client"), FixIntegration),
         (Some("unsupported_response_type"), FixIntegration),
+        (Some("request_not_supported"), FixIntegration),
         (Some("request_uri_not_supported"), FixIntegration),
     ] {
         let denied = denied(error);

@@ -268,9 +268,14 @@ def test_the_simulators_refusals(recorder: Recorder) -> None:
     assert ask("start", '{"phoneNumber": "12"}').status == 400
     start(**{"idempotency-key": "one"})
     assert ask("start", json.dumps({"phoneNumber": WRONG}), **{"idempotency-key": "one"}).status == 422
-    session = start()["session"]
+    assert ask("start", "{}", **{"content-type": "text/plain"}).status == 415
+    started = start()
+    session, own_state = started["session"], parameters_of(started["authUrl"])["state"]
     state = parameters_of(start()["authUrl"])["state"]
-    assert ask("complete", json.dumps({"code": "c", "state": state, "session": session})).status == 403
+    with_state = {"code": "c", "session": session}
+    told = [ask("complete", json.dumps(with_state | {"state": one})) for one in (state, own_state, own_state)]
+    assert [one.status for one in told] == [403, 403, 409]
+    assert b"another session" in told[0].answer_body, "which does not use it up"
     assert ask("complete", json.dumps({"session": session}), cookie="nvsess=other").status == 403
     assert ask("complete", json.dumps({"code": "c", "state": state})).status == 409
     assert ask(f"callback?code=c&state={state}", None).status == 403

@@ -107,8 +107,9 @@ fn post(simulator: &Simulator, path: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", simulator.http_port())).unwrap();
     let (base, length) = (simulator.backend_url_on_http(Operator::A), body.len());
     let path = format!("/{}/{path}", base.splitn(4, '/').nth(3).unwrap());
-    let head =
-        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

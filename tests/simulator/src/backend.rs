@@ -1,7 +1,7 @@
 //! An app's backend: `start`, `complete`, and the callback for delivery by follow-through.
 //!
 //! The number belongs to the session. A session is used once. A callback counts only with the proof that it comes from the client that
-//! called `start`; without, the session is burnt, since somebody's phone was sent to somebody else's auth URL.
+//! called `start`: else somebody's phone was sent to somebody else's auth URL.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -10,18 +10,24 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use crate::providers::{Asked, Begun, Refusal};
+use crate::providers::{AuthorizationRequest, Refusal, Started};
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, Scenario};
-use crate::verify::is_phone_number;
+use crate::verify::{is_json, is_phone_number};
 use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
 
 const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
+const NO_SUCH_CALL: Refusal = Refusal(StatusCode::NOT_FOUND, "there is no such call", INTEGRATION);
+const NO_SUCH_METHOD: Refusal = Refusal(StatusCode::METHOD_NOT_ALLOWED, "there is no such call", INTEGRATION);
+const NOT_JSON: Refusal =
+    Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json", INTEGRATION);
+const NOT_THE_STARTER: Refusal =
+    Refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start", ANOTHER_CHANNEL);
 const KEY_USED: Refusal =
     Refusal(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request", INTEGRATION);
 
@@ -38,14 +44,16 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         let start = move |world, operator, headers, body| ready(start(kind, world, operator, headers, body));
         let callback = move |world, query, headers| ready(callback(kind, world, query, headers));
         Router::new()
-            .route("/{operator}/start", post(start))
-            .route("/{operator}/complete", post(complete))
-            .route("/{operator}/callback", get(callback))
+            .route("/{scenario}/start", post(start))
+            .route("/{scenario}/complete", post(complete))
+            .route("/{scenario}/callback", get(callback))
     };
     Router::new()
         .nest("/number-verify", routes(Kind::Json))
         .nest("/number-verify-302", routes(Kind::Redirecting))
         .nest("/number-verify-page", routes(Kind::WithPage))
+        .fallback(async || problem(NO_SUCH_CALL))
+        .method_not_allowed_fallback(async || problem(NO_SUCH_METHOD))
         .layer(map_response(for_no_cache))
         .with_state(world)
 }
@@ -62,34 +70,48 @@ fn start(
     headers: HeaderMap,
     body: String,
 ) -> Response {
+    if !is_json(&headers) {
+        return problem(NOT_JSON);
+    }
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
     let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
         return problem(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION));
     };
     let Some(scenario) = Scenario::named(&scenario) else {
-        return problem(Refusal(StatusCode::NOT_FOUND, "no such scenario", INTEGRATION));
+        return problem(NO_SUCH_CALL);
     };
     let mut known = world.lock();
     let known = &mut *known;
-    if let Some(answer) = replay(known, &headers, &body) {
+    let identity = format!("{} {} start {body}", kind.name(), scenario.name);
+    if let Some(answer) = replay(known, &headers, &identity) {
         return answer;
     }
     let (id, state, nonce) = (known.mint(), known.mint(), known.mint());
-    let callback = format!("{}/callback", world.backend_url(kind.name(), scenario.name));
-    let asked = Asked { number, state: &state, nonce: &nonce, callback: &callback };
-    let Begun { auth_url, redirect_uri, check } = scenario.provider.begin(&world, known, &asked);
+    let callback = format!("{}/callback", world.backend_url(kind.name(), &scenario.name));
+    let asked = AuthorizationRequest { number, state: &state, nonce: &nonce, callback: &callback };
+    let Started { auth_url, redirect_uri, check } = scenario.provider.begin(&world, known, &asked);
     let (number, provider) = (number.to_owned(), scenario.provider);
     known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
-    let cookie = format!("nvsess={id}; Path=/; HttpOnly");
-    if kind == Kind::Redirecting {
-        return (StatusCode::FOUND, [(header::LOCATION, auth_url), (header::SET_COOKIE, cookie)]).into_response();
-    }
-    let answer = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
-    store(known, &headers, &body, StatusCode::OK, &answer);
-    ([(header::SET_COOKIE, cookie)], Json(answer)).into_response()
+    let cookie = (header::SET_COOKIE, format!("nvsess={id}; Path=/; HttpOnly"));
+    let answer = if kind == Kind::Redirecting {
+        Answer { status: StatusCode::FOUND, headers: vec![(header::LOCATION, auth_url), cookie], body: None }
+    } else {
+        let body = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
+        Answer { status: StatusCode::OK, headers: vec![cookie], body: Some(body) }
+    };
+    store(known, &headers, identity, answer.clone());
+    answer.into_response()
 }
 
-async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
+async fn complete(
+    State(world): State<Arc<World>>,
+    Path(scenario): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    if !is_json(&headers) {
+        return problem(NOT_JSON);
+    }
     let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let (in_body, in_cookie) = (text("session").map(str::to_owned), session_cookie(&headers));
@@ -98,15 +120,16 @@ async fn complete(State(world): State<Arc<World>>, headers: HeaderMap, body: Str
     }
     let mut known = world.lock();
     let known = &mut *known;
-    if let Some(answer) = replay(known, &headers, &body) {
+    let identity = format!("{scenario} complete {} {body}", in_cookie.as_deref().unwrap_or_default());
+    if let Some(answer) = replay(known, &headers, &identity) {
         return answer;
     }
-    let (status, told) = match verdict(&world, known, in_body.or(in_cookie), text("code"), text("state")) {
-        Ok(verified) => (StatusCode::OK, json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
-        Err(refusal) => (refusal.0, problem_body(refusal)),
+    let answer = match verdict(&world, known, in_body.or(in_cookie), text("code"), text("state")) {
+        Ok(verified) => Answer::ok(json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
+        Err(refusal) => refusal.into(),
     };
-    store(known, &headers, &body, status, &told);
-    answer(status, told)
+    store(known, &headers, identity, answer.clone());
+    answer.into_response()
 }
 
 /// The answer for a session, once.
@@ -119,15 +142,15 @@ fn verdict(
 ) -> Result<bool, Refusal> {
     let id = id.ok_or(NO_SESSION)?;
     let session = known.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    if state.is_some_and(|state| state != session.state) {
+        return Err(Refusal(StatusCode::FORBIDDEN, "the state is of another session", ANOTHER_CHANNEL));
+    }
     let stage = std::mem::replace(&mut session.stage, Stage::Over);
     let session = session.clone();
     match stage {
         Stage::Over => return Err(NO_SESSION),
         Stage::Known(verified) => return Ok(verified),
         Stage::Started => {}
-    }
-    if state.is_some_and(|state| state != session.state) {
-        return Err(Refusal(StatusCode::FORBIDDEN, "the state is of another session", ANOTHER_CHANNEL));
     }
     session.provider.verdict(world, known, &session, code)
 }
@@ -149,14 +172,13 @@ fn callback(
     };
     let header = headers.get("x-number-verify-session").and_then(|value| value.to_str().ok());
     let is_starter = session_cookie(&headers).as_ref() == Some(id) || header == Some(id.as_str());
+    if !is_starter {
+        return problem(NOT_THE_STARTER);
+    }
     let stage = std::mem::replace(&mut session.stage, Stage::Over);
     let (id, session) = (id.clone(), session.clone());
-    if !is_starter || stage != Stage::Started {
-        return problem(Refusal(
-            StatusCode::FORBIDDEN,
-            "the callback does not come from the client that called start",
-            ANOTHER_CHANNEL,
-        ));
+    if stage != Stage::Started {
+        return problem(NO_SESSION);
     }
     let Some(code) = query.get("code") else {
         return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
@@ -189,42 +211,58 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
     cookies.split("; ").find_map(|cookie| cookie.strip_prefix("nvsess=")).map(str::to_owned)
 }
 
-/// The same key gets the same answer for the same request, and no answer for another.
-fn replay(known: &Knowledge, headers: &HeaderMap, body: &str) -> Option<Response> {
-    let stored = known.answers.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
-    if stored.request != identity(headers, body) {
-        return Some(problem(KEY_USED));
-    }
-    let status = StatusCode::from_u16(stored.status).unwrap_or_default();
-    Some(answer(status, stored.answer.clone()))
+/// What is answered, and kept for those who ask again.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+    body: Option<Value>,
 }
 
-fn store(known: &mut Knowledge, headers: &HeaderMap, body: &str, status: StatusCode, answer: &Value) {
+impl Answer {
+    fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body) }
+    }
+}
+
+impl From<Refusal> for Answer {
+    /// RFC 9457.
+    fn from(Refusal(status, title, fallback): Refusal) -> Self {
+        let label = (header::CONTENT_TYPE, "application/problem+json".to_owned());
+        let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "fallback": fallback });
+        Self { status, headers: vec![label], body: Some(body) }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = self.body.map_or_else(|| ().into_response(), |body| Json(body).into_response());
+        *response.status_mut() = self.status;
+        for (name, value) in self.headers {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn problem(refusal: Refusal) -> Response {
+    Answer::from(refusal).into_response()
+}
+
+/// The same key gets the same answer for the same request, and no answer for another.
+fn replay(known: &Knowledge, headers: &HeaderMap, identity: &str) -> Option<Response> {
+    let stored = known.answers.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
+    Some(if stored.request == identity { stored.answer.clone().into_response() } else { problem(KEY_USED) })
+}
+
+fn store(known: &mut Knowledge, headers: &HeaderMap, identity: String, answer: Answer) {
     if let Some(key) = key(headers) {
-        let request = identity(headers, body);
-        let stored = Stored { request, answer: answer.clone(), status: status.as_u16(), at: Instant::now() };
-        known.answers.insert(key.to_owned(), stored);
+        known.answers.insert(key.to_owned(), Stored { request: identity, answer, at: Instant::now() });
     }
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {
     headers.get("idempotency-key")?.to_str().ok()
-}
-
-fn identity(headers: &HeaderMap, body: &str) -> String {
-    format!("{}\n{body}", session_cookie(headers).unwrap_or_default())
-}
-
-fn problem(refusal: Refusal) -> Response {
-    answer(refusal.0, problem_body(refusal))
-}
-
-/// RFC 9457.
-fn problem_body(Refusal(status, title, fallback): Refusal) -> Value {
-    json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "fallback": fallback })
-}
-
-fn answer(status: StatusCode, body: Value) -> Response {
-    let label = if status.is_success() { "application/json" } else { "application/problem+json" };
-    (status, [(header::CONTENT_TYPE, label)], Json(body)).into_response()
 }

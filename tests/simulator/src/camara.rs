@@ -20,6 +20,7 @@ use url::form_urlencoded;
 
 use crate::auth::found;
 use crate::jose::{self, Key};
+use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
 use crate::server::Peer;
 use crate::world::{Authorization, Place, Subject, World};
 use crate::{CLIENT_ID, CLIENT_SECRET, verify};
@@ -30,22 +31,23 @@ const TOKEN_LIFETIME_S: u64 = 300;
 const KEY_ID: &str = "simulator";
 const VERIFY: &str = "/camara/number-verification/v2/verify";
 const API_SCOPE: &str = "number-verification:verify";
-/// What the authorization endpoint may answer (CAMARA's profile, appendix A; OpenID Connect Core, section 3.1.2.6). It does so to a
-/// `login_hint` of `error:` and one of them; others it ignores.
-const ERRORS: [&str; 13] = [
-    "access_denied",
-    "consent_required",
-    "interaction_required",
-    "login_required",
-    "invalid_request",
-    "invalid_request_object",
-    "invalid_scope",
-    "request_uri_not_supported",
-    "unauthorized_client",
-    "unsupported_response_type",
-    "account_selection_required",
-    "server_error",
-    "temporarily_unavailable",
+/// What the authorization endpoint may answer (CAMARA's profile, appendix A; OpenID Connect Core, section 3.1.2.6), and what the app
+/// should do. It does so to a `login_hint` of `error:` and one of them; others it ignores.
+pub(crate) const ERRORS: [(&str, &str); 14] = [
+    ("access_denied", ANOTHER_CHANNEL),
+    ("consent_required", ANOTHER_CHANNEL),
+    ("interaction_required", ANOTHER_CHANNEL),
+    ("login_required", ANOTHER_CHANNEL),
+    ("account_selection_required", ANOTHER_CHANNEL),
+    ("invalid_request", INTEGRATION),
+    ("invalid_request_object", INTEGRATION),
+    ("invalid_scope", INTEGRATION),
+    ("request_not_supported", INTEGRATION),
+    ("request_uri_not_supported", INTEGRATION),
+    ("unauthorized_client", INTEGRATION),
+    ("unsupported_response_type", INTEGRATION),
+    ("server_error", LATER),
+    ("temporarily_unavailable", LATER),
 ];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -197,7 +199,8 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
     if purposes != 1 || !scopes.contains(&API_SCOPE) || !scopes.iter().all(is_known) {
         return Err("invalid_scope");
     }
-    if request.get("prompt") != Some("none") {
+    // A missing one counts as `none` (CAMARA Number Verification).
+    if request.get("prompt").is_some_and(|prompt| prompt != "none") {
         return Err("invalid_request");
     }
     let is_protected = match (request.get("code_challenge"), request.get("code_challenge_method")) {
@@ -209,7 +212,7 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
         return Err("invalid_request");
     }
     let wanted = request.get("login_hint").and_then(|hint| hint.strip_prefix("error:"));
-    ERRORS.into_iter().find(|error| wanted == Some(*error)).map_or(Ok(()), Err)
+    ERRORS.into_iter().map(|(error, _)| error).find(|error| wanted == Some(*error)).map_or(Ok(()), Err)
 }
 
 /// The number behind a code, for a backend in this process.

@@ -1,9 +1,9 @@
-//! Habits of operators' servers that a well-mannered HTTP library could not imitate, byte for byte. Each is an operator of the auth server:
-//! the auth server redirects to its first hop, and most end at the auth server's callback.
+//! Habits of operators' servers, written byte for byte. Each is an operator of the auth server: the auth server redirects to its first hop,
+//! and most end at the auth server's callback.
 //!
 //! The habits come from the field (docs/providers.md says where they were seen) and from the RFCs that allow them.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::operators::back_to_auth;
-use crate::scenarios::{ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization};
+use crate::scenarios::{ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status};
 use crate::world::{Place, Recorded, World};
 
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -34,28 +34,32 @@ const HABITS: &[(&str, Outcome, Answer)] = &[
     ("idn-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIdn))),
     ("unicode-host", authorization("bad_location", ANOTHER_CHANNEL), |visit| found(&visit.at(Place::HabitsIdn).replacen("xn--bcher-kva", "bücher", 1))),
     ("ipv6-only-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIpv6))),
-    ("another-port", VERIFIED, |visit| visit.once_to(&visit.on_another_port())),
+    ("another-port", VERIFIED, another_port),
     ("cookies-gate-the-next-hop", VERIFIED, cookies_gate_the_next_hop),
     ("form-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Sign in", "<form method=post action=/go><input name=msisdn></form>")),
     ("script-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("One moment", "<script>location = '/go'</script>")),
     ("meta-refresh-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Redirecting", "<meta http-equiv=refresh content='0; url=/go'>")),
     ("empty-200", authorization("unexpected_page", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
     ("no-content-204", authorization("unexpected_page", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 204 No Content\r\n\r\n")),
-    ("gzip-json", VERIFIED, |visit| coded("gzip", &gzip(visit.json().as_bytes()))),
+    ("gzip-json", VERIFIED, gzip_json),
     ("gzip-bomb", authorization("too_large", ANOTHER_CHANNEL), |_| coded("gzip", &gzip(&vec![b' '; 1024 * 1024]))),
-    ("brotli-json", authorization("malformed_response", ANOTHER_CHANNEL), |_| coded("br", b"\x0b\x02\x80{\"code\":\"\"}\x03")),
+    ("brotli-json", authorization("malformed_response", ANOTHER_CHANNEL), |visit| coded("br", &stored_brotli(visit.json().as_bytes()))),
     ("http-1.0", VERIFIED, http_1_0),
     ("connection-close", VERIFIED, connection_close),
     ("chunked-with-trailers", VERIFIED, chunked_with_trailers),
     ("early-1xx", VERIFIED, early_1xx),
-    ("slow-first-byte", VERIFIED, |visit| Reply { after: SLOW, ..found(&visit.done()) }),
+    ("slow-first-byte", VERIFIED, |visit| Reply { pace: Pace::After(SLOW), ..found(&visit.done()) }),
+    ("trickled-answer", VERIFIED, |visit| Reply { pace: Pace::Trickle, ..found(&visit.done()) }),
     ("large-redirect-page", VERIFIED, large_redirect_page),
+    ("redirect-without-length", VERIFIED, redirect_without_length),
+    ("blanks-in-location", VERIFIED, blanks_in_location),
+    ("blank-location", authorization("bad_location", ANOTHER_CHANNEL), |_| found(" ")),
     ("endless-redirects", authorization("too_many_redirects", ANOTHER_CHANNEL), |visit| found(&visit.hop_path(visit.hop + 1))),
     ("redirect-loop", authorization("redirect_loop", ANOTHER_CHANNEL), |visit| found(&visit.hop_path(1))),
     ("no-location", authorization("bad_location", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")),
-    ("error-page-403", authorization("http_status", ANOTHER_CHANNEL), |_| error_page("403 Forbidden")),
-    ("error-page-503", authorization("http_status", LATER), |_| error_page("503 Service Unavailable")),
-    ("hangs-up", authorization("closed", LATER), |_| Reply { closes: true, ..Reply::new("") }),
+    ("error-page-403", http_status(403, ANOTHER_CHANNEL), |_| error_page("403 Forbidden")),
+    ("error-page-503", http_status(503, LATER), |_| error_page("503 Service Unavailable")),
+    ("hangs-up", authorization("closed", LATER), |_| Reply { end: End::Close, ..Reply::new("") }),
 ];
 
 /// All names, and how a flow ends with each.
@@ -77,12 +81,41 @@ pub(crate) fn first_hop(world: &World, habit: &str, state: &str) -> String {
 /// A name, a path, without a scheme, a query: RFC 3986, section 4.2.
 fn relative_locations(visit: &Visit) -> Reply {
     match (visit.hop, visit.query.contains("again")) {
-        (1, _) => found(&format!("2?state={}", visit.state)),
-        (2, _) => found(&format!("/relative-locations/x/../3?state={}", visit.state)),
-        (3, _) => found(&format!("//{}", visit.at(Place::Habits).trim_start_matches("https://"))),
+        (1, false) => found(&format!("2?state={}", visit.state)),
+        (2, false) => found(&format!("/relative-locations/x/../3?state={}", visit.state)),
+        (3, false) => found(&format!("//{}", visit.at(Place::Habits).trim_start_matches("https://"))),
         (4, false) => found(&format!("?again&state={}", visit.state)),
-        _ => found(&visit.done()),
+        (4, true) => found(&visit.done()),
+        _ => error_page("404 Not Found"),
     }
+}
+
+/// To the same host, where only the other port goes on.
+fn another_port(visit: &Visit) -> Reply {
+    let authority = format!("{}:{}", Place::Habits.host(), visit.world.other_https_port);
+    let is_there = visit.headers.get(header::HOST).is_some_and(|host| host.as_bytes() == authority.as_bytes());
+    match visit.hop {
+        1 => found(&format!("https://{authority}{}", visit.hop_path(2))),
+        _ if is_there => found(&visit.done()),
+        _ => error_page("404 Not Found"),
+    }
+}
+
+/// Only to those who can read it.
+fn gzip_json(visit: &Visit) -> Reply {
+    let accepted = visit.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|codings| codings.contains("gzip")) {
+        coded("gzip", &gzip(visit.json().as_bytes()))
+    } else {
+        error_page("406 Not Acceptable")
+    }
+}
+
+/// RFC 7932 with an uncompressed meta-block, for up to 256 bytes.
+fn stored_brotli(data: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(data.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let head = [0x0b | (length & 1) << 7, length >> 1, 0x80];
+    [head.as_slice(), data, &[0x03]].concat()
 }
 
 /// RFC 6265: both have to come back, on this path only.
@@ -111,13 +144,29 @@ fn http_1_0(visit: &Visit) -> Reply {
         1 => format!("HTTP/1.0 302 Found\r\nLocation: {}\r\n\r\n<html>moved</html>", visit.hop_path(2)),
         _ => format!("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{}", visit.json()),
     };
-    Reply { closes: true, ..Reply::new(&text) }
+    Reply { end: End::Close, ..Reply::new(&text) }
 }
 
+/// And nothing more on that connection, which stays open: who does not heed it waits in vain.
 fn connection_close(visit: &Visit) -> Reply {
     let next = if visit.hop < 4 { visit.hop_path(visit.hop + 1) } else { visit.done() };
     let text = format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    Reply { closes: true, ..Reply::new(&text) }
+    Reply { end: End::FallSilent, ..Reply::new(&text) }
+}
+
+/// A body that never ends, on a connection that stays open.
+fn redirect_without_length(visit: &Visit) -> Reply {
+    let next = if visit.hop == 1 { visit.hop_path(2) } else { visit.done() };
+    Reply { end: End::FallSilent, ..Reply::new(&format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\n\r\n<html>moved")) }
+}
+
+/// A blank that nobody escaped is a part of the parameter.
+fn blanks_in_location(visit: &Visit) -> Reply {
+    match (visit.hop, visit.query.contains("a%20b")) {
+        (1, _) => found(&format!("{}&text=a b", visit.hop_path(2))),
+        (_, true) => found(&visit.done()),
+        _ => error_page("404 Not Found"),
+    }
 }
 
 /// RFC 9112, section 7.1.2, both on a redirect and on the answer that counts.
@@ -139,13 +188,14 @@ fn chunked_with_trailers(visit: &Visit) -> Reply {
 fn early_1xx(visit: &Visit) -> Reply {
     let answer = found(&visit.done());
     let early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
-    Reply { bytes: [early.as_slice(), &answer.bytes].concat(), ..answer }
+    Reply { early: early.to_vec(), pace: Pace::After(SLOW), ..answer }
 }
 
+/// Most of the page never comes.
 fn large_redirect_page(visit: &Visit) -> Reply {
-    let page = "moved ".repeat(20 * 1024);
-    let length = page.len();
-    Reply::new(&format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: {length}\r\n\r\n{page}", visit.done()))
+    let page = "moved ".repeat(1024);
+    let head = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 10000000\r\n\r\n", visit.done());
+    Reply { end: End::FallSilent, ..Reply::new(&(head + &page)) }
 }
 
 fn found(location: &str) -> Reply {
@@ -186,14 +236,50 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 
 /// What goes over the connection, and when.
 struct Reply {
-    after: Duration,
+    early: Vec<u8>,
     bytes: Vec<u8>,
-    closes: bool,
+    pace: Pace,
+    end: End,
+}
+
+enum Pace {
+    AtOnce,
+    /// After what is early.
+    After(Duration),
+    /// Each byte in a segment of its own.
+    Trickle,
+}
+
+/// What becomes of the connection.
+#[derive(PartialEq, Eq)]
+enum End {
+    KeepAlive,
+    Close,
+    /// It stays open, and nothing more comes.
+    FallSilent,
 }
 
 impl Reply {
     fn new(text: &str) -> Self {
-        Self { after: Duration::ZERO, bytes: text.as_bytes().to_vec(), closes: false }
+        Self { early: Vec::new(), bytes: text.as_bytes().to_vec(), pace: Pace::AtOnce, end: End::KeepAlive }
+    }
+
+    async fn send(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        stream.write_all(&self.early).await?;
+        stream.flush().await?;
+        match self.pace {
+            Pace::AtOnce => {}
+            Pace::After(pause) => tokio::time::sleep(pause).await,
+            Pace::Trickle => {
+                for byte in &self.bytes {
+                    stream.write_all(&[*byte]).await?;
+                    stream.flush().await?;
+                }
+                return Ok(());
+            }
+        }
+        stream.write_all(&self.bytes).await?;
+        stream.flush().await
     }
 }
 
@@ -223,11 +309,6 @@ impl Visit<'_> {
         format!("{}{}", self.world.https(place), self.hop_path(self.hop + 1))
     }
 
-    fn on_another_port(&self) -> String {
-        let (host, port) = (Place::Habits.host(), self.world.other_https_port);
-        format!("https://{host}:{port}{}", self.hop_path(self.hop + 1))
-    }
-
     /// The auth server's callback, with a code.
     fn done(&self) -> String {
         back_to_auth(self.world, self.peer, &self.state)
@@ -250,8 +331,11 @@ pub(crate) async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, pe
     while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
         let answer = HABITS.iter().find(|(name, ..)| *name == visit.habit);
         let reply = answer.map_or_else(|| error_page("404 Not Found"), |(.., answer)| answer(&visit));
-        tokio::time::sleep(reply.after).await;
-        if stream.write_all(&reply.bytes).await.is_err() || reply.closes {
+        if reply.send(&mut stream).await.is_err() || reply.end == End::Close {
+            break;
+        }
+        if reply.end == End::FallSilent {
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
             break;
         }
     }

@@ -11,7 +11,7 @@
 //! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
 //! | `habits.rs` | what operators' servers do, byte for byte |
-//! | `providers/` | Glide, Vonage, tru.ID, Twilio, IPification |
+//! | `providers/` | Glide, CAMARA, Vonage, tru.ID, Twilio, IPification, as a backend and a phone see them |
 //! | `scenarios.rs` | all behaviours of both, with the outcome that is right |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | what they know |
@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub use crate::scenarios::{Delivery, Outcome, Scenario};
+pub use crate::scenarios::{Delivery, Detail, Failure, Outcome, Scenario};
 pub use crate::server::Sockets;
 pub use crate::world::{Operator, Recorded, Sim};
 use crate::world::{Place, World};
@@ -164,7 +164,7 @@ impl Simulator {
     /// The base URL of the backend whose numbers are verified in this way.
     #[must_use]
     pub fn scenario_url(&self, scenario: &Scenario) -> String {
-        self.world.backend_url("number-verify", scenario.name)
+        self.world.backend_url("number-verify", &scenario.name)
     }
 
     /// The certificate that all hosts' certificates are signed with.

@@ -61,8 +61,12 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
         token_lifetime: Duration::from_secs(arguments.token_lifetime),
         ..Options::default()
     };
+    if !options.operator_address.is_loopback() {
+        options.operator_ipv6 = None;
+    }
     if !arguments.sim.is_empty() {
         options.sims = arguments.sim;
+        options.operator_ipv6 = None; // it has no SIM there
     }
     let simulator = Simulator::start(options)?;
     if let Some(file) = &arguments.root_ca_out {

@@ -1,21 +1,20 @@
 //! What the library must cope with: a row for each provider's behaviour and each operator's habit, with the outcome that is right. The
-//! command line's tests and Kotlin's run all rows; `docs/providers.md` tells where the behaviours come from.
+//! command line's tests and Kotlin's run all rows; `docs/providers.md` has them too.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::habits;
-use crate::providers::camara::Wanted;
+use crate::providers::camara::AuthorizationAnswer;
 use crate::providers::{End, Provider, ipification, tru_id, vonage};
-use crate::verify;
 use crate::world::Operator;
+use crate::{camara, habits, verify};
 
 /// A provider's behaviour or an operator's habit. A backend of the simulator verifies numbers so.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// Of its backend too.
-    pub name: &'static str,
+    pub name: String,
     /// How the code gets to the backend.
     pub delivery: Delivery,
     /// How a flow ends for these numbers. The simulator's SIM is +14155550100.
@@ -39,8 +38,32 @@ pub enum Delivery {
 pub enum Outcome {
     /// With this verdict.
     Verified(bool),
-    /// With an error of this kind and cause, and advice to the app.
-    Error(&'static str, Option<&'static str>, &'static str),
+    /// With this error.
+    Error(Failure),
+}
+
+/// An error, in the command line's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its cause, where the kind has causes.
+    pub cause: Option<&'static str>,
+    /// What it tells of its peer.
+    pub detail: Detail,
+    /// What the app should do.
+    pub fallback: &'static str,
+}
+
+/// What an error tells of its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing.
+    None,
+    /// An HTTP status.
+    Status(u16),
+    /// An error code.
+    Error(&'static str),
 }
 
 impl Scenario {
@@ -58,12 +81,31 @@ impl Scenario {
     /// For a client that is another program.
     #[must_use]
     pub fn to_json(&self, backend: &str) -> Value {
-        let outcome = |outcome: &Outcome| match *outcome {
-            Outcome::Verified(verified) => json!({ "verified": verified }),
-            Outcome::Error(kind, cause, fallback) => json!({ "kind": kind, "cause": cause, "fallback": fallback }),
-        };
-        let outcomes: Value = self.outcomes.iter().map(|(number, it)| (number.clone(), outcome(it))).collect();
+        let outcomes: Value = self.outcomes.iter().map(|(number, it)| (number.clone(), it.to_json())).collect();
         json!({ "name": self.name, "backend": backend, "delivery": self.delivery.to_string(), "outcomes": outcomes })
+    }
+}
+
+impl Outcome {
+    fn to_json(self) -> Value {
+        match self {
+            Self::Verified(verified) => json!({ "verified": verified }),
+            Self::Error(Failure { kind, cause, detail, fallback }) => {
+                json!({ "kind": kind, "cause": cause, "detail": detail.to_json(), "fallback": fallback })
+            }
+        }
+    }
+}
+
+impl Detail {
+    /// As the command line prints it.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::None => json!({}),
+            Self::Status(status) => json!({ "status": status }),
+            Self::Error(error) => json!({ "error": error }),
+        }
     }
 }
 
@@ -83,23 +125,36 @@ pub(crate) const LATER: &str = "retry_later";
 pub(crate) const INTEGRATION: &str = "fix_integration";
 
 pub(crate) const fn authorization(cause: &'static str, fallback: &'static str) -> Outcome {
-    Outcome::Error("authorization", Some(cause), fallback)
+    let cause = Some(cause);
+    Outcome::Error(Failure { kind: "authorization", cause, detail: Detail::None, fallback })
 }
 
-const DENIED: Outcome = Outcome::Error("denied_by_operator", None, ANOTHER_CHANNEL);
-const MISCONFIGURED: Outcome = Outcome::Error("denied_by_operator", None, INTEGRATION);
+pub(crate) const fn http_status(status: u16, fallback: &'static str) -> Outcome {
+    let (cause, detail) = (Some("http_status"), Detail::Status(status));
+    Outcome::Error(Failure { kind: "authorization", cause, detail, fallback })
+}
+
+const fn denied(detail: Detail, fallback: &'static str) -> Outcome {
+    Outcome::Error(Failure { kind: "denied_by_operator", cause: None, detail, fallback })
+}
+
+const fn backend_status(status: u16, fallback: &'static str) -> Outcome {
+    let (cause, detail) = (Some("status"), Detail::Status(status));
+    Outcome::Error(Failure { kind: "backend", cause, detail, fallback })
+}
 
 const OWN: &str = "+14155550100";
 const OTHER: &str = "+14155550199";
 
 /// Whoever gives a verdict for the SIM's number gives one for another number.
-fn scenario(name: &'static str, delivery: Delivery, provider: Provider, own: Outcome) -> Scenario {
+fn scenario(name: &str, delivery: Delivery, provider: Provider, own: Outcome) -> Scenario {
     let other = (own == VERIFIED).then_some((OTHER.to_owned(), Outcome::Verified(false)));
-    Scenario { name, delivery, outcomes: [(OWN.to_owned(), own)].into_iter().chain(other).collect(), provider }
+    let outcomes = [(OWN.to_owned(), own)].into_iter().chain(other).collect();
+    Scenario { name: name.to_owned(), delivery, outcomes, provider }
 }
 
 /// The same, but the phone is told that the number is another one.
-fn telling(scenario: Scenario, other: Outcome) -> Scenario {
+fn with_mismatch_told(scenario: Scenario, other: Outcome) -> Scenario {
     let outcomes = vec![(OWN.to_owned(), VERIFIED), (OTHER.to_owned(), other)];
     Scenario { outcomes, ..scenario }
 }
@@ -107,87 +162,74 @@ fn telling(scenario: Scenario, other: Outcome) -> Scenario {
 /// The same, and an error for each number that the verify API has one for.
 fn with_verify_errors(mut scenario: Scenario) -> Scenario {
     scenario.outcomes.extend(verify::errors().into_iter().map(|(number, status, code)| {
-        let fallback = match (status, code) {
-            (429 | 500.., _) => LATER,
-            (400 | 401 | 404, _) | (403, "PERMISSION_DENIED") => INTEGRATION,
-            _ => ANOTHER_CHANNEL,
+        let outcome = match (status, code) {
+            (429 | 500.., _) => backend_status(502, LATER),
+            (400 | 401 | 404, _) | (403, "PERMISSION_DENIED") => backend_status(500, INTEGRATION),
+            _ => backend_status(403, ANOTHER_CHANNEL),
         };
-        (number, Outcome::Error("backend", Some("status"), fallback))
+        (number, outcome)
     }));
     scenario
 }
 
-fn glide(name: &'static str, delivery: Delivery, operator: &'static str, own: Outcome) -> Scenario {
+fn glide(name: &str, delivery: Delivery, operator: &'static str, own: Outcome) -> Scenario {
     scenario(name, delivery, Provider::Glide { operator, ends: End::Redirect }, own)
 }
 
+fn camara(name: &str, delivery: Delivery, answer: AuthorizationAnswer, own: Outcome) -> Scenario {
+    scenario(name, delivery, Provider::Camara { answer }, own)
+}
+
 fn providers() -> Vec<Scenario> {
+    use AuthorizationAnswer::{Code, Error, UnknownClient};
     use Delivery::{FollowThrough, None as NoCode, Relay};
+    use ipification::Failure::{BadRequest, Denied};
+    use tru_id::Failure::{NotMobileIp, RedirectUnsupported};
+    use vonage::Failure::NetworkNotSupported;
+
     let vonage = |name, ends, fails, own| scenario(name, Relay, Provider::Vonage { ends, fails }, own);
     let tru_id = |name, delivery, ends, fails, own| scenario(name, delivery, Provider::TruId { ends, fails }, own);
-    let twilio =
-        |name, carrier_is_supported, own| scenario(name, NoCode, Provider::Twilio { carrier_is_supported }, own);
-    let ipification = |name, fails, own| scenario(name, Relay, Provider::Ipification { fails }, own);
-    let camara = |name, wanted, own| scenario(name, Relay, Provider::Camara { wanted }, own);
-    let camara_error = |(name, error, fallback)| {
-        camara(name, Wanted::Error(error), Outcome::Error("denied_by_operator", None, fallback))
+    let twilio = |name, carrier_is_supported, own| {
+        let provider = Provider::Twilio { carrier_is_supported };
+        scenario(name, NoCode, provider, own)
     };
-    let http_status = authorization("http_status", ANOTHER_CHANNEL);
-    let refused_by_backend = Outcome::Error("backend", Some("status"), ANOTHER_CHANNEL);
+    let ipification = |name, fails, own| scenario(name, Relay, Provider::Ipification { fails }, own);
+    let camara_error = |(error, fallback): (&'static str, _)| {
+        let name = format!("camara-{}", error.replace('_', "-"));
+        camara(&name, Relay, Error(error), denied(Detail::Error(error), fallback))
+    };
+    let refused = |error| denied(Detail::Error(error), ANOTHER_CHANNEL);
+    let misused = |error| denied(Detail::Error(error), INTEGRATION);
+    let described = denied(Detail::None, ANOTHER_CHANNEL);
+    let mno = refused("mno_redirect_unsupported");
     let mut all = vec![
         with_verify_errors(glide("glide", Relay, "a", VERIFIED)),
         glide("glide-follow-through", FollowThrough, "a", VERIFIED),
         scenario("glide-dev-print", Relay, Provider::Glide { operator: "a", ends: End::Json }, VERIFIED),
         glide("glide-header-enrichment", Relay, "b", VERIFIED),
         glide("glide-long-chain", Relay, "c", VERIFIED),
-        telling(vonage("vonage", End::Json, None, VERIFIED), http_status),
-        telling(vonage("vonage-redirect", End::Redirect, None, VERIFIED), DENIED),
-        vonage("vonage-unsupported-network", End::Json, Some(vonage::Failure::NetworkNotSupported), http_status),
-        vonage(
-            "vonage-redirect-unsupported-network",
-            End::Redirect,
-            Some(vonage::Failure::NetworkNotSupported),
-            DENIED,
-        ),
+        with_verify_errors(camara("camara", Relay, Code, VERIFIED)),
+        camara("camara-follow-through", FollowThrough, Code, VERIFIED),
+        camara("camara-follow-through-denied", FollowThrough, Error("access_denied"), refused("access_denied")),
+        camara("camara-unknown-client", Relay, UnknownClient, misused("unauthorized_client")),
+        with_mismatch_told(vonage("vonage", End::Json, None, VERIFIED), http_status(409, ANOTHER_CHANNEL)),
+        with_mismatch_told(vonage("vonage-redirect", End::Redirect, None, VERIFIED), described),
+        vonage("vonage-unsupported", End::Json, Some(NetworkNotSupported), http_status(412, ANOTHER_CHANNEL)),
+        vonage("vonage-redirect-unsupported", End::Redirect, Some(NetworkNotSupported), described),
         tru_id("tru-id", Relay, End::Json, None, VERIFIED),
         tru_id("tru-id-redirect", Relay, End::Redirect, None, VERIFIED),
         tru_id("tru-id-follow-through", FollowThrough, End::Redirect, None, VERIFIED),
         tru_id("tru-id-v0.1", NoCode, End::Nothing, None, VERIFIED),
-        tru_id("tru-id-unsupported-operator", Relay, End::Json, Some(tru_id::Failure::RedirectUnsupported), DENIED),
-        tru_id(
-            "tru-id-redirect-unsupported-operator",
-            Relay,
-            End::Redirect,
-            Some(tru_id::Failure::RedirectUnsupported),
-            DENIED,
-        ),
-        tru_id("tru-id-not-mobile-ip", Relay, End::Json, Some(tru_id::Failure::NotMobileIp), http_status),
+        tru_id("tru-id-unsupported", Relay, End::Json, Some(RedirectUnsupported), mno),
+        tru_id("tru-id-redirect-unsupported", Relay, End::Redirect, Some(RedirectUnsupported), mno),
+        tru_id("tru-id-follow-through-unsupported", FollowThrough, End::Redirect, Some(RedirectUnsupported), mno),
+        tru_id("tru-id-not-mobile-ip", Relay, End::Json, Some(NotMobileIp), http_status(412, ANOTHER_CHANNEL)),
         twilio("twilio", true, VERIFIED),
-        twilio("twilio-unsupported-carrier", false, refused_by_backend),
+        twilio("twilio-unsupported-carrier", false, backend_status(403, ANOTHER_CHANNEL)),
         ipification("ipification", None, VERIFIED),
-        ipification("ipification-denied", Some(ipification::Failure::Denied), DENIED),
-        ipification("ipification-bad-request", Some(ipification::Failure::BadRequest), MISCONFIGURED),
-        with_verify_errors(camara("camara", Wanted::Code, VERIFIED)),
-        scenario("camara-follow-through", FollowThrough, Provider::Camara { wanted: Wanted::Code }, VERIFIED),
-        camara("camara-unknown-client", Wanted::UnknownClient, MISCONFIGURED),
+        ipification("ipification-denied", Some(Denied), refused("access_denied")),
+        ipification("ipification-bad-request", Some(BadRequest), misused("invalid_request")),
     ];
-    all.extend(CAMARA_ERRORS.map(camara_error));
+    all.extend(camara::ERRORS.map(camara_error));
     all
 }
-
-/// What CAMARA's authorization endpoint may answer, and what the app should do.
-const CAMARA_ERRORS: [(&str, &str, &str); 13] = [
-    ("camara-access-denied", "access_denied", ANOTHER_CHANNEL),
-    ("camara-consent-required", "consent_required", ANOTHER_CHANNEL),
-    ("camara-interaction-required", "interaction_required", ANOTHER_CHANNEL),
-    ("camara-login-required", "login_required", ANOTHER_CHANNEL),
-    ("camara-account-selection-required", "account_selection_required", ANOTHER_CHANNEL),
-    ("camara-invalid-request", "invalid_request", INTEGRATION),
-    ("camara-invalid-request-object", "invalid_request_object", INTEGRATION),
-    ("camara-invalid-scope", "invalid_scope", INTEGRATION),
-    ("camara-request-uri-not-supported", "request_uri_not_supported", INTEGRATION),
-    ("camara-unauthorized-client", "unauthorized_client", INTEGRATION),
-    ("camara-unsupported-response-type", "unsupported_response_type", INTEGRATION),
-    ("camara-server-error", "server_error", LATER),
-    ("camara-temporarily-unavailable", "temporarily_unavailable", LATER),
-];

@@ -100,7 +100,7 @@ fn router(place: Place, world: &Arc<World>) -> Router {
         Place::Backend => backend::router(world.clone()),
         Place::Auth => auth::router(world.clone()).merge(camara::backend_router(world.clone())),
         Place::Camara => camara::authorization_router(world.clone()),
-        Place::Carrier => providers::carrier(world.clone()),
+        Place::Operator => providers::operator(world.clone()),
         Place::Vonage => vonage::router(world.clone()),
         Place::TruId => tru_id::router(world.clone()),
         Place::Twilio => twilio::router(world.clone()),
@@ -123,7 +123,9 @@ async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<Worl
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let host = stream.get_ref().1.server_name().and_then(|name| place(name, true));
                     match host {
-                        Some(Place::Habits | Place::HabitsIdn | Place::HabitsIpv6) => {
+                        Some(place @ (Place::Habits | Place::HabitsIdn | Place::HabitsIpv6))
+                            if world.address_of(place) == Some(local) =>
+                        {
                             habits::converse(stream, peer.ip(), &world).await;
                         }
                         _ => converse(stream, local, peer.ip(), true, world, routes).await,
@@ -192,7 +194,7 @@ fn place(host: &str, https: bool) -> Option<Place> {
 fn lives_on(place: Place, https: bool) -> bool {
     match place {
         Place::Backend => true,
-        Place::EnrichB | Place::Carrier => !https,
+        Place::EnrichB | Place::Operator => !https,
         _ => https,
     }
 }

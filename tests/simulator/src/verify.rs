@@ -117,7 +117,7 @@ fn is_correlator(value: &HeaderValue) -> bool {
     value.len() <= 256 && value.as_bytes().iter().all(is_allowed)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let label = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     label.split(';').next().is_some_and(|label| label.trim().eq_ignore_ascii_case("application/json"))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
+use crate::backend::Answer;
 use crate::providers::{Check, Provider};
 use crate::{Options, Sockets, camara};
 
@@ -115,7 +116,7 @@ pub(crate) enum Place {
     Habits,
     HabitsIdn,
     HabitsIpv6,
-    Carrier,
+    Operator,
     Vonage,
     TruId,
     Twilio,
@@ -126,12 +127,12 @@ pub(crate) enum Place {
 impl Place {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Place::{
-            Auth, Backend, Camara, Carrier, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, OperatorA,
+            Auth, Backend, Camara, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, Operator, OperatorA,
             OperatorB, OperatorC, OperatorD, TruId, Twilio, Vonage,
         };
         let operators = [OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Habits, HabitsIdn, HabitsIpv6];
         let providers = [Camara, Vonage, TruId, Twilio, Ipification];
-        [Backend, Auth, Carrier].into_iter().chain(operators).chain(providers)
+        [Backend, Auth, Operator].into_iter().chain(operators).chain(providers)
     }
 
     pub(crate) fn host(self) -> &'static str {
@@ -147,7 +148,7 @@ impl Place {
             Self::Habits => "habits.simulator.test",
             Self::HabitsIdn => "xn--bcher-kva.simulator.test",
             Self::HabitsIpv6 => "ipv6.simulator.test",
-            Self::Carrier => "carrier.simulator.test",
+            Self::Operator => "operator.simulator.test",
             Self::Vonage => "vonage.simulator.test",
             Self::TruId => "tru-id.simulator.test",
             Self::Twilio => "twilio.simulator.test",
@@ -228,8 +229,7 @@ pub(crate) enum Stage {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) request: String,
-    pub(crate) answer: serde_json::Value,
-    pub(crate) status: u16,
+    pub(crate) answer: Answer,
     pub(crate) at: Instant,
 }
 

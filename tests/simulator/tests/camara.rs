@@ -168,8 +168,7 @@ async fn claims(simulator: &Simulator, id_token: &str) -> Value {
 #[tokio::test]
 async fn an_authentication_request_is_answered_at_the_redirect_uri() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let cases: [(&[(&str, &str)], &str); 16] = [
-        (&[("prompt", "")], "invalid_request"),
+    let cases: [(&[(&str, &str)], &str); 15] = [
         (&[("prompt", "login")], "invalid_request"),
         (&[("response_type", "")], "invalid_request"),
         (&[("response_type", "token")], "unsupported_response_type"),

@@ -1,11 +1,13 @@
 //! Glide: OAuth 2.0 over an aggregator (`auth.rs`), as its client `glide_sdk` 1.0.8 asks. `dev_print=true` has the code answered in JSON.
+//!
+//! Sources: `glide_sdk` 1.0.8 on PyPI (`number_verify.py`); docs.gateway-x.io.
 
-use super::{Asked, End, NO_VERDICT, REFUSED, Refusal, UNKNOWN_CODE, camara_verify};
+use super::{AuthorizationRequest, End, NO_VERDICT, REFUSED, Refusal, UNKNOWN_CODE, camara_verify};
 use crate::world::{Knowledge, Place, Session, Subject, World};
 use crate::{CLIENT_ID, auth, verify};
 
 /// `getAuthUrl`.
-pub(super) fn auth_url(world: &World, operator: &str, ends: End, asked: &Asked<'_>) -> String {
+pub(super) fn auth_url(world: &World, operator: &str, ends: End, asked: &AuthorizationRequest<'_>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs([
         ("client_id", CLIENT_ID),

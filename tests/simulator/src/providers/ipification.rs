@@ -1,6 +1,9 @@
 //! IPification: OpenID Connect as Keycloak speaks it, with the number as `login_hint` (without `+`), `code` and `state` at `redirect_uri`.
 //! Its `userinfo` says `"phone_number_verified": "true"`, a string, and repeats the login hint: the backend compares it, for the
 //! phone could have changed it.
+//!
+//! Sources: `docs/ip/README.md` of ipification/ipification-android-sdk; bvantagelimited/ipification-mobile-sdk-code-snippet;
+//! `routes/auth.js` of bvantagelimited/ipification-showcase. Assumed: the error codes, and Keycloak's `session_state` and dotted codes.
 
 use std::sync::Arc;
 
@@ -12,7 +15,7 @@ use axum::routing::get;
 use serde_json::json;
 use url::Url;
 
-use super::{Asked, Check, Parameters, Provider, arrive, over_the_carrier};
+use super::{AuthorizationRequest, Check, Parameters, Provider, arrive, via_operator};
 use crate::CLIENT_ID;
 use crate::auth::found;
 use crate::world::{Place, World};
@@ -29,7 +32,7 @@ pub(crate) enum Failure {
 }
 
 /// The authorization URL.
-pub(super) fn auth_url(world: &World, asked: &Asked<'_>) -> String {
+pub(super) fn auth_url(world: &World, asked: &AuthorizationRequest<'_>) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([
             ("response_type", "code"),
@@ -60,7 +63,7 @@ async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Resp
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
     check.number = format!("+{}", asked("login_hint"));
-    over_the_carrier(&world, Place::Ipification, &format!("/webhook/api/webhook/auth/{id}"))
+    via_operator(&world, Place::Ipification, &format!("/webhook/api/webhook/auth/{id}"))
 }
 
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
@@ -76,7 +79,10 @@ async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(quer
             .append_pair("error", "access_denied")
             .append_pair("error_description", "The phone number could not be verified.");
     } else {
-        url.query_pairs_mut().append_pair("code", check.code.as_deref().unwrap_or_default());
+        let session = uuid::Uuid::new_v4().to_string();
+        url.query_pairs_mut()
+            .append_pair("session_state", &session)
+            .append_pair("code", check.code.as_deref().unwrap_or_default());
     }
     url.query_pairs_mut().append_pair("state", &check.state);
     found(url.as_str())

@@ -1,7 +1,8 @@
-//! The providers whose habits the simulator has, each as its public documentation tells (`docs/providers.md` has the sources): what the
-//! backend asks of them, and what the phone meets.
+//! The providers whose behaviour the simulator has, each as its public documentation tells: what the backend asks of them, and what the phone
+//! meets.
 //!
-//! What their servers do with operators is alike: one hop over the carrier's plain http, where the subscriber's identity is inserted.
+//! Vonage, tru.ID, Twilio and IPification deal with operators in one way: one hop over the operator's plain http, where the subscriber's
+//! identity is inserted. Glide's operators are in `operators.rs` and `habits.rs`.
 
 pub(crate) mod camara;
 pub(crate) mod glide;
@@ -31,7 +32,7 @@ use crate::world::{Knowledge, Place, Session, World};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Provider {
     Glide { operator: &'static str, ends: End },
-    Camara { wanted: camara::Wanted },
+    Camara { answer: camara::AuthorizationAnswer },
     Vonage { ends: End, fails: Option<vonage::Failure> },
     TruId { ends: End, fails: Option<tru_id::Failure> },
     Twilio { carrier_is_supported: bool },
@@ -50,7 +51,7 @@ pub(crate) enum End {
 }
 
 /// What a backend knows when it begins.
-pub(crate) struct Asked<'a> {
+pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) number: &'a str,
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
@@ -58,7 +59,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// What it gets.
-pub(crate) struct Begun {
+pub(crate) struct Started {
     pub(crate) auth_url: String,
     pub(crate) redirect_uri: Option<String>,
     /// The provider's own name for this verification.
@@ -99,25 +100,24 @@ fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
     match error.map(|(_, status, code)| (status, code)) {
         None => Ok(sim == session.number),
         Some((429 | 500.., _)) => Err(CANNOT_NOW),
-        Some((403, "PERMISSION_DENIED")) => Err(MISUNDERSTOOD),
-        Some((403 | 409 | 410 | 422, _)) => Err(REFUSED),
+        Some((403 | 409 | 410 | 422, code)) if code != "PERMISSION_DENIED" => Err(REFUSED),
         Some(_) => Err(MISUNDERSTOOD),
     }
 }
 
 impl Provider {
     /// What a backend asks first.
-    pub(crate) fn begin(self, world: &World, known: &mut Knowledge, asked: &Asked<'_>) -> Begun {
+    pub(crate) fn begin(self, world: &World, known: &mut Knowledge, asked: &AuthorizationRequest<'_>) -> Started {
         let check = self.check(known, asked);
         let (auth_url, ends) = match self {
             Self::Glide { operator, ends } => (glide::auth_url(world, operator, ends, asked), ends),
-            Self::Camara { wanted } => (camara::auth_url(world, wanted, asked), End::Redirect),
+            Self::Camara { answer } => (camara::auth_url(world, answer, asked), End::Redirect),
             Self::Vonage { ends, .. } => (vonage::check_url(world, &check), ends),
             Self::TruId { ends, .. } => (tru_id::check_url(world, &check, ends), ends),
             Self::Twilio { .. } => (twilio::sna_url(world, known, &check), End::Nothing),
             Self::Ipification { .. } => (ipification::auth_url(world, asked), End::Redirect),
         };
-        Begun { auth_url, redirect_uri: (ends == End::Redirect).then(|| asked.callback.to_owned()), check }
+        Started { auth_url, redirect_uri: (ends == End::Redirect).then(|| asked.callback.to_owned()), check }
     }
 
     /// What it asks at the end: whether the number of the session is the SIM's.
@@ -132,7 +132,7 @@ impl Provider {
         match self {
             Self::Glide { .. } => glide::verdict(known, session, code),
             Self::Camara { .. } => camara::verdict(world, session, code),
-            Self::Twilio { carrier_is_supported: false } => Err(REFUSED),
+            Self::Twilio { carrier_is_supported: false } => check.result().and(Err(REFUSED)),
             Self::Twilio { .. } | Self::TruId { ends: End::Nothing, .. } => check.result(),
             // `userinfo` repeats the login hint, which the phone could have changed.
             Self::Ipification { .. } if check.number != session.number => Err(REFUSED),
@@ -141,7 +141,7 @@ impl Provider {
     }
 
     /// A new one, by its id.
-    fn check(self, known: &mut Knowledge, asked: &Asked<'_>) -> String {
+    fn check(self, known: &mut Knowledge, asked: &AuthorizationRequest<'_>) -> String {
         let id = known.mint();
         let [number, redirect_uri, state] = [asked.number, asked.callback, asked.state].map(str::to_owned);
         let check = Check { provider: self, number, redirect_uri, state, sim: None, code: None };
@@ -163,14 +163,14 @@ impl Check {
 
 type Parameters = Query<HashMap<String, String>>;
 
-/// To the carrier and back to `path` of this place, with a token for the SIM.
-fn over_the_carrier(world: &World, place: Place, path: &str) -> Response {
+/// To the operator and back to `path` of this place, with a token for the SIM.
+fn via_operator(world: &World, place: Place, path: &str) -> Response {
     let back = format!("{}{path}", world.https(place));
     let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
-    found(&format!("{}/identify?back={back}", world.http(Place::Carrier)))
+    found(&format!("{}/identify?back={back}", world.http(Place::Operator)))
 }
 
-pub(crate) fn carrier(world: Arc<World>) -> Router {
+pub(crate) fn operator(world: Arc<World>) -> Router {
     Router::new().route("/identify", get(identify)).with_state(world)
 }
 
@@ -188,7 +188,7 @@ async fn identify(
     found(back.as_str())
 }
 
-/// Notes the SIM that the phone brings from the carrier, and makes a code for it.
+/// Notes the SIM that the phone brings from the operator, and makes a code for it.
 fn arrive<'a>(known: &'a mut Knowledge, id: &str, query: &HashMap<String, String>) -> Option<&'a mut Check> {
     let sim = query.get("token").and_then(|token| known.redeem(token));
     let code = known.mint();
@@ -199,7 +199,6 @@ fn arrive<'a>(known: &'a mut Knowledge, id: &str, query: &HashMap<String, String
 
 /// A problem document as Vonage and tru.ID have them: without a member `status`.
 fn problem(status: StatusCode, kind: &str, title: &str, detail: &str) -> Response {
-    let problem_json = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, problem_json, Json(json!({ "type": kind, "title": title, "detail": detail })).into_response().into_body())
-        .into_response()
+    let label = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, label, Json(json!({ "type": kind, "title": title, "detail": detail }))).into_response()
 }

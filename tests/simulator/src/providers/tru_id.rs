@@ -1,5 +1,8 @@
 //! tru.ID PhoneCheck: the phone opens the `check_url`. In version 0.2 it finds `check_id` and `code` in a JSON answer or in the query of the
 //! `redirect_url`, in 0.1 nothing. There is no `state`. A refusal may come with status 200.
+//!
+//! Sources: tru-ID/api-definitions (`specs/products.yaml`); `ClientSocket.kt` and README of tru-ID/tru-sdk-android;
+//! `SampleResultController.java` of tru-ID/oidc-bridge. Assumed: the last answer of version 0.1.
 
 use std::sync::Arc;
 
@@ -11,7 +14,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Check, End, Parameters, Provider, arrive, over_the_carrier, problem};
+use super::{Check, End, Parameters, Provider, arrive, problem, via_operator};
 use crate::auth::found;
 use crate::world::{Place, World};
 
@@ -35,7 +38,7 @@ pub(super) fn check_url(world: &World, id: &str, ends: End) -> String {
 pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/phone_check/{version}/checks/{id}/redirect", get(open))
-        .route("/callback/carrier/{id}", get(end))
+        .route("/callback/operator/{id}", get(end))
         .with_state(world)
 }
 
@@ -45,7 +48,7 @@ async fn open(State(world): State<Arc<World>>, Path((_, id)): Path<(String, Stri
             let kind = format!("{ERRORS}#not_mobile_ip");
             problem(StatusCode::PRECONDITION_FAILED, &kind, "Precondition Failed", "Not a mobile IP")
         }
-        Some(_) => over_the_carrier(&world, Place::TruId, &format!("/callback/carrier/{id}")),
+        Some(_) => via_operator(&world, Place::TruId, &format!("/callback/operator/{id}")),
         None => problem(StatusCode::NOT_FOUND, &format!("{ERRORS}#check_not_found"), "Not Found", "Check Not Found"),
     }
 }

@@ -1,5 +1,8 @@
 //! Vonage Silent Authentication (Verify v2, channel `silent_auth`): the phone opens the `check_url`, and finds `request_id` and `code` in a
 //! JSON answer, or in the fragment of the `redirect_url`. There is no `state`. Errors are problem documents, or `error_description` alone.
+//!
+//! Sources: Vonage's Verify v2 API definition (`SilentAuthConfirmationSuccess`, `redirect_url`); its guide *Synchronous Silent Authentication*;
+//! `ClientSocket.kt` of Vonage/vonage-android-client-library. Assumed: status 409 for a number that does not match.
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::{Check, End, Parameters, Provider, arrive, over_the_carrier, problem};
+use super::{Check, End, Parameters, Provider, arrive, problem, via_operator};
 use crate::auth::found;
 use crate::world::{Place, World};
 
@@ -36,7 +39,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 }
 
 async fn open(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
-    over_the_carrier(&world, Place::Vonage, &format!("/v2/verify/{id}/silent-auth/result"))
+    via_operator(&world, Place::Vonage, &format!("/v2/verify/{id}/silent-auth/result"))
 }
 
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {

@@ -15,13 +15,8 @@ class ScenariosTest {
             for (scenario in simulator.scenarios) {
                 val outcomes = scenario.getJSONObject("outcomes")
                 for (number in outcomes.keys()) {
-                    val expected = outcomes.getJSONObject(number)
                     assertEquals(
-                        expected
-                            .keys()
-                            .asSequence()
-                            .filterNot(expected::isNull)
-                            .associateWith(expected::get),
+                        members(outcomes.getJSONObject(number)),
                         outcome(simulator, scenario, number),
                         "${scenario.getString("name")} $number",
                     )
@@ -34,7 +29,7 @@ class ScenariosTest {
         simulator: Simulator,
         scenario: JSONObject,
         number: String,
-    ): Map<String, Any?> =
+    ): Map<String, Any> =
         NumberVerifier(Loopback(), scenario.getString("backend")) {
             simulator.trust(this)
             codeDelivery = deliveries.getValue(scenario.getString("delivery"))
@@ -42,20 +37,33 @@ class ScenariosTest {
             try {
                 mapOf("verified" to runBlocking { verifier.verify(number) }.verified)
             } catch (failure: VerifyException) {
-                val (kind, cause) = kindAndCause(failure)
-                mapOf("kind" to kind, "cause" to cause?.name?.lowercase(), "fallback" to failure.fallback.name.lowercase())
-                    .filterValues { it != null }
+                told(failure) + ("fallback" to failure.fallback.name.lowercase())
             }
         }
 
-    private fun kindAndCause(failure: VerifyException): Pair<String, Enum<*>?> =
+    private fun told(failure: VerifyException): Map<String, Any> =
         when (failure) {
-            is VerifyException.Authorization -> "authorization" to failure.reason
-            is VerifyException.DeniedByOperator -> "denied_by_operator" to null
-            is VerifyException.Backend -> "backend" to failure.reason
-            is VerifyException.StateMismatch -> "state_mismatch" to null
+            is VerifyException.Authorization ->
+                mapOf("kind" to "authorization", "cause" to failure.reason.name.lowercase()) + known("status", failure.status)
+            is VerifyException.DeniedByOperator -> mapOf("kind" to "denied_by_operator") + known("error", failure.error)
+            is VerifyException.Backend ->
+                mapOf("kind" to "backend", "cause" to failure.reason.name.lowercase()) + known("status", failure.status)
             else -> throw failure
         }
+
+    private fun known(
+        name: String,
+        value: Any?,
+    ): Map<String, Any> = if (value == null) emptyMap() else mapOf(name to value)
+
+    /** All members that are not null, those of `detail` among them. */
+    private fun members(json: JSONObject): Map<String, Any> =
+        json
+            .keys()
+            .asSequence()
+            .filterNot(json::isNull)
+            .flatMap { name -> if (name == "detail") members(json.getJSONObject(name)).toList() else listOf(name to json.get(name)) }
+            .toMap()
 
     private companion object {
         val deliveries =
