@@ -33,15 +33,18 @@ from contract import (
     FIX_INTEGRATION,
     PROOF_HEADER,
     RETRY_LATER,
+    SECURE_COOKIE,
     USE_ANOTHER_CHANNEL,
     Problem,
     answer,
+    authorization,
     idempotency_key,
     json_object,
     phone_number,
     plain,
     query,
     read,
+    session_cookie,
 )
 from glide import Glide
 from once import Once
@@ -72,10 +75,11 @@ async def start(request: Request) -> Response:
         told = {"authUrl": await glide.auth_url(state_of(session)), "session": session}
         response = answer(told | ({"redirectUri": settings.redirect_uri} if settings.redirect_uri else {}))
         secure = is_secure(request)
-        response.set_cookie(COOKIE, session, max_age=settings.lifetime_s, httponly=True, secure=secure, samesite="lax")
+        name, lifetime_s = SECURE_COOKIE if secure else COOKIE, settings.lifetime_s
+        response.set_cookie(name, session, max_age=lifetime_s, httponly=True, secure=secure, samesite="lax")
         return response
 
-    return await once(key, f"start {body.decode()}", run)
+    return await once(key, f"start {authorization(request)} {body.decode()}", run)
 
 
 async def complete(request: Request) -> Response:
@@ -84,36 +88,42 @@ async def complete(request: Request) -> Response:
     key, body = idempotency_key(request), await read(request)
     given = json_object(body)
     code, state, in_body = plain(given, "code"), plain(given, "state"), plain(given, "session")
-    if not code:
-        raise Problem(400, "code is missing", FIX_INTEGRATION)
-    in_cookie = request.cookies.get(COOKIE)
+    in_cookie = session_cookie(request)
     if in_body and in_cookie and not same(in_body, in_cookie):
         raise Problem(403, "session and cookie differ", USE_ANOTHER_CHANNEL)
     session = in_body or in_cookie
+    has_no_code = session and "code" not in given and settings.delivery == FOLLOW_THROUGH
+    if not code and not has_no_code:
+        raise Problem(400, "code is missing", FIX_INTEGRATION)
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
     number = sessions.number(session)
+    if not code:
+        raise Problem(409, "the callback has not brought a verdict", USE_ANOTHER_CHANNEL)
+    may_lack_state = settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
+    if not same(state or "", state_of(session)) and not (may_lack_state and not state):
+        raise Problem(403, "the state is of another session", USE_ANOTHER_CHANNEL)
 
     async def run() -> Response:
-        may_lack_state = settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
-        if not same(state or "", state_of(session)) and not (may_lack_state and not state):
-            raise Problem(403, "the state is of another session", USE_ANOTHER_CHANNEL)
+        sessions.check_age(session)
         await spend(session)
         return await verdict(code, number)
 
-    return await once(key, f"complete {session} {body.decode()}", run)
+    return await once(key, f"complete {session} {authorization(request)} {body.decode()}", run)
 
 
 async def callback(request: Request) -> Response:
     """Without the proof that start's client sends this, somebody's phone was sent to somebody else's auth URL."""
+    if request.method == "HEAD":
+        raise Problem(405, "there is no such call", FIX_INTEGRATION, {"Allow": "GET"})
     await limit("calls", address(request), settings.calls_per_address)
     given = query(request)
     code, state, error = plain(given, "code"), plain(given, "state"), plain(given, "error")
-    proofs = request.cookies.get(COOKIE), request.headers.get(PROOF_HEADER)
-    session = next((proof for proof in proofs if proof and state and same(state_of(proof), state)), None)
-    if settings.delivery != FOLLOW_THROUGH or not session:
+    session = request.headers.get(PROOF_HEADER) or session_cookie(request) or ""  # only a cookie may be another host's
+    if settings.delivery != FOLLOW_THROUGH or not same(state_of(session), state or ""):
         raise Problem(403, "the callback does not come from the client that called start", USE_ANOTHER_CHANNEL)
     number = sessions.number(session)
+    sessions.check_age(session)
     if bool(code) == bool(error):
         raise Problem(400, "there must be a code or an error", FIX_INTEGRATION)
     await spend(session)
@@ -160,7 +170,7 @@ def address(request: Request) -> str:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return host
+        return "unknown"  # a proxy may pass on what its client invented
     if ip.version == 4:
         return str(ip)
     return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
@@ -168,7 +178,8 @@ def address(request: Request) -> str:
 
 def is_secure(request: Request) -> bool:
     """A proxy that ends TLS may not say so; only a plain local address is surely without."""
-    return request.url.scheme == "https" or request.url.hostname not in ("localhost", "127.0.0.1", "::1")
+    is_local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", request.headers.get("host", ""))
+    return request.url.scheme == "https" or not is_local
 
 
 class Logged:
@@ -192,7 +203,8 @@ class Logged:
             await send(message)
 
         try:
-            await self.app(scope, receive, noting_the_status)
+            fault = fault_of(scope)
+            await (fault.answer() if fault else self.app)(scope, receive, noting_the_status)
         except Exception as error:
             log.warning("failed", kind=type(error).__name__)
             if not status:
@@ -207,6 +219,16 @@ class Logged:
             took_ms=round((time.monotonic() - began) * 1000),
             flow=flow if UUID.fullmatch(flow) else None,
         )
+
+
+def fault_of(scope: Scope) -> Problem | None:
+    """What a proxy in front may read in another way than we do: the path's spelling, and where the body ends."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        return Problem(400, "the body has two lengths", FIX_INTEGRATION, {"Connection": "close"})
+    if scope["raw_path"] != scope["path"].encode():
+        return Problem(404, "there is no such call", FIX_INTEGRATION)
+    return None
 
 
 async def problem(_: Request, problem: Problem) -> Response:

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 USE_ANOTHER_CHANNEL, RETRY_LATER, FIX_INTEGRATION = "use_another_channel", "retry_later", "fix_integration"
 COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
+SECURE_COOKIE = f"__Host-{COOKIE}"  # which no other host can set (RFC 6265bis)
+LONGEST = 4096  # of a code, state or session
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
 BODY_LIMIT, DRAIN_LIMIT = 16 * 1024, 256 * 1024
@@ -116,9 +118,24 @@ def phone_number(given: dict[str, Any]) -> str:
 def plain(given: dict[str, Any], name: str) -> str | None:
     """A member that may be absent, but else is printable ASCII, as codes and states are (RFC 6749, appendix A)."""
     value = given.get(name)
-    if value is not None and not (isinstance(value, str) and value.isascii() and value.isprintable()):
-        raise Problem(400, f"{name} must be a string of printable ASCII", FIX_INTEGRATION)
+    is_plain = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST
+    if value is not None and not is_plain:
+        raise Problem(400, f"{name} must be a string of at most {LONGEST} printable ASCII characters", FIX_INTEGRATION)
     return value
+
+
+def session_cookie(request: Request) -> str | None:
+    """Of two, one would be somebody else's."""
+    pairs = [pair.strip().partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";")]
+    sessions = [value.strip() for name, _, value in pairs if name.strip() in (COOKIE, SECURE_COOKIE)]
+    if len(sessions) > 1:
+        raise Problem(403, "there is more than one session cookie", USE_ANOTHER_CHANNEL)
+    return sessions[0] if sessions else None
+
+
+def authorization(request: Request) -> str:
+    """Whose request it is, for those who ask their clients to log in."""
+    return " ".join(request.headers.getlist("authorization"))
 
 
 def query(request: Request) -> dict[str, Any]:

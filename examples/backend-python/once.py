@@ -14,33 +14,36 @@ from starlette.responses import Response
 
 from contract import FIX_INTEGRATION, RETRY_LATER, Problem
 from sealed import Keys, digest, same
-from store import Store
+from store import ANSWERS, QUEUE_TIMEOUT_S, Store
 
 PASSING = (429, 503)
 POLL_S = 0.05
+CLAIM_SLACK_S = 2 * QUEUE_TIMEOUT_S  # for what the request itself asks of the store
 
 
 class Once:
     def __init__(self, store: Store, keys: Keys, lifetime_s: int, longest_run_s: float) -> None:
         self._store, self._keys, self._lifetime_s = store, keys, lifetime_s
-        # A copy may die while it runs a request. Its claim then ends by itself.
-        self._wait_s, self._claim_s = longest_run_s, int(longest_run_s) + 5
+        # A copy may die while it runs a request. Its claim then ends by itself, not before the request would.
+        self._wait_s, self._claim_s = longest_run_s, int(longest_run_s) + CLAIM_SLACK_S
 
     async def __call__(self, key: str | None, identity: str, run: Callable[[], Awaitable[Response]]) -> Response:
         """`identity` is all that makes two requests the same."""
         if key is None:
             return await _outcome(run)
-        name, request = f"answer:{digest(key)}", digest(identity)
-        deadline = time.monotonic() + self._wait_s
-        while there := await self._store.claim(name, self._keys.seal({"request": request}), self._claim_s):
-            first = self._open(there)
-            if not same(first["request"], request):
-                raise Problem(422, "the Idempotency-Key was used for another request", FIX_INTEGRATION)
-            if "answer" in first:
-                return _unpacked(first["answer"])
-            if time.monotonic() > deadline:
-                raise Problem(409, "the same request is still running", RETRY_LATER)
-            await asyncio.sleep(POLL_S)
+        name, request = f"{ANSWERS}{digest(key)}", digest(identity)
+        deadline, claim = time.monotonic() + self._wait_s, self._seal({"request": request})
+        while there := await self._store.claim(name, claim, self._claim_s):
+            while there is not None:
+                first = self._open(there)
+                if not same(first["request"], request):
+                    raise Problem(422, "the Idempotency-Key was used for another request", FIX_INTEGRATION)
+                if "answer" in first:
+                    return _unpacked(first["answer"])
+                if time.monotonic() > deadline:
+                    raise Problem(409, "the same request is still running", RETRY_LATER)
+                await asyncio.sleep(POLL_S)
+                there = await self._store.look(name)
         try:
             response = await _outcome(run)
         except Exception:
@@ -50,13 +53,16 @@ class Once:
             if response.status_code in PASSING:
                 await self._store.drop(name)
             else:
-                answer = self._keys.seal({"request": request, "answer": _packed(response)})
+                answer = self._seal({"request": request, "answer": _packed(response)})
                 await self._store.put(name, answer, self._lifetime_s)
         return response
 
+    def _seal(self, value: dict[str, Any]) -> str:
+        return self._keys.seal("answer", value)
+
     def _open(self, sealed: str) -> dict[str, Any]:
         try:
-            return self._keys.open(sealed)
+            return self._keys.open("answer", sealed)
         except InvalidToken:
             raise Problem(409, "the same key was used on a copy with other keys", RETRY_LATER) from None
 

@@ -26,11 +26,14 @@ class Keys:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._hiding_key = keys[0].encode()
 
-    def seal(self, value: dict[str, Any]) -> str:
-        return self._fernet.encrypt(json.dumps(value).encode()).decode()
+    def seal(self, purpose: str, value: dict[str, Any]) -> str:
+        return self._fernet.encrypt(json.dumps(value | {"for": purpose}).encode()).decode()
 
-    def open(self, sealed: str) -> dict[str, Any]:
-        return json.loads(self._fernet.decrypt(sealed))
+    def open(self, purpose: str, sealed: str) -> dict[str, Any]:
+        value = json.loads(self._fernet.decrypt(sealed))
+        if value.get("for") != purpose:
+            raise InvalidToken
+        return value
 
     def made_at(self, sealed: str) -> int:
         return self._fernet.extract_timestamp(sealed)
@@ -51,18 +54,19 @@ class Sessions:
 
     def make(self, number: str) -> str:
         """Without the token's padding, which cookies would have to quote."""
-        return self._keys.seal({"number": number}).rstrip("=")
+        return self._keys.seal("session", {"number": number}).rstrip("=")
 
     def number(self, session: str) -> str:
-        """The number of a session that is genuine and not too old."""
+        """The number of a session that is genuine, though it may be too old."""
         try:
-            token = token_of(session)
-            number, age_s = self._keys.open(token)["number"], time.time() - self._keys.made_at(token)
+            return self._keys.open("session", token_of(session))["number"]
         except (InvalidToken, KeyError):
             raise Problem(401, "the session is not of this backend", USE_ANOTHER_CHANNEL) from None
+
+    def check_age(self, session: str) -> None:
+        age_s = time.time() - self._keys.made_at(token_of(session))
         if not -CLOCK_SKEW_S <= age_s <= self._lifetime_s:
             raise Problem(409, "the session has expired", USE_ANOTHER_CHANNEL)
-        return number
 
 
 def token_of(session: str) -> str:

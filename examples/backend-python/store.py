@@ -26,6 +26,9 @@ class Store(Protocol):
     async def claim(self, name: str, value: str, seconds: int) -> str | None:
         """Puts a value, unlike any other, where there is none; else tells the one that is there. One step for all."""
 
+    async def look(self, name: str) -> str | None:
+        """The value that is there."""
+
     async def put(self, name: str, value: str, seconds: int) -> None:
         """Puts a value, whatever was there."""
 
@@ -45,36 +48,48 @@ def unavailable() -> Problem:
     return Problem(503, "this backend's store does not answer", RETRY_LATER, {"Retry-After": "1"})
 
 
+ANSWERS = "answer:"  # how their names begin
+
+
 class Memory:
-    """For one process. When it is full of values that still count, no more are taken."""
+    """For one process. When it is full, the oldest answers go, which lets nobody in; other values are refused."""
 
     CAPACITY = 100_000
 
     def __init__(self) -> None:
         self._values: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
+        self._answers: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
         self._counters: TLRUCache[str, tuple[list[float], int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
 
     async def claim(self, name: str, value: str, seconds: int) -> str | None:
-        if name in self._values:
-            return self._values[name][0]
-        await self.put(name, value, seconds)
-        return None
+        there = await self.look(name)
+        if there is None:
+            await self.put(name, value, seconds)
+        return there
+
+    async def look(self, name: str) -> str | None:
+        there = self._pool(name).get(name)
+        return there[0] if there else None
 
     async def put(self, name: str, value: str, seconds: int) -> None:
-        self._values.expire()
-        if name not in self._values and len(self._values) >= self.CAPACITY:
+        pool = self._pool(name)
+        pool.expire()
+        if pool is self._values and name not in pool and len(pool) >= self.CAPACITY:
             log.warning("store_failed", kind="full")
             raise unavailable()
-        self._values[name] = value, seconds
+        pool[name] = value, seconds
 
     async def drop(self, name: str) -> None:
-        self._values.pop(name, None)
+        self._pool(name).pop(name, None)
+
+    def _pool(self, name: str) -> TLRUCache[str, tuple[str, int]]:
+        return self._answers if name.startswith(ANSWERS) else self._values
 
     async def count(self, name: str, seconds: int) -> tuple[int, int]:
-        if name not in self._counters:
-            self._counters[name] = [0, time.monotonic() + seconds], seconds
-        counter = self._counters[name][0]
+        counter, _ = self._counters.get(name) or ([0, time.monotonic() + seconds], seconds)
         counter[0] += 1
+        if counter[0] == 1:
+            self._counters[name] = counter, seconds
         return int(counter[0]), max(1, math.ceil(counter[1] - time.monotonic()))
 
     async def check(self) -> None:
@@ -112,6 +127,10 @@ class Shared:
                 if there is not None:
                     return None if there == value else there  # our own, when the answer to the first try was lost
             return None
+
+    async def look(self, name: str) -> str | None:
+        async with _asking():
+            return await self._redis.get(self.PREFIX + name)
 
     async def put(self, name: str, value: str, seconds: int) -> None:
         async with _asking():

@@ -104,6 +104,55 @@ def test_a_code_of_another_flow_says_no_more_than_whose_sim_it_is(
     assert_problem(app.device().post("/complete", json=victim), 403, OTHER)  # the code was used
 
 
+def test_a_code_of_the_victim_in_the_attackers_session(
+    backend: Backends, implementation: Implementation, world: World
+) -> None:
+    """The attacker claims the victim's number, with a code of the victim's phone. Without PKCE nobody sees that."""
+    app = backend()
+    attacker, victim = a_request(app.device(), world), a_request(app.device(), world)
+    answer = app.device().post("/complete", json=attacker | {"code": victim["code"]})
+    if implementation.codes_are_bound:
+        assert_problem(answer, 403, OTHER)
+    else:
+        assert_verdict(answer, True)
+
+
+def test_two_session_cookies(backend: Backends, world: World) -> None:
+    """One may have been set by another host."""
+    app = backend()
+    request, theirs = a_request(app.device(), world), start(app.device())["session"]
+    session = request.pop("session")
+    for cookies in [
+        f"{COOKIE}={theirs}; {COOKIE}={session}",
+        f"__Host-{COOKIE}={session}; {COOKIE}={theirs}",
+        f"{COOKIE}={session}; {COOKIE}={session}",
+    ]:
+        assert_problem(app.device().post("/complete", json=request, headers={"Cookie": cookies}), 403, OTHER)
+    assert_verdict(app.device().post("/complete", json=request, headers={"Cookie": f"__Host-{COOKIE}={session}"}), True)
+
+
+def test_the_callback_is_not_proved_by_one_session_of_two(backend: Backends, world: World) -> None:
+    app = backend("follow-through")
+    device, theirs = app.device(), start(app.device())["session"]
+    started = start(device)
+    request = world.code(started["authUrl"])
+    answer = device.get("/callback", params=request, headers={PROOF: theirs})
+    assert_problem(answer, 403, OTHER)
+    assert device.head("/callback", params=request).status_code == 405
+    assert_verdict(device.get("/callback", params=request, headers={PROOF: started["session"]}), True)
+
+
+def test_a_host_that_is_none_gets_a_secure_cookie(backend: Backends) -> None:
+    """Only plain http to this machine is surely without TLS."""
+    app = backend()
+    for host, name in [("localhost", COOKIE), ("api.example.com", f"__Host-{COOKIE}"), ("a:xx", f"__Host-{COOKIE}")]:
+        answer = app.device().post("/start", json={"phoneNumber": RIGHT}, headers={"Host": host})
+        if answer.status_code == 400:
+            continue  # it takes no such host
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith(f"{name}=") and ("secure" in cookie.lower()) == name.startswith("__Host-")
+
+
 def forgeries(session: str) -> list[str]:
     """Changed, cut and differently written sessions, of which base64 decoders may overlook some."""
     other_key = Fernet(Fernet.generate_key()).encrypt(json.dumps({"number": RIGHT}).encode()).decode()
@@ -123,7 +172,7 @@ def forgeries(session: str) -> list[str]:
         f"{session}AAAA",
         f"{session}====",
         f" {session}",
-        padded if padded != session else session.rstrip("="),
+        padded if padded != session else f"{session}=",
         base64.urlsafe_b64encode(b"\x80" + b"\0" * 72).decode(),
         session.upper(),
         session * 2,
@@ -201,7 +250,7 @@ def test_the_key_of_a_stranger_gets_nothing(backend: Backends, world: World) -> 
     assert_verdict(device.post("/complete", json=request, headers=key), True)
     stranger = app.device()
     start(stranger)
-    assert_problem(stranger.post("/complete", json=request, headers=key), 422, "fix_integration")
+    assert_problem(stranger.post("/complete", json=request, headers=key), 403, OTHER)
     assert_problem(app.device().post("/complete", json=request, headers=key), 409, OTHER)
 
 

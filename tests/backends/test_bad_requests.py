@@ -42,7 +42,6 @@ HEADERS = [
     *("Content-Type", "Idempotency-Key", "x-correlator", "X-Number-Verify-Session", "Cookie", "Accept", "Range"),
     *("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Authorization", "Origin", "Upgrade", "Accept-Encoding"),
 ]
-names = st.sampled_from(["code", "state", "error", CANARY])
 
 
 @pytest.fixture
@@ -200,6 +199,25 @@ def test_other_calls(app: Backend) -> None:
         answer = device.request(method, f"{path}?{CANARY}")
         assert_problem(answer, 405, FIX)
         assert answer.headers["allow"]
+
+
+def test_a_body_with_two_lengths(app: Backend) -> None:
+    """A proxy may go by the other one: what follows must not become a request (RFC 9112, section 6.3)."""
+    head = "POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    body = f"Content-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+        stream.sendall((head + body).encode())
+        answer = b"".join(iter(lambda: stream.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("path", ["/%73tart", "/%63omplete", "/start/", "//start"])
+def test_another_spelling_of_a_path(app: Backend, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+        stream.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: stream.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 404 ")
 
 
 @fuzzed

@@ -132,3 +132,19 @@ def test_health(backend: Backends) -> None:
     answer = backend().device().get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_complete_without_a_code_in_follow_through(backend: Backends) -> None:
+    """The callback's answer was a proxy's page: another channel, not a mistake of the app."""
+    app = backend("follow-through")
+    device = app.device()
+    session = start(device)["session"]
+    assert_problem(device.post("/complete", json={"session": session}), 409, OTHER)
+    assert_problem(app.device().post("/complete", json={}), 400, FIX)
+
+
+def test_a_code_that_is_too_long(backend: Backends, world: World) -> None:
+    device = backend().device()
+    request = a_request(device, world)
+    assert_problem(device.post("/complete", json=request | {"code": "c" * 4097}), 400, FIX)
+    assert_problem(device.post("/complete", json=request | {"code": "c" * 4096}), 403, OTHER)

@@ -49,6 +49,24 @@ CASES: dict[str, tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]] 
     "verify-broken": ((200, TOKEN), (500, ""), (502, AGAIN), "verify_busy"),
     "no-verdict": ((200, TOKEN), (200, '{"devicePhoneNumberVerified": null}'), (500, FIX), "verify_malformed"),
     "quotes": ((200, TOKEN), (200, json.dumps({"devicePhoneNumberVerified": RIGHT})), (500, FIX), "verify_malformed"),
+    "a-redirect": ((307, "https://localhost:1/"), (0, ""), (500, FIX), "token_misused"),
+    "verify-redirects": ((200, TOKEN), (302, "https://localhost:1/"), (500, FIX), "verify_misused"),
+    "created": ((200, TOKEN), (201, '{"devicePhoneNumberVerified": true}'), (500, FIX), "verify_misused"),
+    "too-large": (
+        (200, TOKEN),
+        (200, " " * 300_000 + '{"devicePhoneNumberVerified": true}'),
+        (500, FIX),
+        "verify_malformed",
+    ),
+    **{
+        f"not-a-boolean-{index}": (
+            (200, TOKEN),
+            (200, f'{{"devicePhoneNumberVerified": {verdict}}}'),
+            (500, FIX),
+            "verify_malformed",
+        )
+        for index, verdict in enumerate(['"true"', '"yes"', '"1"', "1", "1.0", "0", "[true]"])
+    },
     "hangs": ((200, TOKEN), (-1, "hang"), (504, AGAIN), "timeout"),
     "hangs-up": ((200, TOKEN), (-1, "hang up"), (502, AGAIN), "unreachable"),
 }
@@ -72,6 +90,8 @@ class StubbedGlide(BaseHTTPRequestHandler):
             return
         answer = answer.replace("%s", code)
         self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("location", answer)
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer.encode())

@@ -39,7 +39,8 @@ def test_the_same_start(app: Backend, at_once: bool) -> None:
     assert len({answer.headers["set-cookie"] for answer in answers}) == 1
     for answer in sent(app, "/start", 2, at_once, json={"phoneNumber": WRONG}, headers=key):
         assert_problem(answer, 422, FIX)
-    body = {"phoneNumber": RIGHT, "code": "c", "session": answers[0].json()["session"]}
+    started = answers[0].json()
+    body = {"phoneNumber": RIGHT, "code": "c", "state": state_in(started), "session": started["session"]}
     for answer in sent(app, "/complete", 2, at_once, json=body, headers=key):
         assert_problem(answer, 422, FIX)
 

@@ -1,4 +1,4 @@
-"""Every error that CAMARA's verify API has becomes the status and the fallback that help the app."""
+"""Every error that CAMARA's verify API has becomes the status and the fallback that help the app, and its error."""
 
 from calls import AGAIN, FIX, OTHER, Backends, a_request, assert_problem
 from world import World
@@ -24,3 +24,13 @@ def test_every_error_of_verify(backend: Backends, world: World) -> None:
         assert error["code"] not in answer.text
         failed = [line for line in app.copies[0].log_lines() if line["event"] == "provider_failed"]
         assert failed[-1]["status"] == error["status"]
+        exit_status, told = app.verify(error["number"])
+        status, fallback = expected(error["status"], error["code"])
+        assert exit_status == 3
+        assert {name: told["error"][name] for name in ("kind", "step", "cause", "detail", "fallback")} == {
+            "kind": "backend",
+            "step": "complete",
+            "cause": "status",
+            "detail": {"status": status},
+            "fallback": fallback,
+        }
