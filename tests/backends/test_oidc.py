@@ -71,6 +71,7 @@ ID_TOKENS: dict[str, tuple[dict[str, Any], tuple[int, str], str]] = {
     "of-another-flow": ({"nonce": "other"}, (403, OTHER), "id_token_refused"),
     "for-another-client": ({"aud": "other"}, (500, FIX), "id_token_malformed"),
     "by-another-party": ({"azp": "other"}, (500, FIX), "id_token_malformed"),
+    "for-others-too": ({"aud": [CLIENT, "other"]}, (500, FIX), "id_token_malformed"),
     "of-another-issuer": ({"iss": "https://other.example"}, (500, FIX), "id_token_malformed"),
     "old": ({"exp": 1}, (500, FIX), "id_token_malformed"),
 }
@@ -193,7 +194,8 @@ def last_failure(app: Backend) -> str:
 
 @pytest.mark.parametrize("code", CASES)
 def test_a_provider_in_trouble(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
-    app = backend(**stub.settings(world))
+    """Without `openid` it need not give an ID token."""
+    app = backend(**stub.settings(world, OIDC_SCOPE="dpv:FraudPreventionAndDetection number-verification:verify"))
     _, answer = completed(app, code)
     _, _, (status, fallback), kind = CASES[code]
     assert_problem(answer, status, fallback)
@@ -210,6 +212,14 @@ def test_an_id_token_that_is_wrong(backend: Backends, world: World, stub: Stubbe
     _, (status, fallback), kind = ID_TOKENS[code]
     assert_problem(answer, status, fallback)
     assert last_failure(app) == kind
+    assert "/verify" not in [path for path, _, _ in stub.calls]
+
+
+def test_no_id_token_though_it_was_asked_for(backend: Backends, world: World, stub: StubbedProvider) -> None:
+    app = backend(**stub.settings(world))
+    stub.calls.clear()
+    assert_problem(completed(app, "no-verdict")[1], 500, FIX)
+    assert last_failure(app) == "id_token_malformed"
     assert "/verify" not in [path for path, _, _ in stub.calls]
 
 

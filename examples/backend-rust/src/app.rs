@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,14 +18,14 @@ use subtle::ConstantTimeEq;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
-use crate::contract::{self, COOKIE, Members};
+use crate::contract::{self, COOKIE, Members, SECURE_COOKIE};
 use crate::http::{Failure, Kind};
 use crate::limits::{Limit, subscriber};
 use crate::log;
 use crate::once::{Once, failed};
 use crate::problem::{Answer, Problem};
 use crate::provider::Provider;
-use crate::session::{Session, Sessions, Unusable, digest, state_of};
+use crate::session::{Session, Sessions, digest, state_of};
 use crate::settings::AppSettings;
 use crate::store::Store;
 
@@ -86,7 +86,7 @@ async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, 
     let key = contract::idempotency_key(&headers)?;
     let body = contract::read(&headers, body).await?;
     let number = Members::parse(&body)?.phone_number()?.to_owned();
-    let identity = format!("/start {}", String::from_utf8_lossy(&body));
+    let identity = format!("/start {} {}", contract::authorization(&headers), String::from_utf8_lossy(&body));
     let secure = !contract::is_plain_and_local(&headers);
     let this = app.clone();
     app.once.answer(key, &identity, Box::pin(async move { this.started(&number, secure).await })).await
@@ -100,23 +100,30 @@ async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMa
     let given = Members::parse(&body)?;
     let plain = |name| given.plain(name).map(|value| value.map(str::to_owned));
     let (code, state, in_body) = (plain("code")?, plain("state")?, plain("session")?);
-    let code = code.ok_or(Problem::fix(StatusCode::BAD_REQUEST, "code is missing"))?;
-    let in_cookie = contract::session_cookie(&headers).filter(|session| !session.is_empty());
+    let in_cookie = contract::session_cookie(&headers)?;
     if let (Some(one), Some(other)) = (&in_body, &in_cookie)
         && !is_same(one, other)
     {
         return Err(Problem::refusal(StatusCode::FORBIDDEN, "session and cookie differ"));
     }
-    let missing = Problem::refusal(StatusCode::CONFLICT, "the session is missing");
-    let token = in_body.or(in_cookie).ok_or(missing)?;
+    let token = in_body.or(in_cookie);
+    let has_no_code = token.is_some() && !given.has("code") && app.settings.follow_through;
+    if code.is_none() && !has_no_code {
+        return Err(Problem::fix(StatusCode::BAD_REQUEST, "code is missing"));
+    }
+    let token = token.ok_or(Problem::refusal(StatusCode::CONFLICT, "the session is missing"))?;
     let session = app.open(&token)?;
+    let no_verdict = Problem::refusal(StatusCode::CONFLICT, "the callback has not brought a verdict");
+    let code = code.ok_or(no_verdict)?;
+    if !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
+        return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
+    }
     let flow = contract::correlator(&headers);
-    let identity = format!("/complete {token} {}", String::from_utf8_lossy(&body));
+    let (login, text) = (contract::authorization(&headers), String::from_utf8_lossy(&body));
+    let identity = format!("/complete {token} {login} {text}");
     let this = app.clone();
     let run = Box::pin(async move {
-        if !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
-            return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
-        }
+        this.check_age(&token)?;
         this.spend(&session).await?;
         this.verdict(&session, &code, flow).await
     });
@@ -128,18 +135,25 @@ async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMa
 async fn callback(
     State(app): Shared,
     ConnectInfo(peer): Peer,
+    method: Method,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Outcome {
+    if method != Method::GET {
+        return Err(Problem::fix(StatusCode::METHOD_NOT_ALLOWED, "there is no such call"));
+    }
     app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
     let given = Members::parse_query(&query.unwrap_or_default())?;
     let (code, state, error) = (given.plain("code")?, given.plain("state")?, given.plain("error")?);
-    let proofs = [contract::session_cookie(&headers), contract::session_header(&headers).map(str::to_owned)];
+    // Only a cookie may be another host's.
+    let in_header = contract::session_header(&headers).map(str::to_owned);
+    let proof = in_header.map_or_else(|| contract::session_cookie(&headers), |proof| Ok(Some(proof)))?;
     let is_of_this_flow = |proof: &String| state.is_some_and(|state| is_same(&state_of(proof), state));
     let no_proof =
         Problem::refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
-    let proof = proofs.into_iter().flatten().find(is_of_this_flow).filter(|_| app.settings.follow_through);
-    let session = app.open(&proof.ok_or(no_proof)?)?;
+    let token = proof.filter(is_of_this_flow).filter(|_| app.settings.follow_through).ok_or(no_proof)?;
+    let session = app.open(&token)?;
+    app.check_age(&token)?;
     let code = match (code, error) {
         (Some(code), None) => Ok(code.to_owned()),
         (None, Some(error)) => Err(denied(error)),
@@ -196,7 +210,8 @@ impl App {
         let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;
         let body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
         let lifetime = cookie::time::Duration::seconds(self.settings.lifetime_s.try_into().unwrap_or(i64::MAX));
-        let cookie = Cookie::build((COOKIE, token))
+        let name = if secure { SECURE_COOKIE } else { COOKIE };
+        let cookie = Cookie::build((name, token))
             .http_only(true)
             .max_age(lifetime)
             .path("/")
@@ -206,10 +221,13 @@ impl App {
     }
 
     fn open(&self, token: &str) -> Result<Session, Problem> {
-        self.sessions.open(token).map_err(|unusable| match unusable {
-            Unusable::Foreign => Problem::refusal(StatusCode::UNAUTHORIZED, "the session is not of this backend"),
-            Unusable::Expired => Problem::refusal(StatusCode::CONFLICT, "the session has expired"),
-        })
+        let foreign = Problem::refusal(StatusCode::UNAUTHORIZED, "the session is not of this backend");
+        self.sessions.open(token).ok_or(foreign)
+    }
+
+    fn check_age(&self, token: &str) -> Result<(), Problem> {
+        let expired = Problem::refusal(StatusCode::CONFLICT, "the session has expired");
+        if self.sessions.is_fresh(token) { Ok(()) } else { Err(expired) }
     }
 
     async fn spend(&self, session: &Session) -> Result<(), Problem> {

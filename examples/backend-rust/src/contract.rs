@@ -17,7 +17,11 @@ use uuid::Uuid;
 use crate::problem::Problem;
 
 pub const COOKIE: &str = "number_verify_session";
+/// Which no other host can set (RFC 6265bis).
+pub const SECURE_COOKIE: &str = "__Host-number_verify_session";
 pub const PROOF_HEADER: &str = "x-number-verify-session";
+/// Of a code, state or session.
+const LONGEST: usize = 4096;
 const BODY_LIMIT: usize = 16 * 1024;
 /// A body that is a little too large is read to its end, so that its sender gets to see the answer.
 const DRAIN_LIMIT: usize = 256 * 1024;
@@ -96,14 +100,21 @@ impl Members {
         }
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A member that may be absent or empty, but else is printable ASCII, as codes and states are (RFC 6749, appendix A).
     pub fn plain(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::Text(text)) if text.bytes().all(is_printable) => {
+            Some(Json::Text(text)) if text.len() <= LONGEST && text.bytes().all(is_printable) => {
                 Ok(Some(text).filter(|text| !text.is_empty()).map(String::as_str))
             }
-            Some(_) => Err(Problem::fix(StatusCode::BAD_REQUEST, "code, state and session must be printable ASCII")),
+            Some(_) => {
+                let title = "code, state and session must be at most 4096 printable ASCII characters";
+                Err(Problem::fix(StatusCode::BAD_REQUEST, title))
+            }
         }
     }
 }
@@ -207,10 +218,21 @@ pub fn correlator(headers: &HeaderMap) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
-pub fn session_cookie(headers: &HeaderMap) -> Option<String> {
+/// Of two, one would be somebody else's.
+pub fn session_cookie(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
-    cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
+    let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    let mut sessions = cookies.filter(|cookie| [COOKIE, SECURE_COOKIE].contains(&cookie.name()));
+    match (sessions.next(), sessions.next()) {
+        (session, None) => Ok(session.map(|cookie| cookie.value().to_owned()).filter(|value| !value.is_empty())),
+        _ => Err(Problem::refusal(StatusCode::FORBIDDEN, "there is more than one session cookie")),
+    }
+}
+
+/// Whose request it is, for those who ask their clients to log in.
+pub fn authorization(headers: &HeaderMap) -> String {
+    let given = headers.get_all(header::AUTHORIZATION).iter();
+    given.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(" ")
 }
 
 pub fn session_header(headers: &HeaderMap) -> Option<&str> {
@@ -328,8 +350,10 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let given = headers(&[("cookie", "a=b; number_verify_session=token==; c=d")]);
-        assert_eq!(session_cookie(&given).as_deref(), Some("token=="));
-        assert_eq!(session_cookie(&headers(&[("cookie", "xnumber_verify_session=token")])), None);
+        assert_eq!(session_cookie(&given).unwrap().as_deref(), Some("token=="));
+        assert_eq!(session_cookie(&headers(&[("cookie", "xnumber_verify_session=token")])), Ok(None));
+        let two = headers(&[("cookie", "number_verify_session=a; __Host-number_verify_session=a")]);
+        assert!(session_cookie(&two).is_err());
     }
 
     #[test]

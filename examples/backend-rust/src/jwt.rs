@@ -1,7 +1,7 @@
 //! The two signed tokens of OpenID Connect that a backend has to do with: the provider's ID token, and its own client assertion.
 
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
     get_current_timestamp,
@@ -37,6 +37,7 @@ pub enum Invalid {
 struct Claims {
     nonce: Option<String>,
     azp: Option<String>,
+    aud: Value,
 }
 
 /// OpenID Connect Core, section 3.1.3.7.
@@ -49,8 +50,11 @@ pub fn check_id_token(token: &str, keys: &JwkSet, issuer: &str, client: &str, no
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[client]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let fits = |id: Option<&String>| header.kid.is_none() || header.kid.as_ref() == id;
-    for key in keys.keys.iter().filter(|key| fits(key.common.key_id.as_ref())) {
+    let fits = |key: &&Jwk| {
+        let is_meant = header.kid.is_none() || header.kid == key.common.key_id;
+        is_meant && key.common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
+    };
+    for key in keys.keys.iter().filter(fits) {
         let Ok(key) = DecodingKey::from_jwk(key) else { continue };
         match decode::<Claims>(token, &key, &validation) {
             Ok(token) => return check_claims(&token.claims, client, nonce),
@@ -66,7 +70,9 @@ fn is_of_another_key(error: &Error) -> bool {
 }
 
 fn check_claims(claims: &Claims, client: &str, nonce: &str) -> Result<(), Invalid> {
-    if claims.azp.as_ref().is_some_and(|party| party != client) {
+    let is_for_others_too = claims.aud.as_array().is_some_and(|all| all.iter().any(|one| one != client));
+    let party = claims.azp.as_deref();
+    if party.is_some_and(|party| party != client) || party.is_none() && is_for_others_too {
         return Err(Invalid::Malformed);
     }
     if claims.nonce.as_deref() == Some(nonce) { Ok(()) } else { Err(Invalid::OtherFlow) }
@@ -114,7 +120,6 @@ impl ClientKey {
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
     use serde_json::json;
 
     use super::*;
@@ -160,7 +165,10 @@ mod tests {
         let keys = keys(&pem, "one");
         assert_eq!(check(&signed(&pem, Some("one"), &claims(&[])), &keys), Ok(()));
         assert_eq!(check(&signed(&pem, None, &claims(&[])), &keys), Ok(()));
-        assert_eq!(check(&signed(&pem, None, &claims(&[("aud", json!(["client", "other"]))])), &keys), Ok(()));
+        let shared = ("aud", json!(["client", "other"]));
+        let with_party = claims(&[shared.clone(), ("azp", json!("client"))]);
+        assert_eq!(check(&signed(&pem, None, &with_party), &keys), Ok(()));
+        assert_eq!(check(&signed(&pem, None, &claims(&[shared])), &keys), Err(Invalid::Malformed));
         let bad = [
             ("iss", json!("https://other.example"), Invalid::Malformed),
             ("aud", json!("other"), Invalid::Malformed),

@@ -42,20 +42,21 @@ impl Limit {
 
 /// Whose `X-Forwarded-For` is believed.
 #[derive(Debug, Clone, Default)]
-pub struct Proxies(Vec<IpNet>);
+pub struct Proxies {
+    networks: Vec<IpNet>,
+    whoever_connects: bool,
+}
 
 impl FromStr for Proxies {
     type Err = ();
 
-    /// Addresses and networks with commas between them; `*` for all.
+    /// Addresses and networks with commas between them; `*` for whoever connects, whose word is then the last one.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let all = || [IpNet::from_str("0.0.0.0/0"), IpNet::from_str("::/0")].into_iter().collect();
-        let networks: Result<Vec<_>, _> = match text.trim() {
-            "" => Ok(Vec::new()),
-            "*" => all(),
-            some => some.split(',').map(|one| network(one.trim())).collect(),
-        };
-        networks.map(Self).map_err(|_| ())
+        let whoever_connects = text.trim() == "*";
+        let some = Some(text.trim()).filter(|text| !text.is_empty() && !whoever_connects);
+        let networks: Result<Vec<_>, _> =
+            some.into_iter().flat_map(|some| some.split(',')).map(|one| network(one.trim())).collect();
+        Ok(Self { networks: networks.map_err(|_| ())?, whoever_connects })
     }
 }
 
@@ -65,7 +66,7 @@ fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
 
 impl Proxies {
     fn trust(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// The last address that no trusted proxy stands for: each proxy adds its client at the end, and anybody may invent the beginning.
@@ -74,7 +75,8 @@ impl Proxies {
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         for line in lines {
             for hop in line.to_str().unwrap_or_default().rsplit(',') {
-                let Some(before) = address(hop.trim()).filter(|_| self.trust(client)) else { return client };
+                let is_told = self.trust(client) || self.whoever_connects && client == peer.to_canonical();
+                let Some(before) = address(hop.trim()).filter(|_| is_told) else { return client };
                 client = before;
             }
         }
@@ -122,7 +124,7 @@ mod tests {
             ("10.0.0.0/8", "10.1.1.1", &[], "10.1.1.1"),
             ("127.0.0.1, ::1", "::ffff:127.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
             ("127.0.0.1", "127.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
-            ("*", "192.0.2.1", &["203.0.113.9, 198.51.100.7"], "203.0.113.9"),
+            ("*", "192.0.2.1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
         ];
         for (proxies, peer, forwarded, expected) in cases {
             assert_eq!(client(proxies, peer, forwarded), expected, "{proxies} {peer} {forwarded:?}");

@@ -49,7 +49,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// been closed.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
 const HEADERS_SIZE: usize = 32 * 1024;
-const HEADERS_COUNT: usize = 64;
+const HEADERS_COUNT: usize = 256;
 
 fn main() -> ExitCode {
     log::panics();

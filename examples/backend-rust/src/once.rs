@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::problem::{Answer, Problem};
 use crate::session::{Keys, digest};
-use crate::store::Store;
+use crate::store::{ANSWERS, Store};
 
 const LEASE_SLACK: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ impl Once {
     /// `identity` is all that makes two requests the same.
     pub async fn answer(self: &Arc<Self>, key: Option<&str>, identity: &str, run: Run) -> Result<Answer, Problem> {
         let Some(key) = key else { return to_its_end(run).await };
-        let (name, request) = (format!("answer:{}", digest(key)), digest(identity));
+        let (name, request) = (format!("{ANSWERS}{}", digest(key)), digest(identity));
         let claim = self.seal(&request, None)?;
         let lease_s = (self.longest_run + LEASE_SLACK).as_secs();
         if let Some(there) = self.store.claim(&name, &claim, lease_s).await? {
@@ -51,11 +51,13 @@ impl Once {
         let this = self.clone();
         to_its_end(Box::pin(async move {
             let answer = to_its_end(run).await.unwrap_or_else(Answer::from);
-            if answer.is_passing() {
-                this.store.remove(&name).await?;
+            let sealed = this.seal(&request, Some(answer.clone()))?;
+            // The answer is right, whether or not it could be kept; the store has logged why not.
+            let _ = if answer.is_passing() {
+                this.store.remove(&name).await
             } else {
-                this.store.put(&name, &this.seal(&request, Some(answer.clone()))?, this.lifetime_s).await?;
-            }
+                this.store.put(&name, &sealed, this.lifetime_s).await
+            };
             Ok(answer)
         }))
         .await
@@ -66,7 +68,7 @@ impl Once {
         let until = Instant::now() + self.longest_run;
         let mut there = there;
         loop {
-            let first = self.keys.open::<Kept>(&there).filter(|first| first.request == request);
+            let first = self.keys.open::<Kept>("answer", &there).filter(|first| first.request == request);
             let Some(first) = first else {
                 let title = "the Idempotency-Key was used for another request";
                 return Err(Problem::fix(StatusCode::UNPROCESSABLE_ENTITY, title));
@@ -85,7 +87,7 @@ impl Once {
 
     fn seal(&self, request: &str, answer: Option<Answer>) -> Result<String, Problem> {
         let kept = Kept { request: request.to_owned(), answer };
-        self.keys.seal(&kept).map_err(|_| failed())
+        self.keys.seal("answer", &kept).map_err(|_| failed())
     }
 }
 

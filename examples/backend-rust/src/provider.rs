@@ -129,8 +129,13 @@ impl Provider {
         self.in_time(Step::Verify, async {
             let metadata = self.metadata().await?;
             let token = self.token(&metadata, session, code).await?;
-            if let Some(id_token) = &token.extra_fields().id_token {
-                self.check(&metadata, id_token, &session.nonce).await?;
+            match &token.extra_fields().id_token {
+                Some(id_token) => self.check(&metadata, id_token, &session.nonce).await?,
+                // It was asked for, and it is what binds the code to this flow where the provider knows no PKCE.
+                None if self.registration.scope.split(' ').any(|scope| scope == "openid") => {
+                    return Err(Failure::new(Step::IdToken, Kind::Malformed));
+                }
+                None => {}
             }
             self.verify(token.access_token().secret(), &session.number, flow).await
         })

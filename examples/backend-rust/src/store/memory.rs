@@ -1,4 +1,5 @@
-//! The store of one process. When it is full of values that still count, no more are taken: dropping one could let a session be used twice.
+//! The store of one process. When it is full, kept answers go, which lets nobody in; of other values that still count no more are taken, since
+//! dropping one could let a session be used twice.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use moka::Expiry;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
-use super::Unavailable;
+use super::{ANSWERS, Unavailable};
 
 const CAPACITY: u64 = 100_000;
 
@@ -36,36 +37,40 @@ impl<T> Expiry<String, Entry<T>> for Ends {
 
 pub struct Memory {
     values: Cache<String, Entry<String>>,
+    answers: Cache<String, Entry<String>>,
     counters: Cache<String, Entry<u64>>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         let values = Cache::builder().expire_after(Ends).build();
+        let answers = Cache::builder().expire_after(Ends).max_capacity(CAPACITY).build();
         // A counter that is dropped gives somebody a few more calls; values are never dropped.
         let counters = Cache::builder().expire_after(Ends).max_capacity(CAPACITY).build();
-        Self { values, counters }
+        Self { values, answers, counters }
     }
 }
 
 impl Memory {
     pub fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Unavailable> {
-        self.make_room()?;
-        let entry = self.values.entry_by_ref(name).or_insert_with(|| Entry::new(value.to_owned(), seconds));
+        if !name.starts_with(ANSWERS) {
+            self.make_room()?;
+        }
+        let entry = self.pool(name).entry_by_ref(name).or_insert_with(|| Entry::new(value.to_owned(), seconds));
         Ok(if entry.is_fresh() { None } else { Some(entry.into_value().value) })
     }
 
     pub fn look(&self, name: &str) -> Option<String> {
-        self.values.get(name).map(|entry| entry.value)
+        self.pool(name).get(name).map(|entry| entry.value)
     }
 
     /// Only over a claim, which has made room.
     pub fn put(&self, name: &str, value: &str, seconds: u64) {
-        self.values.insert(name.to_owned(), Entry::new(value.to_owned(), seconds));
+        self.pool(name).insert(name.to_owned(), Entry::new(value.to_owned(), seconds));
     }
 
     pub fn remove(&self, name: &str) {
-        self.values.invalidate(name);
+        self.pool(name).invalidate(name);
     }
 
     pub fn count(&self, name: &str, seconds: u64) -> Result<(u64, u64), Unavailable> {
@@ -78,6 +83,10 @@ impl Memory {
         let entry = counted.into_entry().ok_or(Unavailable("counter"))?.into_value();
         let left = entry.until.saturating_duration_since(Instant::now());
         Ok((entry.value, left.as_secs() + 1))
+    }
+
+    fn pool(&self, name: &str) -> &Cache<String, Entry<String>> {
+        if name.starts_with(ANSWERS) { &self.answers } else { &self.values }
     }
 
     fn make_room(&self) -> Result<(), Unavailable> {
@@ -144,5 +153,6 @@ mod tests {
             Err(()),
             "also one that is known: nothing is let through"
         );
+        assert!(memory.claim("answer:one", "", 60).is_ok(), "who is let in is not at stake there");
     }
 }

@@ -13,6 +13,9 @@ use self::redis::Redis;
 use crate::log;
 use crate::problem::Problem;
 
+/// How the names of kept answers begin.
+pub const ANSWERS: &str = "answer:";
+
 /// The one that the settings ask for.
 pub enum Store {
     Memory(Memory),
