@@ -70,10 +70,10 @@ fn start(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !is_json(&headers) {
-        return problem(NOT_JSON);
-    }
-    let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    let request = match json(&headers, &body) {
+        Ok(request) => request,
+        Err(refusal) => return problem(refusal),
+    };
     let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
         return problem(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION));
     };
@@ -109,10 +109,10 @@ async fn complete(
     headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !is_json(&headers) {
-        return problem(NOT_JSON);
-    }
-    let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    let request = match json(&headers, &body) {
+        Ok(request) => request,
+        Err(refusal) => return problem(refusal),
+    };
     let text = |name: &str| request.get(name).and_then(Value::as_str);
     let (in_body, in_cookie) = (text("session").map(str::to_owned), session_cookie(&headers));
     if in_body.is_some() && in_cookie.is_some() && in_body != in_cookie {
@@ -130,6 +130,10 @@ async fn complete(
     };
     store(known, &headers, identity, answer.clone());
     answer.into_response()
+}
+
+fn json(headers: &HeaderMap, body: &str) -> Result<Value, Refusal> {
+    if is_json(headers) { Ok(serde_json::from_str(body).unwrap_or_default()) } else { Err(NOT_JSON) }
 }
 
 /// The answer for a session, once.
