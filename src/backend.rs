@@ -208,7 +208,7 @@ pub enum BackendError {
         /// Its status.
         status: Option<u16>,
     },
-    /// The app's implementation threw something unexpected.
+    /// The app's implementation failed with an unexpected exception.
     #[error("failed")]
     Failed,
 }
@@ -229,7 +229,7 @@ impl BackendError {
                 (BackendCause::Status, Some(status), retry_after_s, advice.unwrap_or_else(|| usual_advice(status)))
             }
             Self::MalformedAnswer { status } => (BackendCause::MalformedAnswer, status, None, Fallback::FixIntegration),
-            Self::Failed => (BackendCause::MalformedAnswer, None, None, Fallback::FixIntegration),
+            Self::Failed => (BackendCause::AppFailed, None, None, Fallback::FixIntegration),
         };
         VerifyError::Backend { step, reason, status, retry_after_s, advice }
     }

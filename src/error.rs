@@ -96,6 +96,9 @@ pub enum VerifyError {
     /// The app cancelled the flow.
     #[error("cancelled")]
     Cancelled,
+    /// The library failed: a fault in it or in the app's own Rust code (a panic), or the system refused it a thread. Please report it.
+    #[error("internal error")]
+    Internal,
 }
 
 /// What the app should do after an error.
@@ -169,6 +172,8 @@ pub enum BackendCause {
     Status,
     /// The answer does not follow the contract.
     MalformedAnswer,
+    /// The app's own backend implementation failed with an unexpected exception.
+    AppFailed,
 }
 
 /// What failed on the operator's side.
@@ -240,7 +245,7 @@ impl VerifyError {
             Self::CellularUnavailable { reason } => reason.fallback(),
             Self::Backend { advice, .. } | Self::Authorization { advice, .. } => *advice,
             Self::DeniedByOperator { error, .. } => denial_fallback(error.as_deref()),
-            Self::StateMismatch { .. } => Fallback::UseAnotherChannel,
+            Self::StateMismatch { .. } | Self::Internal => Fallback::UseAnotherChannel,
             Self::DeadlineExceeded { .. } | Self::Cancelled => Fallback::RetryLater,
         }
     }

@@ -1,24 +1,35 @@
-//! The app's word on whether a server is trusted, where the platform can be asked only through the app.
+//! Server certificate validation through the app, for platforms without a native API.
+//!
+//! The rule for every foreign callback: what decides about safety is a value that the callback returned, and that value's zero is the
+//! refusal. uniffi's call status starts as success, and not everything that ends a callback sets it (on the JVM only a
+//! `kotlin.Exception` does; a `java.lang.Error` leaves success and a zeroed value). The absence of an error therefore proves nothing:
+//! - `ServerTrust::check_server_trusted` decides about trust: `false` unless the callback returned `true`.
+//! - `CellularProvider::acquire` decides about the network: its value is checked (`cellular/`), and a zero is not a network.
+//! - `Backend::start` and `complete` decide about the result: their values are parsed, and an empty one is malformed.
+//! - `CellularProvider::release`, `status` and `ProgressListener::on_progress` decide about nothing.
 
-/// Asks the platform whether it trusts a server's certificate chain. Android needs it (with `X509TrustManagerExtensions`, so that the
-/// app's Network Security Config counts); elsewhere the library asks the platform itself.
+/// Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
+/// so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
 ///
-/// The library has then checked that the certificate is for the host and that the server has its key.
+/// The library checks that the certificate is for the host and that the server has its key (RFC 8446, section 4.4.3).
 #[uniffi::export(foreign)]
 pub trait ServerTrust: Send + Sync {
-    /// Returns where the platform trusts this chain (DER, the server's own certificate first) for this host, and fails where it does not.
-    /// Called on a thread that may block.
-    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError>;
+    /// Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an error, a callback that does not
+    /// return) means that it is not trusted, and nothing is sent to the server.
+    ///
+    /// The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
+    /// certificates of 16 KiB, 64 KiB in all. Called on a thread that may block.
+    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError>;
 }
 
-/// The chain is not trusted.
+/// Why a chain is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum ServerTrustError {
-    /// The platform says so.
+    /// The platform does not trust it. Returning `false` means the same.
     #[error("the certificate chain is not trusted")]
     NotTrusted,
-    /// The platform could not be asked.
-    #[error("the platform could not be asked")]
+    /// The platform could not validate it.
+    #[error("the platform could not validate the chain")]
     Failed,
 }
 

@@ -2,9 +2,11 @@
 //! to be cancelled.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,6 +18,7 @@ use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, Netw
 use crate::config::Config;
 use crate::error::{CellularCause, VerifyError};
 use crate::flow::{Verdict, Verifier};
+use crate::logging::Event;
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
@@ -92,7 +95,7 @@ impl NumberVerifier {
         let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
         let flow = run(self.verifier.clone(), phone_number.into(), record.clone(), self.runtime.alive());
         let task = self.runtime.spawn(async move {
-            report.send_replace(Some(flow.await));
+            report.send_replace(Some(or_internal(flow).await));
             drop(prepared);
         });
         Arc::new(VerificationFlow { outcome, task: task.abort_handle(), record })
@@ -111,7 +114,7 @@ impl NumberVerifier {
             Ok(Ok(Ok(status))) => return Ok(status),
             Ok(Ok(Err(error))) => error.reason(),
             Ok(Err(_)) => CellularCause::Timeout,
-            Err(_) => CellularCause::Unsupported,
+            Err(_) => return Err(VerifyError::Internal),
         };
         Ok(CellularStatus::Unavailable { reason })
     }
@@ -128,7 +131,7 @@ impl NumberVerifier {
             prepared.spawn_on(
                 async move {
                     let lease = verifier.network.lease(alive);
-                    let outcome = lease.transport().await.map(|_| ());
+                    let outcome = or_internal(async { lease.transport().await.map(|_| ()) }).await;
                     let failed = outcome.is_err();
                     let _ = report.send(outcome);
                     if !failed {
@@ -168,11 +171,18 @@ impl NumberVerifier {
             Ok(Transport::new(network, &tls, limits, for_binding.allowed_hosts()))
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
-        let runtime =
-            Runtime::new().map_err(|_| VerifyError::CellularUnavailable { reason: CellularCause::Unsupported })?;
+        let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
         let verifier = Arc::new(Verifier { settings, network, backend });
         Ok(Arc::new(Self { verifier, cellular, runtime, prepared: Mutex::default() }))
     }
+}
+
+/// A panic is an error of its own, and never looks like a cancellation.
+async fn or_internal<T>(work: impl Future<Output = Result<T, VerifyError>>) -> Result<T, VerifyError> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        Event::Failed(&VerifyError::Internal).log();
+        Err(VerifyError::Internal)
+    })
 }
 
 async fn run(

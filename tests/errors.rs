@@ -69,6 +69,7 @@ fn backend() {
         (BackendCause::Timeout, "timeout"),
         (BackendCause::Status, "status"),
         (BackendCause::MalformedAnswer, "malformed_answer"),
+        (BackendCause::AppFailed, "app_failed"),
     ] {
         let advice = Fallback::RetryLater;
         let error = VerifyError::Backend { step: Step::Start, reason, status: None, retry_after_s: None, advice };
@@ -126,6 +127,7 @@ fn the_others() {
         assert_eq!(json(&error)["step"], name);
     }
     assert_documented(&VerifyError::Cancelled, "cancelled", None, RetryLater);
+    assert_documented(&VerifyError::Internal, "internal", None, UseAnotherChannel);
 }
 
 /// The JSON and the README have it.

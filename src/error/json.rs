@@ -62,5 +62,6 @@ fn parts(error: &VerifyError) -> Parts<'_> {
         VerifyError::StateMismatch { hop, host } => at_hop("state_mismatch", hop, host),
         VerifyError::DeadlineExceeded { step } => Parts { step: Some(*step), ..of_kind("deadline_exceeded") },
         VerifyError::Cancelled => of_kind("cancelled"),
+        VerifyError::Internal => of_kind("internal"),
     }
 }

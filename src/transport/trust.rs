@@ -70,8 +70,10 @@ impl Judge {
 
 fn ask(app: &dyn ServerTrust, presented: &Presented) -> Result<(), Error> {
     let chain = presented.chain.iter().map(|certificate| certificate.to_vec()).collect();
-    app.check_server_trusted(chain, presented.host.to_str().into_owned())
-        .map_err(|_| CertificateError::ApplicationVerificationFailure.into())
+    match app.check_server_trusted(chain, presented.host.to_str().into_owned()) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
+    }
 }
 
 fn verify(verifier: &dyn ServerCertVerifier, presented: &Presented) -> Result<(), Error> {

@@ -159,7 +159,7 @@ impl Platform {
 }
 
 impl ServerTrust for Platform {
-    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError> {
+    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
         let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
         let (server, intermediates) = chain.split_first().ok_or(ServerTrustError::NotTrusted)?;
         let host = ServerName::try_from(host).map_err(|_| ServerTrustError::Failed)?;
@@ -168,18 +168,26 @@ impl ServerTrust for Platform {
             matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
         };
         match self.0.verify_server_cert(server, intermediates, &host, &[], UnixTime::now()) {
-            Err(error) if !wrong_name(&error) => Err(ServerTrustError::NotTrusted),
-            _ => Ok(()),
+            Err(error) if !wrong_name(&error) => Ok(false),
+            _ => Ok(true),
         }
     }
 }
 
-/// An app that asks in a wrong way.
-struct Broken;
+/// An app that fails to ask its platform, in one of the ways in which a callback can end without a `true`.
+#[derive(Clone, Copy)]
+struct Broken(fn() -> Result<bool, ServerTrustError>);
+
+const BROKEN: [Broken; 4] = [
+    Broken(|| Ok(bool::default())), // What a callback leaves behind that ended before it returned.
+    Broken(|| Err(ServerTrustError::NotTrusted)),
+    Broken(|| Err(ServerTrustError::Failed)),
+    Broken(|| panic!("a trust callback that panics")),
+];
 
 impl ServerTrust for Broken {
-    fn check_server_trusted(&self, _: Vec<Vec<u8>>, _: String) -> Result<(), ServerTrustError> {
-        Err(ServerTrustError::Failed)
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, _: String) -> Result<bool, ServerTrustError> {
+        self.0()
     }
 }
 
@@ -247,13 +255,15 @@ async fn a_server_that_wants_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn an_app_that_cannot_ask_is_refused() {
+async fn without_an_explicit_yes_nothing_is_sent() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let server = Server::start(certificate, &key).await;
-    for auth_url in [Some(server.url()), None] {
-        let error = error(verifier(server.config(&server.url()), auth_url, Some(Arc::new(Broken)))).await;
-        assert_eq!(error["cause"], "tls", "{error}");
+    for broken in BROKEN {
+        for auth_url in [Some(server.url()), None] {
+            let error = error(verifier(server.config(&server.url()), auth_url, Some(Arc::new(broken)))).await;
+            assert_eq!(error["cause"], "tls", "{error}");
+        }
     }
     assert!(!server.was_asked.load(Ordering::Relaxed));
 }
@@ -266,7 +276,7 @@ async fn development_roots_count_too() {
     let server = Server::start(certificate, &key).await;
     let mut config = server.config(&server.url());
     config.development.root_certificates.push(trusted.pem());
-    let error = error(verifier(config, Some(server.url()), Some(Arc::new(Broken)))).await;
+    let error = error(verifier(config, Some(server.url()), Some(Arc::new(BROKEN[0])))).await;
     assert_eq!(error["cause"], "http_status", "{error}");
 }
 
@@ -278,12 +288,12 @@ struct Slow {
 }
 
 impl ServerTrust for Slow {
-    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<(), ServerTrustError> {
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
         if host == self.about {
             self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
             self.released.lock().unwrap().recv().map_err(|_| ServerTrustError::Failed)?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 
