@@ -6,29 +6,31 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
 
 use crate::error::CellularCause;
 use crate::lookups::{Answer, Lookups};
 use crate::settings::Overrides;
+use crate::threads::{Threads, Work};
 use crate::transport::{Family, Network, NetworkError};
 
 /// Clones share their lookups.
 #[derive(Clone)]
 pub struct DefaultNetwork {
     overrides: Arc<Overrides>,
+    threads: Threads,
     /// By host: the system answers for both families at once.
     lookups: Arc<Lookups<String>>,
 }
 
 impl DefaultNetwork {
-    pub fn new(overrides: Overrides) -> Self {
-        Self { overrides: Arc::new(overrides), lookups: Arc::default() }
+    pub fn new(overrides: Overrides, threads: Threads) -> Self {
+        Self { overrides: Arc::new(overrides), threads, lookups: Arc::default() }
     }
 }
 
 impl Network for DefaultNetwork {
     type Stream = TcpStream;
+    const TRUST: Work = Work::BackendTrust;
 
     async fn resolve(&self, host: &str, port: u16, family: Family) -> Answer {
         let host = host.to_owned();
@@ -36,8 +38,8 @@ impl Network for DefaultNetwork {
             return Ok(family.of(addresses));
         }
         let begin = || {
-            let host = host.clone();
-            async move { look_up(&host).await }.boxed()
+            let (threads, host) = (self.threads.clone(), host.clone());
+            async move { look_up(&threads, &host).await }.boxed()
         };
         Ok(family.of(&self.lookups.join(host.clone(), begin).await?))
     }
@@ -52,9 +54,10 @@ impl Network for DefaultNetwork {
 }
 
 /// All addresses of a host.
-pub async fn look_up(host: &str) -> Answer {
+pub async fn look_up(threads: &Threads, host: &str) -> Answer {
     let target = (host.to_owned(), 0);
-    let found = spawn_blocking(move || target.to_socket_addrs()).await.map_err(|_| NetworkError::Failed)?;
+    let look_up = move || target.to_socket_addrs();
+    let found = threads.run(Work::DefaultNames, look_up).await.map_err(|_| NetworkError::Failed)?;
     Ok(found.map_err(|_| NetworkError::Failed)?.map(|address| address.ip()).collect())
 }
 
@@ -76,7 +79,7 @@ mod tests {
     async fn a_name_of_the_system_and_a_connection_that_does_not_wait_for_acknowledgements() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let network = DefaultNetwork::new(Overrides::default());
+        let network = DefaultNetwork::new(Overrides::default(), Threads::new());
         let resolve = |family| network.resolve("localhost", address.port(), family);
         let (v4, v6) = join(resolve(Family::V4), resolve(Family::V6)).await;
         assert!(v4.unwrap().contains(&address.ip()));

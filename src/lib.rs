@@ -20,6 +20,8 @@
 //! | `cellular/` | bringing the network up and binding sockets to it |
 //! | `default_network.rs` | the network that the backend is reached over |
 //! | `lookups.rs` | the same name is looked up once at a time |
+//! | `delivery.rs` | progress on its way to the app |
+//! | `threads.rs` | budgets of threads for work that blocks |
 //! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
 //! What was done where:
@@ -45,6 +47,7 @@ mod backend;
 mod cellular;
 mod config;
 mod default_network;
+mod delivery;
 mod error;
 mod flow;
 mod logging;
@@ -54,6 +57,7 @@ mod recorder;
 mod runtime;
 mod secret;
 mod settings;
+mod threads;
 mod trace;
 mod transport;
 mod trust;
@@ -83,11 +87,12 @@ pub mod internals {
     pub use crate::authorization::{
         Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
     };
-    pub use crate::cellular::{Lease, SharedNetwork};
+    pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::flow::{Verdict, Verifier};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;
+    pub use crate::threads::{Threads, Work};
     pub use crate::transport::{
         Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::Tls,
     };

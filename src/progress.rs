@@ -48,8 +48,8 @@ impl fmt::Display for Progress {
 /// Hears the progress of a flow.
 #[uniffi::export(foreign)]
 pub trait ProgressListener: Send + Sync {
-    /// Called for each event, in order, on the verifier's own thread: return at once, and leave work to another thread.
-    /// An error from here is ignored, since it cannot change the flow.
+    /// Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
+    /// at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError>;
 }
 

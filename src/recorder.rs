@@ -1,22 +1,22 @@
-//! Writes down what a flow does: the trace, the running step, and the events for the listener.
+//! Writes down what a flow does: the trace, the running step, and the events for the app.
 //!
 //! It is shared with the app's handle, so that the trace of a running, failed or cancelled flow can be read.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::delivery::Events;
 use crate::error::Step;
 use crate::logging::Event;
-use crate::progress::{Progress, ProgressListener};
+use crate::progress::Progress;
 use crate::trace::{Hop, NetworkKind, Trace};
 use crate::transport::Timings;
 
 /// The record of one flow.
 pub struct Recorder {
     began: Instant,
-    listener: Option<Arc<dyn ProgressListener>>,
     inner: Mutex<Inner>,
 }
 
@@ -26,14 +26,16 @@ struct Inner {
     /// In the order in which they began.
     running: Vec<(Step, Instant)>,
     ended: bool,
+    /// Absent once the flow has ended.
+    events: Option<Events>,
 }
 
 impl Recorder {
     /// The flow begins now.
     #[must_use]
-    pub fn new(correlator: String, listener: Option<Arc<dyn ProgressListener>>) -> Self {
+    pub fn new(correlator: String, events: Option<Events>) -> Self {
         let trace = Trace { correlator, ..Trace::default() };
-        Self { began: Instant::now(), listener, inner: Mutex::new(Inner { trace, ..Inner::default() }) }
+        Self { began: Instant::now(), inner: Mutex::new(Inner { trace, events, ..Inner::default() }) }
     }
 
     /// The trace so far.
@@ -95,6 +97,7 @@ impl Recorder {
         }
         inner.trace.total_ms = ms(self.began.elapsed());
         inner.ended = true;
+        inner.events = None;
     }
 
     fn at_ms(&self) -> u64 {
@@ -103,10 +106,8 @@ impl Recorder {
 
     fn tell(&self, progress: Progress) {
         Event::Progress(&progress).log();
-        if let Some(listener) = &self.listener
-            && listener.on_progress(progress).is_err()
-        {
-            Event::ListenerFailed.log();
+        if let Some(events) = &self.lock().events {
+            let _ = events.send(progress); // Fails only if the verifier is gone, with its thread.
         }
     }
 
@@ -126,7 +127,7 @@ pub(crate) struct HopRecord<'a> {
 }
 
 impl HopRecord<'_> {
-    /// Tells the listener.
+    /// Reports it to the app.
     pub(crate) fn answered(&self) {
         if let Some(hop) = self.write() {
             self.recorder.tell(Progress::HopAnswered { hop, at_ms: self.recorder.at_ms() });

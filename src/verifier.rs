@@ -14,8 +14,9 @@ use tokio::time::timeout;
 
 use crate::backend::http::HttpBackend;
 use crate::backend::{Backend, Limited};
-use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, NetworkBinding, SharedNetwork};
+use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, SharedNetwork, ValidBinding};
 use crate::config::Config;
+use crate::delivery;
 use crate::error::{CellularCause, VerifyError};
 use crate::flow::{Verdict, Verifier};
 use crate::logging::Event;
@@ -23,6 +24,7 @@ use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
 use crate::settings::{Settings, invalid};
+use crate::threads::Threads;
 use crate::trace::Trace;
 use crate::transport::tls::{NoRoots, Tls};
 use crate::transport::{Limits, Transport};
@@ -30,6 +32,8 @@ use crate::trust::ServerTrust;
 
 /// How long `prepare()` holds the network for a flow to come.
 const PREPARED_FOR: Duration = Duration::from_secs(30);
+/// How long a result waits until the listener has received all events before it; one that blocks for longer gets them later.
+const LISTENER_LIMIT: Duration = Duration::from_millis(500);
 /// `check()` asks the platform's own state, which it has at hand.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// Of an operator's answer.
@@ -42,6 +46,7 @@ pub struct NumberVerifier {
     verifier: Arc<Verifier<BoundNetwork>>,
     cellular: Arc<dyn CellularProvider>,
     runtime: Runtime,
+    threads: Threads,
     prepared: Mutex<JoinSet<()>>,
 }
 
@@ -90,12 +95,18 @@ impl NumberVerifier {
     /// Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
     #[must_use]
     pub fn begin(&self, phone_number: String, listener: Option<Arc<dyn ProgressListener>>) -> Arc<VerificationFlow> {
-        let record = Arc::new(Recorder::new(uuid::Uuid::new_v4().to_string(), listener));
+        let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
+        let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));
+        let record = Arc::new(Recorder::new(uuid::Uuid::new_v4().to_string(), events));
         let (report, outcome) = watch::channel(None);
         let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
         let flow = run(self.verifier.clone(), phone_number.into(), record.clone(), self.runtime.alive());
         let task = self.runtime.spawn(async move {
-            report.send_replace(Some(or_internal(flow).await));
+            let outcome = or_internal(flow).await;
+            if let Some(delivery) = delivery {
+                let _ = timeout(LISTENER_LIMIT, delivery).await;
+            }
+            report.send_replace(Some(outcome));
             drop(prepared);
         });
         Arc::new(VerificationFlow { outcome, task: task.abort_handle(), record })
@@ -157,23 +168,25 @@ impl NumberVerifier {
         if cellular::TRUST_NEEDS_THE_APP && server_trust.is_none() {
             return Err(invalid("server_trust"));
         }
-        let tls =
-            Tls::new(&settings.root_certificates, server_trust).map_err(|NoRoots| invalid("root_certificates"))?;
+        let threads = Threads::new();
+        let tls = Tls::new(&settings.root_certificates, server_trust, threads.clone())
+            .map_err(|NoRoots| invalid("root_certificates"))?;
         let backend: Arc<dyn Backend> = match backend {
             Some(backend) => Arc::new(Limited { backend, limit: settings.backend }),
-            None => Arc::new(HttpBackend::new(&settings, &tls)),
+            None => Arc::new(HttpBackend::new(&settings, &tls, &threads)),
         };
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY_LIMIT };
         let acquire_limit = settings.acquire;
         let for_binding = settings.clone();
-        let open = move |binding: &NetworkBinding| {
-            let network = BoundNetwork::open(binding, &for_binding)?;
+        let for_lookups = threads.clone();
+        let open = move |binding: &ValidBinding| {
+            let network = BoundNetwork::open(binding, &for_binding, &for_lookups)?;
             Ok(Transport::new(network, &tls, limits, for_binding.allowed_hosts()))
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
         let verifier = Arc::new(Verifier { settings, network, backend });
-        Ok(Arc::new(Self { verifier, cellular, runtime, prepared: Mutex::default() }))
+        Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Mutex::default() }))
     }
 }
 

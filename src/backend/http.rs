@@ -20,6 +20,7 @@ use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
 use crate::default_network::DefaultNetwork;
 use crate::settings::Settings;
+use crate::threads::Threads;
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Timings, Transport, TransportError};
 
@@ -54,14 +55,14 @@ struct Failed {
 
 impl HttpBackend {
     /// Nothing is sent yet.
-    pub fn new(settings: &Settings, tls: &Tls) -> Self {
+    pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
         headers.insert(header::USER_AGENT, settings.user_agent.clone());
         headers.extend(settings.headers.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Self {
-            network: DefaultNetwork::new(settings.overrides.clone()),
+            network: DefaultNetwork::new(settings.overrides.clone(), threads.clone()),
             tls: tls.clone(),
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),

@@ -1,5 +1,10 @@
 //! Android: each socket is bound to a network by its handle (`android/multinetwork.h`, API 23), and names are looked up on it.
 //!
+//! Lookups block and cannot be cancelled, so each family has a budget of threads (`threads.rs`): one that is abandoned holds its thread
+//! until the system gives up, and delays no lookup of the other family. `android_res_nquery` (API 29) would need no thread, and is not
+//! used: it must be loaded at run time beside this way, which Android 7 to 9 need anyway, a DNS message parser would join the
+//! library, and whether its raw responses pass netd's checks for VPNs and NAT64 (RFC 7050) alike can only be tested on devices.
+//!
 //! Compiled and linked, not yet run on a device. What the system's answers mean stands in `android_rules.rs`.
 
 #![allow(unsafe_code)]
@@ -12,12 +17,12 @@ use std::ptr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::spawn_blocking;
 
-use super::{NetworkBinding, android_rules as rules};
+use super::{NetworkBinding, ValidBinding, android_rules as rules};
 use crate::default_network;
 use crate::error::CellularCause;
 use crate::lookups::Answer;
+use crate::threads::{Threads, Work};
 use crate::transport::{Family, NetworkError};
 
 #[link(name = "android")]
@@ -33,31 +38,39 @@ unsafe extern "C" {
 }
 
 /// A network by its handle; none for development without a binding.
-pub(super) struct Binding(Option<u64>);
+pub(super) struct Binding {
+    handle: Option<u64>,
+    threads: Threads,
+}
 
 impl Binding {
-    pub(super) fn open(binding: &NetworkBinding, _: &[SocketAddr]) -> Result<Self, CellularCause> {
-        match binding {
-            NetworkBinding::AndroidNetwork { handle } => {
-                can_bind(*handle)?;
-                Ok(Self(Some(*handle)))
-            }
-            NetworkBinding::Unbound => Ok(Self(None)),
+    pub(super) fn open(binding: &ValidBinding, _: &[SocketAddr], threads: &Threads) -> Result<Self, CellularCause> {
+        let handle = match binding.get() {
+            NetworkBinding::AndroidNetwork { handle } => Some(*handle),
+            NetworkBinding::Unbound => None,
             NetworkBinding::AppleInterface { .. } | NetworkBinding::LinuxInterface { .. } => {
-                Err(CellularCause::Unsupported)
+                return Err(CellularCause::Unsupported);
             }
-        }
+        };
+        let binding = Self { handle, threads: threads.clone() };
+        binding.check().map(|()| binding)
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(handle) = self.0 else { return Ok(family.of(&default_network::look_up(host).await?)) };
+        let Some(handle) = self.handle else {
+            return Ok(family.of(&default_network::look_up(&self.threads, host).await?));
+        };
         let host = CString::new(host).map_err(|_| NetworkError::Failed)?;
-        let lookup = spawn_blocking(move || rules::resolve(|| can_bind(handle), || look_up(handle, &host, family)));
-        lookup.await.unwrap_or(Err(NetworkError::Failed))
+        let work = match family {
+            Family::V4 => Work::CellularV4,
+            Family::V6 => Work::CellularV6,
+        };
+        let lookup = move || rules::resolve(|| can_bind(handle), || look_up(handle, &host, family));
+        self.threads.run(work, lookup).await.unwrap_or(Err(NetworkError::Failed))
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(handle) = self.0 else { return default_network::connect(address).await };
+        let Some(handle) = self.handle else { return default_network::connect(address).await };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         bind(handle, socket.as_fd()).map_err(|_| NetworkError::Failed)?;
         socket.set_nonblocking(true)?;
@@ -66,7 +79,7 @@ impl Binding {
     }
 
     pub(super) fn check(&self) -> Result<(), CellularCause> {
-        self.0.map_or(Ok(()), can_bind)
+        self.handle.map_or(Ok(()), can_bind)
     }
 }
 

@@ -17,11 +17,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::NetworkBinding;
 use super::apple_rules::{self as rules, Replies};
+use super::{NetworkBinding, ValidBinding};
 use crate::default_network;
 use crate::error::CellularCause;
 use crate::lookups::Answer;
+use crate::threads::Threads;
 use crate::transport::{Family, NetworkError};
 
 const RETURN_INTERMEDIATES: u32 = 0x1000;
@@ -57,24 +58,30 @@ unsafe extern "C" {
 }
 
 /// An interface by its index; none for development without a binding.
-pub(super) struct Binding(Option<NonZeroU32>);
+pub(super) struct Binding {
+    interface: Option<NonZeroU32>,
+    threads: Threads,
+}
 
 impl Binding {
-    pub(super) fn open(binding: &NetworkBinding, _: &[SocketAddr]) -> Result<Self, CellularCause> {
-        match binding {
+    pub(super) fn open(binding: &ValidBinding, _: &[SocketAddr], threads: &Threads) -> Result<Self, CellularCause> {
+        let interface = match binding.get() {
             NetworkBinding::AppleInterface { index } => {
-                let binding = Self(Some(NonZeroU32::new(*index).ok_or(CellularCause::NoInterface)?));
-                binding.check().map(|()| binding)
+                Some(NonZeroU32::new(*index).ok_or(CellularCause::NoInterface)?)
             }
-            NetworkBinding::Unbound => Ok(Self(None)),
+            NetworkBinding::Unbound => None,
             NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } => {
-                Err(CellularCause::Unsupported)
+                return Err(CellularCause::Unsupported);
             }
-        }
+        };
+        let binding = Self { interface, threads: threads.clone() };
+        binding.check().map(|()| binding)
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(interface) = self.0 else { return Ok(family.of(&default_network::look_up(host).await?)) };
+        let Some(interface) = self.interface else {
+            return Ok(family.of(&default_network::look_up(&self.threads, host).await?));
+        };
         if rules::is_local(host) {
             return Err(NetworkError::Failed);
         }
@@ -86,7 +93,7 @@ impl Binding {
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(interface) = self.0 else { return default_network::connect(address).await };
+        let Some(interface) = self.interface else { return default_network::connect(address).await };
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         let bound = match address {
             SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(interface)),
@@ -99,7 +106,7 @@ impl Binding {
     }
 
     pub(super) fn check(&self) -> Result<(), CellularCause> {
-        let Some(interface) = self.0 else { return Ok(()) };
+        let Some(interface) = self.interface else { return Ok(()) };
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| CellularCause::Unsupported)?;
         let bound = socket.bind_device_by_index_v4(Some(interface));
         bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))

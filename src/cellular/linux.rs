@@ -14,13 +14,14 @@ use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{RuntimeProvider, TokioHandle, TokioTime};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use nix::ifaddrs::getifaddrs;
-use nix::net::if_::InterfaceFlags;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::NetworkBinding;
+use super::{NetworkBinding, ValidBinding};
 use crate::error::CellularCause;
+use crate::threads::Threads;
 use crate::transport::{Family, NetworkError};
 
 pub(super) struct Binding {
@@ -29,8 +30,12 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    pub(super) fn open(binding: &NetworkBinding, name_servers: &[SocketAddr]) -> Result<Self, CellularCause> {
-        let device = match binding {
+    pub(super) fn open(
+        binding: &ValidBinding,
+        name_servers: &[SocketAddr],
+        _: &Threads,
+    ) -> Result<Self, CellularCause> {
+        let device = match binding.get() {
             NetworkBinding::LinuxInterface { name } => Device::interface(name)?,
             NetworkBinding::Unbound => Device::default(),
             NetworkBinding::AndroidNetwork { .. } | NetworkBinding::AppleInterface { .. } => {
@@ -113,13 +118,22 @@ fn system_name_servers() -> Vec<IpAddr> {
 /// The interface that all sockets are bound to; none for development without a binding.
 #[derive(Clone, Default)]
 struct Device {
-    interface: Option<String>,
+    interface: Option<Interface>,
     handle: TokioHandle,
+}
+
+/// The index tells an interface from a later one of the same name, which is another network.
+#[derive(Clone, PartialEq)]
+struct Interface {
+    name: String,
+    index: u32,
 }
 
 impl Device {
     fn interface(name: &str) -> Result<Self, CellularCause> {
-        let device = Self { interface: Some(name.to_owned()), handle: TokioHandle::default() };
+        let index = if_nametoindex(name).map_err(|_| CellularCause::NoInterface)?;
+        let interface = Interface { name: name.to_owned(), index };
+        let device = Self { interface: Some(interface), handle: TokioHandle::default() };
         device.check()?;
         let probe = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP));
         match probe.and_then(|socket| device.bind(&socket)) {
@@ -129,21 +143,18 @@ impl Device {
         }
     }
 
-    /// Whether the interface is there and up.
+    /// Whether the interface is there, the same one, and up.
     fn check(&self) -> Result<(), CellularCause> {
-        let Some(name) = &self.interface else { return Ok(()) };
+        let Some(Interface { name, index }) = &self.interface else { return Ok(()) };
         let mut interfaces = getifaddrs().map_err(|_| CellularCause::NoInterface)?;
         let found = interfaces.find(|interface| interface.interface_name == *name).ok_or(CellularCause::NoInterface)?;
-        if found.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING) {
-            Ok(())
-        } else {
-            Err(CellularCause::InterfaceDown)
-        }
+        let is_up = found.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING);
+        if is_up && if_nametoindex(name.as_str()) == Ok(*index) { Ok(()) } else { Err(CellularCause::InterfaceDown) }
     }
 
     fn bind(&self, socket: &Socket) -> io::Result<()> {
         match &self.interface {
-            Some(name) => socket.bind_device(Some(name.as_bytes())),
+            Some(interface) => socket.bind_device(Some(interface.name.as_bytes())),
             None => Ok(()),
         }
     }
@@ -206,10 +217,14 @@ mod tests {
 
     use super::*;
 
+    fn open(binding: NetworkBinding) -> Result<Binding, CellularCause> {
+        Binding::open(&ValidBinding::try_from(binding)?, &[], &Threads::new())
+    }
+
     #[tokio::test]
     async fn a_connection_is_bound_and_does_not_wait_for_acknowledgements() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let binding = Binding::open(&NetworkBinding::LinuxInterface { name: "lo".to_owned() }, &[]).unwrap();
+        let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
         let stream = binding.connect(listener.local_addr().unwrap()).await.unwrap();
         assert_eq!(socket2::SockRef::from(&stream).device().unwrap().as_deref(), Some(b"lo".as_slice()));
         assert!(stream.nodelay().unwrap());
@@ -221,10 +236,10 @@ mod tests {
             (NetworkBinding::LinuxInterface { name: "no-such-if0".to_owned() }, CellularCause::NoInterface),
             (NetworkBinding::LinuxInterface { name: String::new() }, CellularCause::NoInterface),
             (NetworkBinding::LinuxInterface { name: "lo\0".to_owned() }, CellularCause::NoInterface),
-            (NetworkBinding::AndroidNetwork { handle: 1 }, CellularCause::Unsupported),
+            (NetworkBinding::AndroidNetwork { handle: 100 << 32 | 0xcafe_d00d }, CellularCause::Unsupported),
             (NetworkBinding::AppleInterface { index: 1 }, CellularCause::Unsupported),
         ] {
-            assert_eq!(Binding::open(&binding, &[]).err(), Some(reason), "{binding:?}");
+            assert_eq!(open(binding.clone()).err(), Some(reason), "{binding:?}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! system without a binding is an error, never an unbound socket. Besides the platform's trust (`transport/trust.rs`) and its log
 //! (`logging.rs`), this is the only place that asks which system it is.
 
+mod binding;
 mod shared;
 
 #[cfg(any(target_os = "android", test))]
@@ -27,10 +28,12 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+pub use self::binding::ValidBinding;
 pub use self::shared::{Lease, SharedNetwork};
 use crate::error::{CellularCause, VerifyError};
 use crate::lookups::Lookups;
 use crate::settings::{Overrides, Settings, invalid};
+use crate::threads::Threads;
 use crate::trace::NetworkKind;
 use crate::transport::{Family, Network, NetworkError};
 
@@ -141,11 +144,11 @@ pub struct BoundNetwork {
 
 impl BoundNetwork {
     /// Checks that the binding can be used; sends nothing.
-    pub fn open(binding: &NetworkBinding, settings: &Settings) -> Result<Self, VerifyError> {
-        if *binding == NetworkBinding::Unbound && !settings.allow_unbound {
+    pub fn open(binding: &ValidBinding, settings: &Settings, threads: &Threads) -> Result<Self, VerifyError> {
+        if *binding.get() == NetworkBinding::Unbound && !settings.allow_unbound {
             return Err(invalid("allow_unbound"));
         }
-        let binding = system::Binding::open(binding, &settings.dns_servers)
+        let binding = system::Binding::open(binding, &settings.dns_servers, threads)
             .map_err(|reason| VerifyError::CellularUnavailable { reason })?;
         let overrides = settings.overrides.clone();
         Ok(Self { binding: Arc::new(binding), lookups: Lookups::default(), overrides })

@@ -1,26 +1,28 @@
 //! One acquired network for all flows that run at the same time.
 //!
-//! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows:
-//! the keeper outlives them, and ends when the last lease is dropped. Connections are closed before the release.
+//! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
+//! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. A lost network is never
+//! handed on: what a new lease joins is checked. Connections are closed before the release.
 
-use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Mutex as Turn, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{CellularProvider, NetworkBinding};
+use super::{CellularProvider, ValidBinding};
 use crate::error::{CellularCause, VerifyError};
 use crate::logging::Event;
 use crate::trace::NetworkKind;
 use crate::transport::{Network, Transport};
 
-/// A platform API that does not come back must not keep the next flow from the network.
+/// A platform API that does not return must not keep the next flow from the network.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes connections over a binding, once it is there.
-pub type Open<N> = dyn Fn(&NetworkBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
+pub type Open<N> = dyn Fn(&ValidBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
 
 /// The cellular network as flows see it.
 pub struct SharedNetwork<N: Network> {
@@ -34,8 +36,8 @@ pub struct SharedNetwork<N: Network> {
 
 struct Session<N: Network> {
     outcome: watch::Receiver<Option<Outcome<N>>>,
-    /// Dropped with the last lease: the keeper's sign to release.
-    _held: oneshot::Sender<()>,
+    /// Dropped with the last lease, or when the network is lost: the keeper's signal to release.
+    held: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 type Outcome<N> = Result<Acquired<N>, VerifyError>;
@@ -45,7 +47,7 @@ struct Acquired<N: Network> {
     kind: NetworkKind,
 }
 
-/// Holds the network. It is let go when the last lease is dropped.
+/// Holds the network, which is released when the last lease is dropped.
 pub struct Lease<N: Network>(Arc<Session<N>>);
 
 impl<N: Network> SharedNetwork<N> {
@@ -57,24 +59,44 @@ impl<N: Network> SharedNetwork<N> {
     /// Joins the network that others hold, or begins to acquire it. Needs a tokio runtime; `alive` lives until the release is over.
     pub fn lease(&self, alive: impl Send + 'static) -> Lease<N> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = current.upgrade()
-            && !matches!(*session.outcome.borrow(), Some(Err(_)))
-        {
-            return Lease(session);
+        if let Some(session) = current.upgrade() {
+            if session.can_be_joined() {
+                return Lease(session);
+            }
+            session.lose();
         }
         let (report, outcome) = watch::channel(None);
         let (held, released) = oneshot::channel();
-        let session = Arc::new(Session { outcome, _held: held });
+        let session = Arc::new(Session { outcome, held: Mutex::new(Some(held)) });
         *current = Arc::downgrade(&session);
-        let keeper =
-            keep(self.provider.clone(), self.open.clone(), self.acquire_limit, self.turn.clone(), report, async {
-                let _ = released.await;
-            });
+        let keeper = Keeper {
+            provider: self.provider.clone(),
+            open: self.open.clone(),
+            acquire_by: Instant::now() + self.acquire_limit,
+            turn: self.turn.clone(),
+            report,
+        };
         tokio::spawn(async move {
-            keeper.await;
+            keeper.run(released).await;
             drop(alive);
         });
         Lease(session)
+    }
+}
+
+impl<N: Network> Session<N> {
+    /// One that is still being acquired can be; one that failed, or whose network is gone, cannot.
+    fn can_be_joined(&self) -> bool {
+        match &*self.outcome.borrow() {
+            None => true,
+            Some(Ok(acquired)) => acquired.transport.is_usable(),
+            Some(Err(_)) => false,
+        }
+    }
+
+    /// Ends the session, whoever still holds it: its network is released.
+    fn lose(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -86,46 +108,65 @@ impl<N: Network> Lease<N> {
         match outcome.as_deref() {
             Ok(Some(Ok(acquired))) => Ok((acquired.transport.clone(), acquired.kind)),
             Ok(Some(Err(error))) => Err(error.clone()),
-            Ok(None) | Err(_) => Err(VerifyError::CellularUnavailable { reason: CellularCause::InterfaceDown }),
+            Ok(None) | Err(_) => Err(VerifyError::Internal),
         }
     }
 }
 
-async fn keep<N: Network>(
+/// Acquires, holds and releases one network.
+struct Keeper<N: Network> {
     provider: Arc<dyn CellularProvider>,
     open: Arc<Open<N>>,
-    acquire_limit: Duration,
+    /// The time limit covers the wait for an earlier release.
+    acquire_by: Instant,
     turn: Arc<Turn<()>>,
     report: watch::Sender<Option<Outcome<N>>>,
-    released: impl Future<Output = ()>,
-) {
-    tokio::pin!(released);
-    let _turn = tokio::select! {
-        biased;
-        () = &mut released => return,
-        turn = turn.lock() => turn,
-    };
-    let acquired = tokio::select! {
-        biased;
-        () = &mut released => None,
-        acquired = timeout(acquire_limit, provider.acquire()) => Some(acquired),
-    };
-    if let Some(acquired) = acquired {
-        let outcome = match acquired {
-            Ok(Ok(binding)) => {
-                open(&binding).map(|transport| Acquired { transport: Arc::new(transport), kind: binding.kind() })
-            }
-            Ok(Err(error)) => Err(VerifyError::CellularUnavailable { reason: error.reason() }),
-            Err(_) => Err(VerifyError::CellularUnavailable { reason: CellularCause::Timeout }),
+}
+
+impl<N: Network> Keeper<N> {
+    /// Runs until `released` resolves, and then through the release.
+    async fn run(self, mut released: oneshot::Receiver<()>) {
+        let turn = tokio::select! {
+            biased;
+            _ = &mut released => return,
+            turn = timeout_at(self.acquire_by, self.turn.lock()) => turn,
         };
-        let failed = outcome.is_err();
-        report.send_replace(Some(outcome));
-        if !failed {
-            released.await;
+        let Ok(_turn) = turn else {
+            self.report.send_replace(Some(Err(unavailable(CellularCause::Timeout))));
+            return;
+        };
+        let acquired = tokio::select! {
+            biased;
+            _ = &mut released => None,
+            acquired = timeout_at(self.acquire_by, self.acquire()) => Some(acquired),
+        };
+        if let Some(acquired) = acquired {
+            let outcome = acquired.unwrap_or_else(|_| Err(unavailable(CellularCause::Timeout)));
+            let is_held = outcome.is_ok();
+            self.report.send_replace(Some(outcome));
+            if is_held {
+                let _ = released.await;
+                // Whoever still has a lease must not use the network, and its idle connections close.
+                self.report.send_replace(Some(Err(unavailable(CellularCause::InterfaceDown))));
+            }
+        }
+        let release = AssertUnwindSafe(async { self.provider.release().await }).catch_unwind();
+        if !matches!(timeout(RELEASE_LIMIT, release).await, Ok(Ok(Ok(())))) {
+            Event::NotReleased.log();
         }
     }
-    drop(report);
-    if !matches!(timeout(RELEASE_LIMIT, provider.release()).await, Ok(Ok(()))) {
-        Event::NotReleased.log();
+
+    async fn acquire(&self) -> Outcome<N> {
+        let acquire = async {
+            let binding = self.provider.acquire().await.map_err(|error| unavailable(error.reason()))?;
+            let binding = ValidBinding::try_from(binding).map_err(unavailable)?;
+            let transport = Arc::new((self.open)(&binding)?);
+            Ok(Acquired { transport, kind: binding.get().kind() })
+        };
+        AssertUnwindSafe(acquire).catch_unwind().await.unwrap_or(Err(VerifyError::Internal))
     }
+}
+
+fn unavailable(reason: CellularCause) -> VerifyError {
+    VerifyError::CellularUnavailable { reason }
 }

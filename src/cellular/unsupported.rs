@@ -6,15 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
 
-use super::NetworkBinding;
+use super::ValidBinding;
 use crate::error::CellularCause;
+use crate::threads::Threads;
 use crate::transport::{Family, NetworkError};
 
 /// Cannot be made.
 pub(super) struct Binding(Infallible);
 
 impl Binding {
-    pub(super) fn open(_: &NetworkBinding, _: &[SocketAddr]) -> Result<Self, CellularCause> {
+    pub(super) fn open(_: &ValidBinding, _: &[SocketAddr], _: &Threads) -> Result<Self, CellularCause> {
         Err(CellularCause::Unsupported)
     }
 

@@ -63,7 +63,7 @@ async fn dial_name<N: Network>(
     allowed: &AllowedHosts,
     timings: &mut Timings,
 ) -> Result<N::Stream, TransportError> {
-    let mut lookups: FuturesUnordered<_> = [Family::V6, Family::V4]
+    let mut lookups: FuturesUnordered<_> = [Family::V4, Family::V6]
         .into_iter()
         .map(async |family| (family, network.resolve(name, port, family).await))
         .collect();

@@ -4,6 +4,7 @@
 //! network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps or retries,
 //! but for the one repeat on a kept connection that turned out dead.
 
+mod chain;
 mod dial;
 mod http1;
 mod meter;
@@ -32,11 +33,15 @@ use self::pool::{Origin, Pool};
 use self::tls::{NetworkTls, Tls};
 use crate::address::AllowedHosts;
 use crate::error::CellularCause;
+use crate::threads::Work;
 
 /// A network that can look up names and open connections, such as the cellular one.
 pub trait Network: Send + Sync + 'static {
     /// A connection that is known to run over this network.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The kind of work that validating a server's certificates is.
+    const TRUST: Work = Work::CellularTrust;
 
     /// The addresses of one family; an empty list where the name has none. The port tells development overrides apart.
     fn resolve(
@@ -166,7 +171,12 @@ pub struct Transport<N: Network> {
 impl<N: Network> Transport<N> {
     /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
     pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
-        Self { network, tls: NetworkTls::new(tls), limits, allowed, pool: Arc::default() }
+        Self { network, tls: NetworkTls::new(tls, N::TRUST), limits, allowed, pool: Arc::default() }
+    }
+
+    /// Whether the network is still there. Sends nothing.
+    pub fn is_usable(&self) -> bool {
+        self.network.check().is_ok()
     }
 
     /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.

@@ -13,8 +13,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::sign::SigningKey;
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind};
 
-use super::TransportError;
 use super::trust::{Deferred, Judge, Presented, observe};
+use super::{TransportError, chain};
+use crate::threads::{Threads, Work};
 use crate::trust::ServerTrust;
 
 /// Sessions of one network: a flow meets a handful of hosts.
@@ -37,10 +38,10 @@ pub struct Tls {
 
 impl Tls {
     /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
-    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>) -> Result<Self, NoRoots> {
+    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>, threads: Threads) -> Result<Self, NoRoots> {
         let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
-        let judge = Judge::new(app, provider.clone(), roots)?;
+        let judge = Judge::new(app, provider.clone(), roots, threads)?;
         let deferred = Deferred(provider.signature_verification_algorithms);
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -70,14 +71,15 @@ pub(super) struct NetworkTls {
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
     judge: Judge,
+    work: Work,
 }
 
 impl NetworkTls {
-    pub(super) fn new(tls: &Tls) -> Self {
+    pub(super) fn new(tls: &Tls, work: Work) -> Self {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
-        Self { resuming: connector(config), fresh: connector(tls.config.clone()), judge: tls.judge.clone() }
+        Self { resuming: connector(config), fresh: connector(tls.config.clone()), judge: tls.judge.clone(), work }
     }
 
     /// A connection to somebody who is trusted. The stream refuses a first write over [`LONGEST_HELLO`].
@@ -100,13 +102,14 @@ impl NetworkTls {
             Some(presented) => presented,
             None => resumed(host.clone(), stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
         };
-        self.judge.confirm(presented).await.map_err(|_| TransportError::Tls { alert: None })?;
+        self.judge.confirm(presented, self.work).await.map_err(|_| TransportError::Tls { alert: None })?;
         Ok(stream)
     }
 }
 
 fn resumed(host: ServerName<'static>, connection: &ClientConnection) -> Option<Presented> {
-    let chain = connection.peer_certificates()?.to_vec();
+    let (server, others) = connection.peer_certificates()?.split_first()?;
+    let chain = chain::bounded(server, others).ok()?;
     Some(Presented { host, chain, ocsp_response: Vec::new() })
 }
 
@@ -171,7 +174,14 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_refused() {
-        assert!(Tls::new(&["nonsense".to_owned()], None).is_err());
-        assert!(Tls::new(&["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()], None).is_err());
+        assert!(Tls::new(&["nonsense".to_owned()], None, Threads::new()).is_err());
+        assert!(
+            Tls::new(
+                &["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()],
+                None,
+                Threads::new()
+            )
+            .is_err()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a certificate chain is trusted, asked between the handshake and the first byte of a request.
 //!
 //! During the handshake rustls checks that the certificate is for the host and that the server has its key. Whether the chain leads to
-//! somebody trusted may block (a callback into the app, a revocation check), so it is asked in the pool, never on the I/O thread.
+//! somebody trusted may block (a callback into the app, a revocation check), so it is asked on a thread of its leg's budget (`threads.rs`), never on the I/O thread.
 //! Until the answer is yes nothing is sent, and a connection whose chain is refused is dropped.
 
 use std::fmt;
@@ -17,10 +17,12 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use super::chain;
 use super::tls::NoRoots;
+use crate::threads::{Threads, Work};
 use crate::trust::ServerTrust;
 
-/// A chain that a handshake brought.
+/// A chain that a handshake brought, bounded.
 #[derive(Clone)]
 pub(crate) struct Presented {
     pub(super) host: ServerName<'static>,
@@ -35,6 +37,7 @@ pub(super) struct Judge {
     app: Option<Arc<dyn ServerTrust>>,
     /// The platform through rustls, or development's roots beside the app.
     verifier: Option<Arc<dyn ServerCertVerifier>>,
+    threads: Threads,
 }
 
 impl Judge {
@@ -42,18 +45,19 @@ impl Judge {
         app: Option<Arc<dyn ServerTrust>>,
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
+        threads: Threads,
     ) -> Result<Self, NoRoots> {
         let verifier = match &app {
             Some(_) if roots.is_empty() => None,
             Some(_) => Some(only(provider, roots)?),
             None => Some(platform(provider, roots)?),
         };
-        Ok(Self { app, verifier })
+        Ok(Self { app, verifier, threads })
     }
 
-    pub(super) async fn confirm(&self, presented: Presented) -> Result<(), Error> {
+    pub(super) async fn confirm(&self, presented: Presented, work: Work) -> Result<(), Error> {
         let judge = self.clone();
-        let verdict = tokio::task::spawn_blocking(move || judge.check(&presented)).await;
+        let verdict = self.threads.run(work, move || judge.check(&presented)).await;
         verdict.unwrap_or(Err(Error::General("the trust check ended early".to_owned())))
     }
 
@@ -134,10 +138,9 @@ impl ServerCertVerifier for Deferred {
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-        let chain = std::iter::once(end_entity).chain(intermediates);
         let presented = Presented {
             host: server_name.to_owned(),
-            chain: chain.map(|certificate| certificate.clone().into_owned()).collect(),
+            chain: chain::bounded(end_entity, intermediates)?,
             ocsp_response: ocsp_response.to_owned(),
         };
         SEEN.try_with(|seen| *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented))

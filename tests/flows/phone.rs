@@ -9,7 +9,7 @@ use number_verify::{
 };
 use number_verify_simulator::Simulator;
 use tokio::sync::watch;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 /// Belongs to the simulated SIM.
 pub const NUMBER: &str = "+14155550100";
@@ -47,6 +47,16 @@ pub async fn verification(config: Config, number: &str) -> Result<Arc<Verificati
     network.is_released().await;
     assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
     outcome
+}
+
+/// Waits for a condition that nothing announces.
+pub async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let condition = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(HANGS, condition).await.unwrap_or_else(|_| panic!("in vain: {what}"));
 }
 
 pub fn json(error: &VerifyError) -> serde_json::Value {

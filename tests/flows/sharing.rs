@@ -1,12 +1,13 @@
 //! Flows at the same time, the order of progress, and what can be asked without a flow.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use futures_util::future::join_all;
 use number_verify::{CellularStatus, ListenerError, Progress, ProgressListener, Step};
 use number_verify_simulator::{Operator, Options, Simulator};
+use tokio::time::timeout;
 
-use crate::phone::{Counts, NUMBER, OTHER_NUMBER, config, verifier};
+use crate::phone::{Counts, HANGS, NUMBER, OTHER_NUMBER, config, verifier, wait_until};
 
 #[tokio::test]
 async fn flows_at_the_same_time_share_the_network() {
@@ -101,5 +102,44 @@ async fn progress_comes_in_order() {
     let times = [trace.start_ms, trace.acquire_ms, trace.authorize_ms, trace.complete_ms];
     for (step, time) in steps.iter().zip(times) {
         assert!(time.is_some_and(|time| time <= trace.total_ms), "{step}: {time:?}");
+    }
+}
+
+/// Blocks at its first event until it may go on.
+struct Blocking {
+    go_on: Mutex<mpsc::Receiver<()>>,
+    received: mpsc::Sender<Progress>,
+}
+
+impl ProgressListener for Blocking {
+    fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
+        let _ = self.go_on.lock().unwrap().recv();
+        self.received.send(progress).map_err(|_| ListenerError::Failed)
+    }
+}
+
+/// More of them than there are threads for progress at one time.
+#[tokio::test]
+async fn listeners_that_block_delay_only_themselves() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    let mut blocked = Vec::new();
+    for _ in 0..6 {
+        let (release, go_on) = mpsc::channel();
+        let (received, events) = mpsc::channel();
+        let listener = Arc::new(Blocking { go_on: Mutex::new(go_on), received });
+        let flow = verifier.begin(NUMBER.to_owned(), Some(listener));
+        assert!(timeout(HANGS, flow.result()).await.expect("it waits for its listener").unwrap().verified());
+        blocked.push((release, events));
+    }
+    let heard = Arc::<Heard>::default();
+    let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
+    assert!(timeout(HANGS, flow.result()).await.expect("it waits for another's listener").unwrap().verified());
+    wait_until("another listener gets its events", || heard.0.lock().unwrap().len() == 11).await;
+    for (release, events) in blocked {
+        assert!(events.try_recv().is_err(), "it still blocks");
+        drop(release);
+        let late = tokio::task::spawn_blocking(move || events.iter().take(11).count());
+        assert_eq!(timeout(HANGS, late).await.expect("the events come late").unwrap(), 11);
     }
 }

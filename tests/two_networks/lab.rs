@@ -14,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -26,8 +27,8 @@ use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 use number_verify::{
-    CellularError, CellularProvider, CellularStatus, Config, Hop, ListenerError, NetworkBinding, NumberVerifier,
-    Progress, ProgressListener, Step, VerifyError,
+    CellularError, CellularProvider, CellularStatus, Config, ListenerError, NetworkBinding, NumberVerifier, Progress,
+    ProgressListener, Step, VerifyError,
 };
 use number_verify_simulator::{Operator, Options, Sim, Simulator, Sockets};
 use tokio::sync::Notify;
@@ -35,6 +36,7 @@ use tokio::sync::Notify;
 use crate::capture::{
     BACKEND, BYSTANDER_PORT, Capture, Kind, MARKER_PORT, NAME_SERVER, OPERATORS, Packets, expect_only,
 };
+use crate::hooks;
 
 const NUMBER: &str = "+14155550100";
 /// Answers come at once, or never where a network was lost.
@@ -50,7 +52,8 @@ pub struct Link {
     pub name: &'static str,
     /// The phone's address.
     pub near: Ipv4Addr,
-    far: Ipv4Addr,
+    /// The far end's address.
+    pub far: Ipv4Addr,
     metric: u32,
 }
 
@@ -59,10 +62,15 @@ pub const WLAN: Link =
 pub const CELL: Link =
     Link { name: "cell", near: Ipv4Addr::new(10, 2, 0, 2), far: Ipv4Addr::new(10, 2, 0, 1), metric: 200 };
 
-/// Both networks with their servers, and the calling thread in the phone between them.
+/// Takes the place of `cell`, once that is deleted.
+pub const SPARE: Link =
+    Link { name: "spare", near: Ipv4Addr::new(10, 3, 0, 2), far: Ipv4Addr::new(10, 3, 0, 1), metric: 300 };
+
+/// All networks with their servers, and the calling thread in the phone between them.
 pub struct Lab {
     pub wlan: Far,
     cell: Far,
+    pub spare: Far,
     pub simulator: Simulator,
 }
 
@@ -99,17 +107,17 @@ impl Lab {
             https_port: 443,
             http_port: 80,
             dns: Some((NAME_SERVER, 53).into()),
-            sims: vec![Sim::new(CELL.near.into(), 16, NUMBER)],
+            sims: [CELL, SPARE].map(|link| Sim::new(link.near.into(), 16, NUMBER)).to_vec(),
             ..Options::default()
         };
         ip("link set lo up")?;
         let phone = gettid();
         let (wlan, wlan_sockets) = on_own_thread(|| Far::build(WLAN, phone, &options))?;
         let (cell, cell_sockets) = on_own_thread(|| Far::build(CELL, phone, &options))?;
-        attach(WLAN)?;
-        attach(CELL)?;
-        let simulator = Simulator::start_in(options, vec![wlan_sockets, cell_sockets])?;
-        Ok(Self { wlan, cell, simulator })
+        let (spare, spare_sockets) = on_own_thread(|| Far::build(SPARE, phone, &options))?;
+        [WLAN, CELL, SPARE].into_iter().try_for_each(attach)?;
+        let simulator = Simulator::start_in(options, vec![wlan_sockets, cell_sockets, spare_sockets])?;
+        Ok(Self { wlan, cell, spare, simulator })
     }
 
     /// The app's configuration where this operator serves the number.
@@ -212,12 +220,13 @@ pub fn ask_as_bystander() -> io::Result<(String, IpAddr)> {
 pub fn verify(
     config: Config,
     binding: NetworkBinding,
-    on_hop: impl Fn(&Hop) + Send + Sync + 'static,
+    on_hop: impl Fn(u32) + Send + Sync + 'static,
 ) -> Result<bool, VerifyError> {
+    hooks::set(on_hop);
     let started = Arc::<Notify>::default();
     let modem = Modem { binding, started: started.clone() };
     let verifier = NumberVerifier::new(config, Arc::new(modem), None)?;
-    let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Observer { started, on_hop })));
+    let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Observer { started })));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let outcome = runtime.block_on(flow.result());
     drop((flow, verifier));
@@ -247,17 +256,58 @@ impl CellularProvider for Modem {
     }
 }
 
-struct Observer<F> {
-    started: Arc<Notify>,
-    on_hop: F,
+/// Prepares, loses the network, and verifies. Returns how often the network was acquired and released, too.
+pub fn verify_prepared(
+    config: Config,
+    binding: NetworkBinding,
+    loss: impl FnOnce(),
+) -> (Result<bool, VerifyError>, usize, usize) {
+    hooks::set(|_| {});
+    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let verifier = NumberVerifier::new(config, modem.clone(), None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(verifier.prepare()).unwrap();
+    loss();
+    let outcome = runtime.block_on(verifier.verify(NUMBER.to_owned()));
+    drop(verifier);
+    wait_until("the verification's sockets are closed", || open_sockets() == 0);
+    let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    wait_until("the network is released", || count(&modem.acquired) == count(&modem.released));
+    (outcome.map(|verification| verification.verified()), count(&modem.acquired), count(&modem.released))
 }
 
-impl<F: Fn(&Hop) + Send + Sync> ProgressListener for Observer<F> {
+/// A network that is always there.
+struct CountedModem {
+    binding: NetworkBinding,
+    acquired: AtomicUsize,
+    released: AtomicUsize,
+}
+
+#[async_trait]
+impl CellularProvider for CountedModem {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        self.acquired.fetch_add(1, Ordering::Relaxed);
+        Ok(self.binding.clone())
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        self.released.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        Ok(CellularStatus::WifiActive)
+    }
+}
+
+struct Observer {
+    started: Arc<Notify>,
+}
+
+impl ProgressListener for Observer {
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
-        match progress {
-            Progress::StepEnded { step: Step::Start, .. } => self.started.notify_one(),
-            Progress::HopAnswered { hop, .. } => (self.on_hop)(&hop),
-            _ => {}
+        if let Progress::StepEnded { step: Step::Start, .. } = progress {
+            self.started.notify_one();
         }
         Ok(())
     }

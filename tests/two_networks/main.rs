@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 
 mod capture;
+mod hooks;
 mod lab;
 
 use std::sync::mpsc;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
-use crate::lab::{CELL, Lab, WLAN, ask_as_bystander, ip, verify};
+use crate::lab::{CELL, Lab, SPARE, WLAN, ask_as_bystander, ip, verify, verify_prepared};
 
 /// B's way leads over plain http.
 const OPERATORS: [Operator; 2] = [Operator::A, Operator::B];
@@ -62,7 +63,7 @@ fn other_sockets_of_the_process_stay_on_the_default_network() {
         Lab::run(|lab| {
             let (told, heard) = mpsc::channel();
             let outcome = verify(lab.config(operator), interface(CELL.name), move |hop| {
-                if hop.index == 1 {
+                if hop == 1 {
                     told.send(ask_as_bystander()).unwrap();
                 }
             });
@@ -133,6 +134,35 @@ fn a_kept_connection_goes_nowhere_else_when_the_interface_is_lost() {
     }
 }
 
+/// The new interface has the name of the lost one, and another index.
+#[test]
+fn a_network_lost_after_prepare_is_acquired_anew() {
+    let (cell, spare, far) = (CELL.name, SPARE.name, SPARE.far);
+    let replace = format!(
+        "link set {spare} down
+        link set {spare} name {cell}
+        link set {cell} up
+        route add default via {far} metric 200"
+    );
+    let losses = [
+        format!("link delete {cell}\n{replace}"),
+        format!("link set {cell} down\nlink set {cell} name lost\n{replace}"),
+    ];
+    for loss in losses {
+        for operator in OPERATORS {
+            Lab::run(|lab| {
+                let (outcome, acquired, released) =
+                    verify_prepared(lab.config(operator), interface(CELL.name), || ip(&loss).unwrap());
+                let scenario = format!("{loss}, operator {operator}");
+                assert!(matches!(outcome, Ok(true)), "{scenario}: {outcome:?}");
+                assert_eq!((acquired, released), (2, 2), "{scenario}");
+                expect_only(&scenario, &lab.wlan.packets(), &[Backend, BackendLookup]);
+                expect_only(&scenario, &lab.spare.packets(), &[Cellular, CellularLookup]);
+            });
+        }
+    }
+}
+
 /// The operators do tell the networks apart: a flow over the wrong one finds no SIM. And so do the counts.
 #[test]
 fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
@@ -157,7 +187,7 @@ fn interface(name: &str) -> NetworkBinding {
 /// A flow over the cellular interface, which is lost as soon as this hop was answered.
 fn verify_until(config: Config, loss: &'static str, last_hop: u32) -> Result<bool, VerifyError> {
     verify(config, interface(CELL.name), move |hop| {
-        if hop.index == last_hop {
+        if hop == last_hop {
             ip(loss).unwrap();
         }
     })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use number_verify::CellularCause;
 use number_verify::internals::{
-    AllowedHosts, Family, Limits, Network, NetworkError, Timings, Tls, Transport, TransportError,
+    AllowedHosts, Family, Limits, Network, NetworkError, Threads, Timings, Tls, Transport, TransportError,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -82,7 +82,7 @@ impl Network for Scripted {
 async fn dial(url: &str, answers: Answers) -> (Vec<String>, Result<(), TransportError>, Timings) {
     let attempts = Arc::<Mutex<Vec<String>>>::default();
     let network = Scripted { answers, began: Instant::now(), attempts: attempts.clone() };
-    let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None).unwrap();
+    let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap();
     let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8), body: 64 * 1024 };
     let transport = Transport::new(network, &tls, limits, AllowedHosts::default());
     let mut timings = Timings::default();

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
-use number_verify::internals::{Limits, Recorder, Settings, SharedNetwork, Tls, Transport, Verdict, Verifier};
+use number_verify::internals::{
+    Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
+};
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
     Config, NetworkBinding, ServerTrust, StartRequest, Trace, VerifyError,
@@ -64,7 +66,8 @@ pub struct Phone {
     first_writes: Mutex<mpsc::UnboundedReceiver<usize>>,
 }
 
-static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None).unwrap());
+static TLS: LazyLock<Tls> =
+    LazyLock::new(|| Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap());
 
 impl Phone {
     pub fn new(setting: Setting) -> Self {
@@ -80,8 +83,9 @@ impl Phone {
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
-            let tls = setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust)).unwrap());
-            move |_: &NetworkBinding| {
+            let tls =
+                setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust), Threads::new()).unwrap());
+            move |_: &ValidBinding| {
                 let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
                 let network = MemoryNetwork { hosts, nagle, events, first_writes };
                 Ok(Transport::new(network, &tls, limits, number_verify::internals::AllowedHosts::default()))

@@ -1,0 +1,205 @@
+//! Blocking work off the I/O thread: lookups, trust callbacks, progress listeners.
+//!
+//! None of them can be cancelled, and any may never return. Each kind of work therefore has a budget of its own; work that nobody
+//! waits for any more does not count towards it, but its thread does count towards the ceiling until it returns. One thread is
+//! kept for each kind, so that no kind, however many of its threads are lost, stalls another. The two families of a lookup are kinds of
+//! their own, because a name server that drops the questions of one must not delay the other; so are the trust checks of the two legs.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+/// Threads in all, of one verifier.
+pub const CEILING: usize = 16;
+/// Work of one kind at one time: more would not be faster.
+const BUDGET: usize = 4;
+/// Threads kept for each kind.
+const KEPT: usize = 1;
+
+/// What a thread is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A records over the cellular network.
+    CellularV4,
+    /// AAAA records over the cellular network.
+    CellularV6,
+    /// Names on the default network.
+    DefaultNames,
+    /// Certificates on the cellular network.
+    CellularTrust,
+    /// Certificates of the backend.
+    BackendTrust,
+    /// Progress for the app.
+    Progress,
+}
+
+const KINDS: usize = 6;
+
+/// The threads of one verifier; clones share them.
+#[derive(Clone)]
+pub struct Threads(Arc<Inner>);
+
+struct Inner {
+    /// What is left of the ceiling beyond the kept ones.
+    shared: Arc<Semaphore>,
+    cellular_v4: Kind,
+    cellular_v6: Kind,
+    default_names: Kind,
+    cellular_trust: Kind,
+    backend_trust: Kind,
+    progress: Kind,
+}
+
+struct Kind {
+    budget: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
+}
+
+/// The work did not return a value: it panicked, or the verifier is gone.
+#[derive(Debug)]
+pub struct Lost;
+
+/// The right to one thread. Dropped with the thread's work, however late that returns.
+pub struct Thread(#[allow(dead_code)] OwnedSemaphorePermit);
+
+/// A part of a budget. Dropped with the wait.
+pub struct Share(#[allow(dead_code)] OwnedSemaphorePermit);
+
+impl Threads {
+    /// None is started yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let shared = Arc::new(Semaphore::new(CEILING - KINDS * KEPT));
+        Self(Arc::new(Inner {
+            shared,
+            cellular_v4: Kind::new(),
+            cellular_v6: Kind::new(),
+            default_names: Kind::new(),
+            cellular_trust: Kind::new(),
+            backend_trust: Kind::new(),
+            progress: Kind::new(),
+        }))
+    }
+
+    /// Runs the work on a thread, as soon as there is one for its kind. Dropping the future abandons the work.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: Work,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Lost> {
+        let (_share, thread) = self.admit(work).await?;
+        let job = spawn_blocking(move || {
+            let _thread = thread;
+            job()
+        });
+        job.await.map_err(|_| Lost)
+    }
+
+    /// Waits for a share of the budget and for a thread.
+    pub async fn admit(&self, work: Work) -> Result<(Share, Thread), Lost> {
+        let kind = self.kind(work);
+        let share = kind.budget.clone().acquire_owned().await.map_err(|_| Lost)?;
+        let thread = tokio::select! {
+            biased;
+            kept = kind.kept.clone().acquire_owned() => kept,
+            shared = self.0.shared.clone().acquire_owned() => shared,
+        };
+        Ok((Share(share), Thread(thread.map_err(|_| Lost)?)))
+    }
+
+    fn kind(&self, work: Work) -> &Kind {
+        match work {
+            Work::CellularV4 => &self.0.cellular_v4,
+            Work::CellularV6 => &self.0.cellular_v6,
+            Work::DefaultNames => &self.0.default_names,
+            Work::CellularTrust => &self.0.cellular_trust,
+            Work::BackendTrust => &self.0.backend_trust,
+            Work::Progress => &self.0.progress,
+        }
+    }
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Kind {
+    fn new() -> Self {
+        Self { budget: Arc::new(Semaphore::new(BUDGET)), kept: Arc::new(Semaphore::new(KEPT)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const ALL: [Work; KINDS] = [
+        Work::CellularV4,
+        Work::CellularV6,
+        Work::DefaultNames,
+        Work::CellularTrust,
+        Work::BackendTrust,
+        Work::Progress,
+    ];
+
+    #[tokio::test]
+    async fn a_kind_runs_no_more_than_its_budget() {
+        for work in ALL {
+            let threads = Threads::new();
+            let mut running = Vec::new();
+            while let Some(admitted) = threads.admit(work).now_or_never() {
+                running.push(admitted.unwrap());
+            }
+            assert_eq!(running.len(), BUDGET, "{work:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn abandoned_work_leaves_its_budget_and_stalls_no_other_kind() {
+        for hanging in ALL {
+            let threads = Threads::new();
+            let mut lost = Vec::new();
+            while let Some(admitted) = threads.admit(hanging).now_or_never() {
+                let (_, thread) = admitted.unwrap();
+                lost.push(thread);
+            }
+            assert_eq!(lost.len(), CEILING - KINDS * KEPT + KEPT, "{hanging:?}");
+            for other in ALL.into_iter().filter(|other| *other != hanging) {
+                assert!(threads.admit(other).now_or_never().is_some(), "{other:?} beside {hanging:?}");
+            }
+            lost.pop();
+            assert!(threads.admit(hanging).now_or_never().is_some(), "{hanging:?} after one returned");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ceiling_holds_for_all_kinds_together() {
+        let threads = Threads::new();
+        let mut lost = Vec::new();
+        for work in ALL.into_iter().cycle().take(100) {
+            lost.extend(threads.admit(work).now_or_never().map(|admitted| admitted.unwrap().1));
+        }
+        assert_eq!(lost.len(), CEILING);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_returns_late_is_free_again() {
+        let threads = Threads::new();
+        let (release, released) = mpsc::channel::<()>();
+        let late = threads.run(Work::CellularTrust, move || released.recv());
+        let mut late = std::pin::pin!(late);
+        assert!(late.as_mut().now_or_never().is_none());
+        release.send(()).unwrap();
+        assert!(late.await.unwrap().is_ok());
+        assert!(threads.run(Work::CellularTrust, || panic!("a callback that panics")).await.is_err());
+        let all = (0..20).map(|_| threads.run(Work::CellularTrust, || ()));
+        assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
+    }
+}

@@ -1,0 +1,142 @@
+//! A panic in the app's own Rust code is an error of its own kind, and leaves nothing behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use number_verify::{
+    AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
+    Config, Fallback, ListenerError, NetworkBinding, NumberVerifier, Progress, ProgressListener, StartRequest,
+    VerifyError,
+};
+use number_verify_simulator::{Operator, Options, Simulator};
+use tokio::time::timeout;
+
+use crate::phone::{HANGS, NUMBER, config, verifier, verifier_with};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Panics {
+    InAcquire,
+    InRelease,
+    InStatus,
+}
+
+/// Panics in one of its methods, the first time.
+struct Provider {
+    panics: Panics,
+    calls: AtomicUsize,
+    released: AtomicUsize,
+}
+
+impl Provider {
+    fn called(&self, method: Panics) {
+        let panics = self.panics == method && self.calls.fetch_add(1, Ordering::Relaxed) == 0;
+        assert!(!panics, "a panic of the app's provider");
+    }
+}
+
+#[async_trait]
+impl CellularProvider for Provider {
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+        self.called(Panics::InAcquire);
+        Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })
+    }
+
+    async fn release(&self) -> Result<(), CellularError> {
+        self.released.fetch_add(1, Ordering::Relaxed);
+        self.called(Panics::InRelease);
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<CellularStatus, CellularError> {
+        self.called(Panics::InStatus);
+        Ok(CellularStatus::Ready)
+    }
+}
+
+fn with_provider(panics: Panics, config: Config) -> (Arc<NumberVerifier>, Arc<Provider>) {
+    let provider = Arc::new(Provider { panics, calls: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    (NumberVerifier::new(config, provider.clone(), None).unwrap(), provider)
+}
+
+fn assert_internal<T: std::fmt::Debug>(outcome: Result<T, VerifyError>) {
+    let error = outcome.expect_err("an error");
+    assert!(matches!(error, VerifyError::Internal), "{error:?}");
+    assert_eq!(error.fallback(), Fallback::UseAnotherChannel);
+}
+
+async fn verify(verifier: &NumberVerifier) -> Result<bool, VerifyError> {
+    let outcome = timeout(HANGS, verifier.verify(NUMBER.to_owned())).await.expect("the verification hangs");
+    outcome.map(|verification| verification.verified())
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_in_acquire_is_released_and_can_be_used_again() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let config = config(&simulator, simulator.backend_url(Operator::A));
+    let (verifier, provider) = with_provider(Panics::InAcquire, config.clone());
+    assert_internal(verify(&verifier).await);
+    assert!(verify(&verifier).await.unwrap(), "the second acquire waits for the first release");
+    assert!(provider.released.load(Ordering::Relaxed) >= 1);
+
+    let (verifier, _) = with_provider(Panics::InAcquire, config);
+    assert_internal(verifier.prepare().await);
+    verifier.prepare().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_elsewhere_does_not_fail_the_verification() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, _) = with_provider(Panics::InRelease, config(&simulator, simulator.backend_url(Operator::A)));
+    assert!(verify(&verifier).await.unwrap());
+    assert!(verify(&verifier).await.unwrap());
+    let (verifier, _) = with_provider(Panics::InStatus, config(&simulator, simulator.backend_url(Operator::A)));
+    assert_internal(verifier.check().await);
+    assert!(verify(&verifier).await.unwrap());
+}
+
+struct PanickingBackend {
+    auth_url: Option<String>,
+}
+
+#[async_trait]
+impl Backend for PanickingBackend {
+    async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let auth_url = self.auth_url.clone().expect("in start");
+        Ok(AuthorizationStart::new(auth_url, None, None, None))
+    }
+
+    async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+        panic!("in complete")
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_panics_is_internal_and_the_network_is_released() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
+    let auth_url =
+        format!("{auth}?client_id=SIMULATOR&response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
+    for auth_url in [None, Some(auth_url)] {
+        let config = config(&simulator, "https://unused.test".to_owned());
+        let (verifier, network) = verifier_with(config, Arc::new(PanickingBackend { auth_url }));
+        assert_internal(verify(&verifier).await);
+        network.is_released().await;
+    }
+}
+
+struct PanickingListener;
+
+impl ProgressListener for PanickingListener {
+    fn on_progress(&self, _: Progress) -> Result<(), ListenerError> {
+        panic!("in the listener")
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_changes_nothing() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
+    let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(PanickingListener)));
+    assert!(flow.result().await.unwrap().verified());
+}
