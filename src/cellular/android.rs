@@ -61,12 +61,8 @@ impl Binding {
             return Ok(family.of(&default_network::look_up(&self.threads, host).await?));
         };
         let host = CString::new(host).map_err(|_| NetworkError::Failed)?;
-        let work = match family {
-            Family::V4 => Work::CellularV4,
-            Family::V6 => Work::CellularV6,
-        };
         let lookup = move || rules::resolve(|| can_bind(handle), || look_up(handle, &host, family));
-        self.threads.run(work, lookup).await.unwrap_or(Err(NetworkError::Failed))
+        self.threads.run(Work::cellular_lookup(family), lookup).await.unwrap_or(Err(NetworkError::Failed))
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {

@@ -14,7 +14,7 @@ use number_verify::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
 
-use crate::network::{Events, MemoryNetwork};
+use crate::network::{Events, MemoryNetwork, Resolver};
 use crate::pipe::Nagle;
 use crate::server::{CERTIFICATES, Hosts};
 
@@ -27,13 +27,23 @@ pub struct Setting {
     pub acquire_takes: Duration,
     pub trust: Option<Arc<dyn ServerTrust>>,
     pub config: Config,
+    pub resolver: Resolver,
 }
 
 impl Setting {
     pub fn new(hosts: Arc<dyn Hosts>, auth_url: String) -> Self {
         let config = Config::new("https://api.example.test");
         let (start_takes, acquire_takes) = (Duration::ZERO, Duration::ZERO);
-        Self { hosts, auth_url, nagle: Nagle::Off, start_takes, acquire_takes, trust: None, config }
+        Self {
+            hosts,
+            auth_url,
+            nagle: Nagle::Off,
+            start_takes,
+            acquire_takes,
+            trust: None,
+            config,
+            resolver: Resolver::Async,
+        }
     }
 }
 
@@ -83,11 +93,13 @@ impl Phone {
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
+            let resolver = setting.resolver;
             let tls =
                 setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust), Threads::new()).unwrap());
             move |_: &ValidBinding| {
                 let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
-                let network = MemoryNetwork { hosts, nagle, events, first_writes };
+                let resolver = resolver.clone();
+                let network = MemoryNetwork { resolver, hosts, nagle, events, first_writes };
                 Ok(Transport::new(network, &tls, limits, number_verify::internals::AllowedHosts::default()))
             }
         };

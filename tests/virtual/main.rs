@@ -6,6 +6,7 @@
 #[path = "../support/captured.rs"]
 mod captured;
 mod dialling;
+mod families;
 mod faults;
 mod flow;
 mod network;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use number_verify::CellularCause;
-use number_verify::internals::{Family, Network, NetworkError};
+use number_verify::internals::{Family, Network, NetworkError, Threads, Work};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
@@ -32,7 +32,18 @@ pub struct Events {
     pub connections: Vec<String>,
 }
 
+/// How names are looked up.
+#[derive(Clone, Default)]
+pub enum Resolver {
+    /// Each lookup takes a round trip and no thread.
+    #[default]
+    Async,
+    /// Each lookup occupies a thread, as on Android; those of one family do for 20 seconds, whoever still waits.
+    Blocking { threads: Threads, mute: Family },
+}
+
 pub struct MemoryNetwork {
+    pub resolver: Resolver,
     pub hosts: Arc<dyn Hosts>,
     pub nagle: Nagle,
     pub events: Arc<Mutex<Events>>,
@@ -57,14 +68,30 @@ impl Network for MemoryNetwork {
         if family == Family::V4 {
             self.events.lock().unwrap().lookups.push(host.to_owned());
         }
-        sleep(ROUND_TRIP).await;
+        match &self.resolver {
+            Resolver::Async => sleep(ROUND_TRIP).await,
+            Resolver::Blocking { threads, mute } => {
+                let (_share, thread) = threads.admit(Work::cellular_lookup(family)).await.unwrap();
+                let takes = if family == *mute { Duration::from_secs(20) } else { ROUND_TRIP };
+                let lookup = tokio::spawn(async move {
+                    sleep(takes).await;
+                    drop(thread);
+                });
+                lookup.await.unwrap();
+            }
+        }
         let address = self.address_of(host).filter(|_| self.hosts.door(host) != Door::Unknown);
         let address = address.ok_or(NetworkError::Failed)?;
-        Ok(if family == Family::V4 { vec![address] } else { Vec::new() })
+        let serves_v6 = matches!(self.resolver, Resolver::Blocking { mute: Family::V4, .. });
+        Ok(match (family, address) {
+            (Family::V4, address) => vec![address],
+            (Family::V6, IpAddr::V4(ip)) if serves_v6 => vec![ip.to_ipv6_mapped().into()],
+            (Family::V6, _) => Vec::new(),
+        })
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<Pipe, NetworkError> {
-        let name = self.name_of(address.ip()).ok_or(NetworkError::Unreachable)?;
+        let name = self.name_of(address.ip().to_canonical()).ok_or(NetworkError::Unreachable)?;
         self.events.lock().unwrap().connections.push(name.clone());
         match self.hosts.door(&name) {
             Door::Open => {}
