@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, timeout_at};
 
 use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
@@ -15,13 +14,14 @@ use crate::backend::{
     verdict,
 };
 use crate::cellular::{Lease, SharedNetwork};
+use crate::clock::{Clock, Deadline};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
 use crate::logging::Event;
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
 use crate::settings::{Settings, invalid, phone_number};
-use crate::transport::{Network, Transport, TransportError};
+use crate::transport::{Network, Repeat, Transport, TransportError};
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -31,6 +31,8 @@ pub struct Verifier<N: Network> {
     pub network: SharedNetwork<N>,
     /// The app's backend.
     pub backend: Arc<dyn Backend>,
+    /// Counts the time asleep.
+    pub clock: Clock,
 }
 
 /// The backend's answer.
@@ -51,10 +53,10 @@ impl<N: Network> Verifier<N> {
     ) -> Result<Verdict, VerifyError> {
         let _end = record.end_on_drop();
         let number = phone_number(typed.expose_secret())?;
-        let deadline = Instant::now() + self.settings.overall;
-        let flow = Flow::new(self, record, deadline, &number);
-        let outcome = timeout_at(deadline, flow.run(number, alive)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
+        let deadline = Deadline::after(self.settings.overall, &self.clock);
+        let flow = Flow::new(self, record, deadline.clone(), &number);
+        let outcome = deadline.limit(flow.run(number, alive)).await;
+        let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         match &outcome {
             Ok(verdict) => Event::Ended { verified: verdict.verified }.log(),
             Err(error) => Event::Failed(error).log(),
@@ -73,7 +75,7 @@ struct Started {
 struct Flow<'a, N: Network> {
     verifier: &'a Verifier<N>,
     record: &'a Recorder,
-    deadline: Instant,
+    deadline: Deadline,
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
@@ -81,7 +83,7 @@ struct Flow<'a, N: Network> {
 }
 
 impl<'a, N: Network> Flow<'a, N> {
-    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Instant, number: &SecretString) -> Self {
+    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, number: &SecretString) -> Self {
         let redactor = Redactor::new();
         redactor.add_number(number.expose_secret());
         let correlator = record.trace().correlator;
@@ -127,8 +129,14 @@ impl<'a, N: Network> Flow<'a, N> {
             let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
             let mut hop = self.record.hop_began(request.url.scheme(), host);
             let headers = self.headers(&request, request.url.origin() == first);
-            let response = transport.get(&request.url, headers, &mut hop.timings).await;
-            let response = response.map_err(|error| transport_error(error, &hop))?;
+            let repeat = if request.spends_code { Repeat::Never } else { Repeat::Once };
+            let response = match transport.get(&request.url, headers, repeat, &mut hop.timings).await {
+                Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
+                    self.record.step_ended(Step::Authorize);
+                    return Ok(Answer::Ended);
+                }
+                response => response.map_err(|error| transport_error(error, &hop))?,
+            };
             let status = response.status().as_u16();
             hop.status = Some(status);
             let answer = match walk.on_head(&Head { status, headers: response.headers() }) {
@@ -199,7 +207,7 @@ impl<'a, N: Network> Flow<'a, N> {
         Call {
             idempotency_key: uuid::Uuid::new_v4().to_string(),
             correlator: self.correlator.clone(),
-            deadline: self.deadline,
+            deadline: self.deadline.at(),
             cookies: self.cookies.clone(),
             redactor: self.redactor.clone(),
             connections: self.backend_connections.clone(),
@@ -264,6 +272,11 @@ fn is_about_the_body(error: &TransportError, walk: &Walk) -> bool {
         TransportError::MalformedResponse | TransportError::Closed => walk.can_do_without_body(),
         _ => false,
     }
+}
+
+/// The request to `redirect_uri` was sent, and no response came: the backend may have the result, and is asked for it.
+fn is_lost_response(error: &TransportError, hop: &HopRecord<'_>) -> bool {
+    hop.timings.first_byte.is_some() && matches!(error, TransportError::Closed | TransportError::Timeout)
 }
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {

@@ -21,6 +21,7 @@
 //! | `default_network.rs` | the network that the backend is reached over |
 //! | `lookups.rs` | the same name is looked up once at a time |
 //! | `delivery.rs` | progress on its way to the app |
+//! | `clock.rs` | time limits that hold for a device that sleeps |
 //! | `threads.rs` | budgets of threads for work that blocks |
 //! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
@@ -45,6 +46,7 @@ mod address;
 mod authorization;
 mod backend;
 mod cellular;
+mod clock;
 mod config;
 mod default_network;
 mod delivery;
@@ -88,12 +90,13 @@ pub mod internals {
         Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
     };
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
+    pub use crate::clock::Clock;
     pub use crate::flow::{Verdict, Verifier};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;
     pub use crate::threads::{Threads, Work};
     pub use crate::transport::{
-        Family, Limits, Network, NetworkError, Response, Timings, Transport, TransportError, tls::Tls,
+        Family, Limits, Network, NetworkError, Repeat, Response, Timings, Transport, TransportError, tls::Tls,
     };
 }

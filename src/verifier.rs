@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::backend::http::HttpBackend;
 use crate::backend::{Backend, Limited};
 use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, SharedNetwork, ValidBinding};
+use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::delivery;
 use crate::error::{CellularCause, VerifyError};
@@ -146,7 +147,7 @@ impl NumberVerifier {
                     let failed = outcome.is_err();
                     let _ = report.send(outcome);
                     if !failed {
-                        tokio::time::sleep(PREPARED_FOR).await;
+                        Deadline::after(PREPARED_FOR, &verifier.clock).passed().await;
                     }
                     drop(lease);
                 },
@@ -185,7 +186,7 @@ impl NumberVerifier {
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
-        let verifier = Arc::new(Verifier { settings, network, backend });
+        let verifier = Arc::new(Verifier { settings, network, backend, clock: Clock::system() });
         Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Mutex::default() }))
     }
 }

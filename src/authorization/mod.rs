@@ -101,6 +101,8 @@ pub struct Request {
     pub cookie: Option<SecretString>,
     /// The `X-Number-Verify-Session` header.
     pub session: Option<SecretString>,
+    /// Whether it hands over this flow's code, which is for one use (RFC 6749, section 4.1.2): it must not be sent twice.
+    pub spends_code: bool,
 }
 
 /// Status and headers of an answer.

@@ -128,6 +128,12 @@ impl Walk {
         }
     }
 
+    /// Whether the last request went to `redirect_uri`, with the code.
+    #[must_use]
+    pub fn is_at_redirect_uri(&self) -> bool {
+        self.at_redirect_uri
+    }
+
     /// The title of the page that was read last: at most 80 characters, no secrets.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
@@ -213,7 +219,12 @@ impl Walk {
         let exposed = cookie.as_ref().map(|cookie| cookie.expose_secret().to_owned());
         self.seen.insert((url.to_string(), exposed));
         self.current = url.clone();
-        Request { session: self.session_for(&url), url, cookie }
+        Request { session: self.session_for(&url), spends_code: self.spends_code(&url), url, cookie }
+    }
+
+    /// At `redirect_uri`, and wherever a code goes with this flow's state. An operator's own code, with its own state, is its own affair.
+    fn spends_code(&self, url: &Url) -> bool {
+        self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(url, uri)) || self.is_own_answer(url)
     }
 
     /// Only `redirect_uri` gets it, and only where it is the backend's, or where the backend or the app named it.

@@ -1,6 +1,7 @@
 //! The built-in client of the backend, over the default network.
 //!
-//! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on.
+//! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on, or knows
+//! again by its `Idempotency-Key`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::default_network::DefaultNetwork;
 use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::transport::tls::Tls;
-use crate::transport::{Limits, Timings, Transport, TransportError};
+use crate::transport::{Limits, Repeat, Timings, Transport, TransportError};
 
 /// More than a verdict ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -101,7 +102,7 @@ impl HttpBackend {
     async fn attempt(&self, url: &Url, body: Bytes, call: &Call) -> Result<Answer, Failed> {
         let transport = call.connections.get_or_init(|| self.connections());
         let mut timings = Timings::default();
-        let response = transport.post(url, self.call_headers(url, call), body, &mut timings).await;
+        let response = transport.post(url, self.call_headers(url, call), body, Repeat::Once, &mut timings).await;
         let sent = timings.first_byte.is_some();
         let response = response.map_err(|error| Failed { error, sent })?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -17,6 +17,8 @@ use super::pool::Origin;
 use super::{Family, Network, NetworkError, Timings, TransportError};
 use crate::address::{AllowedHosts, is_forbidden};
 
+/// Of each family: a name server must not send the flow to hundreds. With both families, 8 attempts.
+const MOST_ADDRESSES: usize = 4;
 /// How long an IPv4 answer waits for the IPv6 one (RFC 8305, section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// How long one attempt has before the next begins beside it (RFC 8305, section 5).
@@ -129,7 +131,7 @@ impl Race {
         match answer {
             Ok(addresses) => {
                 let found = !addresses.is_empty();
-                self.waiting.add(family, addresses.into_iter().filter(usable));
+                self.waiting.add(family, addresses.into_iter().filter(usable).take(MOST_ADDRESSES));
                 if found && self.waiting.is_empty() && !self.has_begun {
                     self.failure = TransportError::ForbiddenAddress;
                 }

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
+use hyper::ext::on_informational;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -28,8 +30,10 @@ use super::{Limits, TransportError, tls};
 
 /// Of everything up to the end of the headers.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// As many as fit the limit: the shortest one is `a:` with its line end. hyper's own limit is 100.
-const MAX_HEADERS: usize = HEAD_LIMIT / 4;
+/// hyper's own limit is 100, which real gateways come near to.
+const MAX_HEADERS: usize = 1000;
+/// Of status 1xx, before the response itself.
+const MAX_INFORMATIONAL: usize = 8;
 
 /// What HTTP runs over: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -83,7 +87,14 @@ impl Connection {
         self.ready().now_or_never() == Some(true)
     }
 
-    pub(super) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+    pub(super) async fn send(mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+        let informational = Arc::<AtomicUsize>::default();
+        let (seen, http) = (informational.clone(), self.http.clone());
+        on_informational(&mut request, move |_| {
+            if seen.fetch_add(1, Ordering::Relaxed) >= MAX_INFORMATIONAL {
+                http.limit(0);
+            }
+        });
         let (received_before, sent_before) = (self.http.received(), self.http.sent());
         // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
         self.http.limit(HEAD_LIMIT as u64);
@@ -94,6 +105,9 @@ impl Connection {
         let outcome = self.driver.drive(exchange).await;
         let received = self.http.received() - received_before;
         self.http.limit(u64::MAX);
+        if informational.load(Ordering::Relaxed) > MAX_INFORMATIONAL {
+            return Err(SendError::Failed(TransportError::TooLarge));
+        }
         match outcome {
             Ok(response) => {
                 let (head, body) = response.into_parts();
@@ -295,6 +309,7 @@ fn narrow(error: &hyper::Error) -> TransportError {
     }
     match source.map(io::Error::kind) {
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => TransportError::MalformedResponse,
+        _ if error.is_parse_too_large() => TransportError::TooLarge,
         _ if error.is_parse() => TransportError::MalformedResponse,
         _ => TransportError::Closed,
     }

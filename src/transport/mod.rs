@@ -127,6 +127,16 @@ pub enum TransportError {
     NoNameServer,
 }
 
+/// Whether a request may be sent again, on a fresh connection, if a reused one ended after a part of it went out and before a
+/// response came: the server may have acted on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Once: it changes nothing, or carries a key by which the server knows it again.
+    Once,
+    /// It spends something.
+    Never,
+}
+
 /// What one request cost. A time is absent where it was not spent.
 #[derive(Debug, Clone, Default)]
 pub struct Timings {
@@ -179,20 +189,31 @@ impl<N: Network> Transport<N> {
         self.network.check().is_ok()
     }
 
-    /// Sends one GET and waits for the headers of its answer. `timings` is filled as far as it went, also on failure.
-    pub async fn get(&self, url: &Url, headers: HeaderMap, timings: &mut Timings) -> Result<Response, TransportError> {
-        self.send(Method::GET, url, headers, Bytes::new(), timings).await
+    /// Sends one GET and waits for the headers of its response. `timings` is filled as far as it went, also on failure.
+    pub async fn get(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        repeat: Repeat,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let request = request(Method::GET, url, headers, Bytes::new())?;
+        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
     }
 
-    /// Sends one POST, likewise. It is not sent again where the server may have seen it.
+    /// Sends one POST, likewise.
     pub async fn post(
         &self,
         url: &Url,
         headers: HeaderMap,
         body: Bytes,
+        repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
-        self.send(Method::POST, url, headers, body, timings).await
+        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let request = request(Method::POST, url, headers, body)?;
+        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
     }
 
     /// The whole body of an answer, decoded. The connection is kept.
@@ -207,27 +228,15 @@ impl<N: Network> Transport<N> {
 
     async fn send(
         &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
-        timings: &mut Timings,
-    ) -> Result<Response, TransportError> {
-        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
-        let request = request(method, url, headers, body)?;
-        self.try_send(&origin, request, timings).await.map_err(|error| self.explain(error))
-    }
-
-    async fn try_send(
-        &self,
         origin: &Origin,
         request: Request<Full<Bytes>>,
+        repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
         if let Some(kept) = self.pool.take(origin) {
             timings.reused = true;
             match self.exchange(kept, origin, request.clone(), timings).await {
-                Err(SendError::BeforeFirstByte { sent }) if !sent || request.method().is_idempotent() => {
+                Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once => {
                     *timings = Timings::default();
                 }
                 outcome => return outcome.map_err(TransportError::from),

@@ -1,14 +1,14 @@
 //! Open connections that wait for their next request, per origin.
 //!
-//! No task watches them: a connection that the peer closed is found out when it is taken.
+//! One that the peer closed is found out when it is taken; one that nobody takes closes by itself.
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use url::{Host, Url};
 
 use super::http1::Connection;
@@ -38,7 +38,8 @@ impl Origin {
 #[derive(Default)]
 pub(super) struct Pool {
     idle: Mutex<HashMap<Origin, Vec<(Connection, Instant)>>>,
-    drains: Mutex<JoinSet<()>>,
+    /// Drains, and the closing of what is idle.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Pool {
@@ -53,15 +54,40 @@ impl Pool {
         None
     }
 
-    pub(super) fn put(&self, origin: Origin, connection: Connection) {
-        lock(&self.idle).entry(origin).or_default().push((connection, Instant::now()));
+    pub(super) fn put(self: &Arc<Self>, origin: Origin, connection: Connection) {
+        let was_empty = {
+            let mut idle = lock(&self.idle);
+            let was_empty = idle.is_empty();
+            idle.entry(origin).or_default().push((connection, Instant::now()));
+            was_empty
+        };
+        if was_empty {
+            self.beside(close_idle(Arc::downgrade(self)));
+        }
     }
 
-    /// Runs beside the flow; ends with the pool at the latest.
-    pub(super) fn beside(&self, drain: impl Future<Output = ()> + Send + 'static) {
-        let mut drains = lock(&self.drains);
-        while drains.try_join_next().is_some() {}
-        drains.spawn(drain);
+    /// Runs concurrently with the flow; ends with the pool at the latest.
+    pub(super) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Closes what has been idle for too long, and returns when the next one will have been; nothing once all are closed.
+    fn close_expired(&self) -> Option<Instant> {
+        let mut idle = lock(&self.idle);
+        idle.retain(|_, connections| {
+            connections.retain(|(_, since)| since.elapsed() < IDLE);
+            !connections.is_empty()
+        });
+        idle.values().flatten().map(|(_, since)| *since + IDLE).min()
+    }
+}
+
+/// Runs while there are idle connections, or until the pool is gone.
+async fn close_idle(pool: Weak<Pool>) {
+    while let Some(next) = pool.upgrade().and_then(|pool| pool.close_expired()) {
+        sleep_until(next).await;
     }
 }
 

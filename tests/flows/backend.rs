@@ -188,7 +188,8 @@ async fn what_is_repeated() {
         ("not what is no number", vec![busy(503, "soon")], "status 503 retry_later", 1),
         ("not a 500", vec![busy(500, "0")], "status 500 retry_later", 1),
         ("not what may have been seen", vec![], "unreachable retry_later", 1),
-        ("nor that on a kept connection", vec!["START".to_owned()], "unreachable retry_later", 2),
+        ("complete on a reused connection that dies", vec!["START".to_owned(), LAST.to_owned(), ok(VERIFIED)], "verified", 3),
+        ("and that only once", vec!["START".to_owned()], "unreachable retry_later", 3),
     ] {
         let (outcome, backend) = flow(answers, default).await;
         let asked = backend.asked();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use number_verify::CellularCause;
 use number_verify::internals::{
-    AllowedHosts, Family, Limits, Network, NetworkError, Threads, Timings, Tls, Transport, TransportError,
+    AllowedHosts, Family, Limits, Network, NetworkError, Repeat, Threads, Timings, Tls, Transport, TransportError,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -86,7 +86,7 @@ async fn dial(url: &str, answers: Answers) -> (Vec<String>, Result<(), Transport
     let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8), body: 64 * 1024 };
     let transport = Transport::new(network, &tls, limits, AllowedHosts::default());
     let mut timings = Timings::default();
-    let outcome = transport.get(&Url::parse(url).unwrap(), HeaderMap::new(), &mut timings).await;
+    let outcome = transport.get(&Url::parse(url).unwrap(), HeaderMap::new(), Repeat::Once, &mut timings).await;
     let attempts = attempts.lock().unwrap().clone();
     (attempts, outcome.map(drop), timings)
 }
@@ -107,6 +107,8 @@ async fn names() {
         ("the next begins after 250 ms", both((0, Ok(&["2001:db8::2"])), (0, Ok(&["192.0.2.40"]))), vec!["0 2001:db8::2", "250 192.0.2.40"], Ok(())),
         ("a refusal begins the next at once", both((0, Ok(&["2001:db8::1"])), (0, Ok(&["192.0.2.40"]))), vec!["0 2001:db8::1", "20 192.0.2.40"], Ok(())),
         ("families take turns", both((0, Ok(&["2001:db8::3", "2001:db8::1"])), (0, Ok(&["192.0.2.1", "192.0.2.40"]))), vec!["0 2001:db8::3", "0 192.0.2.1", "20 2001:db8::1", "40 192.0.2.40"], Ok(())),
+        ("four of each family", both((0, Ok(&["2001:db8::3", "2001:db8::1:3", "2001:db8::2:3", "2001:db8::3:3", "2001:db8::28"])), (0, Ok(&["192.0.2.3", "192.0.3.3", "192.0.4.3", "192.0.5.3", "192.0.2.40"]))), vec!["0 2001:db8::3", "0 192.0.2.3", "0 2001:db8::1:3", "0 192.0.3.3", "0 2001:db8::2:3", "0 192.0.4.3", "0 2001:db8::3:3", "0 192.0.5.3"], Err(TransportError::Connect)),
+        ("of those that may be connected to", both((0, none), (0, Ok(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "192.0.2.40"]))), vec!["0 192.0.2.40"], Ok(())),
         ("a slow one may still win", both((0, Ok(&["2001:db8::2bc"])), (0, Ok(&["192.0.2.2"]))), vec!["0 2001:db8::2bc", "250 192.0.2.2"], Ok(())),
         ("all refused", both((0, Ok(&["2001:db8::1"])), (0, Ok(&["192.0.2.1"]))), vec!["0 2001:db8::1", "20 192.0.2.1"], Err(TransportError::Connect)),
         ("nobody answers", both((0, Ok(&["2001:db8::2"])), (0, Ok(&["192.0.2.2"]))), vec!["0 2001:db8::2", "250 192.0.2.2"], Err(TransportError::Timeout)),

@@ -214,6 +214,35 @@ async fn a_kept_connection_that_dies_is_replaced_once() {
     }
 }
 
+/// The limits are far beyond what real servers send.
+#[tokio::test(start_paused = true)]
+async fn headers_and_informational_responses_are_limited() {
+    let fields = |count: usize| (0..count).map(|index| format!("x{index}: y\r\n")).collect::<String>();
+    let early = |count: usize| "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(count);
+    const JSON: &str = r#"{"code":"code-c0de"}"#;
+    let length = JSON.len();
+    let response =
+        |early: &str, fields: &str| format!("{early}HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\n\r\n{JSON}");
+    for (name, reply, expected) in [
+        ("1000 headers", response("", &fields(999)), None),
+        ("1001 headers", response("", &fields(1000)), Some("too_large")),
+        (
+            "1001 headers of an informational response",
+            response(&format!("HTTP/1.1 103 X\r\n{}\r\n", fields(1001)), ""),
+            Some("too_large"),
+        ),
+        ("8 informational responses", response(&early(8), ""), None),
+        ("9 informational responses", response(&early(9), ""), Some("too_large")),
+        ("informational responses without end", early(1000), Some("too_large")),
+    ] {
+        let mut chain = Chain::new("S1");
+        chain.instead(3, Instead::Always(Reply::Send(reply.into())));
+        let outcome = flow(chain).await;
+        let cause = outcome.result.is_err().then(|| outcome.error_json()["cause"].as_str().unwrap().to_owned());
+        assert_eq!(cause.as_deref(), expected, "{name}: {:?}", outcome.result);
+    }
+}
+
 /// Answers that look odd and are fine.
 #[tokio::test(start_paused = true)]
 async fn odd_answers_that_are_fine() {

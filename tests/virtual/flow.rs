@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
+    Clock, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
@@ -28,6 +28,7 @@ pub struct Setting {
     pub trust: Option<Arc<dyn ServerTrust>>,
     pub config: Config,
     pub resolver: Resolver,
+    pub clock: Clock,
 }
 
 impl Setting {
@@ -43,6 +44,7 @@ impl Setting {
             trust: None,
             config,
             resolver: Resolver::Async,
+            clock: Clock::system(),
         }
     }
 }
@@ -52,6 +54,7 @@ pub struct Outcome {
     pub result: Result<bool, VerifyError>,
     pub trace: Trace,
     pub completed_with: Option<String>,
+    pub completions: usize,
     pub acquired: usize,
     pub released: usize,
     pub lookups: Vec<String>,
@@ -89,6 +92,7 @@ impl Phone {
             auth_url: setting.auth_url,
             start_takes: setting.start_takes,
             completed_with: Mutex::default(),
+            completions: AtomicUsize::new(0),
         });
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
@@ -104,7 +108,7 @@ impl Phone {
             }
         };
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
-        let verifier = Verifier { settings, network, backend: backend.clone() };
+        let verifier = Verifier { settings, network, backend: backend.clone(), clock: setting.clock };
         Self { verifier, provider, backend, events, first_writes: Mutex::new(first_writes) }
     }
 
@@ -129,6 +133,7 @@ impl Phone {
             result: verdict.map(|Verdict { verified, .. }| verified),
             trace: record.trace(),
             completed_with: self.backend.completed_with.lock().unwrap().take(),
+            completions: self.backend.completions.swap(0, Ordering::Relaxed),
             acquired: 0,
             released: 0,
             lookups: std::mem::take(&mut events.lookups),
@@ -167,6 +172,7 @@ struct FixedBackend {
     auth_url: String,
     start_takes: Duration,
     completed_with: Mutex<Option<String>>,
+    completions: AtomicUsize,
 }
 
 #[async_trait]
@@ -178,6 +184,7 @@ impl Backend for FixedBackend {
 
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
         *self.completed_with.lock().unwrap() = request.code();
+        self.completions.fetch_add(1, Ordering::Relaxed);
         Ok(r#"{"verified":true}"#.to_owned())
     }
 }

@@ -11,6 +11,7 @@ mod faults;
 mod flow;
 mod network;
 mod pipe;
+mod repeats;
 mod round_trips;
 mod script;
 mod secrets;

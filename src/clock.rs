@@ -1,0 +1,166 @@
+//! Time limits that also hold for a device that sleeps.
+//!
+//! tokio's clock, like Rust's, stands still while the processor is suspended (CLOCK_MONOTONIC on Linux and Android, `mach_absolute_time` on
+//! Apple systems). A limit on it alone could last for hours, with the cellular network held.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::poll_fn;
+use tokio::time::{Instant, timeout_at};
+
+/// How soon after a wake-up a limit is checked. The timer does not wake a device.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A clock that also counts the time asleep; clones are the same clock.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Clock {
+    /// Tells the time since some fixed moment.
+    pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The system's.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(system_now)
+    }
+
+    fn now(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+/// The time since the system started. Constant if the system has no such clock: tokio's limit is then the only one.
+#[cfg(unix)]
+fn system_now() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
+    /// On Apple systems it goes on during sleep (clock_gettime(3)).
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
+    clock_gettime(CLOCK).map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn system_now() -> Duration {
+    Duration::ZERO
+}
+
+/// The end of a limit, on both clocks: the first to reach it ends it.
+#[derive(Clone)]
+pub struct Deadline {
+    at: Instant,
+    clock: Clock,
+    at_with_sleep: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    #[must_use]
+    pub fn after(limit: Duration, clock: &Clock) -> Self {
+        Self { at: Instant::now() + limit, at_with_sleep: clock.now().saturating_add(limit), clock: clock.clone() }
+    }
+
+    /// The deadline on tokio's clock.
+    #[must_use]
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// The outcome of the work; nothing if the deadline passes first. A deadline that has passed is noticed at each poll, before the work
+    /// goes on.
+    pub async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        while !self.has_passed() {
+            let step = poll_fn(|context| match self.has_passed() {
+                true => Poll::Ready(None),
+                false => work.as_mut().poll(context).map(Some),
+            });
+            let tick = self.at.min(Instant::now() + TICK);
+            if let Ok(done) = timeout_at(tick, step).await {
+                return done;
+            }
+        }
+        None
+    }
+
+    /// Waits for it.
+    pub async fn passed(&self) {
+        self.limit(std::future::pending::<()>()).await;
+    }
+
+    fn has_passed(&self) -> bool {
+        Instant::now() >= self.at || self.clock.now() >= self.at_with_sleep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// A device that sleeps at the given moments, for an hour each.
+    fn sleeper() -> (Clock, Arc<AtomicU64>) {
+        let asleep = Arc::<AtomicU64>::default();
+        let (began, hours) = (Instant::now(), asleep.clone());
+        let now = move || began.elapsed() + Duration::from_secs(3600 * hours.load(Ordering::Relaxed));
+        (Clock::new(now), asleep)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_sleep_a_limit_ends_exactly() {
+        let (clock, _) = sleeper();
+        let began = Instant::now();
+        Deadline::after(LIMIT, &clock).passed().await;
+        assert_eq!(began.elapsed(), LIMIT);
+        let deadline = Deadline::after(LIMIT, &clock);
+        assert_eq!(deadline.limit(async { sleep(LIMIT / 2).await }).await, Some(()));
+        assert_eq!(deadline.limit(async { sleep(LIMIT).await }).await, None);
+        assert_eq!(deadline.limit(async {}).await, None, "it has passed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_ends_a_limit_soon_after_the_device_wakes() {
+        let (clock, asleep) = sleeper();
+        let began = Instant::now();
+        let deadline = Deadline::after(LIMIT, &clock);
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(1500)).await;
+            asleep.fetch_add(1, Ordering::Relaxed);
+        });
+        deadline.passed().await;
+        assert_eq!(began.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_wakes_after_a_sleep_does_not_go_on() {
+        let (clock, asleep) = sleeper();
+        let deadline = Deadline::after(LIMIT, &clock);
+        let work = async {
+            sleep(Duration::from_millis(300)).await;
+            asleep.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_millis(1)).await;
+            panic!("it went on after the deadline");
+        };
+        assert_eq!(deadline.limit(work).await, None);
+    }
+
+    #[test]
+    fn the_systems_clock_goes_forward() {
+        let clock = Clock::system();
+        let before = clock.now();
+        assert!(before > Duration::ZERO);
+        assert!(clock.now() >= before);
+    }
+}

@@ -1,0 +1,100 @@
+//! What is sent again after a reused connection has died, and what never is: a code is for one use (RFC 6749, section 4.1.2).
+
+use std::sync::{Arc, Mutex};
+
+use number_verify::CodeDelivery;
+
+use crate::flow::{Outcome, Phone, Setting};
+use crate::network::Door;
+use crate::script::{CODE, STATE};
+use crate::server::{Asked, Hosts, Reply};
+
+const HOST: &str = "app.example.test";
+
+/// One host, one connection: `/auth` redirects to a path, whose first request meets a fault.
+struct OneHost {
+    location: String,
+    fault: Reply,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Hosts for OneHost {
+    fn names(&self) -> Vec<String> {
+        vec![HOST.to_owned()]
+    }
+
+    fn door(&self, _: &str) -> Door {
+        Door::Open
+    }
+
+    fn answer(&self, asked: &Asked) -> Reply {
+        let mut all = self.asked.lock().unwrap();
+        all.push(asked.target.split('?').next().unwrap().to_owned());
+        match all.len() {
+            1 => {
+                let location = &self.location;
+                let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+                Reply::Send(head.into())
+            }
+            2 => self.fault.clone(),
+            _ => Reply::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verified\":true}".to_vec()),
+        }
+    }
+}
+
+async fn flow(delivery: CodeDelivery, location: &str, fault: Reply) -> (Outcome, Vec<String>) {
+    let host = Arc::new(OneHost { location: location.to_owned(), fault, asked: Mutex::default() });
+    let redirect_uri = "https%3A%2F%2Fapp.example.test%2Fcb";
+    let auth_url = format!("https://{HOST}/auth?state={STATE}&redirect_uri={redirect_uri}");
+    let mut setting = Setting::new(host.clone(), auth_url);
+    setting.config.code_delivery = delivery;
+    let outcome = Phone::new(setting).verify().await;
+    let asked = host.asked.lock().unwrap().clone();
+    (outcome, asked)
+}
+
+fn faults() -> [(&'static str, Reply); 4] {
+    [
+        ("reset", Reply::Reset),
+        ("closed", Reply::SendAndClose(Vec::new())),
+        ("vanished", Reply::SendAndVanish(Vec::new())),
+        ("stalled", Reply::SendAndStall(Vec::new())),
+    ]
+}
+
+/// The backend may have received the code, so that it is asked for the result instead.
+#[tokio::test(start_paused = true)]
+async fn a_callback_without_a_response_is_not_repeated_and_complete_fetches_the_result() {
+    let location = format!("/cb?code={CODE}&state={STATE}");
+    for (name, fault) in faults() {
+        let (outcome, asked) = flow(CodeDelivery::FollowThrough, &location, fault).await;
+        assert_eq!(asked, ["/auth", "/cb"], "{name}");
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
+        assert_eq!((outcome.completions, outcome.completed_with), (1, None), "{name}: complete has no code");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_carries_the_code_is_never_repeated() {
+    let with_code = format!("code={CODE}&state={STATE}");
+    for (delivery, location) in [
+        (CodeDelivery::NoCode, format!("/cb?{with_code}")),
+        (CodeDelivery::NoCode, format!("/other?{with_code}")),
+        (CodeDelivery::FollowThrough, format!("/other?{with_code}")),
+    ] {
+        for (name, fault) in faults() {
+            let (outcome, asked) = flow(delivery, &location, fault).await;
+            assert_eq!(asked.len(), 2, "{delivery:?} {location} {name}: {asked:?}");
+            assert!(outcome.result.is_err(), "{delivery:?} {location} {name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_request_is_repeated_once() {
+    for (name, fault) in faults() {
+        let (_, asked) = flow(CodeDelivery::FollowThrough, "/hop", fault).await;
+        let is_repeated = name != "stalled";
+        assert_eq!(asked.len(), if is_repeated { 3 } else { 2 }, "{name}: {asked:?}");
+    }
+}
