@@ -329,6 +329,11 @@ fn cleartext() {
         given.rules.cleartext = false;
         given
     };
+    let backend = |url: &str| {
+        let mut given = relay();
+        given.rules.backend_origin = Some(Url::parse(url).unwrap().origin());
+        given
+    };
     let http = || to("http://he.op.test/");
     for (name, given, replies, expected) in [
         ("header-enrichment hop", relay(), vec![http()], "GET http://he.op.test/"),
@@ -337,6 +342,15 @@ fn cleartext() {
         ("a lone code", relay(), vec![to("http://op.test/?code=C")], "GET http://op.test/?code=C"),
         ("code with state", relay(), vec![to("http://op.test/?code=C&state=x")], "forbidden_redirect"),
         ("redirect_uri's host", relay(), vec![to("http://cb.test/other")], "forbidden_redirect"),
+        ("backend's host", relay(), vec![to("http://api.test/")], "forbidden_redirect"),
+        ("backend's host, other port", relay(), vec![to("http://api.test:8080/")], "forbidden_redirect"),
+        ("backend's host in other case with a trailing dot", relay(), vec![to("http://API.test./")], "forbidden_redirect"),
+        ("backend's host with a trailing dot in the setting", backend("https://api.test.:8443"), vec![to("http://api.test/")], "forbidden_redirect"),
+        ("backend's host as a number", backend("https://10.0.0.1"), vec![to("http://0xa000001/")], "forbidden_redirect"),
+        ("backend's host over https", relay(), vec![to("https://api.test/")], "GET https://api.test/"),
+        ("a subdomain of the backend's host", relay(), vec![to("http://he.api.test/")], "GET http://he.api.test/"),
+        ("http backend itself, in development", backend("http://127.0.0.1:8443"), vec![to("http://127.0.0.1:8443/cb")], "GET http://127.0.0.1:8443/cb"),
+        ("http backend's host, other port", backend("http://api.test:8080"), vec![to("http://api.test/")], "forbidden_redirect"),
         ("code to redirect_uri", relay(), vec![http(), to("https://cb.test/cb?code=C&state=S")], "forbidden_redirect"),
         ("the same in a fragment", relay(), vec![http(), to("https://cb.test/cb#code=C&state=S")], "forbidden_redirect"),
         ("error to redirect_uri", relay(), vec![http(), to("https://cb.test/cb?error=e&state=S")], "denied e"),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 use super::{Failure, Rules};
 use crate::address::is_forbidden;
@@ -11,7 +11,10 @@ use crate::address::is_forbidden;
 pub(super) fn check_hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) -> Result<(), Failure> {
     let allowed = match url.scheme() {
         "https" => true,
-        "http" => rules.cleartext && !carries_code(url) && !is_host_of(url, redirect_uri),
+        "http" => {
+            let is_protected = is_host_of(url, redirect_uri) || is_insecure_backend(url, rules);
+            rules.cleartext && !carries_code(url) && !is_protected
+        }
         _ => false,
     };
     if allowed && has_allowed_address(url, rules) { Ok(()) } else { Err(Failure::ForbiddenRedirect) }
@@ -36,8 +39,22 @@ fn carries_code(url: &Url) -> bool {
 }
 
 fn is_host_of(url: &Url, redirect_uri: Option<&Url>) -> bool {
-    let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
-    redirect_uri.and_then(host).is_some_and(|its_host| host(url) == Some(its_host))
+    let host = redirect_uri.and_then(Url::host_str);
+    host.is_some_and(|host| has_host(url, host))
+}
+
+/// The backend's host on any port, unless this is the backend itself: one on http, in development.
+fn is_insecure_backend(url: &Url, rules: &Rules) -> bool {
+    match &rules.backend_origin {
+        Some(origin @ Origin::Tuple(_, host, _)) => has_host(url, &host.to_string()) && url.origin() != *origin,
+        _ => false,
+    }
+}
+
+/// With a trailing dot or without (RFC 3986, section 3.2.2).
+fn has_host(url: &Url, host: &str) -> bool {
+    let plain = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
+    url.host_str().is_some_and(|its_host| plain(its_host) == plain(host))
 }
 
 #[cfg(test)]
