@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::address::{AllowedHosts, is_loopback};
-use crate::authorization::{has_unicode_host, has_userinfo};
+use crate::authorization::{has_userinfo, parse_url};
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::error::VerifyError;
 
@@ -50,8 +50,7 @@ impl Settings {
             return Err(invalid("redirect_limit"));
         }
         if let Some(uri) = &config.redirect_uri {
-            let usable = !has_unicode_host(uri, "") && Url::parse(uri).is_ok();
-            usable.then_some(()).ok_or_else(|| invalid("redirect_uri"))?;
+            parse_url(uri, None).map_err(|_| invalid("redirect_uri"))?;
         }
         check_names(&config.field_names)?;
         let development = &config.development;
@@ -101,11 +100,8 @@ pub fn invalid(setting: &str) -> VerifyError {
 
 fn backend_base(config: &Config) -> Option<Url> {
     let text = config.backend_url.trim();
-    if has_unicode_host(text, "") {
-        return None;
-    }
-    let mut base = Url::parse(text).ok()?;
-    let has_user = has_userinfo(text, &base);
+    let mut base = parse_url(text, None).ok()?;
+    let has_user = has_userinfo(text, None);
     let secure = base.scheme() == "https"
         || base.scheme() == "http" && (config.development.allow_http_backend || is_loopback(&base));
     if !secure || has_user || base.query().is_some() || base.fragment().is_some() {
@@ -117,10 +113,11 @@ fn backend_base(config: &Config) -> Option<Url> {
     Some(base)
 }
 
-/// The call stays under the base URL: no other origin, no other directory.
+/// The call stays under the base URL: no other origin, no other directory. The scheme is compared
+/// first, because `origin()` parses the path of a `blob:` URL as another URL.
 fn call_url(base: &Url, path: &str) -> Option<Url> {
-    let url = base.join(path.trim_start_matches('/')).ok()?;
-    let inside = url.origin() == base.origin() && url.path().starts_with(base.path());
+    let url = parse_url(path.trim_start_matches('/'), Some(base)).ok()?;
+    let inside = url.scheme() == base.scheme() && url.origin() == base.origin() && url.path().starts_with(base.path());
     (inside && url.fragment().is_none()).then_some(url)
 }
 
@@ -248,6 +245,9 @@ mod tests {
             "https://u@api.test/",
             "https://@api.test/",
             "https://Äpi.test/",
+            "\u{1}https://AÄpi.test/",
+            "ftp://AÄpi.test/",
+            "https://xn--3ug/",
             "https:/u:p@api.test/",
             "https:u@api.test/",
             "https:\\\\u@api.test/",
@@ -263,12 +263,32 @@ mod tests {
 
     #[test]
     fn paths_stay_under_the_base() {
-        for bad in ["https://evil.test/", "//evil.test/x", "../up", "a/../../up"] {
+        for bad in [
+            "https://evil.test/",
+            "//evil.test/x",
+            "../up",
+            "a/../../up",
+            "\\\\Aé.test",
+            "ftp://Aé.test/",
+            "blob:https://Aé.test/",
+        ] {
             let config = Config { complete_path: bad.to_owned(), ..Config::new("https://api.test/nv") };
             match Settings::check(&config) {
                 Ok(settings) => assert!(settings.complete_url.as_str().starts_with("https://api.test/nv/"), "{bad}"),
                 Err(error) => assert!(matches!(error, VerifyError::InvalidConfig { .. }), "{bad}"),
             }
+        }
+    }
+
+    #[test]
+    fn redirect_uri_with_a_host_that_is_not_plain_is_rejected() {
+        for bad in ["ftp://Aé.test/", "\u{1}https://Aé.test/", "wss://A%C3%A9.test", "https://xn--3ug/", "/cb"] {
+            let config = Config { redirect_uri: Some(bad.to_owned()), ..Config::new("https://api.test/nv") };
+            let setting = Settings::check(&config).err();
+            assert!(
+                matches!(setting, Some(VerifyError::InvalidConfig { setting }) if setting == "redirect_uri"),
+                "{bad}"
+            );
         }
     }
 

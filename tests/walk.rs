@@ -178,6 +178,28 @@ fn locations() {
         ("userinfo", "https://user@op.test/", "forbidden_redirect"),
         ("empty userinfo", "https://@op.test/", "forbidden_redirect"),
         ("userinfo at redirect_uri", "https://x@cb.test/cb?code=C&state=S", "forbidden_redirect"),
+        ("non-ASCII host", "https://Aé.test/", "bad_location"),
+        ("non-ASCII host, ftp", "ftp://Aé.test/", "bad_location"),
+        ("non-ASCII host, ws", "ws://Aé.test/", "bad_location"),
+        ("non-ASCII host, wss", "wss://Aé.test/", "bad_location"),
+        ("non-ASCII host, file", "file://Aé.test/", "bad_location"),
+        ("non-ASCII host, backslashes", "ftp:\\\\Aé.test", "bad_location"),
+        ("non-ASCII host, no slash", "WS:Aé.test", "bad_location"),
+        ("non-ASCII host, many slashes", "ftp:////Aé.test", "bad_location"),
+        ("non-ASCII host, tab in the scheme", "f\ttp://Aé.test/", "bad_location"),
+        ("non-ASCII host, tab between the slashes", "wss:/\t/Aé.test/", "bad_location"),
+        ("non-ASCII host behind userinfo", "ftp://a:b@Aé.test/", "bad_location"),
+        ("percent-encoded host", "ftp://A%C3%A9.test/", "bad_location"),
+        ("percent-encoded ASCII host", "https://%6fp.test/", "bad_location"),
+        ("percent sign in the host", "file://op%.test/", "bad_location"),
+        ("xn-- before non-ASCII", "ftp://xn--Aé/", "bad_location"),
+        ("xn-- without a label", "https://xn--/", "bad_location"),
+        ("invalid punycode", "https://xn--a-/", "bad_location"),
+        ("right-to-left mark in an xn-- label", "https://a.XN--3ug.test/", "bad_location"),
+        ("the same, tab in the prefix", "https://xn\t--3ug/", "bad_location"),
+        ("non-ASCII opaque host", "otherapp://Aé", "forbidden_redirect"),
+        ("non-ASCII path behind a scheme", "ftp://op.test/Aé", "forbidden_redirect"),
+        ("non-ASCII path and query", "/Aé?é=%C3", "GET https://op.test/A%C3%A9?%C3%A9=%C3"),
     ] {
         assert_eq!(walk(relay(), &[to(location)]), expected, "{name}");
     }
@@ -523,6 +545,7 @@ fn cookies() {
         ("not outside its path", vec![to("/c").setting("s=1")], "GET https://op.test/c"),
         ("longer path first", vec![to("/a/c").setting("s=1; Path=/").setting("t=2; Path=/a")], "GET https://op.test/a/c cookie=t=2; s=1"),
         ("Secure not over http", vec![to("http://op.test/c").setting("s=1; Path=/; Secure")], "GET http://op.test/c"),
+        ("non-ASCII Domain", vec![to("/c").setting("s=1; Path=/; Domain=Aé.test")], "GET https://op.test/c"),
         ("http sets no Secure", vec![to("http://op.test/"), to("https://op.test/c").setting("s=1; Path=/; Secure")], "GET https://op.test/c"),
         ("http replaces no Secure", vec![to("http://op.test/").setting("s=1; Path=/; Secure"), to("https://op.test/c").setting("s=2; Path=/")], "GET https://op.test/c cookie=s=1"),
         ("removed", vec![to("/c").setting("s=1; Path=/"), to("/d").setting("s=; Path=/; Max-Age=0")], "GET https://op.test/d"),
@@ -675,6 +698,83 @@ fn reply() -> impl Strategy<Value = Reply> {
     })
 }
 
+/// Labels that IDNA processing has rules for, and characters that end a host.
+fn host() -> impl Strategy<Value = String> {
+    let label = prop_oneof![
+        prop::sample::select(vec![
+            "A",
+            "a",
+            "é",
+            "É",
+            "ß",
+            "İ",
+            "%",
+            "%41",
+            "%C3%A9",
+            "%2e",
+            ".",
+            "。",
+            "-",
+            "_",
+            "1",
+            "0x",
+            "xn--",
+            "XN--",
+            "xn--a",
+            "xn--A-é",
+            "xn--3ug",
+            "xn--mnchen-3ya",
+            "test",
+            "@",
+            ":",
+            ":80",
+            "[::1]",
+            "\t",
+            "\u{ad}",
+            "\u{200d}",
+            "\u{200f}",
+        ])
+        .prop_map(str::to_owned),
+        "(xn|XN)--[a-zA-Z0-9-]{0,70}",
+        "\\PC{0,3}",
+        prop::collection::vec(any::<char>(), 1..20).prop_map(|label| {
+            let label: String = label.into_iter().collect();
+            format!("xn--{}", idna::punycode::encode_str(&label).unwrap_or_default())
+        }),
+        prop::collection::vec(
+            prop::sample::select(vec![
+                '\u{200c}', '\u{200d}', '\u{200f}', '\u{fffd}', '\u{300}', 'א', '。', 'é', 'A', '.'
+            ]),
+            1..6
+        )
+        .prop_map(|label| {
+            let label: String = label.into_iter().collect();
+            format!("xn--{}", idna::punycode::encode_str(&label).unwrap_or_default())
+        }),
+    ];
+    prop::collection::vec(label, 1..5).prop_map(|labels| labels.concat())
+}
+
+fn url_with_odd_host() -> impl Strategy<Value = String> {
+    let scheme = prop::sample::select(vec![
+        "",
+        "http:",
+        "https:",
+        "HTTPS:",
+        "ws:",
+        "wss:",
+        "ftp:",
+        "f\ttp:",
+        "file:",
+        "myapp:",
+        "blob:https:",
+        "\u{1}wss:",
+    ]);
+    let slashes = prop::sample::select(vec!["", "/", "//", "///", "\\\\", "/\\", "/\t/"]);
+    (scheme, slashes, host(), "(/[a-zA-Z%é]{0,3})?(\\?x=%41)?")
+        .prop_map(|(scheme, slashes, host, rest)| format!("{scheme}{slashes}{host}{rest}"))
+}
+
 fn assert_allowed(request: &Request, rules: &Rules) {
     let url = &request.url;
     let has = |name: &str| url.query_pairs().any(|(key, _)| key == name);
@@ -722,6 +822,34 @@ proptest! {
             requests += 1;
         }
         prop_assert!(requests <= usize::from(rules.redirect_limit) + 1, "{requests} requests");
+    }
+
+    #[test]
+    fn odd_host_never_panics_and_is_never_converted(
+        location in url_with_odd_host(),
+        domain in host(),
+        base in prop::sample::select(vec!["https://op.test/", "http://op.test/", "https://xn--mnchen-3ya.test/"]),
+    ) {
+        let (mut walk, _) = given("https://op.test/?a", Delivery::Relay).begin(CookieJar::new()).unwrap();
+        let cookie = format!("s=1; Path=/; Domain={domain}");
+        let has_label = format!("{base}{location}").replace('\t', "").to_lowercase().contains("xn--");
+        for location in [base, &location] {
+            let Ok(location) = HeaderValue::from_bytes(location.as_bytes()) else { continue };
+            let mut headers = HeaderMap::from_iter([(header::LOCATION, location)]);
+            headers.extend(HeaderValue::from_bytes(cookie.as_bytes()).map(|cookie| (header::SET_COOKIE, cookie)));
+            if let Next::Follow(request) = walk.on_head(&Head { status: 302, headers: &headers }) {
+                let host = request.url.host_str().unwrap();
+                prop_assert!(host.is_ascii() && !host.contains('%') && (has_label || !host.contains("xn--")), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn odd_host_in_a_start_response_never_panics(auth_url in url_with_odd_host(), redirect_uri in url_with_odd_host()) {
+        for (auth_url, redirect_uri) in [(auth_url, None), ("https://op.test/".to_owned(), Some(redirect_uri))] {
+            let start = Start { auth_url, redirect_uri, state: None, session: None };
+            let _ = Walk::begin(start, relay().rules, CookieJar::new(), Redactor::new());
+        }
     }
 
     #[test]

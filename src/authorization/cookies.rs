@@ -12,6 +12,7 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
+use super::location::is_plain_host;
 use crate::address::is_loopback;
 use crate::secret::{Redactor, SecretString};
 
@@ -73,9 +74,8 @@ impl Jar {
         };
         redactor.add(raw.value());
         redactor.add(raw.value_trimmed());
-        let wide = raw.domain().is_some_and(|domain| !domain.trim_matches('.').contains('.'));
         let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
-        if wide || !printable || text.len() > LONGEST {
+        if text.len() > LONGEST || !printable || !raw.domain().is_none_or(is_allowed_domain) {
             return;
         }
         let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
@@ -112,6 +112,11 @@ impl Jar {
 /// https, or a backend on this machine in development, as browsers see it (Secure Contexts, section 3.1).
 fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
+}
+
+fn is_allowed_domain(domain: &str) -> bool {
+    let domain = domain.trim();
+    is_plain_host(domain) && domain.trim_matches('.').contains('.')
 }
 
 /// Whether one domain is the other or lies in it.
@@ -168,6 +173,26 @@ mod tests {
         assert_eq!(sent(&[("http://op.test/", "s=1; Secure")], "https://op.test/"), None);
         let local = "http://127.0.0.1:8080/";
         assert_eq!(sent(&[(local, "s=1; Secure")], local).as_deref(), Some("s=1"));
+    }
+
+    #[test]
+    fn cookie_for_a_domain_that_is_not_plain_is_refused() {
+        for domain in [
+            "Aé.test",
+            ".Aé.test",
+            "é",
+            "op%2etest",
+            "xn--3ug.op.test",
+            ". .XN--3UG",
+            "xn--a-ygn.test",
+            "xn--",
+            "xn--a.test",
+        ] {
+            let set = format!("s=1; Path=/; Domain={domain}");
+            assert_eq!(sent(&[("https://op.test/", &set)], "https://op.test/"), None, "{domain}");
+        }
+        let german = "https://xn--mnchen-3ya.test/";
+        assert!(sent(&[(german, "s=1; Path=/; Domain=XN--Mnchen-3ya.test")], german).is_some());
     }
 
     #[test]

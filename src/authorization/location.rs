@@ -3,7 +3,7 @@
 //! A fragment of the URL before is not inherited: it would carry a secret to another host.
 
 use percent_encoding::{AsciiSet, percent_encode};
-use url::Url;
+use url::{ParseError, Url};
 
 use super::Failure;
 
@@ -18,11 +18,8 @@ pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u
         return Err(Failure::BadLocation);
     }
     let text = collapse_slashes(percent_encode(location, NON_ASCII).to_string());
-    if has_unicode_host(&text, base.scheme()) {
-        return Err(Failure::BadLocation);
-    }
-    let url = Url::options().base_url(Some(base)).parse(&text).map_err(|_| Failure::BadLocation)?;
-    if has_userinfo(&text, &url) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
+    let url = parse_url(&text, Some(base)).map_err(|_| Failure::BadLocation)?;
+    if has_userinfo(&text, Some(base)) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
 }
 
 /// Three slashes and more at the beginning are two, which the parser does only behind a scheme.
@@ -31,43 +28,54 @@ fn collapse_slashes(text: String) -> String {
     if text.len() - rest.len() > 2 { format!("//{rest}") } else { text }
 }
 
-/// Looks at the text too: the parser drops an empty user name.
-pub(crate) fn has_userinfo(text: &str, url: &Url) -> bool {
-    let in_text = Authority::of(text, url.scheme()).text.contains('@');
-    in_text || !url.username().is_empty() || url.password().is_some()
-}
-
-/// Whether the host is not plain ASCII, percent-encoded or not: the parser here knows such hosts only in their `xn--` form.
-pub(crate) fn has_unicode_host(text: &str, base_scheme: &str) -> bool {
-    let Authority { text, is_special } = Authority::of(text, base_scheme);
-    is_special && (text.contains('%') || !text.is_ascii())
-}
-
-/// User information, host and port, as they are written; empty where there are none.
-struct Authority {
-    text: String,
-    /// Whether the scheme is one for which browsers have rules about hosts.
-    is_special: bool,
-}
-
-impl Authority {
-    fn of(text: &str, base_scheme: &str) -> Self {
-        let text: String = text.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
-        let own_scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
-        let (scheme, rest) = own_scheme.unwrap_or((base_scheme, &text));
-        let is_special = ["http", "https"].iter().any(|special| scheme.eq_ignore_ascii_case(special));
-        let slash = |c: char| c == '/' || is_special && c == '\\';
-        let after_slashes = rest.trim_start_matches(slash);
-        let slashes = rest.len() - after_slashes.len();
-        let has_authority = slashes >= 2 || own_scheme.is_some() && is_special;
-        let authority = after_slashes.split(|c| slash(c) || matches!(c, '?' | '#')).next().filter(|_| has_authority);
-        Self { text: authority.unwrap_or_default().to_owned(), is_special }
+/// Parses a URL, or a reference to resolve against `base`, if its host is plain (see
+/// [`is_plain_host`]).
+///
+/// The only place where this crate parses text as a URL. `https:host` with a base of the same scheme
+/// is a path, but other parsers read a host there: it must be plain in both readings.
+pub(crate) fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
+    check_host(text, base)?;
+    match check_host(text, None) {
+        Err(ParseError::IdnaError) => Err(ParseError::IdnaError),
+        _ => Url::options().base_url(base).parse(text),
     }
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+/// Also finds an empty user name, which the parser drops: `<` is invalid in a host and in a port, and
+/// valid where `@` does not end userinfo.
+pub(crate) fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
+    let replaced = text.replace('@', "<");
+    let has_userinfo = |base| parse_url(text, base).is_ok() && parse_url(&replaced, base).is_err();
+    text.contains('@') && (has_userinfo(base) || has_userinfo(None))
+}
+
+/// Whether IDNA processing leaves this host as it is, except for letter case.
+///
+/// Every other form is refused before `url` or `cookie_store` process it. Their result depends on the
+/// version of `idna_adapter` in the app's build: 1.0.0 has no Unicode tables, and panics in debug
+/// builds on some non-ASCII hosts and on U+200F in a decoded `xn--` label.
+pub(super) fn is_plain_host(host: &str) -> bool {
+    const RIGHT_TO_LEFT_MARK: char = '\u{200f}';
+    let is_disallowed = |label: &str| {
+        let label = label.to_ascii_lowercase();
+        let decoded = label.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
+        decoded.is_some_and(|label| label.contains(RIGHT_TO_LEFT_MARK))
+    };
+    host.is_ascii() && !host.contains('%') && !host.split('.').any(is_disallowed)
+}
+
+/// Lets the parser itself find the host, with stand-ins for what it must not process: a host that
+/// depends on the stand-in is not plain. Stand-ins are valid in a host and invalid in a scheme.
+fn check_host(text: &str, base: Option<&Url>) -> Result<(), ParseError> {
+    let text = text.replace(['\t', '\n', '\r'], "").to_ascii_lowercase().replace("xn--", "xn__");
+    let host = |stand_in: &str| -> Result<Option<String>, ParseError> {
+        let text = text.replace(|c: char| c == '%' || !c.is_ascii(), stand_in);
+        let url = Url::options().base_url(base).parse(&text)?;
+        Ok(url.host_str().filter(|_| url.is_special()).map(|host| host.replace("xn__", "xn--")))
+    };
+    let found = host("_")?;
+    let is_plain = found == host("~")? && found.is_none_or(|host| is_plain_host(&host));
+    if is_plain { Ok(()) } else { Err(ParseError::IdnaError) }
 }
 
 #[cfg(test)]
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn bad_locations() {
         let long = vec![b'a'; LONGEST + 1];
-        let bad: [&[&[u8]]; 12] = [
+        let bad: [&[&[u8]]; 17] = [
             &[],
             &[b""],
             &[b" \t"],
@@ -130,6 +138,11 @@ mod tests {
             &["//Aé.test".as_bytes()],
             &[b"https:%41.test"],
             &[b"\\\\a\xff"],
+            &["ftp://Aé.test/".as_bytes()],
+            &[b"\x01wss:/\t/A\xe9.test"],
+            &[b"https://xn--3ug/"],
+            &[b"https://XN--A-YGN.test/"],
+            &[b"file://x\tn--9ca260n/"],
         ];
         for locations in bad {
             assert_eq!(resolved(locations), Err("BadLocation".to_owned()), "{locations:?}");

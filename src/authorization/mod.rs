@@ -25,7 +25,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
-pub(crate) use self::location::{has_unicode_host, has_userinfo};
+pub(crate) use self::location::{has_userinfo, parse_url};
 pub use self::walk::Walk;
 use crate::address::AllowedHosts;
 use crate::secret::SecretString;

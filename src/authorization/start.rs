@@ -48,14 +48,14 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
     if text.is_empty() {
         return Err(MalformedStart::Missing);
     }
-    if text.len() > location::LONGEST || location::has_unicode_host(text, "") {
+    if text.len() > location::LONGEST {
         return Err(MalformedStart::Unparsable);
     }
-    let url = Url::parse(text).map_err(|error| match error {
+    let url = location::parse_url(text, None).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => MalformedStart::Relative,
         _ => MalformedStart::Unparsable,
     })?;
-    if location::has_userinfo(text, &url) {
+    if location::has_userinfo(text, None) {
         Err(MalformedStart::Userinfo)
     } else if url.scheme() != "https" {
         Err(MalformedStart::NotHttps)
@@ -67,11 +67,7 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
 }
 
 fn redirect_uri(text: &str) -> Result<Url, MalformedStart> {
-    let text = trim(text);
-    if location::has_unicode_host(text, "") {
-        return Err(MalformedStart::BadRedirectUri);
-    }
-    Url::parse(text).map_err(|_| MalformedStart::BadRedirectUri)
+    location::parse_url(trim(text), None).map_err(|_| MalformedStart::BadRedirectUri)
 }
 
 /// Also without the control characters that the URL parser passes over.
