@@ -1,8 +1,10 @@
 //! One cookie jar for a flow, over both of its legs, by RFC 6265. Never persisted.
 //!
-//! There is no public suffix list, so a Domain attribute needs an inner dot. A plain http answer neither sets a Secure cookie
-//! nor puts another in its place (RFC 6265bis, section 5.7): who sits on such a hop could choose the session. Values are
-//! secrets of the flow and are never logged.
+//! There is no public suffix list, so a Domain attribute needs an inner dot. A plain http response
+//! neither sets nor replaces a Secure cookie or one with a prefix such as `__Host-` (RFC 6265bis,
+//! section 5.7): otherwise an attacker on such a hop could choose the session. A cookie set over
+//! https is Secure here with or without the attribute, so it is never sent over plain http. Values
+//! are secrets of the flow and are never logged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -69,18 +71,24 @@ impl CookieJar {
 
 impl Jar {
     fn set(&mut self, url: &Url, text: &str, redactor: &Redactor) {
-        let Ok(raw) = RawCookie::parse(text) else {
+        // A cookie without a name is an error too: its value could pass for a name with a prefix.
+        let Ok(mut raw) = RawCookie::parse(text) else {
             return redactor.add(text.split(';').next().unwrap_or_default().trim());
         };
         redactor.add(raw.value());
         redactor.add(raw.value_trimmed());
+        drop_empty_attributes(&mut raw, text);
         let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
-        if text.len() > LONGEST || !printable || !raw.domain().is_none_or(is_allowed_domain) {
+        if text.len() > LONGEST || !printable || !raw.domain().is_none_or(is_allowed_domain) || breaks_prefix(&raw, url)
+        {
             return;
+        }
+        if is_secure(url) {
+            raw.set_secure(true);
         }
         let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
         let key = key(&cookie);
-        let insecure = !is_secure(url) && (raw.secure() == Some(true) || self.would_shadow_secure(&key));
+        let insecure = !is_secure(url) && (cookie.secure() == Some(true) || self.would_shadow_secure(&key));
         if insecure || !self.age.contains_key(&key) && self.is_full_for(&key.0) {
             return;
         }
@@ -114,9 +122,37 @@ fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
+/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty, in which
+/// case the parser uses the one before.
+fn drop_empty_attributes(cookie: &mut RawCookie<'_>, text: &str) {
+    let is_empty = |name: &str| {
+        let pairs = text.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let last = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).last();
+        last.is_some_and(|(_, value)| value.trim().is_empty())
+    };
+    if is_empty("domain") {
+        cookie.unset_domain();
+    }
+    if is_empty("path") {
+        cookie.unset_path();
+    }
+}
+
 fn is_allowed_domain(domain: &str) -> bool {
     let domain = domain.trim();
     is_plain_host(domain) && domain.trim_matches('.').contains('.')
+}
+
+/// Whether a cookie lacks what the prefix of its name guarantees to the server (RFC 6265bis,
+/// sections 4.1.3 and 5.7). Servers may ignore letter case and strip invisible characters.
+fn breaks_prefix(cookie: &RawCookie<'_>, url: &Url) -> bool {
+    let name = cookie.name().trim_start_matches(|c: char| !c.is_ascii_graphic()).to_ascii_lowercase();
+    let has = |prefix| name.starts_with(prefix);
+    let (is_host, is_http) = (has("__host-"), has("__http-") || has("__host-http-"));
+    let is_host_only = cookie.domain().is_none() && cookie.path() == Some("/");
+    (is_host || is_http || has("__secure-")) && !(is_secure(url) && cookie.secure() == Some(true))
+        || is_http && cookie.http_only() != Some(true)
+        || is_host && !is_host_only
 }
 
 /// Whether one domain is the other or lies in it.
@@ -163,7 +199,13 @@ mod tests {
             ("s=1; Path=/; Domain=test", "https://op.test/", None),
             ("s=1; Path=/; Domain=other.test", "https://other.test/", None),
             ("s=1; Path=/; Secure", "http://op.test/", None),
-            ("s=1; Path=/; HttpOnly", "http://op.test/", Some("s=1")),
+            ("s=1; Path=/; HttpOnly", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/", "http://op.test/", None),
+            ("s=1; Path=/x; Path=/", "https://op.test/c", Some("s=1")),
+            ("s=1; Path=/; Path", "https://op.test/c", None),
+            ("s=1; PATH=/; path=\"/\"", "https://op.test/c", None),
+            ("s=1; Path=/; Domain=op.test; Domain=", "https://sub.op.test/", None),
+            ("s=1; Path=/; Domain=other.test; Domain=op.test", "https://sub.op.test/", Some("s=1")),
             ("s=1; Path=/; Max-Age=0", "https://op.test/", None),
             ("s=\"q\"; Path=/", "https://op.test/", Some("s=\"q\"")),
             ("=; Path=/", "https://op.test/", None),
@@ -173,6 +215,81 @@ mod tests {
         assert_eq!(sent(&[("http://op.test/", "s=1; Secure")], "https://op.test/"), None);
         let local = "http://127.0.0.1:8080/";
         assert_eq!(sent(&[(local, "s=1; Secure")], local).as_deref(), Some("s=1"));
+    }
+
+    #[test]
+    fn prefixed_cookie_without_its_attributes_is_refused() {
+        for (set, is_kept) in [
+            ("__Host-s=1; Secure; Path=/", true),
+            ("__Host-s=1; SECURE=no; HttpOnly; path=/x; PATH = /", true),
+            ("__Host-s=\"1\"; Secure; Path=/; SameSite=Lax; odd; =", true),
+            ("__Host-s=1; Path=/", false),
+            ("__Host-s=1; Secure", false),
+            ("__Host-s=1; Secure; Path", false),
+            ("__Host-s=1; Secure; Path=", false),
+            ("__Host-s=1; Secure; Path=/; Path", false),
+            ("__Host-s=1; Secure; Path=/; Path=/a", false),
+            ("__Host-s=1; Secure; Path=\"/\"", false),
+            ("__Host-s=1; Secure; Path=/a", false),
+            ("__Host-s=1; Secure; Path=/; Domain=op.test", false),
+            ("__Host-s=1; Secure; Path=/; DOMAIN=.op.test", false),
+            ("__Host-s=1; \"Secure\"; Path=/", false),
+            ("__Host-s=1, Secure, Path=/", false),
+            ("__host-s=1; Path=/", false),
+            ("__HOST-s=1; Secure; Path=/a", false),
+            ("\t __hOST-s =1; Path=/", false),
+            ("\u{2003}__Host-s=1; Path=/", false),
+            ("\u{feff}__Host-s=1; Path=/", false),
+            ("__Host-=1; Path=/", false),
+            ("__Secure-s=1; Secure; Path=/", true),
+            ("__Secure-s=1; Secure; Domain=op.test; Path=/", true),
+            ("__Secure-s=1; Path=/", false),
+            ("__secure-s=1; HttpOnly; Path=/", false),
+            ("__Http-s=1; Secure; HttpOnly; Path=/", true),
+            ("__Http-s=1; Secure; Path=/", false),
+            ("__hTTP-s=1; HttpOnly; Path=/", false),
+            ("__Host-Http-s=1; Secure; HttpOnly; Path=/", true),
+            ("__Host-Http-s=1; Secure; Path=/", false),
+            ("__host-HTTP-s=1; Secure; HttpOnly; Path=/; Domain=op.test", false),
+            ("__Hos-s=1; Path=/", true),
+            ("s__Host-s=1; Path=/", true),
+            ("s=__Host-s=1; Path=/", true),
+        ] {
+            assert_eq!(sent(&[("https://op.test/a/b", set)], "https://op.test/a/b").is_some(), is_kept, "{set}");
+            let over_http = sent(&[("http://op.test/a/b", set)], "https://op.test/a/b");
+            let needs_https = set.to_lowercase().contains("secure");
+            assert_eq!(over_http.is_some(), is_kept && !needs_https, "http {set}");
+        }
+        let local = "http://127.0.0.1:8080/";
+        assert!(sent(&[(local, "__Host-s=1; Secure; Path=/")], local).is_some(), "loopback in development");
+    }
+
+    #[test]
+    fn nameless_cookie_is_refused() {
+        for set in
+            ["=__Host-s=1", "__Host-s", " = __host-s=1", "\t__SECURE-s", "__Secure-s; Secure", "=1", "1", "=", ""]
+        {
+            for url in ["https://op.test/", "http://op.test/"] {
+                assert_eq!(sent(&[(url, &format!("{set}; Path=/; Secure"))], url), None, "{set} from {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_http_does_not_touch_a_prefixed_cookie() {
+        let session = ("https://api.test/", "__Host-number_verify_session=1; Secure; HttpOnly; Path=/");
+        for other in [
+            "__Host-number_verify_session=2; Path=/",
+            "__Host-number_verify_session=2; Secure; Path=/",
+            "__HOST-NUMBER_VERIFY_SESSION=2; Path=/",
+            "__Host-number_verify_session=; Path=/; Max-Age=0",
+            "=__Host-number_verify_session=2; Path=/",
+        ] {
+            let header = sent(&[session, ("http://api.test/", other)], "https://api.test/").unwrap();
+            assert_eq!(header, "__Host-number_verify_session=1", "{other}");
+            let header = sent(&[("http://api.test/", other), session], "https://api.test/").unwrap();
+            assert_eq!(header, "__Host-number_verify_session=1", "{other}, before");
+        }
     }
 
     #[test]
