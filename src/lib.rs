@@ -43,6 +43,7 @@
 uniffi::setup_scaffolding!();
 
 mod address;
+mod alphanumerics;
 mod authorization;
 mod backend;
 mod cellular;
@@ -63,6 +64,7 @@ mod threads;
 mod trace;
 mod transport;
 mod trust;
+mod unescape;
 mod verifier;
 
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};

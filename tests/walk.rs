@@ -574,13 +574,15 @@ fn cookies_of_the_backend_come_along_to_its_callback() {
 }
 
 #[test]
-fn a_page_leaves_its_title_and_no_secret() {
+fn title_of_a_page_is_kept_unless_it_contains_a_secret() {
     let (mut walk, _) =
         given(&AUTH.replace("state=S", "state=topsecret"), Delivery::Relay).begin(CookieJar::new()).unwrap();
     assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
-    let page = "<html><head><title>\n Sign in\u{7}, TopSecret </title>";
-    assert!(matches!(walk.on_body(page.as_bytes()), Err(Failure::UnexpectedPage)));
-    assert_eq!(walk.title(), Some("Sign in, •••"));
+    for (title, kept) in [("\n Sign  in\u{7} ", Some("Sign in")), ("Sign in, TopSecret", None)] {
+        let page = format!("<html><head><title>{title}</title>");
+        assert!(matches!(walk.on_body(page.as_bytes()), Err(Failure::UnexpectedPage)));
+        assert_eq!(walk.title(), kept);
+    }
 }
 
 #[test]
@@ -610,7 +612,7 @@ fn what_went_by_is_known_to_the_redactor() {
         "in-no-cookie",
         "code-in-json",
     ] {
-        assert_eq!(redactor.redact(secret), "•••", "{secret}");
+        assert!(redactor.contains_secret(secret), "{secret}");
     }
 }
 
@@ -621,7 +623,7 @@ fn a_state_that_nobody_asked_for_is_a_secret_too() {
     let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
     assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
     assert!(walk.on_body(br#"{"code":"C","state":"unasked"}"#).is_ok());
-    assert_eq!(redactor.redact("unasked"), "•••");
+    assert!(redactor.contains_secret("unasked"));
 }
 
 #[test]

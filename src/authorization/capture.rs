@@ -40,17 +40,15 @@ pub(super) fn check_state(expected: Option<&str>, given: Option<&str>) -> Result
     if expected.is_none() || given == expected { Ok(()) } else { Err(Failure::StateMismatch) }
 }
 
-/// Keeps of a refusal what is a plain code, and the description without the flow's secrets.
+/// Keeps of a refusal a plain error code and the description, each only if it contains no secret of the flow.
 pub(super) fn denial(error: &str, description: Option<&str>, redactor: &Redactor) -> Denial {
     const LONGEST_CODE: usize = 64;
     const LONGEST_DESCRIPTION: usize = 200;
     let plain = (1..=LONGEST_CODE).contains(&error.len())
         && error.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
-    let description =
-        description.map(|text| redactor.redact(text).chars().take(LONGEST_DESCRIPTION).collect::<String>());
     Denial {
         error: (plain && !redactor.contains_secret(error)).then(|| error.to_owned()),
-        description: description.filter(|text| !text.trim().is_empty()).map(SecretString::from),
+        description: description.and_then(|text| redactor.keep(text, LONGEST_DESCRIPTION)).map(SecretString::from),
     }
 }
 
@@ -154,7 +152,8 @@ mod tests {
         }
         let description =
             |text: &str| denial("e", Some(text), &redactor).description.map(|text| text.expose_secret().to_owned());
-        assert_eq!(description("no +1415555\r\n0100 here").as_deref(), Some("no ••• here"));
+        assert_eq!(description("no\r\n consent").as_deref(), Some("no consent"));
+        assert_eq!(description("no +1415555\r\n0100 here"), None);
         assert_eq!(description(" \n"), None);
         assert_eq!(description(&"é".repeat(300)).map(|text| text.chars().count()), Some(200));
     }

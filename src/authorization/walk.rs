@@ -134,7 +134,7 @@ impl Walk {
         self.at_redirect_uri
     }
 
-    /// The title of the page that was read last: at most 80 characters, no secrets.
+    /// The title of the page that was read last, at most 80 characters; None if it contains a secret.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref()
