@@ -209,8 +209,8 @@ pub enum AuthorizationCause {
     TooLarge,
 }
 
-/// A text that the operator sent about a refusal, at most 200 characters, the flow's secrets replaced. For a developer's
-/// eyes: it is never part of a printed form.
+/// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
+/// of the flow. For diagnostics only: never part of `Debug` output or logs.
 #[derive(uniffi::Object)]
 pub struct OperatorMessage(SecretString);
 

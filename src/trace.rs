@@ -53,7 +53,8 @@ pub struct Hop {
     pub bytes_in: u64,
     /// Bytes sent on the socket, TLS included.
     pub bytes_out: u64,
-    /// The title of an unexpected page, at most 80 characters, the flow's secrets replaced.
+    /// The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
+    /// of the flow.
     pub page_title: Option<String>,
 }
 

@@ -89,7 +89,8 @@ public struct Hop: Sendable, Hashable {
   /// Bytes sent on the socket, TLS included.
   public var bytesOut: Int { Int(core.bytesOut) }
 
-  /// The title of an unexpected page, at most 80 characters, the verification's secrets replaced.
+  /// The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
+  /// of the verification.
   public var pageTitle: String? { core.pageTitle }
 }
 

@@ -66,8 +66,8 @@ extension VerifyError: LocalizedError, CustomStringConvertible {
   public var description: String { "\(kind.whatHappened): \(advice)." }
 }
 
-/// A text that the operator sent about a refusal, at most 200 characters, the verification's secrets replaced. For a developer's eyes: it is
-/// in no printed form.
+/// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another
+/// secret of the verification. For diagnostics only: never part of `description` or `debugDescription`.
 public struct OperatorMessage: Sendable, Equatable {
   private let message: Secret
 

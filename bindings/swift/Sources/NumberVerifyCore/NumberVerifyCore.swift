@@ -1998,8 +1998,8 @@ public func FfiConverterTypeHeader_lower(_ value: Header) -> UInt64 {
 
 
 /**
- * A text that the operator sent about a refusal, at most 200 characters, the flow's secrets replaced. For a developer's
- * eyes: it is never part of a printed form.
+ * The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
+ * of the flow. For diagnostics only: never part of `Debug` output or logs.
  */
 public protocol OperatorMessageProtocol: AnyObject, Sendable {
     
@@ -2010,8 +2010,8 @@ public protocol OperatorMessageProtocol: AnyObject, Sendable {
     
 }
 /**
- * A text that the operator sent about a refusal, at most 200 characters, the flow's secrets replaced. For a developer's
- * eyes: it is never part of a printed form.
+ * The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
+ * of the flow. For diagnostics only: never part of `Debug` output or logs.
  */
 open class OperatorMessage: OperatorMessageProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3789,7 +3789,8 @@ public struct Hop: Equatable, Hashable {
      */
     public let bytesOut: UInt64
     /**
-     * The title of an unexpected page, at most 80 characters, the flow's secrets replaced.
+     * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
+     * of the flow.
      */
     public let pageTitle: String?
 
@@ -3833,7 +3834,8 @@ public struct Hop: Equatable, Hashable {
          * Bytes sent on the socket, TLS included.
          */bytesOut: UInt64, 
         /**
-         * The title of an unexpected page, at most 80 characters, the flow's secrets replaced.
+         * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
+     * of the flow.
          */pageTitle: String?) {
         self.index = index
         self.scheme = scheme

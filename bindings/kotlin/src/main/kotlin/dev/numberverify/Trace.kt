@@ -81,7 +81,10 @@ public class Hop internal constructor(
     /** Bytes sent on the socket, TLS included. */
     public val bytesOut: Long get() = core.bytesOut.toLong()
 
-    /** The title of an unexpected page, at most 80 characters, the verification's secrets replaced. */
+    /**
+     * The title of an unexpected page, at most 80 characters. Null if it contains the phone number or another secret of
+     * the verification.
+     */
     public val pageTitle: String? get() = core.pageTitle
 
     override fun toString(): String = "Hop($index, $scheme://$host, status $status)"

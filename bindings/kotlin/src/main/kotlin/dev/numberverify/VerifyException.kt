@@ -92,8 +92,8 @@ public sealed class VerifyException(
         trace: Trace?,
     ) : VerifyException(message, fallback, trace) {
         /**
-         * What the operator said about it, if anything: at most 200 characters, the verification's secrets replaced. For a developer's eyes;
-         * it is in no printed form.
+         * The operator's text about the refusal, at most 200 characters. Null if there is none, or if it contains the phone number or
+         * another secret of the verification. For diagnostics only: never part of [toString] or the message.
          */
         public fun description(): String? = description
     }
