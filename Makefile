@@ -10,7 +10,7 @@ RUST := --workspace --all-features --locked
 # The backend is a workspace of its own.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots
 
 help: ## lists the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -59,6 +59,9 @@ lint: ## format, clippy, documentation, licences and sources of dependencies, th
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
+
+audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
+	@scripts/audit
 
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
