@@ -78,10 +78,12 @@ impl Deadline {
     pub async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         while !self.has_passed() {
-            let step = poll_fn(|context| match self.has_passed() {
-                true => Poll::Ready(None),
-                false => work.as_mut().poll(context).map(Some),
-            });
+            let step =
+                poll_fn(
+                    |context| {
+                        if self.has_passed() { Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) }
+                    },
+                );
             let tick = self.at.min(Instant::now() + TICK);
             if let Ok(done) = timeout_at(tick, step).await {
                 return done;

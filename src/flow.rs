@@ -55,7 +55,7 @@ impl<N: Network> Verifier<N> {
         let number = phone_number(typed.expose_secret())?;
         let deadline = Deadline::after(self.settings.overall, &self.clock);
         let flow = Flow::new(self, record, deadline.clone(), &number);
-        let outcome = deadline.limit(flow.run(number, alive)).await;
+        let outcome = deadline.limit(Box::pin(flow.run(number, alive))).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         match &outcome {
             Ok(verdict) => Event::Ended { verified: verdict.verified }.log(),

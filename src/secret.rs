@@ -355,6 +355,6 @@ mod tests {
         assert_eq!(redactor.keep(&escaped, 80), Some("z".repeat(80)));
         assert_eq!(redactor.redact_host("op.test"), "op.test");
         assert!(!redactor.contains_secret("access_denied"));
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_mins(1), "{:?}", began.elapsed());
     }
 }

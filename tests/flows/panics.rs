@@ -15,21 +15,21 @@ use tokio::time::timeout;
 use crate::phone::{HANGS, NUMBER, config, verifier, verifier_with};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Panics {
-    InAcquire,
-    InRelease,
-    InStatus,
+enum Method {
+    Acquire,
+    Release,
+    Status,
 }
 
 /// Panics in one of its methods, the first time.
 struct Provider {
-    panics: Panics,
+    panics: Method,
     calls: AtomicUsize,
     released: AtomicUsize,
 }
 
 impl Provider {
-    fn called(&self, method: Panics) {
+    fn called(&self, method: Method) {
         let panics = self.panics == method && self.calls.fetch_add(1, Ordering::Relaxed) == 0;
         assert!(!panics, "a panic of the app's provider");
     }
@@ -38,23 +38,23 @@ impl Provider {
 #[async_trait]
 impl CellularProvider for Provider {
     async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
-        self.called(Panics::InAcquire);
+        self.called(Method::Acquire);
         Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })
     }
 
     async fn release(&self) -> Result<(), CellularError> {
         self.released.fetch_add(1, Ordering::Relaxed);
-        self.called(Panics::InRelease);
+        self.called(Method::Release);
         Ok(())
     }
 
     async fn status(&self) -> Result<CellularStatus, CellularError> {
-        self.called(Panics::InStatus);
+        self.called(Method::Status);
         Ok(CellularStatus::Ready)
     }
 }
 
-fn with_provider(panics: Panics, config: Config) -> (Arc<NumberVerifier>, Arc<Provider>) {
+fn with_provider(panics: Method, config: Config) -> (Arc<NumberVerifier>, Arc<Provider>) {
     let provider = Arc::new(Provider { panics, calls: AtomicUsize::new(0), released: AtomicUsize::new(0) });
     (NumberVerifier::new(config, provider.clone(), None).unwrap(), provider)
 }
@@ -74,12 +74,12 @@ async fn verify(verifier: &NumberVerifier) -> Result<bool, VerifyError> {
 async fn a_provider_that_panics_in_acquire_is_released_and_can_be_used_again() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let config = config(&simulator, simulator.backend_url(Operator::A));
-    let (verifier, provider) = with_provider(Panics::InAcquire, config.clone());
+    let (verifier, provider) = with_provider(Method::Acquire, config.clone());
     assert_internal(verify(&verifier).await);
     assert!(verify(&verifier).await.unwrap(), "the second acquire waits for the first release");
     assert!(provider.released.load(Ordering::Relaxed) >= 1);
 
-    let (verifier, _) = with_provider(Panics::InAcquire, config);
+    let (verifier, _) = with_provider(Method::Acquire, config);
     assert_internal(verifier.prepare().await);
     verifier.prepare().await.unwrap();
 }
@@ -87,10 +87,10 @@ async fn a_provider_that_panics_in_acquire_is_released_and_can_be_used_again() {
 #[tokio::test]
 async fn a_provider_that_panics_elsewhere_does_not_fail_the_verification() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let (verifier, _) = with_provider(Panics::InRelease, config(&simulator, simulator.backend_url(Operator::A)));
+    let (verifier, _) = with_provider(Method::Release, config(&simulator, simulator.backend_url(Operator::A)));
     assert!(verify(&verifier).await.unwrap());
     assert!(verify(&verifier).await.unwrap());
-    let (verifier, _) = with_provider(Panics::InStatus, config(&simulator, simulator.backend_url(Operator::A)));
+    let (verifier, _) = with_provider(Method::Status, config(&simulator, simulator.backend_url(Operator::A)));
     assert_internal(verifier.check().await);
     assert!(verify(&verifier).await.unwrap());
 }

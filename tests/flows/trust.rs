@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -14,10 +14,11 @@ use number_verify::{
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::ServerCertVerifier;
@@ -27,7 +28,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClient
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
-use crate::phone::{Loopback, NUMBER, config, json};
+use crate::phone::{HANGS, Loopback, NUMBER, config, json};
 
 type Root = CertifiedIssuer<'static, KeyPair>;
 
@@ -95,13 +96,13 @@ impl ResolvesServerCert for Fixed {
 
 impl Server {
     async fn start(certificate: CertificateDer<'static>, key: &KeyPair) -> Self {
-        Self::start_asking(certificate, key, None).await
+        Self::start_with(vec![certificate], key, None).await
     }
 
     /// With clients' certificates of this root, if one is given.
-    async fn start_asking(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&Root>) -> Self {
+    async fn start_with(chain: Vec<CertificateDer<'static>>, key: &KeyPair, clients: Option<&Root>) -> Self {
         let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
-        let certified = Arc::new(CertifiedKey::new(vec![certificate], key));
+        let certified = Arc::new(CertifiedKey::new(chain, key));
         let provider = Arc::new(default_provider());
         let clients = clients.map(|root| {
             let mut roots = RootCertStore::empty();
@@ -246,7 +247,7 @@ async fn bad_certificates_are_refused() {
 async fn a_server_that_wants_a_client_certificate() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
-    let server = Server::start_asking(certificate, &key, Some(&trusted)).await;
+    let server = Server::start_with(vec![certificate], &key, Some(&trusted)).await;
     let mut config = server.config(&server.url());
     config.development.root_certificates.push(trusted.pem());
     let error = error(verifier(config, Some(server.url()), None)).await;
@@ -324,6 +325,99 @@ async fn a_slow_answer_does_not_stall_other_flows() {
     release.send(()).unwrap();
     let VerifyError::Authorization { status, .. } = waiting.result().await.unwrap_err() else { panic!("404") };
     assert_eq!(status, Some(404));
+}
+
+/// Does not return about one host until the test is over.
+struct Hanging {
+    about: &'static str,
+    asked: mpsc::Sender<()>,
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl ServerTrust for Hanging {
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
+        if host == self.about {
+            self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
+            let (is_over, changed) = &*self.over;
+            drop(changed.wait_while(is_over.lock().unwrap(), |is_over| !*is_over));
+        }
+        Ok(true)
+    }
+}
+
+/// Begins verifications of the number that hang in the callback, and cancels them.
+fn hang(verifier: &NumberVerifier, number: &str, was_asked: &mpsc::Receiver<()>, times: usize) {
+    for _ in 0..times {
+        let flow = verifier.begin(number.to_owned(), None);
+        was_asked.recv_timeout(HANGS).expect("cancelled callbacks do not count towards the budget");
+        flow.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_trust_callbacks_that_never_return_stall_nothing() {
+    let trusted = root();
+    let (certificate, key) = signed(&leaf(), &trusted);
+    let server = Server::start(certificate, &key).await;
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let over = Arc::<(Mutex<bool>, Condvar)>::default();
+    let (asked, was_asked) = mpsc::channel();
+    let trust = |about| Arc::new(Hanging { about, asked: asked.clone(), over: over.clone() });
+    let mut config = config(&simulator, simulator.backend_url(Operator::A));
+    config.development.root_certificates.clear();
+    config.development.resolve.push(format!("op.test:{}:127.0.0.1", server.address.port()));
+    config.deadlines.connect_ms = 2000;
+
+    let backend = Arc::new(Mixed { slow: server.url(), auth: simulator.https_port() });
+    let network = Arc::<Loopback>::default();
+    let verifier = NumberVerifier::with_backend(config.clone(), network, backend, Some(trust("op.test"))).unwrap();
+    tokio::task::block_in_place(|| hang(&verifier, "+14155550000", &was_asked, 8));
+    assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified(), "the cellular leg goes on");
+
+    let verifier = NumberVerifier::new(config, Arc::<Loopback>::default(), Some(trust("auth.simulator.test"))).unwrap();
+    tokio::task::block_in_place(|| hang(&verifier, NUMBER, &was_asked, 11));
+    let flow = verifier.begin(NUMBER.to_owned(), None);
+    let error = json(&flow.result().await.unwrap_err());
+    assert_eq!((&error["kind"], &error["cause"]), (&"authorization".into(), &"timeout".into()), "{error}");
+    assert!(flow.trace().start_ms.is_some(), "the backend's leg goes on, although all threads of the other are lost");
+    *over.0.lock().unwrap() = true;
+    over.1.notify_all();
+}
+
+/// Keeps the chains that it is asked about.
+#[derive(Default)]
+struct Keeping(Mutex<Vec<Vec<Vec<u8>>>>);
+
+impl ServerTrust for Keeping {
+    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, _: String) -> Result<bool, ServerTrustError> {
+        self.0.lock().unwrap().push(chain);
+        Ok(false)
+    }
+}
+
+/// Certificates of few names, each of which could issue many others: a path builder that goes by names does not end.
+#[tokio::test]
+async fn a_chain_built_to_explode_reaches_no_path_builder() {
+    let named = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    };
+    let names = ["a", "b"];
+    let issuers = names.map(|name| CertifiedIssuer::self_signed(named(name), KeyPair::generate().unwrap()).unwrap());
+    let (certificate, key) = signed(&leaf(), &issuers[0]);
+    let mut chain = vec![certificate];
+    chain.extend((0..40).map(|index| signed(&named(names[index % 2]), &issuers[(index + 1) % 2]).0));
+    let server = Server::start_with(chain.clone(), &key, None).await;
+    for auth_url in [Some(server.url()), None] {
+        let trust = Arc::<Keeping>::default();
+        let verifier = verifier(server.config(&server.url()), auth_url, Some(trust.clone()));
+        assert_eq!(timeout(HANGS, error(verifier)).await.expect("it does not end")["cause"], "tls");
+        let seen = trust.0.lock().unwrap().clone();
+        assert_eq!(seen, [chain[..3].iter().map(|der| der.to_vec()).collect::<Vec<_>>()], "no name comes twice");
+    }
+    assert!(!server.was_asked.load(Ordering::Relaxed));
 }
 
 /// One number goes to the slow server, all others to the simulator.
