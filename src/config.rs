@@ -83,7 +83,7 @@ pub enum CodeDelivery {
 /// No setting of the platform governs these connections: this one is the only control.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum Cleartext {
-    /// Followed on redirects, never for the auth URL, never with this flow's code.
+    /// Followed on redirects; never for the auth URL, to the host of the redirect URI or of the backend, or with this flow's code.
     #[default]
     OnRedirects,
     /// Refused. Some operators cannot verify then.
