@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    Clock, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
+    Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
@@ -25,6 +25,7 @@ pub struct Setting {
     pub nagle: Nagle,
     pub start_takes: Duration,
     pub acquire_takes: Duration,
+    pub release_takes: Duration,
     pub trust: Option<Arc<dyn ServerTrust>>,
     pub config: Config,
     pub resolver: Resolver,
@@ -34,13 +35,14 @@ pub struct Setting {
 impl Setting {
     pub fn new(hosts: Arc<dyn Hosts>, auth_url: String) -> Self {
         let config = Config::new("https://api.example.test");
-        let (start_takes, acquire_takes) = (Duration::ZERO, Duration::ZERO);
+        let [start_takes, acquire_takes, release_takes] = [Duration::ZERO; 3];
         Self {
             hosts,
             auth_url,
             nagle: Nagle::Off,
             start_takes,
             acquire_takes,
+            release_takes,
             trust: None,
             config,
             resolver: Resolver::Async,
@@ -87,7 +89,11 @@ impl Phone {
         let settings = Settings::check(&setting.config).unwrap();
         let events = Arc::<Mutex<Events>>::default();
         let (told, first_writes) = mpsc::unbounded_channel();
-        let provider = Arc::new(Provider { takes: setting.acquire_takes, ..Provider::default() });
+        let provider = Arc::new(Provider {
+            acquire_takes: setting.acquire_takes,
+            release_takes: setting.release_takes,
+            ..Provider::default()
+        });
         let backend = Arc::new(FixedBackend {
             auth_url: setting.auth_url,
             start_takes: setting.start_takes,
@@ -110,6 +116,20 @@ impl Phone {
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
         let verifier = Verifier { settings, network, backend: backend.clone(), clock: setting.clock };
         Self { verifier, provider, backend, events, first_writes: Mutex::new(first_writes) }
+    }
+
+    /// Holds the network, as `prepare()` does.
+    pub fn lease(&self) -> Lease<MemoryNetwork> {
+        self.verifier.network.lease(())
+    }
+
+    pub fn open_connections(&self) -> usize {
+        self.events.lock().unwrap().open
+    }
+
+    /// Runs a flow, and does not wait for the release.
+    pub async fn verify_only(&self) -> Outcome {
+        self.verify_holding(oneshot::channel().0).await
     }
 
     /// Runs a flow and waits until the network is released.
@@ -145,7 +165,8 @@ impl Phone {
 
 #[derive(Default)]
 struct Provider {
-    takes: Duration,
+    acquire_takes: Duration,
+    release_takes: Duration,
     acquired: AtomicUsize,
     released: AtomicUsize,
 }
@@ -154,11 +175,12 @@ struct Provider {
 impl CellularProvider for Provider {
     async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::Relaxed);
-        sleep(self.takes).await;
+        sleep(self.acquire_takes).await;
         Ok(NetworkBinding::LinuxInterface { name: "memory".to_owned() })
     }
 
     async fn release(&self) -> Result<(), CellularError> {
+        sleep(self.release_takes).await;
         self.released.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

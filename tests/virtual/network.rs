@@ -30,6 +30,8 @@ pub enum Door {
 pub struct Events {
     pub lookups: Vec<String>,
     pub connections: Vec<String>,
+    /// Connections that the servers still have.
+    pub open: usize,
 }
 
 /// How names are looked up.
@@ -103,7 +105,12 @@ impl Network for MemoryNetwork {
         }
         sleep(ROUND_TRIP).await;
         let (client, server) = pipe::connection(ROUND_TRIP, self.nagle, self.first_writes.clone());
-        tokio::spawn(server::converse(server, name, address.port() == 443, self.hosts.clone()));
+        let (hosts, events) = (self.hosts.clone(), self.events.clone());
+        events.lock().unwrap().open += 1;
+        tokio::spawn(async move {
+            server::converse(server, name, address.port() == 443, hosts).await;
+            events.lock().unwrap().open -= 1;
+        });
         Ok(client)
     }
 

@@ -87,6 +87,50 @@ async fn a_device_that_slept_ends_its_flow_when_it_wakes() {
     }
 }
 
+/// A provider that takes long to release keeps the next verification waiting, but not beyond the time limit of acquire.
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_acquire_covers_the_wait_for_an_earlier_release() {
+    for (acquire_ms, is_in_time) in [(1_000, false), (4_000, true)] {
+        let chain = Arc::new(Chain::new("S1"));
+        let mut setting = Setting::new(chain.clone(), chain.auth_url());
+        setting.release_takes = Duration::from_secs(3);
+        setting.config.deadlines.acquire_ms = acquire_ms;
+        let phone = Phone::new(setting);
+        assert_eq!(phone.verify_only().await.result.ok(), Some(true));
+        let second = phone.verify().await;
+        if is_in_time {
+            assert_eq!(second.result.as_ref().ok(), Some(&true), "{:?}", second.result);
+            assert_eq!(second.trace.acquire_ms, Some(3_000));
+            assert_eq!((second.acquired, second.released), (2, 2));
+        } else {
+            let error = second.error_json();
+            assert_eq!(
+                (&error["kind"], &error["cause"]),
+                (&"cellular_unavailable".into(), &"timeout".into()),
+                "{error}"
+            );
+            assert_eq!(second.trace.total_ms, acquire_ms);
+            assert_eq!(second.acquired, 1, "nothing is acquired before the earlier release is over");
+        }
+    }
+}
+
+/// The network may be held for longer than a server keeps a connection.
+#[tokio::test(start_paused = true)]
+async fn idle_connections_close_by_themselves() {
+    let chain = Arc::new(Chain::new("S1"));
+    let phone = Phone::new(Setting::new(chain.clone(), chain.auth_url()));
+    let _lease = phone.lease();
+    assert_eq!(phone.verify_only().await.result.ok(), Some(true));
+    assert!(phone.open_connections() > 0, "they are kept for the next verification");
+    sleep(Duration::from_secs(29)).await;
+    assert!(phone.open_connections() > 0);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(phone.open_connections(), 0);
+    assert_eq!(phone.verify_only().await.result.ok(), Some(true), "new ones open");
+    assert!(phone.open_connections() > 0);
+}
+
 /// What a hop had cost is in the trace, though the deadline cut it.
 #[tokio::test(start_paused = true)]
 async fn the_trace_of_a_hop_that_was_cut() {
