@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+from world import PATIENCE_S
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,7 @@ class Balancer:
         self.http_port, self.https_port = (server.sockets[0].getsockname()[1] for server in self._servers)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def stop(self) -> None:
         self._run(self._close())

@@ -56,7 +56,17 @@ class Copy:
         self.process.wait(PATIENCE_S)
 
     def log_lines(self) -> list[dict[str, Any]]:
-        return [checked(line) for line in self.log.read_text().splitlines()]
+        """The complete ones: the last may be half written."""
+        return [checked(line) for line in self.log.read_text().split("\n")[:-1]]
+
+    def await_log_lines(self, count: int, **members: object) -> list[dict[str, Any]]:
+        """The lines with these members, once there are so many: a call's line may be written after its response."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.log_lines() if members.items() <= line.items()]
+
+        until(lambda: len(found()) >= count, f"{count} lines with {members} in the log")
+        return found()
 
 
 def checked(line: str) -> dict[str, Any]:
@@ -98,6 +108,7 @@ class Backend:
             "SSL_CERT_FILE": str(world.root),
             "NUMBER_VERIFY_KEYS": KEY,
             "NUMBER_VERIFY_DELIVERY": delivery,
+            "NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "60",  # on a busy machine the default may be too short
             "NUMBER_VERIFY_STARTS_PER_NUMBER": GENEROUS,
             "NUMBER_VERIFY_STARTS_PER_ADDRESS": GENEROUS,
             "NUMBER_VERIFY_CALLS_PER_ADDRESS": GENEROUS,

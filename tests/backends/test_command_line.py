@@ -4,6 +4,7 @@ import pytest
 
 from calls import Backends
 from implementations import Implementation
+from waiting import free_port
 from world import RIGHT, WRONG
 
 
@@ -28,7 +29,7 @@ def test_a_phone_that_follows_through_where_the_backend_does_not(backend: Backen
 
 
 def test_a_provider_that_cannot_be_reached(backend: Backends, implementation: Implementation) -> None:
-    status, told = backend("redirect", **implementation.verify_at("https://localhost:1")).verify(RIGHT)
+    status, told = backend("redirect", **implementation.verify_at(f"https://localhost:{free_port()}")).verify(RIGHT)
     assert status == 3
     assert (told["error"]["detail"]["status"], told["error"]["fallback"]) == (502, "retry_later")
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from calls import AGAIN, FIX, OTHER, Backends, a_request, assert_problem, assert_verdict, start
 from running import KEY, Backend
-from waiting import free_port
+from waiting import free_port, until
 from world import RIGHT, World
 
 pytestmark = pytest.mark.only("rust")
@@ -114,7 +114,6 @@ class StubbedProvider(ThreadingHTTPServer):
             "OIDC_CLIENT_SECRET": SECRET,
             "CAMARA_VERIFY_URL": f"{self.url}/verify",
             "SSL_CERT_FILE": str(world.own_root),
-            "NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2",
         } | more
 
     def answer(self, path: str, body: str) -> Answer:
@@ -146,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         status, answer = self.server.answer(self.path, body)
         if answer == "hang":
-            self.server.over.wait(30)
+            self.server.over.wait()
         if status < 0:
             self.close_connection = True
             return
@@ -195,7 +194,10 @@ def last_failure(app: Backend) -> str:
 @pytest.mark.parametrize("code", CASES)
 def test_a_provider_in_trouble(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
     """Without `openid` it need not give an ID token."""
-    app = backend(**stub.settings(world, OIDC_SCOPE="dpv:FraudPreventionAndDetection number-verification:verify"))
+    settings = stub.settings(world, OIDC_SCOPE="dpv:FraudPreventionAndDetection number-verification:verify")
+    app = backend(**settings | ({"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"} if code == "hangs" else {}))
+    device = app.device()
+    until(lambda: device.post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the provider is discovered")
     _, answer = completed(app, code)
     _, _, (status, fallback), kind = CASES[code]
     assert_problem(answer, status, fallback)

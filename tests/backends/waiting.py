@@ -1,10 +1,8 @@
-"""Waiting for conditions, with a limit against hanging."""
+"""Waiting for conditions, with a limit against hanging; and ports that no other program takes meanwhile."""
 
-import random
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
@@ -19,10 +17,17 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """On all addresses, and below those of outgoing connections, of which there are thousands here."""
-    while True:
-        port = random.randrange(15_000, 32_000)  # noqa: S311
-        with socket.socket() as free, suppress(OSError):
-            free.bind(("", port))
-            return port
+    """On all addresses, for a program that sets SO_REUSEADDR, as servers do; it may end and come back.
+
+    The port stays reserved until the tests end: Linux lets such a program listen on a port that is bound here without
+    listening, and gives it to nothing else.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("", 0))
+    _reserved.append(reserved)
+    return reserved.getsockname()[1]

@@ -12,7 +12,7 @@ import trustme
 
 from implementations import PROGRAMS
 
-PATIENCE_S = 60
+PATIENCE_S = 180  # only against hanging
 RIGHT, WRONG = "+14155550100", "+14155550199"  # the SIM of all of loopback but for the crowd, and somebody else's
 CROWD = 1000
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -12,14 +13,16 @@ import httpx
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug"
-HANGS_S = 30
+HANGS_S = 180  # only against hanging
 RIGHT, WRONG = "+14155550100", "+14155550199"  # the simulator's SIM, and somebody else's
 
 
 class Simulator:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.root = folder / "root.pem"
-        command = [PROGRAMS / "number-verify-simulator", "--root-ca-out", self.root, *arguments]
+        self.reserved = reserve_port()
+        port = str(self.reserved.getsockname()[1])
+        command = [PROGRAMS / "number-verify-simulator", "--https-port", port, "--root-ca-out", self.root, *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout
         with self.process.stdout as output:
@@ -32,6 +35,7 @@ class Simulator:
         self.http.close()
         self.process.terminate()
         self.process.wait(HANGS_S)
+        self.reserved.close()
 
     def code(self, **parameters: str) -> str:
         """A code of the auth server, as a phone gets it: by following redirects to the JSON answer."""
@@ -56,6 +60,20 @@ class Simulator:
     def verifying_token(self) -> str:
         """One of the simulator's SIM, for Number Verification."""
         return self.token(self.code(scope="openid number-verification:verify"))
+
+
+def reserve_port() -> socket.socket:
+    """A port of all addresses, since the recorder needs the simulator's on an address of its own.
+
+    On Linux a program that sets SO_REUSEADDR, as servers do, can listen there while this socket is open; others cannot.
+    """
+    has_both = socket.has_dualstack_ipv6()
+    reserved = socket.socket(socket.AF_INET6 if has_both else socket.AF_INET)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if has_both:
+        reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    reserved.bind(("", 0))
+    return reserved
 
 
 def parameters_of(url: str) -> dict[str, str]:
