@@ -5,35 +5,37 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use cookie::{Cookie, SameSite};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
-use crate::contract::{self, COOKIE, Members, SECURE_COOKIE};
+use crate::contract::{self, COOKIE, Members, Received, SECURE_COOKIE};
 use crate::http::{Failure, Kind};
-use crate::limits::{Limit, subscriber};
+use crate::limits::{Limit, networks};
 use crate::log;
 use crate::once::{Once, failed};
 use crate::problem::{Answer, Problem};
 use crate::provider::Provider;
-use crate::session::{Session, Sessions, digest, state_of};
+use crate::session::{Session, Sessions, state_of};
 use crate::settings::AppSettings;
 use crate::store::Store;
+use crate::uses::Uses;
 
 pub struct App {
     settings: AppSettings,
     sessions: Sessions,
     store: Arc<Store>,
     once: Arc<Once>,
+    uses: Arc<Uses>,
     provider: Provider,
 }
 
@@ -46,7 +48,8 @@ impl App {
         let store = Arc::new(store);
         let sessions = Sessions::new(settings.keys.clone(), settings.lifetime_s);
         let once = Once::new(store.clone(), settings.keys.clone(), settings.lifetime_s, settings.provider_timeout);
-        Self { settings, sessions, store, once: Arc::new(once), provider }
+        let uses = Uses::new(store.clone(), settings.keys.clone(), sessions.longest_s(), settings.provider_timeout);
+        Self { settings, sessions, store, once: Arc::new(once), uses: Arc::new(uses), provider }
     }
 }
 
@@ -70,6 +73,9 @@ async fn answered(request: Request, next: Next) -> Response {
     let known = ["/start", "/complete", "/callback", "/health"];
     let call = known.into_iter().find(|call| *call == request.uri().path());
     let flow = contract::correlator(request.headers());
+    let (head, body) = request.into_parts();
+    let mut request = Request::from_parts(head, Body::empty());
+    request.extensions_mut().insert(Received::read(body).await);
     let response = match contract::host(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -81,22 +87,32 @@ async fn answered(request: Request, next: Next) -> Response {
 }
 
 /// The auth URL for a number, and the session that the number belongs to.
-async fn start(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
+async fn start(
+    State(app): Shared,
+    ConnectInfo(peer): Peer,
+    headers: HeaderMap,
+    Extension(received): Extension<Received>,
+) -> Outcome {
     app.limit_by_address("starts", app.settings.starts_per_address, peer, &headers).await?;
     let key = contract::idempotency_key(&headers)?;
-    let body = contract::read(&headers, body).await?;
+    let body = received.json(&headers)?;
     let number = Members::parse(&body)?.phone_number()?.to_owned();
-    let identity = format!("/start {} {}", contract::authorization(&headers), String::from_utf8_lossy(&body));
+    let identity = format!("/start {}\n{}", contract::authorization(&headers), String::from_utf8_lossy(&body));
     let secure = !contract::is_plain_and_local(&headers);
     let this = app.clone();
     app.once.answer(key, &identity, Box::pin(async move { this.started(&number, secure).await })).await
 }
 
-/// The verdict for a code.
-async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMap, body: Body) -> Outcome {
+/// The verdict for a code; without a code, the result of the callback.
+async fn complete(
+    State(app): Shared,
+    ConnectInfo(peer): Peer,
+    headers: HeaderMap,
+    Extension(received): Extension<Received>,
+) -> Outcome {
     app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
     let key = contract::idempotency_key(&headers)?;
-    let body = contract::read(&headers, body).await?;
+    let body = received.json(&headers)?;
     let given = Members::parse(&body)?;
     let plain = |name| given.plain(name).map(|value| value.map(str::to_owned));
     let (code, state, in_body) = (plain("code")?, plain("state")?, plain("session")?);
@@ -113,18 +129,18 @@ async fn complete(State(app): Shared, ConnectInfo(peer): Peer, headers: HeaderMa
     }
     let token = token.ok_or(Problem::refusal(StatusCode::CONFLICT, "the session is missing"))?;
     let session = app.open(&token)?;
-    let no_verdict = Problem::refusal(StatusCode::CONFLICT, "the callback has not brought a verdict");
-    let code = code.ok_or(no_verdict)?;
-    if !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
+    let lacks_state = has_no_code && state.is_none();
+    if !lacks_state && !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
         return Err(Problem::refusal(StatusCode::FORBIDDEN, "the state is of another session"));
     }
     let flow = contract::correlator(&headers);
     let (login, text) = (contract::authorization(&headers), String::from_utf8_lossy(&body));
-    let identity = format!("/complete {token} {login} {text}");
+    let identity = format!("/complete {token} {login}\n{text}");
     let this = app.clone();
     let run = Box::pin(async move {
         this.check_age(&token)?;
-        this.spend(&session).await?;
+        let Some(code) = code else { return this.uses.result(&session).await };
+        this.uses.by_complete(&session).await?;
         this.verdict(&session, &code, flow).await
     });
     app.once.answer(key, &identity, run).await
@@ -145,9 +161,11 @@ async fn callback(
     app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
     let given = Members::parse_query(&query.unwrap_or_default())?;
     let (code, state, error) = (given.plain("code")?, given.plain("state")?, given.plain("error")?);
-    // Only a cookie may be another host's.
-    let in_header = contract::session_header(&headers).map(str::to_owned);
-    let proof = in_header.map_or_else(|| contract::session_cookie(&headers), |proof| Ok(Some(proof)))?;
+    // No other host can set the header; a cookie may be another host's.
+    let proof = match contract::session_header(&headers)? {
+        Some(proof) => Some(proof.to_owned()),
+        None => contract::session_cookie(&headers)?,
+    };
     let is_of_this_flow = |proof: &String| state.is_some_and(|state| is_same(&state_of(proof), state));
     let no_proof =
         Problem::refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start");
@@ -159,12 +177,9 @@ async fn callback(
         (None, Some(error)) => Err(denied(error)),
         _ => return Err(Problem::fix(StatusCode::BAD_REQUEST, "there must be a code or an error")),
     };
-    let (flow, this) = (contract::correlator(&headers), app.clone());
-    let run = Box::pin(async move {
-        this.spend(&session).await?;
-        this.verdict(&session, &code?, flow).await
-    });
-    app.once.answer(None, "", run).await
+    let (flow, this, of) = (contract::correlator(&headers), app.clone(), session.clone());
+    let run = Box::pin(async move { this.verdict(&of, &code?, flow).await });
+    app.uses.by_callback(session, run).await
 }
 
 /// What the operator's `error` means for the app.
@@ -195,8 +210,10 @@ impl App {
         peer: SocketAddr,
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
-        let address = subscriber(self.settings.proxies.client(peer.ip(), headers));
-        self.limit(limit, &format!("{what} {address}")).await
+        for (network, factor) in networks(self.settings.proxies.client(peer.ip(), headers)?) {
+            self.limit(limit.times(factor), &format!("{what} {network}")).await?;
+        }
+        Ok(())
     }
 
     async fn limit(&self, limit: Limit, who: &str) -> Result<(), Problem> {
@@ -228,14 +245,6 @@ impl App {
     fn check_age(&self, token: &str) -> Result<(), Problem> {
         let expired = Problem::refusal(StatusCode::CONFLICT, "the session has expired");
         if self.sessions.is_fresh(token) { Ok(()) } else { Err(expired) }
-    }
-
-    async fn spend(&self, session: &Session) -> Result<(), Problem> {
-        let (name, claim) = (format!("spent:{}", digest(&session.nonce)), Uuid::new_v4().to_string());
-        match self.store.claim(&name, &claim, self.sessions.longest_s()).await? {
-            None => Ok(()),
-            Some(_) => Err(Problem::refusal(StatusCode::CONFLICT, "the session was used before")),
-        }
     }
 
     /// An app with accounts notes the verified number here, where no client can forge it.

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Version, header};
-use cookie::Cookie;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -37,14 +37,24 @@ pub fn host(request: &Request) -> Result<(), Problem> {
     }
 }
 
-/// The body of a request that says that it is JSON.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    if !is_json(headers) {
-        return Err(Problem::fix(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"));
+/// The body of a request, or what is wrong with it. It is read before anything is refused: hyper closes the connection of a request whose
+/// body is not read, without saying so, and the client's next request is lost.
+#[derive(Clone)]
+pub struct Received(Result<Arc<[u8]>, Problem>);
+
+impl Received {
+    pub async fn read(body: Body) -> Self {
+        let in_time = tokio::time::timeout(BODY_TIMEOUT, collect(body)).await;
+        let too_slow = Problem::later(StatusCode::REQUEST_TIMEOUT, "the body took too long");
+        Self(in_time.unwrap_or(Err(too_slow)).map(Arc::from))
     }
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Problem::later(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+
+    /// The body of a request that says that it is JSON.
+    pub fn json(self, headers: &HeaderMap) -> Result<Arc<[u8]>, Problem> {
+        if is_json(headers) {
+            return self.0;
+        }
+        Err(Problem::fix(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"))
     }
 }
 
@@ -218,25 +228,34 @@ pub fn correlator(headers: &HeaderMap) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
-/// Of two, one would be somebody else's.
+/// Of two, one would be somebody else's. Other cookies, which may hold any bytes, do not matter. A session with such bytes is invalid.
 pub fn session_cookie(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
-    let mut sessions = cookies.filter(|cookie| [COOKIE, SECURE_COOKIE].contains(&cookie.name()));
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut sessions = pairs.filter_map(session_in);
     match (sessions.next(), sessions.next()) {
-        (session, None) => Ok(session.map(|cookie| cookie.value().to_owned()).filter(|value| !value.is_empty())),
+        (session, None) => Ok(session.filter(|value| !value.is_empty())),
         _ => Err(Problem::refusal(StatusCode::FORBIDDEN, "there is more than one session cookie")),
     }
 }
 
-/// Whose request it is, for those who ask their clients to log in.
-pub fn authorization(headers: &HeaderMap) -> String {
-    let given = headers.get_all(header::AUTHORIZATION).iter();
-    given.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(" ")
+fn session_in(pair: &[u8]) -> Option<String> {
+    let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len()));
+    let is_session = [COOKIE.as_bytes(), SECURE_COOKIE.as_bytes()].contains(&name.trim_ascii());
+    let value = value.strip_prefix(b"=").unwrap_or_default().trim_ascii();
+    is_session.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
-pub fn session_header(headers: &HeaderMap) -> Option<&str> {
-    single(headers, PROOF_HEADER).ok().flatten()
+/// Whose request it is, for those who ask their clients to log in. No two headers have the same text.
+pub fn authorization(headers: &HeaderMap) -> String {
+    let given = headers.get_all(header::AUTHORIZATION).iter();
+    given.map(|value| value.as_bytes().escape_ascii().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// What is not understood proves nothing, and does not let a cookie prove it either.
+pub fn session_header(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let not_understood =
+        Problem::refusal(StatusCode::FORBIDDEN, "the X-Number-Verify-Session is repeated or malformed");
+    single(headers, PROOF_HEADER).map_err(|()| not_understood)
 }
 
 /// Whether the phone came by plain http to this very machine, where a cookie for https only would not come back.
@@ -247,7 +266,7 @@ pub fn is_plain_and_local(headers: &HeaderMap) -> bool {
         .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
         .map_or(host, |(name, _)| name);
     let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&name);
-    is_local && headers.get("x-forwarded-proto").is_none_or(|scheme| scheme != "https")
+    is_local && headers.get_all("x-forwarded-proto").iter().all(|scheme| scheme == "http")
 }
 
 #[cfg(test)]
@@ -354,6 +373,7 @@ mod tests {
         assert_eq!(session_cookie(&headers(&[("cookie", "xnumber_verify_session=token")])), Ok(None));
         let two = headers(&[("cookie", "number_verify_session=a; __Host-number_verify_session=a")]);
         assert!(session_cookie(&two).is_err());
+        assert_eq!(session_cookie(&headers(&[("cookie", "number_verify_session=")])), Ok(None));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! How often somebody may call, and who somebody is: the address of the connection, or what trusted proxies say of it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use axum::http::{HeaderMap, StatusCode};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::problem::Problem;
 use crate::store::Store;
@@ -29,6 +29,10 @@ impl FromStr for Limit {
 }
 
 impl Limit {
+    pub fn times(self, factor: u64) -> Self {
+        Self { count: self.count * factor, ..self }
+    }
+
     /// Counts a call by `name`.
     pub async fn check(self, store: &Store, name: &str) -> Result<(), Problem> {
         let (count, ends_in_s) = store.count(name, self.seconds).await?;
@@ -39,6 +43,9 @@ impl Limit {
         Err(Problem { retry_after_s: Some(ends_in_s), ..problem })
     }
 }
+
+/// How many times the limit of a /64 is allowed for its /48.
+const LARGER: u64 = 10;
 
 /// Whose `X-Forwarded-For` is believed.
 #[derive(Debug, Clone, Default)]
@@ -69,38 +76,47 @@ impl Proxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The last address that no trusted proxy stands for: each proxy adds its client at the end, and anybody may invent the beginning.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer.to_canonical();
+    /// The last address that no trusted proxy stands for: each proxy adds its client at the end, and anybody may invent the beginning,
+    /// which need not even be text. A client that a trusted proxy reports as something else than an address is refused: it would be
+    /// counted as the proxy.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Problem> {
         let lines = headers.get_all("x-forwarded-for").iter().rev();
-        for line in lines {
-            for hop in line.to_str().unwrap_or_default().rsplit(',') {
-                let is_told = self.trust(client) || self.whoever_connects && client == peer.to_canonical();
-                let Some(before) = address(hop.trim()).filter(|_| is_told) else { return client };
-                client = before;
+        let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+        let mut client = peer.to_canonical();
+        for (index, entry) in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()).enumerate() {
+            let is_trusted = self.trust(client) || self.whoever_connects && index == 0;
+            if !is_trusted {
+                break;
             }
+            let malformed = Problem::fix(StatusCode::BAD_REQUEST, "X-Forwarded-For is malformed");
+            client = address(entry).ok_or(malformed)?;
         }
-        client
+        Ok(client)
     }
 }
 
 /// Some proxies add the port.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?;
     let with_port = || text.parse().map(|address: std::net::SocketAddr| address.ip()).ok();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// One subscriber has a whole /64 of IPv6.
-pub fn subscriber(address: IpAddr) -> String {
+/// Whose calls are counted together with those of this address, and how many times the limit they may have: one subscriber has a whole
+/// /64 of IPv6, and an attacker often a /48.
+pub fn networks(address: IpAddr) -> Vec<(String, u64)> {
+    let network = |address, bits| Ipv6Net::new_assert(address, bits).trunc().to_string();
     match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V4(address) => vec![(address.to_string(), 1)],
+        IpAddr::V6(address) => vec![(network(address, 64), 1), (network(address, 48), LARGER)],
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn client(proxies: &str, peer: &str, forwarded: &[&str]) -> String {
@@ -108,19 +124,27 @@ mod tests {
             .iter()
             .map(|line| (axum::http::HeaderName::from_static("x-forwarded-for"), line.parse().unwrap()))
             .collect();
-        proxies.parse::<Proxies>().unwrap().client(peer.parse().unwrap(), &headers).to_string()
+        let client = proxies.parse::<Proxies>().unwrap().client(peer.parse().unwrap(), &headers);
+        client.map_or_else(|problem| problem.status.to_string(), |client| client.to_string())
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let cases: [(&str, &str, &[&str], &str); 11] = [
+        let cases: [(&str, &str, &[&str], &str); 18] = [
             ("", "192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
             ("10.0.0.0/8", "192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
             ("10.0.0.0/8", "10.1.1.1", &["198.51.100.7"], "198.51.100.7"),
             ("10.0.0.0/8", "10.1.1.1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
             ("10.0.0.0/8", "10.1.1.1", &["203.0.113.9, 198.51.100.7, 10.2.2.2"], "198.51.100.7"),
             ("10.0.0.0/8", "10.1.1.1", &["203.0.113.9", "198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.0/8", "10.1.1.1", &["nonsense"], "10.1.1.1"),
+            ("10.0.0.0/8", "10.1.1.1", &["nonsense"], "400 Bad Request"),
+            ("10.0.0.0/8", "10.1.1.1", &["198.51.100.7, nonsense"], "400 Bad Request"),
+            ("10.0.0.0/8", "10.1.1.1", &["nonsense, 10.2.2.2"], "400 Bad Request"),
+            ("10.0.0.0/8", "10.1.1.1", &["nonsense, 198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.0/8", "10.1.1.1", &["\u{ff}, 198.51.100.7, ,"], "198.51.100.7"),
+            ("10.0.0.0/8", "192.0.2.1", &["nonsense"], "192.0.2.1"),
+            ("*", "192.0.2.1", &["203.0.113.9, \u{ff}"], "400 Bad Request"),
+            ("*", "192.0.2.1", &["203.0.113.9, 192.0.2.1"], "192.0.2.1"),
             ("10.0.0.0/8", "10.1.1.1", &[], "10.1.1.1"),
             ("127.0.0.1, ::1", "::ffff:127.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
             ("127.0.0.1", "127.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
@@ -133,9 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_of_ipv6_has_a_network() {
-        assert_eq!(subscriber("2001:db8:1:2:3:4:5:6".parse().unwrap()), "2001:db8:1:2::/64");
-        assert_eq!(subscriber("192.0.2.1".parse().unwrap()), "192.0.2.1");
+    fn ipv6_is_counted_by_64_and_48() {
+        let expected = [("2001:db8:1:2::/64".to_owned(), 1), ("2001:db8:1::/48".to_owned(), LARGER)];
+        assert_eq!(networks("2001:db8:1:2:3:4:5:6".parse().unwrap()), expected);
+        assert_eq!(networks("192.0.2.1".parse().unwrap()), [("192.0.2.1".to_owned(), 1)]);
     }
 
     #[test]
@@ -148,11 +173,12 @@ mod tests {
 
     #[tokio::test]
     async fn one_more_than_the_limit_is_told_when_to_come_back() {
-        let (store, limit) = (Store::memory(), "2/600".parse::<Limit>().unwrap());
+        let (store, limit, began) = (Store::memory(), "2/600".parse::<Limit>().unwrap(), Instant::now());
         assert!(limit.check(&store, "a").await.is_ok() && limit.check(&store, "a").await.is_ok());
         let refused = limit.check(&store, "a").await.unwrap_err();
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-        assert!(refused.retry_after_s.is_some_and(|seconds| (590..=601).contains(&seconds)));
+        let at_least = 600 - began.elapsed().as_secs() - 1;
+        assert!(refused.retry_after_s.is_some_and(|seconds| (at_least..=601).contains(&seconds)));
         assert!(limit.check(&store, "b").await.is_ok());
     }
 }

@@ -26,8 +26,10 @@ fn line(level: &str, event: &str, members: Value) {
     if let Value::Object(members) = members {
         line.extend(members);
     }
+    // Standard error is not buffered: a line in one write cannot be read, or mixed with others, by halves.
+    let text = format!("{}\n", Value::Object(line));
     // Where nobody reads the log, there is nobody to tell.
-    let _ = writeln!(std::io::stderr().lock(), "{}", Value::Object(line));
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Panics are logged like everything else, without their text: it may quote what came in.

@@ -12,6 +12,7 @@
 //! | `contract.rs`, `problem.rs` | what requests and answers look like |
 //! | `session.rs` | what only the keys can make and read |
 //! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
+//! | `uses.rs` | that a session is used once; the result of its callback |
 //! | `store/` | what copies share: in memory, or in Redis |
 //! | `provider.rs`, `jwt.rs`, `http.rs` | the provider |
 //! | `settings.rs`, `log.rs` | what goes in, and what is told |
@@ -28,6 +29,7 @@ mod provider;
 mod session;
 mod settings;
 mod store;
+mod uses;
 
 use std::io;
 use std::net::SocketAddr;

@@ -16,7 +16,7 @@ use crate::session::{Keys, digest};
 use crate::store::{ANSWERS, Store};
 
 const LEASE_SLACK: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(50);
+pub const PAUSE: Duration = Duration::from_millis(50);
 
 /// What makes the answer.
 pub type Run = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
@@ -92,7 +92,7 @@ impl Once {
 }
 
 /// Also if the client hangs up meanwhile.
-async fn to_its_end(run: Run) -> Result<Answer, Problem> {
+pub async fn to_its_end(run: Run) -> Result<Answer, Problem> {
     tokio::spawn(run).await.unwrap_or_else(|_| Err(failed()))
 }
 

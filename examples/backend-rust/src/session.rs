@@ -53,7 +53,7 @@ impl Keys {
 }
 
 /// What belongs to one flow. The number comes from here only.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     pub number: String,
     pub nonce: String,
