@@ -9,12 +9,10 @@ Nothing is remembered of a session but that it was used, so any copy can complet
 
 settings.py  from the environment     contract.py  what requests and errors look like     sealed.py  keys and sessions
 store.py     memory or Redis          once.py      Idempotency-Key                         glide.py   Glide
-log.py       JSON, nothing personal
+uses.py      a session's only use     addresses.py who shares a limit                      log.py    JSON, no secrets
 """
 
-import ipaddress
 import re
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,10 +26,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import log
+from addresses import networks
 from contract import (
     COOKIE,
     FIX_INTEGRATION,
-    PROOF_HEADER,
     RETRY_LATER,
     SECURE_COOKIE,
     USE_ANOTHER_CHANNEL,
@@ -42,6 +40,7 @@ from contract import (
     json_object,
     phone_number,
     plain,
+    proof_header,
     query,
     read,
     session_cookie,
@@ -52,6 +51,7 @@ from sealed import Keys, Sessions, same, state_of
 from settings import DEV_PRINT, FOLLOW_THROUGH, Limit
 from settings import read as read_settings
 from store import Memory, Shared, Store
+from uses import Uses
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -60,12 +60,13 @@ keys = Keys(settings.keys)
 sessions = Sessions(keys, settings.lifetime_s)
 store: Store = Shared(settings.redis_url) if settings.redis_url else Memory()
 once = Once(store, keys, settings.lifetime_s, settings.provider_timeout_s)
+uses = Uses(store, keys, sessions, settings.provider_timeout_s)
 glide = Glide(settings)
 
 
 async def start(request: Request) -> Response:
     """The auth URL for the number, and the session that the number belongs to."""
-    await limit("starts", address(request), settings.starts_per_address)
+    await limit_by_address("starts", request, settings.starts_per_address)
     key, body = idempotency_key(request), await read(request)
     number = phone_number(json_object(body))
 
@@ -79,12 +80,12 @@ async def start(request: Request) -> Response:
         response.set_cookie(name, session, max_age=lifetime_s, httponly=True, secure=secure, samesite="lax")
         return response
 
-    return await once(key, f"start {authorization(request)} {body.decode()}", run)
+    return await once(key, f"start {authorization(request)}\n{body.decode()}", run)
 
 
 async def complete(request: Request) -> Response:
-    """The verdict for a code, once for a session."""
-    await limit("calls", address(request), settings.calls_per_address)
+    """The verdict for a code, once for a session; without a code, the result of the callback."""
+    await limit_by_address("calls", request, settings.calls_per_address)
     key, body = idempotency_key(request), await read(request)
     given = json_object(body)
     code, state, in_body = plain(given, "code"), plain(given, "state"), plain(given, "session")
@@ -98,38 +99,42 @@ async def complete(request: Request) -> Response:
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
     number = sessions.number(session)
-    if not code:
-        raise Problem(409, "the callback has not brought a verdict", USE_ANOTHER_CHANNEL)
-    may_lack_state = settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
+    may_lack_state = has_no_code or settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
     if not same(state or "", state_of(session)) and not (may_lack_state and not state):
         raise Problem(403, "the state is of another session", USE_ANOTHER_CHANNEL)
 
     async def run() -> Response:
         sessions.check_age(session)
-        await spend(session)
+        if not code:
+            return await uses.result(session)
+        await uses.by_complete(session)
         return await verdict(code, number)
 
-    return await once(key, f"complete {session} {authorization(request)} {body.decode()}", run)
+    return await once(key, f"complete {session} {authorization(request)}\n{body.decode()}", run)
 
 
 async def callback(request: Request) -> Response:
     """Without the proof that start's client sends this, somebody's phone was sent to somebody else's auth URL."""
     if request.method == "HEAD":
         raise Problem(405, "there is no such call", FIX_INTEGRATION, {"Allow": "GET"})
-    await limit("calls", address(request), settings.calls_per_address)
+    await limit_by_address("calls", request, settings.calls_per_address)
     given = query(request)
     code, state, error = plain(given, "code"), plain(given, "state"), plain(given, "error")
-    session = request.headers.get(PROOF_HEADER) or session_cookie(request) or ""  # only a cookie may be another host's
+    in_header = proof_header(request)  # which no other host can set; a cookie may be another host's
+    session = (session_cookie(request) or "") if in_header is None else in_header
     if settings.delivery != FOLLOW_THROUGH or not same(state_of(session), state or ""):
         raise Problem(403, "the callback does not come from the client that called start", USE_ANOTHER_CHANNEL)
     number = sessions.number(session)
     sessions.check_age(session)
     if bool(code) == bool(error):
         raise Problem(400, "there must be a code or an error", FIX_INTEGRATION)
-    await spend(session)
-    if error:
-        raise Problem(403, "the operator refused", fallback_of(error))
-    return await verdict(code or "", number)
+
+    async def run() -> Response:
+        if error:
+            raise Problem(403, "the operator refused", fallback_of(error))
+        return await verdict(code or "", number)
+
+    return await uses.by_callback(session, run)
 
 
 def fallback_of(error: str) -> str:
@@ -152,10 +157,9 @@ async def health(_: Request) -> Response:
     return answer({"status": "ok"})
 
 
-async def spend(session: str) -> None:
-    """A session is over from here on, on all copies."""
-    if await store.claim(f"spent:{state_of(session)}", secrets.token_hex(16), sessions.longest_s):
-        raise Problem(409, "the session was used before", USE_ANOTHER_CHANNEL)
+async def limit_by_address(what: str, request: Request, limited: Limit) -> None:
+    for network, times in networks(request):
+        await limit(what, network, Limit(limited.count * times, limited.seconds))
 
 
 async def limit(what: str, whose: str, limit: Limit) -> None:
@@ -164,22 +168,11 @@ async def limit(what: str, whose: str, limit: Limit) -> None:
         raise Problem(429, "too many requests", RETRY_LATER, {"Retry-After": str(ends_in_s)})
 
 
-def address(request: Request) -> str:
-    """Whom to count: of an IPv6 client its network, as it may have 2^64 addresses. uvicorn knows it behind a proxy."""
-    host = request.client.host if request.client else ""
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return "unknown"  # a proxy may pass on what its client invented
-    if ip.version == 4:
-        return str(ip)
-    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
-
-
 def is_secure(request: Request) -> bool:
     """A proxy that ends TLS may not say so; only a plain local address is surely without."""
     is_local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", request.headers.get("host", ""))
-    return request.url.scheme == "https" or not is_local
+    schemes = request.headers.getlist("x-forwarded-proto")
+    return not is_local or any(scheme != "http" for scheme in [request.url.scheme, *schemes])
 
 
 class Logged:

@@ -125,17 +125,25 @@ def plain(given: dict[str, Any], name: str) -> str | None:
 
 
 def session_cookie(request: Request) -> str | None:
-    """Of two, one would be somebody else's."""
-    pairs = [pair.strip().partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";")]
-    sessions = [value.strip() for name, _, value in pairs if name.strip() in (COOKIE, SECURE_COOKIE)]
+    """Of two, one would be somebody else's. Other blanks than HTTP's own are part of a name."""
+    pairs = [pair.partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";")]
+    sessions = [value.strip(" \t") for name, _, value in pairs if name.strip(" \t") in (COOKIE, SECURE_COOKIE)]
     if len(sessions) > 1:
         raise Problem(403, "there is more than one session cookie", USE_ANOTHER_CHANNEL)
     return sessions[0] if sessions else None
 
 
+def proof_header(request: Request) -> str | None:
+    """What is not understood proves nothing, and does not let a cookie prove it either."""
+    proofs = request.headers.getlist(PROOF_HEADER)
+    if len(proofs) > 1:
+        raise Problem(403, f"there is more than one {PROOF_HEADER}", USE_ANOTHER_CHANNEL)
+    return proofs[0] if proofs else None
+
+
 def authorization(request: Request) -> str:
-    """Whose request it is, for those who ask their clients to log in."""
-    return " ".join(request.headers.getlist("authorization"))
+    """Whose request it is, for those who ask their clients to log in. No header has a line end in it."""
+    return "\n".join(request.headers.getlist("authorization"))
 
 
 def query(request: Request) -> dict[str, Any]:

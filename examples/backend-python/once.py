@@ -30,7 +30,7 @@ class Once:
     async def __call__(self, key: str | None, identity: str, run: Callable[[], Awaitable[Response]]) -> Response:
         """`identity` is all that makes two requests the same."""
         if key is None:
-            return await _outcome(run)
+            return await outcome(run)
         name, request = f"{ANSWERS}{digest(key)}", digest(identity)
         deadline, claim = time.monotonic() + self._wait_s, self._seal({"request": request})
         while there := await self._store.claim(name, claim, self._claim_s):
@@ -39,13 +39,13 @@ class Once:
                 if not same(first["request"], request):
                     raise Problem(422, "the Idempotency-Key was used for another request", FIX_INTEGRATION)
                 if "answer" in first:
-                    return _unpacked(first["answer"])
+                    return unpacked(first["answer"])
                 if time.monotonic() > deadline:
                     raise Problem(409, "the same request is still running", RETRY_LATER)
                 await asyncio.sleep(POLL_S)
                 there = await self._store.look(name)
         try:
-            response = await _outcome(run)
+            response = await outcome(run)
         except Exception:
             await self._store.drop(name)
             raise
@@ -53,7 +53,7 @@ class Once:
             if response.status_code in PASSING:
                 await self._store.drop(name)
             else:
-                answer = self._seal({"request": request, "answer": _packed(response)})
+                answer = self._seal({"request": request, "answer": packed(response)})
                 await self._store.put(name, answer, self._lifetime_s)
         return response
 
@@ -67,7 +67,7 @@ class Once:
             raise Problem(409, "the same key was used on a copy with other keys", RETRY_LATER) from None
 
 
-async def _outcome(run: Callable[[], Awaitable[Response]]) -> Response:
+async def outcome(run: Callable[[], Awaitable[Response]]) -> Response:
     """A refusal is an answer too."""
     try:
         return await run()
@@ -75,12 +75,12 @@ async def _outcome(run: Callable[[], Awaitable[Response]]) -> Response:
         return problem.answer()
 
 
-def _packed(response: Response) -> dict[str, Any]:
+def packed(response: Response) -> dict[str, Any]:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
     return {"status": response.status_code, "headers": headers, "body": bytes(response.body).decode()}
 
 
-def _unpacked(packed: dict[str, Any]) -> Response:
+def unpacked(packed: dict[str, Any]) -> Response:
     response = Response(packed["body"], packed["status"])
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in packed["headers"]]
     return response
