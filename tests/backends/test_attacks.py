@@ -9,6 +9,7 @@ import time
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 from cryptography.fernet import Fernet
 
@@ -129,6 +130,61 @@ def test_two_session_cookies(backend: Backends, world: World) -> None:
     ]:
         assert_problem(app.device().post("/complete", json=request, headers={"Cookie": cookies}), 403, OTHER)
     assert_verdict(app.device().post("/complete", json=request, headers={"Cookie": f"__Host-{COOKIE}={session}"}), True)
+
+
+def test_bytes_in_the_cookie_header_hide_no_session(backend: Backends, world: World) -> None:
+    """Neither that there are two, nor the only one; and what only looks like the cookie's name is another cookie."""
+    app = backend()
+    request, theirs = a_request(app.device(), world), start(app.device())["session"]
+    session, name = request.pop("session").encode(), COOKIE.encode()
+    mine, other = name + b"=" + session, b"__Host-" + name + b"=" + theirs.encode()
+    for lines, status in [
+        ([b"a=\xff; " + other, mine], 403),
+        ([mine, other + b"; a=\xff"], 403),
+        ([b"a=\xff; " + mine + b"; " + other], 403),
+        ([b"a=\xff;\t" + mine + b" ;" + mine], 403),
+        ([mine + b"\xff"], 401),
+        ([name + b"=\xff" + session], 401),
+        ([b"\xa0" + mine], 409),
+        ([b"\xc2\xa0" + mine], 409),
+        ([b"\x85" + mine], 409),
+        ([name + b"\xa0=" + session], 409),
+    ]:
+        answer = app.device().post("/complete", json=request, headers=[("Cookie", line) for line in lines])
+        assert_problem(answer, status, OTHER)
+    headers = [("Cookie", b"a=\xff; " + mine + b"; b=\xc3\xa9"), ("Cookie", b"\xff")]
+    assert_verdict(app.device().post("/complete", json=request, headers=headers), True)
+
+
+@pytest.mark.parametrize("proofs", [[b"\xff"], [b"%s\xff"], [b"%s", b"%s"], [b"%s", b"\xff"], [b"x", b"%s"], [b""]])
+def test_a_proof_that_is_not_understood_is_not_replaced_by_the_cookie(
+    backend: Backends, world: World, proofs: list[bytes]
+) -> None:
+    app = backend("follow-through")
+    started = start(app.device())
+    query, session = world.code(started["authUrl"]), started["session"].encode()
+    cookie = ("Cookie", f"{COOKIE}={started['session']}")
+    headers = [cookie, *((PROOF, proof.replace(b"%s", session)) for proof in proofs)]
+    assert_problem(app.device().get("/callback", params=query, headers=headers), 403, OTHER)
+    assert_verdict(app.device().get("/callback", params=query, headers=[cookie]), True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([b"Bearer \xff"], [b"Bearer \xfe"]), ([b"Bearer \xff"], [b"Bearer \xef\xbf\xbd"]), ([b"a b"], [b"a", b"b"])],
+)
+def test_another_authorization_does_not_get_the_stored_answer(
+    backend: Backends, first: list[bytes], second: list[bytes]
+) -> None:
+    app, key = backend(), a_key()
+
+    def post(login: list[bytes]) -> httpx.Response:
+        headers = [*key.items(), *(("Authorization", line) for line in login)]
+        return app.device().post("/start", json={"phoneNumber": RIGHT}, headers=headers)
+
+    assert post(first).status_code == 200
+    assert_problem(post(second), 422, "fix_integration")
+    assert post(first).status_code == 200
 
 
 def test_the_callback_is_not_proved_by_one_session_of_two(backend: Backends, world: World) -> None:

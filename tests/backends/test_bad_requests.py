@@ -1,11 +1,13 @@
 """Whatever is thrown at it: a 4xx that says what to do, nothing of it in answers and logs, and the backend goes on."""
 
 import json
+import select
 import socket
 import string
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -47,11 +49,11 @@ HEADERS = [
 @pytest.fixture
 def app(backend: Backends) -> Iterator[Backend]:
     """Each test leaves it alive, and its log clean."""
-    app = backend("follow-through")
+    app, flow = backend("follow-through"), str(uuid4())
     yield app
-    assert app.device().get("/health").status_code == 200
+    assert app.device().get("/health", headers={"x-correlator": flow}).status_code == 200
+    app.copies[0].await_log_lines(1, event="answered", flow=flow)
     log = app.log()
-    assert "answered" in log
     for secret in (CANARY, RIGHT.strip("+")):
         assert secret not in log
 
@@ -199,6 +201,20 @@ def test_other_calls(app: Backend) -> None:
         answer = device.request(method, f"{path}?{CANARY}")
         assert_problem(answer, 405, FIX)
         assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("call", "status"), [("POST /start", 415), ("POST /complete", 415), ("POST /nowhere", 404), ("GET /start", 405)]
+)
+def test_refusal_before_the_body_has_arrived_keeps_the_connection(app: Backend, call: str, status: int) -> None:
+    """A server that closes it without saying so cuts off the client's next request."""
+    head = f"{call} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+        stream.sendall(head.encode())
+        select.select([stream], [], [], 0.5)  # some respond to the head alone
+        stream.sendall(b"{}GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answers = b"".join(iter(lambda: stream.recv(65536), b""))
+    assert answers.startswith(f"HTTP/1.1 {status} ".encode()) and b"HTTP/1.1 200 " in answers
 
 
 def test_a_body_with_two_lengths(app: Backend) -> None:

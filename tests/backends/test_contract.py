@@ -33,6 +33,26 @@ def test_the_cookie_is_secure_but_on_a_plain_local_address(backend: Backends, ho
     assert ("secure" in answer.headers["set-cookie"].lower().split("; ")) == secure
 
 
+@pytest.mark.parametrize(
+    ("schemes", "secure"),
+    [
+        ([b"http"], False),
+        ([b"https"], True),
+        ([b"HTTPS"], True),
+        ([b"http, https"], True),
+        ([b"http", b"https"], True),
+        ([b"https", b"http"], True),
+        ([b"\xff"], True),
+    ],
+)
+def test_the_cookie_is_secure_if_a_proxy_may_have_ended_tls(
+    backend: Backends, schemes: list[bytes], secure: bool
+) -> None:
+    headers = [("Host", "localhost"), *(("X-Forwarded-Proto", scheme) for scheme in schemes)]
+    answer = backend().device().post("/start", json={"phoneNumber": RIGHT}, headers=headers)
+    assert ("secure" in answer.headers["set-cookie"].lower().split("; ")) == secure
+
+
 @pytest.mark.parametrize("number", [RIGHT, WRONG])
 @pytest.mark.parametrize("by", ["body", "cookie", "both"])
 def test_the_session_comes_by_body_or_cookie(backend: Backends, world: World, number: str, by: str) -> None:

@@ -1,0 +1,169 @@
+"""The response to a callback is lost. No code is sent twice: `complete` without a code returns that result."""
+
+import socket
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from calls import AGAIN, COOKIE, FIX, OTHER, Backends, a_key, assert_problem, assert_verdict, start, state_in
+from implementations import Implementation
+from redis_server import RedisServer
+from running import Backend
+from stuck import StuckServer
+from waiting import until
+from world import PATIENCE_S, RIGHT, WRONG, World
+
+PROOF = "X-Number-Verify-Session"
+
+
+def send_callback(app: Backend, query: dict[str, str], proof: str, flow: str = "", copy: int = 0) -> socket.socket:
+    """A request whose response nobody reads."""
+    stream = socket.create_connection(("127.0.0.1", app.copies[copy].port), timeout=PATIENCE_S)
+    head = f"GET /callback?{urlencode(query)} HTTP/1.1\r\nHost: localhost\r\nx-correlator: {flow}\r\n{proof}\r\n\r\n"
+    stream.sendall(head.encode())
+    return stream
+
+
+def lose_response(app: Backend, query: dict[str, str], session: str, by: str = "header") -> None:
+    flow = str(uuid4())
+    proof = f"{PROOF}: {session}" if by == "header" else f"Cookie: {COOKIE}={session}"
+    with send_callback(app, query, proof, flow):
+        app.copies[0].await_log_lines(1, call="/callback", flow=flow)
+
+
+@pytest.fixture
+def app(backend: Backends) -> Backend:
+    return backend("follow-through")
+
+
+@pytest.mark.parametrize("number", [RIGHT, WRONG])
+@pytest.mark.parametrize("by", ["header", "cookie"])
+def test_complete_returns_result_of_callback(app: Backend, world: World, number: str, by: str) -> None:
+    device = app.device()
+    started, key = start(device, number), a_key()
+    lose_response(app, world.code(started["authUrl"]), started["session"], by)
+    body = {"session": started["session"]} if by == "header" else {}
+    if by == "header":
+        device.cookies.clear()
+    responses = [device.post("/complete", json=body, headers=key) for _ in range(2)]
+    for response in [*responses, device.post("/complete", json=body, headers=a_key())]:
+        assert_verdict(response, number == RIGHT)
+    assert responses[0].content == responses[1].content
+    assert_problem(device.post("/complete", json=body | {"more": 1}, headers=key), 422, FIX)
+
+
+def test_complete_on_another_replica_returns_result(own_backend: Backends, redis: RedisServer, world: World) -> None:
+    url = redis.url()
+    app = own_backend("follow-through", copies=2, REDIS_URL=url)
+    for number in (RIGHT, WRONG):
+        started = start(app.device(0), number)
+        lose_response(app, world.code(started["authUrl"]), started["session"])
+        for replica in (1, 0):
+            response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
+            assert_verdict(response, number == RIGHT)
+        stored = app.copies[0].log.read_bytes() + redis.everything_in(url)
+        for secret in (b"verified", started["session"].encode(), number.strip("+").encode()):
+            assert secret not in stored
+
+
+@pytest.mark.parametrize(
+    ("query", "fallback"),
+    [
+        ({"code": "invented"}, OTHER),
+        ({"error": "access_denied"}, OTHER),
+        ({"error": "temporarily_unavailable"}, AGAIN),
+        ({"error": "invalid_scope"}, FIX),
+    ],
+)
+def test_complete_returns_refusal_of_callback(app: Backend, query: dict[str, str], fallback: str) -> None:
+    device = app.device()
+    started = start(device)
+    lose_response(app, query | {"state": state_in(started)}, started["session"])
+    for _ in range(2):
+        assert_problem(device.post("/complete", json={"session": started["session"]}, headers=a_key()), 403, fallback)
+
+
+def test_only_holder_of_session_receives_result(app: Backend, world: World) -> None:
+    started, theirs = start(app.device()), start(app.device())["session"]
+    session, state = started["session"], state_in(started)
+    lose_response(app, world.code(started["authUrl"]), session)
+    for body, cookie, refused in [
+        ({}, None, (400, FIX)),
+        ({"state": state}, None, (400, FIX)),
+        ({"session": state}, None, (401, OTHER)),
+        ({"session": f"{session}AAAA"}, None, (401, OTHER)),
+        ({"session": theirs}, None, (409, OTHER)),
+        ({}, theirs, (409, OTHER)),
+        ({"session": session}, theirs, (403, OTHER)),
+        ({"session": session, "state": state_in(start(app.device()))}, None, (403, OTHER)),
+        ({"session": session, "code": "other", "state": state}, None, (409, OTHER)),
+        ({"session": session, "code": None}, None, (400, FIX)),
+    ]:
+        headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
+        assert_problem(app.device().post("/complete", json=body, headers=headers), *refused)
+    assert_verdict(app.device().post("/complete", json={"session": session}), True)
+
+
+def test_callback_without_proof_leaves_no_result(app: Backend, world: World) -> None:
+    device = app.device()
+    started = start(device)
+    query = world.code(started["authUrl"])
+    lose_response(app, query, "nonsense")
+    body = {"session": started["session"]}
+    assert_problem(device.post("/complete", json=body, headers=a_key()), 409, OTHER)
+    lose_response(app, query, started["session"])
+    assert_verdict(device.post("/complete", json=body, headers=a_key()), True)
+
+
+def test_complete_with_code_leaves_no_result(app: Backend, world: World) -> None:
+    device = app.device()
+    query = world.code(start(device)["authUrl"])
+    assert_verdict(device.post("/complete", json=query), True)
+    assert_problem(device.post("/complete", json={}), 409, OTHER)
+
+
+def test_result_expires_with_session(backend: Backends, world: World) -> None:
+    app = backend("follow-through", NUMBER_VERIFY_LIFETIME_S="10")
+    device = app.device()
+
+    def is_in_time() -> bool:
+        started = start(device)
+        lose_response(app, world.code(started["authUrl"]), started["session"])
+        body.update(session=started["session"])
+        return device.post("/complete", json=body).status_code == 200
+
+    body: dict[str, str] = {}
+    until(is_in_time, "a result is fetched before it expires")
+    until(lambda: device.post("/complete", json=body).status_code != 200, "the result expires")
+    assert_problem(device.post("/complete", json=body), 409, OTHER)
+
+
+def test_complete_waits_for_running_callback(
+    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+) -> None:
+    """The phone has hung up while the provider is asked. Its own call then returns what the callback got: no answer."""
+    with StuckServer() as stuck:
+        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "6"}
+        app = own_backend("follow-through", copies=2, REDIS_URL=redis.url(), **provider)
+        until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the backend starts")
+        started = start(app.device())
+        with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
+            stuck.await_connection()
+        for replica in (1, 0):
+            response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
+            assert_problem(response, 504, AGAIN)
+
+
+def test_replica_that_dies_in_callback_leaves_no_result(
+    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+) -> None:
+    with StuckServer() as stuck:
+        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "6"}
+        app = own_backend("follow-through", copies=2, REDIS_URL=redis.url(), **provider)
+        until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the backend starts")
+        started = start(app.device())
+        with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
+            stuck.await_connection()
+            app.copies[0].kill()
+        assert_problem(app.device(1).post("/complete", json={"session": started["session"]}), 409, OTHER)
