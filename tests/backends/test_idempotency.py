@@ -83,8 +83,9 @@ def test_who_waits_for_the_first_waits_not_for_ever(
 ) -> None:
     """The first is at a provider that does not answer, and its copy dies."""
     with StuckServer() as stuck:
-        settings = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "6"}
-        app = own_backend(copies=2, REDIS_URL=redis.url(), **settings)
+        settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
+        app = own_backend(**settings)
+        app.add_copy(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2"}).await_readiness()
         request, key = a_request(app.device(0), world), a_key()
         with ThreadPoolExecutor(1) as pool:
             cut = pool.submit(app.device(0).post, "/complete", json=request, headers=key)

@@ -1,6 +1,8 @@
 """The response to a callback is lost. No code is sent twice: `complete` without a code returns that result."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -139,31 +141,36 @@ def test_result_expires_with_session(backend: Backends, world: World) -> None:
     assert_problem(device.post("/complete", json=body), 409, OTHER)
 
 
+@contextmanager
+def running_callback(app: Backend, world: World, stuck: StuckServer) -> Iterator[dict[str, str]]:
+    """The provider is being asked for the result, on the first replica. What complete needs."""
+    until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the provider is known")
+    started = start(app.device())
+    with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
+        stuck.await_connection()
+        yield {"session": started["session"]}
+
+
 def test_complete_waits_for_running_callback(
     own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
-    """The phone has hung up while the provider is asked. Its own call then returns what the callback got: no answer."""
+    """The phone has hung up. Its own call then returns what the callback got: no response from the provider."""
     with StuckServer() as stuck:
-        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "6"}
+        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "15"}
         app = own_backend("follow-through", copies=2, REDIS_URL=redis.url(), **provider)
-        until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the backend starts")
-        started = start(app.device())
-        with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
-            stuck.await_connection()
+        with running_callback(app, world, stuck) as body:
+            pass
         for replica in (1, 0):
-            response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
-            assert_problem(response, 504, AGAIN)
+            assert_problem(app.device(replica).post("/complete", json=body, headers=a_key()), 504, AGAIN)
 
 
 def test_replica_that_dies_in_callback_leaves_no_result(
     own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
     with StuckServer() as stuck:
-        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "6"}
-        app = own_backend("follow-through", copies=2, REDIS_URL=redis.url(), **provider)
-        until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the backend starts")
-        started = start(app.device())
-        with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
-            stuck.await_connection()
+        settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
+        app = own_backend("follow-through", **settings)
+        app.add_copy(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"}).await_readiness()
+        with running_callback(app, world, stuck) as body:
             app.copies[0].kill()
-        assert_problem(app.device(1).post("/complete", json={"session": started["session"]}), 409, OTHER)
+        assert_problem(app.device(1).post("/complete", json=body), 409, OTHER)

@@ -157,7 +157,7 @@ def test_who_is_being_served_at_the_end_gets_an_answer(
     own_backend: Backends, world: World, implementation: Implementation
 ) -> None:
     with StuckServer() as stuck:
-        app = own_backend(NUMBER_VERIFY_PROVIDER_TIMEOUT_S="6", **implementation.verify_at(stuck.url))
+        app = own_backend(NUMBER_VERIFY_PROVIDER_TIMEOUT_S="8", **implementation.verify_at(stuck.url))
         device, idle = app.device(), app.device()
         request = a_request(device, world)
         assert idle.get("/health").status_code == 200  # a kept connection must not delay the end
