@@ -144,11 +144,11 @@ async fn cleartext_can_be_turned_off() {
 /// Without its exemption a host on loopback is refused, though a name server said so.
 #[tokio::test]
 async fn a_name_on_loopback_is_refused() {
-    let dns = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let simulator = Simulator::start(Options { dns: Some(dns), ..Options::default() }).unwrap();
+    let dns = Some((Ipv4Addr::LOCALHOST, 0).into());
+    let simulator = Simulator::start(Options { dns, ..Options::default() }).unwrap();
     let mut config = config(&simulator, simulator.backend_url(Operator::A));
     config.development.resolve.retain(|entry| entry.starts_with("backend"));
-    config.development.dns_servers.push(dns.to_string());
+    config.development.dns_servers.push(simulator.dns_address().unwrap().to_string());
     let error = json(&verify(config, NUMBER).await.unwrap_err());
     assert_eq!((&error["cause"], &error["hop"]), (&"forbidden_redirect".into(), &1.into()), "{error}");
     assert_eq!(simulator.dns_queries().len(), 2, "A and AAAA");

@@ -231,6 +231,12 @@ impl Simulator {
         self.world.http_port
     }
 
+    /// Where its name server listens, if it has one.
+    #[must_use]
+    pub fn dns_address(&self) -> Option<SocketAddr> {
+        self.world.dns_address
+    }
+
     /// Every code, state, nonce, session, cookie value and token so far: what must not leak.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {

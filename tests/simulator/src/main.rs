@@ -27,7 +27,7 @@ struct Arguments {
     /// 0 for any free one
     #[arg(long, default_value = "0")]
     http_port: u16,
-    /// Where a name server for the simulated hosts listens
+    /// Where a name server for the simulated hosts listens (port 0 for any free one)
     #[arg(long, value_name = "ADDR:PORT")]
     dns: Option<SocketAddr>,
     /// Whose SIM connections from a network come from (repeatable); without any, all of loopback are +14155550100
@@ -92,6 +92,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             "https_port": simulator.https_port(),
             "http_port": simulator.http_port(),
             "hosts": simulator.hosts(),
+            "dns": simulator.dns_address(),
             "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
             "verify_errors": verify_errors,
             "camara": {

@@ -38,6 +38,7 @@ pub struct Sockets {
     https: Vec<StdListener>,
     http: Vec<StdListener>,
     dns: Option<StdUdpSocket>,
+    pub(crate) dns_address: Option<SocketAddr>,
 }
 
 impl Sockets {
@@ -54,12 +55,21 @@ impl Sockets {
         if let Some(socket) = &dns {
             socket.set_nonblocking(true)?;
         }
-        Ok(Self { https_port, http_port, other_https_port, https, http, dns })
+        let dns_address = dns.as_ref().map(StdUdpSocket::local_addr).transpose()?;
+        Ok(Self { https_port, http_port, other_https_port, https, http, dns, dns_address })
     }
 }
 
-/// The same port on all addresses.
+/// The same port on all addresses: this one, or any free one for 0.
 fn listen(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>, u16)> {
+    // A port that is free on the first address can be in use on the next one.
+    let attempts = if port == 0 { 100 } else { 1 };
+    let is_taken = |outcome: &io::Result<_>| matches!(outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
+    let mut outcomes = (0..attempts).map(|_| listen_once(addresses, port)).skip_while(is_taken);
+    outcomes.next().unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into()))
+}
+
+fn listen_once(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>, u16)> {
     let mut listeners: Vec<StdListener> = Vec::new();
     let mut port = port;
     for address in addresses {

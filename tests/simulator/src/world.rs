@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -182,6 +182,7 @@ pub(crate) struct World {
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
     pub(crate) other_https_port: u16,
+    pub(crate) dns_address: Option<SocketAddr>,
     pub(crate) camara: camara::Provider,
     knowledge: Mutex<Knowledge>,
 }
@@ -271,8 +272,8 @@ pub(crate) enum Subject {
 
 impl World {
     pub(crate) fn new(options: Options, sockets: &Sockets, camara: camara::Provider) -> Self {
-        let Sockets { https_port, http_port, other_https_port, .. } = *sockets;
-        Self { options, https_port, http_port, other_https_port, camara, knowledge: Mutex::default() }
+        let Sockets { https_port, http_port, other_https_port, dns_address, .. } = *sockets;
+        Self { options, https_port, http_port, other_https_port, dns_address, camara, knowledge: Mutex::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {

@@ -1,7 +1,7 @@
 //! The simulator as a program: what it says when it is ready is all that a client needs, and it ends when told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -40,11 +40,13 @@ fn post(port: &Value, path: &str, body: &str) -> String {
 #[test]
 fn it_tells_where_it_is() {
     let root = std::env::temp_dir().join(format!("number-verify-simulator-{}.pem", std::process::id()));
-    let (_program, ready) = Program::start(&["--root-ca-out", root.to_str().unwrap()]);
+    let (_program, ready) = Program::start(&["--root-ca-out", root.to_str().unwrap(), "--dns", "127.0.0.1:0"]);
     assert!(std::fs::read_to_string(&root).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     std::fs::remove_file(&root).unwrap();
     assert_eq!(ready["root_ca"], root.to_str().unwrap());
     assert!(ready["backend"].as_str().unwrap().starts_with("https://backend.simulator.test:"), "{ready}");
+    let dns: SocketAddr = ready["dns"].as_str().unwrap().parse().unwrap();
+    assert_ne!(dns.port(), 0, "{ready}");
     assert_eq!(ready["backends"].as_object().unwrap().len(), 4, "{ready}");
     let hosts = ready["hosts"].as_array().unwrap();
     let is_local = |host: &Value| [":127.0.0.1", ":[::1]"].iter().any(|end| host.as_str().unwrap().ends_with(end));
