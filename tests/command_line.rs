@@ -4,7 +4,6 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use number_verify_simulator::{Delivery, Failure, Operator, Options, Outcome, Scenario, Simulator};
 use serde_json::{Value, json};
@@ -200,11 +199,9 @@ fn control_c_cancels() {
     arguments.args(["--json", "--backend", &backend, "--any-network", "--repeat", "2"]);
     let child = arguments.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let connection = silent.accept().unwrap();
-    let interrupted = Instant::now();
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(interrupted.elapsed() < Duration::from_secs(10), "it hangs");
     drop(connection);
     assert_eq!(output.status.code(), Some(3));
     let [flow] = flows(&output).try_into().expect("one object");

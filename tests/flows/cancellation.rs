@@ -61,7 +61,7 @@ impl Stuck {
             ),
         };
         let backend = Arc::new(StuckBackend { auth_url, step, reached: Notify::new() });
-        let network = if step == Step::Acquire { Loopback::that_never_comes_up() } else { Arc::default() };
+        let network = if step == Step::Acquire { Loopback::that_is_down() } else { Arc::default() };
         let mut config: Config = config(&simulator, "https://unused.test".to_owned());
         config.development.resolve.push(format!("silent.test:{silent}:127.0.0.1"));
         let verifier = NumberVerifier::with_backend(config, network.clone(), backend.clone(), None).unwrap();

@@ -1,10 +1,13 @@
 //! A backend on plain http that answers as a test says, byte for byte, and remembers what it was asked.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::phone::HANGS;
 
 /// An answer that begins so is the last one on its connection, and does not say so.
 pub const LAST: &str = "(last) ";
@@ -67,8 +70,7 @@ impl Scripted {
     /// How many connections there were, once the last one has ended.
     pub fn connections(&self) -> usize {
         let (counts, changed) = &*self.connections;
-        let hang_limit = Duration::from_secs(10);
-        let (counts, wait) = changed.wait_timeout_while(counts.lock().unwrap(), hang_limit, |c| c.open > 0).unwrap();
+        let (counts, wait) = changed.wait_timeout_while(counts.lock().unwrap(), HANGS, |c| c.open > 0).unwrap();
         assert!(!wait.timed_out(), "{} of {} connections are still open", counts.open, counts.all);
         counts.all
     }
@@ -118,6 +120,21 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     reader.read_exact(&mut body).ok()?;
     asked.body = String::from_utf8(body).ok()?;
     Some(asked)
+}
+
+/// A TCP port that refuses connections: it is taken, and nothing listens on it.
+pub struct ClosedPort(Socket);
+
+impl ClosedPort {
+    pub fn take() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        Self(socket)
+    }
+
+    pub fn number(&self) -> u16 {
+        self.0.local_addr().unwrap().as_socket().unwrap().port()
+    }
 }
 
 /// An answer with a body.

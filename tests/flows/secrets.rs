@@ -2,7 +2,7 @@
 //! well and in flows that do not, with everything logged at trace level.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
 
 use number_verify::{CodeDelivery, Config, Header, ListenerError, NumberVerifier, Progress, ProgressListener};
@@ -97,6 +97,9 @@ async fn flows_with_a_broken_backend() {
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/\r\n";
     let start =
         |auth_url: &str| answer(200, cookie, &format!(r#"{{"authUrl":"{auth_url}","session":"c4n4ry-session"}}"#));
+    // Refuses what others send to it: its only peer is itself.
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
+    nobody.connect(nobody.local_addr().unwrap()).unwrap();
     for (name, first) in [
         ("problem", answer(400, cookie, &format!(r#"{{"title":"c4n4ry-text {NUMBER}","fallback":"c4n4ry-text"}}"#))),
         ("page", ok(&format!("<title>c4n4ry-text {NUMBER}</title>"))),
@@ -108,7 +111,7 @@ async fn flows_with_a_broken_backend() {
         let simulator = Simulator::start(Options::default()).unwrap();
         let backend = Scripted::answering([first]);
         let mut config: Config = config(&simulator, backend.url());
-        config.development.dns_servers.push("127.0.0.1:9".to_owned());
+        config.development.dns_servers.push(nobody.local_addr().unwrap().to_string());
         config.deadlines.overall_ms = 2_000;
         let (verifier, _) = verifier(config);
         let shown = show(&verifier, NUMBER).await;

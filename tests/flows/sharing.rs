@@ -3,18 +3,32 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use futures_util::future::join_all;
-use number_verify::{CellularStatus, ListenerError, Progress, ProgressListener, Step};
+use number_verify::{CellularStatus, ListenerError, NumberVerifier, Progress, ProgressListener, Step};
 use number_verify_simulator::{Operator, Options, Simulator};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::phone::{Counts, HANGS, NUMBER, OTHER_NUMBER, config, verifier, wait_until};
+use crate::phone::{Counts, HANGS, Loopback, NUMBER, OTHER_NUMBER, config, verifier, wait_an_hour};
 
 #[tokio::test]
 async fn flows_at_the_same_time_share_the_network() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::B)));
+    let mut config = config(&simulator, simulator.backend_url(Operator::B));
+    wait_an_hour(&mut config);
+    let network = Loopback::that_is_down();
+    let verifier = NumberVerifier::new(config, network.clone(), None).unwrap();
     let numbers = [NUMBER, OTHER_NUMBER].into_iter().cycle().take(50);
     let flows: Vec<_> = numbers.clone().map(|number| verifier.begin(number.to_owned(), None)).collect();
+    // A flow has its share of the network before it sends its first request: none ends before all have.
+    let starts = || simulator.requests().iter().filter(|request| request.path.ends_with("/start")).count();
+    let all_share = async {
+        while starts() < flows.len() {
+            yield_now().await;
+        }
+    };
+    timeout(HANGS, all_share).await.expect("the flows do not begin");
+    network.come_up();
     let verdicts = join_all(flows.iter().map(|flow| flow.result())).await;
     for (number, verdict) in numbers.zip(verdicts) {
         assert_eq!(verdict.unwrap().verified(), number == NUMBER);
@@ -58,17 +72,17 @@ async fn check_brings_nothing_up() {
     assert!(simulator.requests().is_empty());
 }
 
-#[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
+struct Heard(watch::Sender<Vec<String>>);
 
 impl ProgressListener for Heard {
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
-        self.0.lock().unwrap().push(match progress {
+        let event = match progress {
             Progress::StepBegan { step, .. } => format!("{step} begins"),
             Progress::StepEnded { step, .. } => format!("{step} ends"),
             Progress::HopAnswered { hop, .. } => format!("hop {} {}", hop.index, hop.status.unwrap_or_default()),
             other => panic!("{other:?}"),
-        });
+        };
+        self.0.send_modify(|heard| heard.push(event));
         Err(ListenerError::Failed)
     }
 }
@@ -78,10 +92,12 @@ impl ProgressListener for Heard {
 async fn progress_comes_in_order() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
-    let heard = Arc::<Heard>::default();
+    let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
     let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
     assert!(flow.result().await.unwrap().verified());
-    let mut heard = heard.0.lock().unwrap().clone();
+    let mut heard = heard.0.subscribe();
+    let all = heard.wait_for(|heard| heard.last().is_some_and(|event| event == "complete ends"));
+    let mut heard = timeout(HANGS, all).await.expect("the last event does not come").unwrap().clone();
     assert_eq!(heard[..2], ["start begins", "acquire begins"]);
     heard[2..4].sort();
     assert_eq!(heard[2..4], ["acquire ends", "start ends"]);
@@ -132,10 +148,12 @@ async fn listeners_that_block_delay_only_themselves() {
         assert!(timeout(HANGS, flow.result()).await.expect("it waits for its listener").unwrap().verified());
         blocked.push((release, events));
     }
-    let heard = Arc::<Heard>::default();
+    let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
     let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
     assert!(timeout(HANGS, flow.result()).await.expect("it waits for another's listener").unwrap().verified());
-    wait_until("another listener gets its events", || heard.0.lock().unwrap().len() == 11).await;
+    let mut heard = heard.0.subscribe();
+    let all = heard.wait_for(|heard| heard.len() == 11);
+    timeout(HANGS, all).await.expect("another listener gets its events").unwrap();
     for (release, events) in blocked {
         assert!(events.try_recv().is_err(), "it still blocks");
         drop(release);

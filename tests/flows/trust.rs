@@ -28,7 +28,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClient
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
-use crate::phone::{HANGS, Loopback, NUMBER, config, json};
+use crate::phone::{HANGS, Loopback, NUMBER, config, json, wait_an_hour};
 
 type Root = CertifiedIssuer<'static, KeyPair>;
 
@@ -122,7 +122,14 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, was_asked) = (acceptor.clone(), was_asked.clone());
                 tokio::spawn(async move {
-                    let mut stream = acceptor.accept(stream).await?;
+                    let mut stream = match acceptor.accept(stream).into_fallible().await {
+                        Ok(stream) => stream,
+                        Err((error, mut stream)) => {
+                            // A socket that is closed before it is read resets the connection, and the alert can be lost.
+                            while stream.read_u8().await.is_ok() {}
+                            return Err(error);
+                        }
+                    };
                     if stream.read_u8().await.is_ok() {
                         was_asked.store(true, Ordering::Relaxed);
                         stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await?;
@@ -305,6 +312,7 @@ async fn a_slow_answer_does_not_stall_other_flows() {
     let slow_server = Server::start(certificate, &key).await;
     let simulator = Simulator::start(Options::default()).unwrap();
     let mut config = config(&simulator, simulator.backend_url(Operator::A));
+    wait_an_hour(&mut config);
     config.development.root_certificates.clear();
     config.development.resolve.push(format!("op.test:{}:127.0.0.1", slow_server.address.port()));
     let (asked, was_asked) = mpsc::channel();
