@@ -9,7 +9,7 @@ use number_verify::{
 };
 use number_verify_simulator::Simulator;
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, timeout};
 
 /// Belongs to the simulated SIM.
 pub const NUMBER: &str = "+14155550100";

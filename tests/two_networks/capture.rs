@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use etherparse::{Ipv4Slice, NetSlice, SlicedPacket, TransportSlice};
 use hickory_resolver::proto::op::Message;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::RcvBufForce;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::lab::PATIENCE;
 
 pub const BACKEND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 pub const OPERATORS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
@@ -28,7 +29,6 @@ const ETH_P_ALL: u16 = 3;
 const BUFFER: usize = 16 * 1024 * 1024;
 /// An Ethernet header and the largest IPv4 packet; a link without hardware passes TCP segments on as large as that.
 const FRAME: usize = 14 + 65_535;
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a packet belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

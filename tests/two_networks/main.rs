@@ -18,8 +18,10 @@ use serde_json::Value;
 
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
-use crate::lab::{CELL, Lab, SPARE, WLAN, ask_as_bystander, ip, verify, verify_prepared};
+use crate::lab::{CELL, Lab, PATIENCE, SPARE, WLAN, ask_as_bystander, ip, verify, verify_prepared};
 
+/// The time limit for an answer that never comes. The ones that do come have it too.
+const LOST_ANSWER_MS: u64 = 4_000;
 /// B's way leads over plain http.
 const OPERATORS: [Operator; 2] = [Operator::A, Operator::B];
 /// Commands of `ip`, and what a flow then says.
@@ -68,7 +70,8 @@ fn other_sockets_of_the_process_stay_on_the_default_network() {
                 }
             });
             assert!(matches!(outcome, Ok(true)), "operator {operator}: {outcome:?}");
-            let (network, address) = heard.try_recv().expect("a bystander after hop 1").expect("its answer");
+            let (network, address) =
+                heard.recv_timeout(PATIENCE).expect("a bystander after hop 1").expect("its answer");
             assert_eq!((network.as_str(), address), (WLAN.name, WLAN.near.into()));
             let scenario = format!("cell and a bystander, operator {operator}");
             lab.packets().expect(&scenario, &[Backend, BackendLookup, Bystander], &[Cellular, CellularLookup]);
@@ -126,7 +129,9 @@ fn nothing_connects_elsewhere_when_the_interface_is_lost() {
 fn a_kept_connection_goes_nowhere_else_when_the_interface_is_lost() {
     for (loss, reason, in_json) in LOSSES {
         Lab::run(|lab| {
-            let outcome = verify_until(lab.config(Operator::A), loss, 2);
+            let mut config = lab.config(Operator::A);
+            config.deadlines.answer_ms = LOST_ANSWER_MS;
+            let outcome = verify_until(config, loss, 2);
             assert_unavailable(&outcome, reason, in_json);
             let scenario = format!("{loss} after hop 2");
             expect_only(&scenario, &lab.wlan.packets(), &[Backend, BackendLookup]);
