@@ -30,12 +30,9 @@ struct ErrorTests {
     #expect(error.kind == .cellularUnavailable(cause))
     #expect(error.fallback == fallback)
     await phone.isReleased()
-    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 1))
   }
 
-  @Test func aProviderThatThrowsSomethingElse() async throws {
-    struct Surprise: Error {}
-    #expect(try await failure(NumberVerifier(Loopback(.fails(Surprise())))).kind == .cellularUnavailable(.unsupported))
+  @Test func aBindingThatCannotBeUsed() async throws {
     #expect(try await failure(NumberVerifier(Loopback(binding: .appleInterface(index: 1)))).kind == .cellularUnavailable(.unsupported))
     let absent = Loopback(binding: .linuxInterface(name: "absent0"))
     #expect(try await failure(NumberVerifier(absent)).kind == .cellularUnavailable(.noInterface))
@@ -45,8 +42,7 @@ struct ErrorTests {
     let phone = Loopback(.neverComesUp)
     let error = try await failure(NumberVerifier(phone) { $0.deadlines.acquireMs = 20 })
     #expect(error.kind == .cellularUnavailable(.timeout))
-    await phone.isReleased()
-    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 1))
+    await phone.isNotHeld()
   }
 
   @Test func anUnboundNetworkThatIsNotAllowed() async throws {
@@ -61,7 +57,8 @@ struct ErrorTests {
     let unknown = try NumberVerifier(cellular: Loopback(), backend: simulator.backend("x"), configure: simulator.configure)
     #expect(try await failure(unknown).kind == .backend(step: .start, reason: .status, status: 404, retryAfterSeconds: nil))
 
-    let closed = try NumberVerifier(cellular: Loopback(), backend: "https://127.0.0.1:1", configure: simulator.configure)
+    let port = try ClosedPort()
+    let closed = try NumberVerifier(cellular: Loopback(), backend: "https://127.0.0.1:\(port.number)", configure: simulator.configure)
     let unreachable = try await failure(closed)
     #expect(unreachable.kind == .backend(step: .start, reason: .unreachable, status: nil, retryAfterSeconds: nil))
     #expect(unreachable.fallback == .retryLater)
@@ -105,12 +102,6 @@ struct ErrorTests {
     #expect(error.trace?.hops.isEmpty == false)
   }
 
-  @Test func anOwnClientThatThrowsSomethingElse() async throws {
-    struct Surprise: Error {}
-    let error = try await failure(NumberVerifier(Loopback(), backend: ScriptedBackend(start: { _ in throw Surprise() })))
-    #expect(error.kind == .backend(step: .start, reason: .malformedAnswer, status: nil, retryAfterSeconds: nil))
-  }
-
   @Test(arguments: [
     ("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", AuthorizationCause.httpStatus, Fallback.retryLater),
     ("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", .httpStatus, .useAnotherChannel),
@@ -135,25 +126,29 @@ struct ErrorTests {
   }
 
   @Test func anOperatorThatDoesNotAnswer() async throws {
+    // On a busy machine it may be a host before the silent one.
     let error = try await failure(through: TestServer { _ in .silence }) { $0.deadlines.answerMs = 1_500 }
-    #expect(error.kind == .authorization(hop: 3, host: TestServer.host, reason: .timeout, status: nil, alert: nil))
+    guard case .authorization(let hop, let host, .timeout, nil, nil) = error.kind else { Issue.record("\(error.kind)"); return }
     #expect(error.fallback == .retryLater)
-    #expect(error.description == "The operator's host \(TestServer.host) (hop 3) did not answer in time: try again later.")
+    #expect(error.description == "The operator's host \(host) (hop \(hop)) did not answer in time: try again later.")
   }
 
   @Test func anOperatorThatIsNotThere() async throws {
     let host = "nowhere.simulator.test"
+    let port = try ClosedPort()
     func kind(_ resolve: [String]) async throws -> VerifyError.Kind {
-      let backend = ScriptedBackend(authURL: "https://\(host):1/")
+      let backend = ScriptedBackend(authURL: "https://\(host):\(port.number)/")
       return try await failure(
         NumberVerifier(Loopback(), backend: backend) {
           $0.development.resolve += resolve
-          $0.development.dnsServers = [Simulator.nameServer]
+          $0.development.dnsServers = [Simulator.shared.dns]
         }
       ).kind
     }
-    #expect(try await kind(["\(host):1:127.0.0.1"]) == .authorization(hop: 1, host: host, reason: .connect, status: nil, alert: nil))
-    #expect(try await kind([]) == .authorization(hop: 1, host: host, reason: .dns, status: nil, alert: nil))
+    let refused = try await kind(["\(host):\(port.number):127.0.0.1"])
+    #expect(refused == .authorization(hop: 1, host: host, reason: .connect, status: nil, alert: nil))
+    let unknown = try await kind([])
+    #expect(unknown == .authorization(hop: 1, host: host, reason: .dns, status: nil, alert: nil))
   }
 
   @Test func anOperatorThatIsNotTrusted() async throws {
@@ -208,7 +203,7 @@ struct ErrorTests {
 
   @Test func aPreparationThatAnotherOneReplaces() async throws {
     let phone = Loopback(.neverComesUp)
-    let verifier = try NumberVerifier(phone)
+    let verifier = try NumberVerifier(phone) { $0.waitAnHour() }
     let first = Task { try await verifier.prepare() }
     await phone.isAcquired()
     let second = Task { try await verifier.prepare() }

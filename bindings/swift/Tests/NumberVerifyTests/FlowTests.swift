@@ -15,7 +15,6 @@ struct FlowTests {
     #expect(verification.trace.hops.map(\.index) == Array(1...verification.trace.hops.count))
     #expect(try member("verified", of: verification.responseJSON()) as? Bool == true)
     await phone.isReleased()
-    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 1))
   }
 
   @Test(arguments: ["a", "b", "c"])
@@ -89,16 +88,15 @@ struct FlowTests {
     let progress = try NumberVerifier(phone).verifying(phoneNumber: Simulator.number)
     #expect(await phone.counts.acquired == 0)
     var correlators: Set<String> = []
-    for _ in 1...2 {
+    for round in 1...2 {
       var iterator = progress.makeAsyncIterator()
       while let event = try await iterator.next() {
         if case .done(let verification) = event { correlators.insert(verification.trace.correlator) }
       }
       #expect(try await iterator.next() == nil)
-      await phone.isReleased()
+      await phone.isReleased(times: round)
     }
     #expect(correlators.count == 2)
-    #expect(await phone.counts == Loopback.Counts(acquired: 2, released: 2))
   }
 
   @Test func progressFailsAsTheVerificationDoes() async throws {
@@ -117,7 +115,6 @@ struct FlowTests {
     #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
     #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
     await phone.isReleased()
-    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 1))
   }
 
   @Test func aPreparedNetworkIsReleasedWithTheVerifier() async throws {
@@ -126,7 +123,6 @@ struct FlowTests {
     try await verifier?.prepare()
     verifier = nil
     await phone.isReleased()
-    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 1))
   }
 
   @Test func preparingFailsAsAVerificationWould() async throws {

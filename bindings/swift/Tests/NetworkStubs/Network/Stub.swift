@@ -9,6 +9,11 @@ public enum Stub {
     private var queue: DispatchQueue?
     private var receiver: (@Sendable (Event) -> Void)?
     private var counts = Counts()
+    private let first: Event?
+
+    init(first: Event?) {
+      self.first = first
+    }
 
     /// How often.
     public struct Counts: Equatable, Sendable {
@@ -30,6 +35,7 @@ public enum Stub {
         self.queue = queue
         counts.started += 1
       }
+      if let first { send(first) }
     }
 
     func cancel() { lock.withLock { counts.cancelled += 1 } }
@@ -51,6 +57,7 @@ public enum Stub {
   public final class World: @unchecked Sendable {
     private let lock = NSLock()
     private var made = Objects()
+    private var first: (path: NWPath?, state: NWConnection.State?)
 
     /// What the package made in this world.
     public struct Objects: Sendable {
@@ -65,6 +72,14 @@ public enum Stub {
 
     public var all: Objects { lock.withLock { made } }
 
+    /// What each monitor of the cellular network and each connection reports as soon as it is started: before any time limit that the
+    /// package sets after that, however busy the machine is.
+    public func atStart(path: NWPath?, connection state: NWConnection.State? = nil) {
+      lock.withLock { first = (path, state) }
+    }
+
+    var atStart: (path: NWPath?, state: NWConnection.State?) { lock.withLock { first } }
+
     func change(_ change: (inout Objects) -> Void) {
       lock.withLock { change(&made) }
     }
@@ -74,13 +89,13 @@ public enum Stub {
   @TaskLocal public static var world = World()
 
   static func monitor(_ type: NWInterface.InterfaceType?) -> Monitor {
-    let monitor = Monitor()
+    let monitor = Monitor(first: type == .cellular ? world.atStart.path : nil)
     world.change { if type == .cellular { $0.cellular.append(monitor) } else { $0.anyNetwork.append(monitor) } }
     return monitor
   }
 
   static func connection(_ host: String, _ port: UInt16, _ type: NWInterface.InterfaceType) -> Connection {
-    let connection = Connection()
+    let connection = Connection(first: world.atStart.state)
     world.change {
       $0.connections.append(connection)
       $0.endpoints.append("\(host):\(port) over \(type)")

@@ -29,10 +29,9 @@ struct AppTests {
   @Test func theCellularNetworkIsBroughtUpForAVerificationAndLetGo() async throws {
     // The core calls the provider on tasks of its own, in the world that is there without a test's.
     let world = Stub.world
+    world.atStart(path: NWPath(.satisfied, [.cellular]))
     let verifier = try NumberVerifier(backend: Simulator.shared.backend("a"), configure: Simulator.shared.configure)
-    let verified = Task { try await verifier.verify(phoneNumber: Simulator.number) }
-    try await world.started().send(NWPath(.satisfied, [.cellular]))
-    let error = await thrown { try await verified.value } as? VerifyError
+    let error = await thrown { try await verifier.verify(phoneNumber: Simulator.number) } as? VerifyError
     #expect(error?.kind == .cellularUnavailable(.unsupported))
     #expect(world.all.endpoints == ["backend.simulator.test:443 over cellular"])
     try await world.until { _ in world.cancelled == [1, 1] }

@@ -13,10 +13,10 @@ struct AppleCellularProviderTests {
   @Test(arguments: [NWPath(.satisfied, [.wifi, .cellular]), NWPath(.requiresConnection, [.cellular])])
   func theInterfaceIsTheMonitorsFirstWord(path: NWPath) async throws {
     try await inAWorld { world in
+      world.atStart(path: path)
       let provider = AppleCellularProvider(host: "api.test")
-      let acquired = Task { try await provider.acquire() }
-      try await world.started().send(path)
-      #expect(try await acquired.value == .appleInterface(index: 7))
+      let binding = try await provider.acquire()
+      #expect(binding == .appleInterface(index: 7))
       #expect(world.all.endpoints == ["api.test:443 over cellular"])
       #expect(world.cancelled == [0, 0])
       await provider.release()
@@ -63,13 +63,9 @@ struct AppleCellularProviderTests {
   ])
   func afterTheDeadlineWhatIsKnownIsSaid(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
     try await inAWorld { world in
-      // Long enough for the events to come first.
-      let provider = AppleCellularProvider(host: "api.test", waitMs: 1_000)
-      let acquired = Task { try await provider.acquire() }
-      let monitor = try await world.started()
-      if let path { monitor.send(path) }
-      if let connection { world.all.connections[0].send(connection) }
-      await #expect(throws: CellularError(cause)) { try await acquired.value }
+      world.atStart(path: path, connection: connection)
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 1)
+      await #expect(throws: CellularError(cause)) { try await provider.acquire() }
       #expect(world.cancelled == [1, 1])
     }
   }
@@ -102,11 +98,10 @@ struct AppleCellularProviderTests {
 
   @Test func itCanBeAcquiredAgain() async throws {
     try await inAWorld { world in
+      world.atStart(path: Self.there)
       let provider = AppleCellularProvider(host: "api.test")
-      for round in 1...3 {
-        let acquired = Task { try await provider.acquire() }
-        try await world.started(round).send(Self.there)
-        _ = try await acquired.value
+      for _ in 1...3 {
+        _ = try await provider.acquire()
         await provider.release()
       }
       #expect(world.cancelled == [1, 1, 1, 1, 1, 1])

@@ -1,11 +1,11 @@
 import Network
 
 extension Stub.World {
-  /// The cellular monitor of this round, as soon as it runs.
-  func started(_ round: Int = 1) async throws -> Stub.Monitor {
-    try await until { $0.cellular.count == round && $0.cellular[round - 1].seen.started == 1 }
+  /// The cellular monitor, as soon as it runs.
+  func started() async throws -> Stub.Monitor {
+    try await until { $0.cellular.first?.seen.started == 1 }
     try await until { $0.connections.allSatisfy { $0.seen.started == 1 } }
-    return all.cellular[round - 1]
+    return all.cellular[0]
   }
 
   /// How often each monitor and connection was cancelled.

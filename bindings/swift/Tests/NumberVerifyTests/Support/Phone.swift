@@ -5,6 +5,8 @@ actor Loopback: CellularProvider {
   enum Habit: Sendable {
     case comesUp, neverComesUp
     case fails(any Error)
+    /// The first time only.
+    case failsOnce(any Error)
   }
 
   struct Counts: Equatable {
@@ -15,7 +17,7 @@ actor Loopback: CellularProvider {
   private(set) var counts = Counts()
   private let habit: Habit
   private let binding: NetworkBinding
-  private var waiting: [(condition: (Counts) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+  private var watchers: [AsyncStream<Counts>.Continuation] = []
 
   init(_ habit: Habit = .comesUp, binding: NetworkBinding = .linuxInterface(name: "lo")) {
     self.habit = habit
@@ -29,6 +31,9 @@ actor Loopback: CellularProvider {
     case .comesUp: return binding
     case .neverComesUp: return try await untilCancelled()
     case .fails(let error): throw error
+    case .failsOnce(let error):
+      if counts.acquired == 1 { throw error }
+      return binding
     }
   }
 
@@ -41,17 +46,22 @@ actor Loopback: CellularProvider {
 
   func isAcquired() async { await wait { $0.acquired > $0.released } }
 
-  func isReleased() async { await wait { $0.acquired == $0.released } }
+  /// After so many acquisitions, each with its release; the test's time limit is for what never comes.
+  func isReleased(times: Int = 1) async { await wait { $0 == Counts(acquired: times, released: times) } }
 
-  private func wait(until condition: @escaping (Counts) -> Bool) async {
-    if condition(counts) { return }
-    await withCheckedContinuation { waiting.append((condition, $0)) }
+  /// However often it was acquired.
+  func isNotHeld() async { await wait { $0.acquired == $0.released } }
+
+  /// Returns as well when the test's time limit cancels its task, which has then recorded that.
+  private func wait(until isSo: (Counts) -> Bool) async {
+    let (changes, watcher) = AsyncStream.makeStream(of: Counts.self)
+    watchers.append(watcher)
+    watcher.yield(counts)
+    for await counts in changes where isSo(counts) { return }
   }
 
   private func tell() {
-    let told = waiting.filter { $0.condition(counts) }
-    waiting.removeAll { $0.condition(counts) }
-    for waiter in told { waiter.continuation.resume() }
+    for watcher in watchers { watcher.yield(counts) }
   }
 }
 

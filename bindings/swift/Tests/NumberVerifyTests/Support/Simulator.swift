@@ -11,6 +11,8 @@ struct Simulator: Decodable {
   let httpsPort: UInt16
   let httpPort: UInt16
   let rootCa: String
+  /// Its name server, `ADDRESS:PORT`.
+  let dns: String
 
   static let shared: Simulator = {
     let decoder = JSONDecoder()
@@ -21,9 +23,6 @@ struct Simulator: Decodable {
       fatalError("NUMBER_VERIFY_SIMULATOR is not the simulator's line: \(error)")
     }
   }()
-
-  /// The simulator's name server, `ADDRESS:PORT`.
-  static let nameServer = environment("NUMBER_VERIFY_SIMULATOR_DNS")
 
   private static func environment(_ name: String) -> String {
     guard let value = ProcessInfo.processInfo.environment[name] else {
