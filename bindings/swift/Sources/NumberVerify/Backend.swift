@@ -9,13 +9,13 @@ internal import NumberVerifyCore
 public protocol Backend: Sendable {
   /// Asks for the auth URL of this phone number.
   ///
-  /// - Throws: ``BackendError`` where there is none. Any other error is the backend's ``BackendCause/malformedAnswer``.
+  /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
   func start(_ request: StartRequest) async throws -> AuthorizationStart
 
   /// Hands over the code.
   ///
   /// - Returns: the answer's body, a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
-  /// - Throws: ``BackendError`` where there is none. Any other error is the backend's ``BackendCause/malformedAnswer``.
+  /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
   func complete(_ request: CompletionRequest) async throws -> String
 }
 

@@ -65,6 +65,8 @@ public enum BackendCause: Sendable, Hashable, CaseIterable {
   case status
   /// The answer does not follow the contract.
   case malformedAnswer
+  /// The app's own ``Backend`` threw an error that is not a ``BackendError``.
+  case appFailed
 }
 
 /// What failed on the operator's side.

@@ -81,6 +81,7 @@ extension BackendCause {
       case .timeout: .timeout
       case .status: .status
       case .malformedAnswer: .malformedAnswer
+      case .appFailed: .appFailed
       }
   }
 }

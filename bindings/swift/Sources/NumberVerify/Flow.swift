@@ -14,7 +14,7 @@ struct Flow: Sendable {
         return Verification(try await core.result())
       } catch CoreError.Cancelled where Task.isCancelled {
         throw CancellationError()
-      } catch let error as CoreError {
+      } catch {
         throw VerifyError(error, trace: Trace(core.trace()))
       }
     } onCancel: {

@@ -16,6 +16,7 @@ extension VerifyError.Kind {
     case .stateMismatch(let hop, let host): "The answer of \(host) (hop \(hop)) has the state of another verification"
     case .deadlineExceeded(let step): "The verification took too long, and was at \(step) when its time was over"
     case .cancelled: "The verification was cancelled"
+    case .internal: "The library failed"
     }
   }
 }
@@ -28,8 +29,10 @@ extension CoreError {
     case .CellularUnavailable(let reason) where CellularCause(reason) == .simulator:
       "run the app on a device, or set development.anyNetwork"
     case .Backend(_, _, _, .some(let seconds), _) where fallback == .retryLater: "try again in \(seconds) s"
+    case .Backend(_, .appFailed, _, _, _): "make the app's Backend throw no error but BackendError"
     case .Backend where fallback == .fixIntegration: "correct the backend, or the settings that tell how it is called"
     case .Cancelled: "verify again"
+    case .Internal: "verify the number in another way, such as a code by SMS, and report it"
     default: fallback.advice
     }
   }
@@ -73,6 +76,7 @@ extension BackendCause {
     case .timeout: "did not answer in time"
     case .status: "answered with HTTP status \(status.map(String.init) ?? "unknown")"
     case .malformedAnswer: "gave an answer that does not follow the contract\(status.map { " (HTTP status \($0))" } ?? "")"
+    case .appFailed: "client of the app threw an unexpected error"
     }
   }
 }

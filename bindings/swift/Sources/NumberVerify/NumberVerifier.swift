@@ -84,7 +84,7 @@ public final class NumberVerifier: Sendable {
     do {
       return CellularStatus(try await core.check())
     } catch {
-      // The core answers every failure of a provider itself; what it throws is a fault of its own.
+      // A failure of the provider is a status; the core throws only if it failed itself, and could not verify then.
       return .unavailable(.unsupported)
     }
   }
@@ -102,10 +102,8 @@ public final class NumberVerifier: Sendable {
         do {
           try await core.prepare()
           continuation.finish()
-        } catch let error as CoreError {
-          continuation.finish(throwing: VerifyError(error, trace: nil))
         } catch {
-          continuation.finish(throwing: error)
+          continuation.finish(throwing: VerifyError(error, trace: nil))
         }
       }
     }

@@ -52,6 +52,9 @@ public struct VerifyError: Error, Sendable, Equatable {
     /// The library ended it: another ``NumberVerifier/prepare()`` or the end of a verification took its place. A task that is cancelled gets
     /// a `CancellationError` instead.
     case cancelled
+
+    /// The library failed: a fault in it, or the system refused it a thread. Report it.
+    case `internal`
   }
 }
 
@@ -80,7 +83,9 @@ public struct OperatorMessage: Sendable, Equatable {
 }
 
 extension VerifyError {
-  init(_ core: CoreError, trace: Trace?) {
+  /// Of what a call of the core has thrown. It is a `CoreError` but for a panic in it, which uniffi reports as an error of its own.
+  init(_ error: any Error, trace: Trace?) {
+    let core = error as? CoreError ?? .Internal
     kind = Kind(core)
     fallback = Fallback(core.fallback())
     advice = core.whatToDo(fallback)
@@ -107,6 +112,7 @@ extension VerifyError.Kind {
       case .StateMismatch(let hop, let host): .stateMismatch(hop: Int(hop), host: host)
       case .DeadlineExceeded(let step): .deadlineExceeded(step: Step(step))
       case .Cancelled: .cancelled
+      case .Internal: .internal
       }
   }
 }
@@ -114,7 +120,7 @@ extension VerifyError.Kind {
 func orVerifyError<Value>(_ call: () throws -> Value) throws -> Value {
   do {
     return try call()
-  } catch let error as CoreError {
+  } catch {
     throw VerifyError(error, trace: nil)
   }
 }

@@ -2342,25 +2342,28 @@ public func FfiConverterTypeProgressListener_lower(_ value: ProgressListener) ->
 
 
 /**
- * Asks the platform whether it trusts a server's certificate chain. Android needs it (with `X509TrustManagerExtensions`, so that the
- * app's Network Security Config counts); elsewhere the library asks the platform itself.
+ * Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
+ * so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
  *
- * The library has then checked that the certificate is for the host and that the server has its key.
+ * The library checks that the certificate is for the host and that the server has its key (RFC 8446, section 4.4.3).
  */
 public protocol ServerTrust: AnyObject, Sendable {
     
     /**
-     * Returns where the platform trusts this chain (DER, the server's own certificate first) for this host, and fails where it does not.
-     * Called on a thread that may block.
+     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an error, a callback that does not
+     * return) means that it is not trusted, and nothing is sent to the server.
+     *
+     * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
+     * certificates of 16 KiB, 64 KiB in all. Called on a thread that may block.
      */
-    func checkServerTrusted(chain: [Data], host: String) throws 
+    func checkServerTrusted(chain: [Data], host: String) throws  -> Bool
     
 }
 /**
- * Asks the platform whether it trusts a server's certificate chain. Android needs it (with `X509TrustManagerExtensions`, so that the
- * app's Network Security Config counts); elsewhere the library asks the platform itself.
+ * Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
+ * so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
  *
- * The library has then checked that the certificate is for the host and that the server has its key.
+ * The library checks that the certificate is for the host and that the server has its key (RFC 8446, section 4.4.3).
  */
 open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2416,17 +2419,21 @@ open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
 
     
     /**
-     * Returns where the platform trusts this chain (DER, the server's own certificate first) for this host, and fails where it does not.
-     * Called on a thread that may block.
+     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an error, a callback that does not
+     * return) means that it is not trusted, and nothing is sent to the server.
+     *
+     * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
+     * certificates of 16 KiB, 64 KiB in all. Called on a thread that may block.
      */
-open func checkServerTrusted(chain: [Data], host: String)throws   {try rustCallWithError(FfiConverterTypeServerTrustError_lift) {
+open func checkServerTrusted(chain: [Data], host: String)throws  -> Bool  {
+    return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeServerTrustError_lift) {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_servertrust_check_server_trusted(
             self.uniffiCloneHandle(),
         FfiConverterSequenceData.lower(chain),
         FfiConverterString.lower(host),uniffiCallStatus
     )
-}
+})
 }
     
 
@@ -2461,11 +2468,11 @@ fileprivate struct UniffiCallbackInterfaceServerTrust {
             uniffiHandle: UInt64,
             chain: RustBuffer,
             host: RustBuffer,
-            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiOutReturn: UnsafeMutablePointer<Int8>,
             uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
         ) in
             let makeCall = {
-                () throws -> () in
+                () throws -> Bool in
                 guard let uniffiObj = try? FfiConverterTypeServerTrust.handleMap.get(handle: uniffiHandle) else {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
@@ -2476,7 +2483,7 @@ fileprivate struct UniffiCallbackInterfaceServerTrust {
             }
 
             
-            let writeReturn = { () }
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterBool.lower($0) }
             uniffiTraitInterfaceCallWithError(
                 callStatus: uniffiCallStatus,
                 makeCall: makeCall,
@@ -4128,6 +4135,10 @@ public enum BackendCause: Equatable, Hashable {
      * The answer does not follow the contract.
      */
     case malformedAnswer
+    /**
+     * The app's own backend implementation failed with an unexpected exception.
+     */
+    case appFailed
 
 
 
@@ -4159,6 +4170,8 @@ public struct FfiConverterTypeBackendCause: FfiConverterRustBuffer {
         
         case 5: return .malformedAnswer
         
+        case 6: return .appFailed
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4185,6 +4198,10 @@ public struct FfiConverterTypeBackendCause: FfiConverterRustBuffer {
         
         case .malformedAnswer:
             writeInt(&buf, Int32(5))
+        
+        
+        case .appFailed:
+            writeInt(&buf, Int32(6))
         
         }
     }
@@ -4250,7 +4267,7 @@ enum BackendError: Swift.Error, Equatable, Hashable {
          */status: UInt16?
     )
     /**
-     * The app's implementation threw something unexpected.
+     * The app's implementation failed with an unexpected exception.
      */
     case Failed
 
@@ -4970,6 +4987,10 @@ enum CoreError: Swift.Error {
      * The app cancelled the flow.
      */
     case Cancelled
+    /**
+     * The library failed: a fault in it or in the app's own Rust code (a panic), or the system refused it a thread. Please report it.
+     */
+    case Internal
 
     
     /**
@@ -5056,6 +5077,7 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
             step: try FfiConverterTypeStep.read(from: &buf)
             )
         case 9: return .Cancelled
+        case 10: return .Internal
 
          default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -5122,6 +5144,10 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
         
         case .Cancelled:
             writeInt(&buf, Int32(9))
+        
+        
+        case .Internal:
+            writeInt(&buf, Int32(10))
         
         }
     }
@@ -5795,7 +5821,7 @@ public func FfiConverterTypeProgress_lower(_ value: Progress) -> RustBuffer {
 
 
 /**
- * The chain is not trusted.
+ * Why a chain is not trusted.
  */
 public 
 enum ServerTrustError: Swift.Error, Equatable, Hashable {
@@ -5803,11 +5829,11 @@ enum ServerTrustError: Swift.Error, Equatable, Hashable {
     
     
     /**
-     * The platform says so.
+     * The platform does not trust it. Returning `false` means the same.
      */
     case NotTrusted
     /**
-     * The platform could not be asked.
+     * The platform could not validate it.
      */
     case Failed
 
@@ -6506,7 +6532,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 62560) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 12622) {
+    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 61985) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_begin() != 36296) {
