@@ -11,7 +11,8 @@ public protocol CellularProvider: Sendable {
   /// Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there: the verifier has the time limit,
   /// and cancels the task of this call then, as it does when the verification is cancelled. Does not wait for ``release()``'s end.
   ///
-  /// - Throws: ``CellularError`` where the network cannot be used. Any other error counts as ``CellularCause/unsupported``.
+  /// - Throws: ``CellularError`` if the network cannot be used. Any other error is reported as ``CellularCause/unsupported``, also a
+  ///   `CancellationError` of a verification that was not cancelled.
   func acquire() async throws -> NetworkBinding
 
   /// Lets the network go again. Has 5 seconds.
@@ -53,9 +54,11 @@ public struct CellularError: Error, Sendable, Hashable {
   }
 }
 
-/// A provider as the core knows it.
+/// A provider as the core knows it. The core may cancel `acquire` and call `release` before the task of the former has run at all: then the
+/// provider is called for neither.
 final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
   private let provider: any CellularProvider
+  private let acquisition = Acquisition()
 
   init(_ provider: any CellularProvider) {
     self.provider = provider
@@ -63,6 +66,7 @@ final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
 
   func acquire() async throws -> NumberVerifyCore.NetworkBinding {
     do {
+      try await acquisition.begin()
       return try await provider.acquire().core
     } catch let error as CellularError {
       throw NumberVerifyCore.CellularError.Unavailable(reason: error.reason.core)
@@ -71,7 +75,24 @@ final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
     }
   }
 
-  func release() async { await provider.release() }
+  func release() async {
+    if await acquisition.end() { await provider.release() }
+  }
 
   func status() async -> NumberVerifyCore.CellularStatus { await provider.status().core }
+}
+
+/// Whether the provider's `acquire` was called since its last `release`.
+private actor Acquisition {
+  private var hasBegun = false
+
+  func begin() throws {
+    try Task.checkCancellation()
+    hasBegun = true
+  }
+
+  func end() -> Bool {
+    defer { hasBegun = false }
+    return hasBegun
+  }
 }
