@@ -15,6 +15,8 @@ struct Simulator: Decodable {
   let dns: String
 
   static let shared: Simulator = {
+    // On Linux, a vectored write to a connection that the peer has reset raises it; on Apple systems the sockets have SO_NOSIGPIPE.
+    signal(SIGPIPE, SIG_IGN)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
