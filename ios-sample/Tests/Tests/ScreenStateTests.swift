@@ -17,6 +17,14 @@ struct ScreenStateTests {
     #expect(state.announcement == "Ask the backend…")
   }
 
+  @Test(arguments: [
+    (Step.start, "Ask the backend…"), (.acquire, "Bring up cellular…"), (.authorize, "Ask the operator…"),
+    (.complete, "Hand over the code…"),
+  ])
+  func aStepThatRunsIsAnnounced(step: Step, announcement: String) {
+    #expect(running.after(.stepBegan(step, atMs: 0)).announcement == announcement)
+  }
+
   @Test func cancellingStopsWhatRuns() {
     let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.stepBegan(.authorize, atMs: 6))
       .cancelled()

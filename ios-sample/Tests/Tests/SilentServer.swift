@@ -23,9 +23,9 @@ final class SilentServer: Sendable {
 
   deinit { close(listener) }
 
-  /// Blocks until the client has connected, for 10 seconds at most.
+  /// Blocks until the client has connected, for a minute at most.
   func takeConnection() throws -> Connection {
-    limit(listener, seconds: 10)
+    limit(listener, seconds: 60)
     let connection = accept(listener, nil, nil)
     guard connection >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     return Connection(connection)

@@ -7,9 +7,9 @@ import Testing
 @testable import NumberVerifySample
 
 /// The model as the app has it, with the real library, over any network, against the simulator program. What waits for the model looks again
-/// and again; the time limit is for what hangs.
+/// and again; the time limit is for what hangs. Serialized, since some of them block the main thread.
 @MainActor
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct VerifyModelTests {
   private let number = "+14155550100"
   private let model: VerifyModel
@@ -21,18 +21,12 @@ struct VerifyModelTests {
   }
 
   @Test func theNumberOfThisSIMIsVerified() async throws {
-    var announced: [String] = []
-    model.verify()
-    try await until {
-      if let announcement = model.state.announcement, announcement != announced.last { announced.append(announcement) }
-      return !model.state.isRunning
-    }
+    try await verify()
     let card = try #require(model.state.card)
     #expect(card.title == "Verified")
     #expect(card.actions.isEmpty)
     #expect(card.tone == .success)
     #expect(model.state.announcement == "Verified. The SIM in this phone has the number.")
-    #expect(announced.contains("Ask the operator…"))
     #expect(model.state.steps.hops.count == 6, "the redirects of operator B")
     #expect(model.state.steps.hops.contains { $0.isCleartext })
     #expect(model.state.steps.totalMs != nil)
@@ -78,14 +72,12 @@ struct VerifyModelTests {
   /// Over Network.framework's stubs, as an app on a phone: iOS says that mobile data is off for this app.
   @Test func mobileDataIsOff() async throws {
     model.settings.anyNetwork = false
+    Stub.world.atStart(path: NWPath(.unsatisfied, because: .cellularDenied))
+    defer { Stub.world.atStart(path: nil) }
     async let prepared: Void = model.prepare()
-    model.verify()
-    var told = 0
-    try await until {
-      told = deny(from: told)
-      return !model.state.isRunning && model.cellular == .unavailable(.dataOff)
-    }
+    try await verify()
     await prepared
+    #expect(model.cellular == .unavailable(.dataOff))
     let card = try #require(model.state.card)
     #expect(card.title == "Mobile data is needed")
     #expect(card.actions == [.openSettings, .tryAgain])
@@ -95,7 +87,8 @@ struct VerifyModelTests {
 
   @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async throws {
     let backend = model.settings.backend
-    model.settings.backend = "https://127.0.0.1:1/number-verify"
+    let port = try ClosedPort()
+    model.settings.backend = "https://127.0.0.1:\(port.number)/number-verify"
     try await verify()
     #expect(model.state.card?.title == "Try again in a moment")
     #expect(model.state.card?.actions == [.tryAgain, .useSMS])
@@ -203,13 +196,6 @@ struct VerifyModelTests {
       try Task.checkCancellation()
       await Task.yield()
     }
-  }
-
-  /// Says to each monitor that came after the first `told` ones that mobile data is off. Returns how many know it now.
-  private func deny(from told: Int) -> Int {
-    let running = Stub.world.all.cellular.prefix { $0.seen.started == 1 }
-    for monitor in running.dropFirst(told) { monitor.send(NWPath(.unsatisfied, because: .cellularDenied)) }
-    return max(told, running.count)
   }
 
   private func expectNoNumber(in text: String) {

@@ -1,0 +1,1 @@
+../../../bindings/swift/Tests/NumberVerifyTests/Support/ClosedPort.swift
