@@ -42,5 +42,6 @@ private val VerifyException.step: Step?
             is VerifyException.InvalidPhoneNumber,
             is VerifyException.InvalidConfig,
             is VerifyException.Cancelled,
+            is VerifyException.Internal,
             -> null
         }

@@ -22,21 +22,18 @@ public class AndroidServerTrust internal constructor(
     /** Trusts what the app trusts. */
     public constructor() : this(::platformTrustManager)
 
-    @Throws(ServerTrustException::class)
+    /** Returns `true` if the app trusts the chain, `false` if Android rejects it. Throws if Android could not validate it. */
     override fun checkServerTrusted(
         chain: List<ByteArray>,
         host: String,
-    ) {
-        val isTrusted =
-            try {
-                val certificates = chain.map(::certificate)
-                platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
-                certificates.first().maySign()
-            } catch (_: CertificateException) {
-                false
-            }
-        if (!isTrusted) throw ServerTrustException.NotTrusted()
-    }
+    ): Boolean =
+        try {
+            val certificates = chain.map(::certificate)
+            platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
+            certificates.first().maySign()
+        } catch (_: CertificateException) {
+            false
+        }
 
     private fun certificate(der: ByteArray) =
         CertificateFactory.getInstance("X.509").generateCertificate(ByteArrayInputStream(der)) as X509Certificate

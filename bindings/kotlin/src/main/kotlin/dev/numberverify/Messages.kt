@@ -13,6 +13,7 @@ internal fun CoreException.whatHappened(): String =
         is CoreException.StateMismatch -> "The answer of $host (hop $hop) has the state of another verification"
         is CoreException.DeadlineExceeded -> "The verification took too long, and was at ${step.word()} when its time was over"
         is CoreException.Cancelled -> "The verification was cancelled, since its NumberVerifier was closed"
+        is CoreException.Internal -> "The library failed with an internal error"
     }
 
 internal fun CoreException.whatToDo(fallback: Fallback): String =
@@ -22,6 +23,7 @@ internal fun CoreException.whatToDo(fallback: Fallback): String =
         is CoreException.CellularUnavailable if reason == CellularCause.PERMISSION ->
             "declare INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE in the app's manifest"
         is CoreException.Backend if retryAfterS != null && fallback == Fallback.RETRY_LATER -> "try again in $retryAfterS s"
+        is CoreException.Backend if reason == BackendCause.APP_FAILED -> "correct the app's implementation of Backend"
         is CoreException.Backend if fallback == Fallback.FIX_INTEGRATION ->
             "correct the backend, or the settings that tell how it is called"
         is CoreException.Cancelled -> "verify again with a NumberVerifier that stays open"
@@ -58,6 +60,7 @@ private fun BackendCause.predicate(status: UShort?) =
         BackendCause.TIMEOUT -> "did not answer in time"
         BackendCause.STATUS -> "answered with HTTP status $status"
         BackendCause.MALFORMED_ANSWER -> "gave an answer that does not follow the contract${status?.let { " (HTTP status $it)" }.orEmpty()}"
+        BackendCause.APP_FAILED -> "implementation in the app failed"
     }
 
 private fun AuthorizationCause.predicate(

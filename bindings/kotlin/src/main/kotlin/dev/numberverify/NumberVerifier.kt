@@ -44,7 +44,8 @@ public class NumberVerifier private constructor(
      * A verifier for an Android app that calls its backend with its own API client.
      *
      * @param context any context of the app; only its application context is kept.
-     * @param backend makes the two calls.
+     * @param backend makes the two calls. If it throws anything but a [BackendException], the verification fails with
+     *   [BackendCause.APP_FAILED].
      * @param backendUrl the backend's base URL; only its origin counts, where the code is delivered by
      *   [follow-through][CodeDelivery.FOLLOW_THROUGH].
      * @param configure changes further settings; all of them have defaults.
@@ -63,8 +64,8 @@ public class NumberVerifier private constructor(
      *
      * @param cellular brings the network up. Give each verifier its own.
      * @param backend the base URL of the app's backend, as above.
-     * @param serverTrust whether a server is trusted. Android needs one, such as [AndroidServerTrust]; elsewhere, `null` asks the
-     *   platform.
+     * @param serverTrust validates certificate chains. Required on Android, such as [AndroidServerTrust]; elsewhere, `null` uses the
+     *   platform's trust store. Only `true` means trusted: a chain for which it returns `false` or throws anything is rejected.
      * @param configure changes further settings; all of them have defaults.
      * @throws VerifyException.InvalidConfig where a setting cannot work.
      */
@@ -186,6 +187,8 @@ public class NumberVerifier private constructor(
             return flow.result().toVerification()
         } catch (failure: CoreException) {
             throw failure.toVerifyException(Trace(flow.trace()))
+        } catch (_: InternalException) {
+            throw CoreException.Internal().toVerifyException(null)
         } finally {
             synchronized(running) { running -= flow }
             flow.destroy()
@@ -198,7 +201,7 @@ public class NumberVerifier private constructor(
     ): CoreFlow =
         synchronized(running) {
             check(!closed) { "This NumberVerifier is closed." }
-            core.begin(phoneNumber, listener).also { running += it }
+            orVerifyException { core.begin(phoneNumber, listener?.let(::SafeProgressListener)) }.also { running += it }
         }
 
     private companion object {
@@ -224,12 +227,14 @@ public class NumberVerifier private constructor(
             config: NumberVerifierConfig,
         ): CoreVerifier {
             val settings = config.toCore()
+            val safeCellular = SafeCellularProvider(cellular)
+            val safeTrust = serverTrust?.let(::SafeServerTrust)
             try {
                 return orVerifyException {
                     if (backend == null) {
-                        CoreVerifier(settings, cellular, serverTrust)
+                        CoreVerifier(settings, safeCellular, safeTrust)
                     } else {
-                        CoreVerifier.withBackend(settings, cellular, backend, serverTrust)
+                        CoreVerifier.withBackend(settings, safeCellular, SafeBackend(backend), safeTrust)
                     }
                 }
             } finally {

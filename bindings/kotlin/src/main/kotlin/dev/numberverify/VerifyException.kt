@@ -14,7 +14,7 @@ public sealed class VerifyException(
     public val fallback: Fallback,
     trace: Trace?,
 ) : Exception(message) {
-    /** What the verification did until it failed; `null` where none was running. */
+    /** What the verification did until it failed; `null` if none was running, or after a panic. */
     @Transient
     public val trace: Trace? = trace
 
@@ -124,13 +124,23 @@ public sealed class VerifyException(
         fallback: Fallback,
         trace: Trace?,
     ) : VerifyException(message, fallback, trace)
+
+    /** The library failed: a fault in it (a panic in its Rust code), or the system refused it a thread. Please report it. */
+    public class Internal internal constructor(
+        message: String,
+        fallback: Fallback,
+        trace: Trace?,
+    ) : VerifyException(message, fallback, trace)
 }
 
+/** [InternalException] is a panic. Its text is dropped: it may hold a secret. */
 internal inline fun <T> orVerifyException(call: () -> T): T =
     try {
         call()
     } catch (failure: CoreException) {
         throw failure.toVerifyException(null)
+    } catch (_: InternalException) {
+        throw CoreException.Internal().toVerifyException(null)
     }
 
 internal fun CoreException.toVerifyException(trace: Trace?): VerifyException {
@@ -149,5 +159,6 @@ internal fun CoreException.toVerifyException(trace: Trace?): VerifyException {
         is CoreException.StateMismatch -> VerifyException.StateMismatch(hop.toInt(), host, message, fallback, trace)
         is CoreException.DeadlineExceeded -> VerifyException.DeadlineExceeded(step, message, fallback, trace)
         is CoreException.Cancelled -> VerifyException.Cancelled(message, fallback, trace)
+        is CoreException.Internal -> VerifyException.Internal(message, fallback, trace)
     }
 }

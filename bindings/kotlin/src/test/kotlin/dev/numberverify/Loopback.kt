@@ -40,6 +40,6 @@ class Loopback(
 
     companion object {
         /** Whoever takes longer hangs. */
-        const val HANGS_S = 30L
+        const val HANGS_S = 60L
     }
 }
