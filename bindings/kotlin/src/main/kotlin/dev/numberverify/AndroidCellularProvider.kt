@@ -8,6 +8,8 @@ import android.net.NetworkRequest
 import android.net.TelephonyNetworkSpecifier
 import android.os.Build
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 
@@ -42,6 +44,8 @@ public class AndroidCellularProvider
                 request.register()
                 try {
                     val network = request.network.await()
+                    // `await` does not check it if the network is already there, and a cancelled acquire may have had its release.
+                    currentCoroutineContext().ensureActive()
                     held = request
                     NetworkBinding.AndroidNetwork(network.networkHandle.toULong())
                 } catch (failure: Throwable) {

@@ -16,6 +16,7 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
@@ -179,6 +180,20 @@ class AndroidCellularProviderTest {
                 assertUnregisteredOnce()
             }
         }
+
+    /** The release for the cancelled acquire may be over by then, so the acquire has to unregister its own request. */
+    @Test
+    fun anAcquireThatWasCancelledBeforeItGotTheNetworkUnregisters() {
+        val caller = Job()
+        CountingConnectivity.whileRequesting = {
+            caller.cancel()
+            it.offer()
+        }
+        val provider = AndroidCellularProvider(app)
+        val acquiring = CoroutineScope(Dispatchers.Unconfined + caller).async(start = CoroutineStart.UNDISPATCHED) { provider.acquire() }
+        assertEquals("cancelled", outcome(acquiring))
+        assertUnregisteredOnce()
+    }
 
     @Test
     fun theNextAcquireMakesANewRequest() {

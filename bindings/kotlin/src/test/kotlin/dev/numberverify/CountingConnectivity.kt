@@ -23,6 +23,7 @@ class CountingConnectivity : ShadowConnectivityManager() {
         requests += request
         check(unregistrations.put(callback, AtomicInteger()) == null) { "registered twice" }
         callbacks += callback
+        whileRequesting(callback)
     }
 
     @Implementation
@@ -34,6 +35,10 @@ class CountingConnectivity : ShadowConnectivityManager() {
         /** What each request fails with. */
         @Volatile
         var refusal: RuntimeException? = null
+
+        /** What happens before a request returns. */
+        @Volatile
+        var whileRequesting: (NetworkCallback) -> Unit = {}
         val requests = ConcurrentLinkedQueue<NetworkRequest>()
 
         /** In the order of their registration. */
@@ -46,6 +51,7 @@ class CountingConnectivity : ShadowConnectivityManager() {
         @Resetter
         fun resetCounts() {
             refusal = null
+            whileRequesting = {}
             requests.clear()
             callbacks.clear()
             unregistrations.clear()
