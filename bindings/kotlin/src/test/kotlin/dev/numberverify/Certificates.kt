@@ -28,6 +28,8 @@ import javax.net.ssl.SSLContext
 class Identity(
     val certificate: X509Certificate,
     val key: KeyPair,
+    /** What a server presents in addition to its own certificate. */
+    private val further: List<X509Certificate> = emptyList(),
 ) {
     val pem: String get() = "-----BEGIN CERTIFICATE-----\n${Base64.getMimeEncoder().encodeToString(
         certificate.encoded,
@@ -36,7 +38,7 @@ class Identity(
     /** For a server that shows it. */
     fun context(): SSLContext {
         val store = KeyStore.getInstance("PKCS12").apply { load(null, null) }
-        store.setKeyEntry("server", key.private, charArrayOf(), arrayOf(certificate))
+        store.setKeyEntry("server", key.private, charArrayOf(), (listOf(certificate) + further).toTypedArray())
         val keys = KeyManagerFactory.getInstance("PKIX").apply { init(store, charArrayOf()) }
         return SSLContext.getInstance("TLS").apply { init(keys.keyManagers, null, null) }
     }
@@ -91,6 +93,26 @@ class Authority(
                 },
                 own,
             )
+        }
+
+        /** A server's certificate with so many others, untrusted and of two names that issue each other: many orders of them fit by name. */
+        fun ambiguous(
+            host: String,
+            others: Int,
+        ): Identity {
+            val names = listOf(X500Name("CN=one"), X500Name("CN=other"))
+            val (own, issuersKey) = newKey() to newKey()
+            val issuers =
+                List(others) {
+                    certify(names[(it + 1) % 2], issuersKey, names[it % 2], newKey(), LONG) {
+                        addExtension(Extension.basicConstraints, true, BasicConstraints(true))
+                    }
+                }
+            val certificate =
+                certify(names.first(), issuersKey, X500Name("CN=$host"), own, LONG) {
+                    forServer(host, KeyUsage(KeyUsage.digitalSignature), KeyPurposeId.id_kp_serverAuth)
+                }
+            return Identity(certificate, own, issuers)
         }
 
         private fun newKey() = KeyPairGenerator.getInstance("EC").apply { initialize(256) }.generateKeyPair()

@@ -1,16 +1,20 @@
 package dev.numberverify
 
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.bouncycastle.asn1.x509.KeyPurposeId
 import org.bouncycastle.asn1.x509.KeyUsage
 import org.conscrypt.Conscrypt
 import org.junit.Test
 import java.security.KeyStore
 import java.security.cert.X509Certificate
+import java.util.concurrent.atomic.AtomicInteger
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertIs
+import kotlin.test.assertTrue
 
 /**
  * Good and bad certificates on both legs, through Android's own `X509TrustManagerExtensions` over Conscrypt, which is Android's own
@@ -72,7 +76,40 @@ class ServerTrustTest {
         }
     }
 
+    /** Android's trust manager tries every order that fits by name, which takes minutes for 15 certificates: the core bounds the chain. */
+    @Test
+    fun aChainWithManyPossibleOrdersIsRejectedInTime() {
+        ScriptedServer(Authority.ambiguous(HOST, others = 14)) { ScriptedServer.status(404) }.use { server ->
+            val (begun, ended) = List(2) { AtomicInteger() }
+            val counting =
+                object : ServerTrust {
+                    override fun checkServerTrusted(
+                        chain: List<ByteArray>,
+                        host: String,
+                    ): Boolean {
+                        begun.incrementAndGet()
+                        return trust.checkServerTrusted(chain, host).also { ended.incrementAndGet() }
+                    }
+                }
+
+            fun rejected(verifier: NumberVerifier) =
+                runBlocking { withTimeout(Loopback.HANGS_S * 1000) { runCatching { verifier.use { it.verify(Simulator.NUMBER) } } } }
+
+            val operator =
+                rejected(
+                    NumberVerifier(Loopback(), OneUrl("https://$HOST:${server.port}/"), "https://unused.test", counting) { reach(server) },
+                )
+            assertEquals(AuthorizationCause.TLS, assertIs<VerifyException.Authorization>(operator.exceptionOrNull()).reason)
+            val backend = rejected(NumberVerifier(Loopback(), "https://$HOST:${server.port}", counting) { reach(server) })
+            assertEquals(BackendCause.TLS, assertIs<VerifyException.Backend>(backend.exceptionOrNull()).reason)
+            assertEquals(0, server.requests.get())
+            assertTrue(begun.get() > 0)
+            assertEquals(begun.get(), ended.get(), "a thread is still in Android's trust manager")
+        }
+    }
+
     private fun NumberVerifierConfig.reach(server: ScriptedServer) {
+        useGenerousDeadlines()
         development.anyNetwork = true
         development.resolve += "$HOST:${server.port}:127.0.0.1"
     }
