@@ -104,7 +104,7 @@ class Phone(
     companion object {
         const val LANDSCAPE = "+w891dp-h411dp-land"
         const val PORTRAIT = "+w411dp-h891dp-port"
-        private const val HANG_S = 30L
+        private const val HANG_S = 60L
 
         /** For conditions that come true without a message to the main thread. */
         private const val LOOK_AGAIN_MS = 20L

@@ -4,6 +4,7 @@ import android.content.Intent
 import org.json.JSONObject
 import java.io.File
 import java.net.InetAddress
+import java.net.InetSocketAddress
 import java.net.ServerSocket
 import java.net.Socket
 import java.util.concurrent.CopyOnWriteArrayList
@@ -44,6 +45,15 @@ class Simulator(
         process.destroy()
         process.waitFor()
     }
+}
+
+/** A port that refuses connections: it is bound, so that no other process takes it, and nothing listens on it. */
+class ClosedPort : AutoCloseable {
+    private val socket = Socket().apply { bind(InetSocketAddress(InetAddress.getLoopbackAddress(), 0)) }
+
+    val port: Int = socket.localPort
+
+    override fun close() = socket.close()
 }
 
 /** A relay in front of a host of the simulator, on an address of its own. */

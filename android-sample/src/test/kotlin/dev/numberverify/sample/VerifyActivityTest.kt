@@ -70,13 +70,15 @@ class VerifyActivityTest {
 
     @Test
     fun `retry later - the backend is down, and then it is not`() =
-        Phone(simulator.intent("https://127.0.0.1:1/number-verify")).use { phone ->
-            phone.verify(OWN)
-            phone.awaitCard(R.string.retry_later)
-            assertTrue(phone.stepsSaid[0], phone.stepsSaid[0].endsWith("failed"))
-            phone.type(R.id.backend, simulator.backend())
-            phone.click(R.id.action)
-            phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
+        ClosedPort().use { down ->
+            Phone(simulator.intent("https://127.0.0.1:${down.port}/number-verify")).use { phone ->
+                phone.verify(OWN)
+                phone.awaitCard(R.string.retry_later)
+                assertTrue(phone.stepsSaid[0], phone.stepsSaid[0].endsWith("failed"))
+                phone.type(R.id.backend, simulator.backend())
+                phone.click(R.id.action)
+                phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
+            }
         }
 
     @Test
@@ -134,7 +136,7 @@ class VerifyActivityTest {
     @Config(sdk = [24, 35])
     fun `a verification goes on while the phone is rotated`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
-            Phone(gate.on(simulator.intent("https://127.0.0.1:1/another"))).use { phone ->
+            Phone(gate.on(simulator.intent("https://unused.test/another"))).use { phone ->
                 val before = phone.activity
                 phone.type(R.id.backend, simulator.backend())
                 phone.verify(OWN)

@@ -29,7 +29,7 @@ public class JavaVerifierTest {
             simulator.trust(config);
             config.header("X-App", "java");
             config.setRedirectLimit(10);
-            config.getDeadlines().setOverallMs(15_000);
+            config.getDeadlines().setOverallMs(TestDeadlinesKt.GENEROUS_MS);
             config.getFieldNames().setSession("session");
             return Unit.INSTANCE;
         });

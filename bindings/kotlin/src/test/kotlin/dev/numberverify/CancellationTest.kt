@@ -14,12 +14,10 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
-import kotlin.time.Duration
-import kotlin.time.measureTime
 
-/** A flow that is ended while a step hangs: it ends at once, and the network is released once. */
+/** A verification that is cancelled while a step hangs: it ends, and the network is released once. No deadline ends it. */
 class CancellationTest {
-    private fun cancelledAt(step: Step) = endsAtOnce(step) { _, flow -> flow.cancelAndJoin() }
+    private fun cancelledAt(step: Step) = endsAndReleasesOnce(step) { _, flow -> flow.cancelAndJoin() }
 
     @Test
     fun atStart() = cancelledAt(Step.START)
@@ -35,12 +33,12 @@ class CancellationTest {
 
     @Test
     fun aCollectorThatLeavesEndsTheFlow() =
-        endsAtOnce(Step.AUTHORIZE, { verifying(Simulator.NUMBER).collect {} }) { _, collector -> collector.cancelAndJoin() }
+        endsAndReleasesOnce(Step.AUTHORIZE, { verifying(Simulator.NUMBER).collect {} }) { _, collector -> collector.cancelAndJoin() }
 
     @Test
     fun closingTheVerifierEndsAFlowAtEachStep() {
         for (step in Step.entries) {
-            endsAtOnce(step) { verifier, flow ->
+            endsAndReleasesOnce(step) { verifier, flow ->
                 verifier.close()
                 assertFailsWith<VerifyException.Cancelled>("$step") { flow.await() }
             }
@@ -74,15 +72,11 @@ class CancellationTest {
         assertEquals(1, network.released.get())
     }
 
-    /** Ends a flow that hangs at this step, some times: each time cleanly, and in time at least once, since the machine has other work too. */
-    private fun endsAtOnce(
+    private fun endsAndReleasesOnce(
         step: Step,
         run: suspend NumberVerifier.() -> Unit = { verify(Simulator.NUMBER) },
         end: suspend (NumberVerifier, Deferred<Unit>) -> Unit,
-    ) {
-        val times = List(ATTEMPTS) { Stuck(step).use { it.end(run, end) } }
-        assertTrue(times.min().inWholeMilliseconds < LIMIT_MS, "$step took $times")
-    }
+    ) = Stuck(step).use { it.end(run, end) }
 
     /** A verifier whose flow hangs at this step. */
     private class Stuck(
@@ -120,26 +114,25 @@ class CancellationTest {
             CompletableDeferred<Nothing>().await()
         }
 
-        /** Waits until the flow hangs, and tells how long its end took. */
+        /** Waits until the verification hangs, then ends it. */
         fun end(
             run: suspend NumberVerifier.() -> Unit,
             end: suspend (NumberVerifier, Deferred<Unit>) -> Unit,
-        ): Duration {
-            val took =
-                runBlocking(Dispatchers.Default) {
-                    supervisorScope {
-                        val flow = async { verifier.run() }
-                        withTimeout(HANGS_MS) {
-                            network.began.await()
-                            hangs.await()
-                        }
-                        measureTime { end(verifier, flow) }.also { assertTrue(flow.isCompleted) }
+        ) {
+            runBlocking(Dispatchers.Default) {
+                supervisorScope {
+                    val flow = async { verifier.run() }
+                    withTimeout(HANGS_MS) {
+                        network.began.await()
+                        hangs.await()
+                        end(verifier, flow)
                     }
+                    assertTrue(flow.isCompleted)
                 }
+            }
             network.awaitReleases(1)
             assertEquals(1, network.acquired.get(), "$step")
             assertEquals(1, network.released.get(), "$step")
-            return took
         }
 
         override fun close() {
@@ -149,8 +142,6 @@ class CancellationTest {
     }
 
     private companion object {
-        const val LIMIT_MS = 100
-        const val ATTEMPTS = 5
         const val HANGS_MS = Loopback.HANGS_S * 1000
         val simulator = Simulator()
         val authority = Authority("operators")

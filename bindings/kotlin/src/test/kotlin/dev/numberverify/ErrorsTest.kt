@@ -22,7 +22,10 @@ class ErrorsTest {
         network: CellularProvider = Loopback(),
         number: String = Simulator.NUMBER,
         configure: NumberVerifierConfig.() -> Unit = { development.anyNetwork = true },
-    ) = NumberVerifier(network, backend, configure = configure).use { runBlocking { it.verify(number) } }
+    ) = NumberVerifier(network, backend) {
+        useGenerousDeadlines()
+        configure()
+    }.use { runBlocking { it.verify(number) } }
 
     @Test
     fun aPhoneNumberThatIsNone() {
@@ -177,7 +180,9 @@ class ErrorsTest {
             assertNull(error.status)
             return error.reason to error.fallback
         }
-        assertEquals(BackendCause.UNREACHABLE to Fallback.RETRY_LATER, reason("http://127.0.0.1:${ScriptedServer.closedPort()}"))
+        ClosedPort().use {
+            assertEquals(BackendCause.UNREACHABLE to Fallback.RETRY_LATER, reason("http://127.0.0.1:${it.port}"))
+        }
         ScriptedServer { null }.use { silent ->
             assertEquals(
                 BackendCause.TIMEOUT to Fallback.RETRY_LATER,
@@ -215,7 +220,7 @@ class ErrorsTest {
         assertEquals(listOf<Any?>(Step.COMPLETE, 429, 7L), listOf(busy.step, busy.status, busy.retryAfterSeconds))
         assertEquals(BackendCause.UNREACHABLE, complete { throw BackendException.Unreachable() }.reason)
         assertEquals(BackendCause.MALFORMED_ANSWER, complete { """{"verified":"true"}""" }.reason)
-        assertEquals(BackendCause.MALFORMED_ANSWER, complete { error("a bug with $CANARY") }.reason)
+        assertEquals(BackendCause.APP_FAILED, complete { error("a bug with $CANARY") }.reason)
     }
 
     @Test

@@ -33,7 +33,7 @@ class OperatorErrorsTest {
                 Triple(AuthorizationCause.TOO_LARGE, Fallback.USE_ANOTHER_CHANNEL) { longHeader },
             )
         for ((reason, fallback, answer) in rows) {
-            val error = walk<VerifyException.Authorization>(answer)
+            val error = walk<VerifyException.Authorization>({ if (reason == AuthorizationCause.TIMEOUT) deadlines.answerMs = 500 }, answer)
             assertEquals(reason, error.reason)
             assertEquals(fallback, error.fallback, "$reason")
             assertEquals("op.test", error.host)
@@ -62,7 +62,7 @@ class OperatorErrorsTest {
                 }
             assertEquals(AuthorizationCause.DNS to Fallback.RETRY_LATER, unknown.reason to unknown.fallback)
         }
-        val closed = authorize<VerifyException.Authorization>(ScriptedServer.closedPort())
+        val closed = ClosedPort().use { authorize<VerifyException.Authorization>(it.port) }
         assertEquals(AuthorizationCause.CONNECT to Fallback.RETRY_LATER, closed.reason to closed.fallback)
     }
 
@@ -126,8 +126,10 @@ class OperatorErrorsTest {
     }
 
     /** A flow whose operator answers so. */
-    private inline fun <reified E : VerifyException> walk(noinline answer: (String) -> String?): E =
-        ScriptedServer(authority.issue("op.test"), answer).use { authorize(it.port) }
+    private inline fun <reified E : VerifyException> walk(
+        crossinline configure: NumberVerifierConfig.() -> Unit = {},
+        noinline answer: (String) -> String?,
+    ): E = ScriptedServer(authority.issue("op.test"), answer).use { authorize(it.port, configure) }
 
     private inline fun <reified E : VerifyException> authorize(
         port: Int,
@@ -137,10 +139,10 @@ class OperatorErrorsTest {
         val network = Loopback()
         val verifier =
             NumberVerifier(network, backend, "https://unused.test") {
+                useGenerousDeadlines()
                 development.anyNetwork = true
                 development.rootCertificates += authority.root.pem
                 development.resolve += "op.test:$port:127.0.0.1"
-                deadlines.answerMs = 500
                 configure()
             }
         return verifier.use { failing<E> { runBlocking { it.verify(Simulator.NUMBER) } } }.also { network.awaitReleases(1) }

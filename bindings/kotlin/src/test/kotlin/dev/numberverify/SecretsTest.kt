@@ -38,6 +38,7 @@ class SecretsTest {
             NumberVerifier(Loopback(), "http://127.0.0.1:${backend.port}") {
                 header("Authorization", "canary-header")
                 operatorHeader("X-Key", "canary-header")
+                useGenerousDeadlines()
                 development.anyNetwork = true
                 development.rootCertificates += authority.root.pem
                 development.resolve += "op.test:${operator.port}:127.0.0.1"
@@ -100,6 +101,7 @@ class SecretsTest {
                 override suspend fun complete(request: CompletionRequest): String = error("nothing gets here")
             }
         NumberVerifier(Loopback(), backend, "https://unused.test") {
+            useGenerousDeadlines()
             development.anyNetwork = true
             development.resolve += "op.test:443:127.0.0.1"
         }.use {

@@ -122,7 +122,7 @@ class ShrunkTest {
     private fun classesIn(folder: Path): List<Path> = folder.walk().filter { "$it".endsWith(".class") }.toList()
 
     private companion object {
-        const val HANG_LIMIT_S = 60L
+        const val HANG_LIMIT_S = 120L
         val RUNS =
             """
             ready: true
