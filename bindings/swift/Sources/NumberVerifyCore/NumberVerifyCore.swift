@@ -2134,8 +2134,8 @@ public func FfiConverterTypeOperatorMessage_lower(_ value: OperatorMessage) -> U
 public protocol ProgressListener: AnyObject, Sendable {
     
     /**
-     * Called for each event, in order, on the verifier's own thread: return at once, and leave work to another thread.
-     * An error from here is ignored, since it cannot change the flow.
+     * Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
+     * at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
      */
     func onProgress(progress: Progress) throws 
     
@@ -2197,8 +2197,8 @@ open class ProgressListenerImpl: ProgressListener, @unchecked Sendable {
 
     
     /**
-     * Called for each event, in order, on the verifier's own thread: return at once, and leave work to another thread.
-     * An error from here is ignored, since it cannot change the flow.
+     * Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
+     * at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
      */
 open func onProgress(progress: Progress)throws   {try rustCallWithError(FfiConverterTypeListenerError_lift) {
         uniffiCallStatus in
@@ -3842,7 +3842,7 @@ public struct Hop: Equatable, Hashable {
          */bytesOut: UInt64, 
         /**
          * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
-     * of the flow.
+         * of the flow.
          */pageTitle: String?) {
         self.index = index
         self.scheme = scheme
@@ -4719,7 +4719,7 @@ public func FfiConverterTypeCellularStatus_lower(_ value: CellularStatus) -> Rus
 public enum Cleartext: Equatable, Hashable {
     
     /**
-     * Followed on redirects, never for the auth URL, never with this flow's code.
+     * Followed on redirects; never for the auth URL, to the host of the redirect URI or of the backend, or with this flow's code.
      */
     case onRedirects
     /**
@@ -6529,7 +6529,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 40458) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 62560) {
+    if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 61985) {
