@@ -19,7 +19,8 @@ const BUDGET: usize = 4;
 /// Threads kept for each kind.
 const KEPT: usize = 1;
 
-/// What a thread is needed for.
+/// What a thread is needed for. Only Android's lookups over the cellular network block.
+#[cfg_attr(not(target_os = "android"), allow(dead_code))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// A records over the cellular network.
@@ -38,6 +39,7 @@ pub enum Work {
 
 impl Work {
     /// A lookup over the cellular network.
+    #[cfg_attr(not(target_os = "android"), allow(dead_code))]
     #[must_use]
     pub fn cellular_lookup(family: Family) -> Self {
         match family {

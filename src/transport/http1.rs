@@ -30,7 +30,7 @@ use super::{Limits, TransportError, tls};
 
 /// Of everything up to the end of the headers.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// hyper's own limit is 100, which real gateways come near to.
+/// hyper's own limit is 100, which real gateways come near to. More break the protocol, as this client has it.
 const MAX_HEADERS: usize = 1000;
 /// Of status 1xx, before the response itself.
 const MAX_INFORMATIONAL: usize = 8;
@@ -309,7 +309,6 @@ fn narrow(error: &hyper::Error) -> TransportError {
     }
     match source.map(io::Error::kind) {
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => TransportError::MalformedResponse,
-        _ if error.is_parse_too_large() => TransportError::TooLarge,
         _ if error.is_parse() => TransportError::MalformedResponse,
         _ => TransportError::Closed,
     }

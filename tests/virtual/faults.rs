@@ -225,11 +225,11 @@ async fn headers_and_informational_responses_are_limited() {
         |early: &str, fields: &str| format!("{early}HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\n\r\n{JSON}");
     for (name, reply, expected) in [
         ("1000 headers", response("", &fields(999)), None),
-        ("1001 headers", response("", &fields(1000)), Some("too_large")),
+        ("1001 headers", response("", &fields(1000)), Some("malformed_response")),
         (
             "1001 headers of an informational response",
             response(&format!("HTTP/1.1 103 X\r\n{}\r\n", fields(1001)), ""),
-            Some("too_large"),
+            Some("malformed_response"),
         ),
         ("8 informational responses", response(&early(8), ""), None),
         ("9 informational responses", response(&early(9), ""), Some("too_large")),
