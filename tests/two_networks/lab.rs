@@ -181,7 +181,8 @@ fn attach(link: Link) -> io::Result<()> {
     ip(&format!("route add default via {far} metric {metric}"))
 }
 
-fn bring_up(Link { name, .. }: Link) -> io::Result<()> {
+/// Waits until the interface runs, too.
+pub fn bring_up(Link { name, .. }: Link) -> io::Result<()> {
     ip(&format!("link set {name} up"))?;
     wait_until("the interface runs", || {
         let mut interfaces = getifaddrs().expect("the interfaces");

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
-use crate::lab::{CELL, Lab, PATIENCE, SPARE, WLAN, ask_as_bystander, ip, verify, verify_prepared};
+use crate::lab::{CELL, Lab, PATIENCE, SPARE, WLAN, ask_as_bystander, bring_up, ip, verify, verify_prepared};
 
 /// The time limit for an answer that never comes. The ones that do come have it too.
 const LOST_ANSWER_MS: u64 = 4_000;
@@ -156,8 +156,10 @@ fn a_network_lost_after_prepare_is_acquired_anew() {
     for loss in losses {
         for operator in OPERATORS {
             Lab::run(|lab| {
-                let (outcome, acquired, released) =
-                    verify_prepared(lab.config(operator), interface(CELL.name), || ip(&loss).unwrap());
+                let (outcome, acquired, released) = verify_prepared(lab.config(operator), interface(CELL.name), || {
+                    ip(&loss).unwrap();
+                    bring_up(CELL).unwrap();
+                });
                 let scenario = format!("{loss}, operator {operator}");
                 assert!(matches!(outcome, Ok(true)), "{scenario}: {outcome:?}");
                 assert_eq!((acquired, released), (2, 2), "{scenario}");
