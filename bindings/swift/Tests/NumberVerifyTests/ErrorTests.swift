@@ -173,14 +173,23 @@ struct ErrorTests {
   ])
   func aRefusal(code: String, fallback: Fallback) async throws {
     let server = try TestServer { request in
-      let body = #"{"error":"\#(code)","error_description":"Not today, \#(state(in: request)).","state":"s"}"#
+      let body = #"{"error":"\#(code)","error_description":"Not today.","state":"\#(state(in: request))"}"#
       return .bytes("HTTP/1.1 403 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
     let error = try await failure(through: server)
     guard case .deniedByOperator(code, let description, 3, TestServer.host) = error.kind else { Issue.record("\(error.kind)"); return }
     #expect(error.fallback == fallback)
-    #expect(description?.text().hasPrefix("Not today") == true)
+    #expect(description?.text() == "Not today.")
     #expect(!error.description.contains("today"))
+  }
+
+  @Test func aRefusalWithASecretInItsDescriptionHasNone() async throws {
+    let server = try TestServer { request in
+      let body = #"{"error":"access_denied","error_description":"Not today, \#(state(in: request))."}"#
+      return .bytes("HTTP/1.1 403 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    }
+    let error = try await failure(through: server)
+    guard case .deniedByOperator("access_denied", nil, 3, TestServer.host) = error.kind else { Issue.record("\(error.kind)"); return }
   }
 
   @Test func theStateOfAnotherVerification() async throws {
