@@ -42,15 +42,16 @@ final class TestServer: @unchecked Sendable {
     Thread.detachNewThread { [reached] in
       while true {
         let connection = accept(listener, nil, nil)
-        if connection < 0 { return }
+        if connection < 0 { break }
         Self.answer(connection, reply, reached)
       }
+      // Here, where nothing accepts any more: the number of a closed socket may soon be another server's.
+      close(listener)
     }
   }
 
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
   }
 
   private static func answer(_ connection: Int32, _ reply: (String) -> Reply, _ reached: Signal) {
