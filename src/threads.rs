@@ -1,7 +1,7 @@
 //! Blocking work off the I/O thread: lookups, trust callbacks, progress listeners.
 //!
-//! None of them can be cancelled, and any may never return. Each kind of work therefore has a budget of its own; work that nobody
-//! waits for any more does not count towards it, but its thread does count towards the ceiling until it returns. One thread is
+//! None of them can be cancelled, and any may never return. Each kind of work therefore has a budget of its own; abandoned
+//! work does not count towards it, but its thread does count towards the ceiling until it returns. One thread is
 //! kept for each kind, so that no kind, however many of its threads are lost, stalls another. The two families of a lookup are kinds of
 //! their own, because a name server that drops the questions of one must not delay the other; so are the trust checks of the two legs.
 
@@ -187,7 +187,7 @@ mod tests {
                 std::iter::from_fn(|| admitted(&threads, hanging).map(|(_, thread)| thread)).collect();
             assert_eq!(lost.len(), CEILING - (KINDS - 1) * KEPT, "{hanging:?}");
             for other in ALL.into_iter().filter(|other| *other != hanging) {
-                assert!(admitted(&threads, other).is_some(), "{other:?} beside {hanging:?}");
+                assert!(admitted(&threads, other).is_some(), "{other:?} while {hanging:?} hangs");
             }
             lost.pop();
             assert!(admitted(&threads, hanging).is_some(), "{hanging:?} after one returned");

@@ -2,7 +2,7 @@
 //!
 //! Lookups block and cannot be cancelled, so each family has a budget of threads (`threads.rs`): one that is abandoned holds its thread
 //! until the system gives up, and delays no lookup of the other family. `android_res_nquery` (API 29) would need no thread, and is not
-//! used: it must be loaded at run time beside this way, which Android 7 to 9 need anyway, a DNS message parser would join the
+//! used: it must be loaded at run time in addition to this way, which Android 7 to 9 need anyway, a DNS message parser would join the
 //! library, and whether its raw responses pass netd's checks for VPNs and NAT64 (RFC 7050) alike can only be tested on devices.
 //!
 //! Compiled and linked, not yet run on a device. What the system's answers mean stands in `android_rules.rs`.

@@ -94,7 +94,7 @@ impl<N: Network> Session<N> {
         }
     }
 
-    /// Ends the session, whoever still holds it: its network is released.
+    /// Ends the session, even if leases still hold it: its network is released.
     fn lose(&self) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -146,7 +146,7 @@ impl<N: Network> Keeper<N> {
             self.report.send_replace(Some(outcome));
             if is_held {
                 let _ = released.await;
-                // Whoever still has a lease must not use the network, and its idle connections close.
+                // A remaining lease must not use the network, and its idle connections close.
                 self.report.send_replace(Some(Err(unavailable(CellularCause::InterfaceDown))));
             }
         }

@@ -14,7 +14,7 @@ const LARGEST_CERTIFICATE: usize = 16 * 1024;
 const LARGEST_CHAIN: usize = 64 * 1024;
 
 /// The server's certificate, and behind it those of the others of which each issued the one before, by name. The rest is left out:
-/// roots are the platform's own, and what issues nothing here helps nobody.
+/// roots are the platform's own, and what issues nothing here is of no use.
 ///
 /// Fails if the server's certificate itself is too large or unreadable.
 pub(super) fn bounded(
@@ -82,7 +82,7 @@ mod tests {
     fn each_certificate_issues_the_one_before() {
         let (server, a, b, root) =
             (certificate("server", "a"), certificate("a", "b"), certificate("b", "root"), certificate("root", "root"));
-        let (stranger, garbage) = (certificate("x", "y"), CertificateDer::from(vec![1, 2, 3]));
+        let (unrelated, garbage) = (certificate("x", "y"), CertificateDer::from(vec![1, 2, 3]));
         let chain = |others: &[&CertificateDer<'static>]| {
             bounded(&server, &others.iter().map(|der| (*der).clone()).collect::<Vec<_>>()).unwrap()
         };
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(chain(&[&a, &b, &root]), full);
         assert_eq!(chain(&[&root, &b, &a]), full, "in another order");
         assert_eq!(chain(&[&server, &a, &a, &b, &b, &server, &root]), full, "with duplicates");
-        assert_eq!(chain(&[&stranger, &garbage, &a, &stranger, &b, &root]), full, "among others");
+        assert_eq!(chain(&[&unrelated, &garbage, &a, &unrelated, &b, &root]), full, "among others");
         assert_eq!(chain(&[&b, &root]).len(), 1, "with a gap");
         assert_eq!(chain(&[]).len(), 1, "alone");
     }

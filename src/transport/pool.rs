@@ -1,6 +1,6 @@
 //! Open connections that wait for their next request, per origin.
 //!
-//! One that the peer closed is found out when it is taken; one that nobody takes closes by itself.
+//! One that the peer closed is found out when it is taken; one that is not taken closes by itself.
 
 use std::collections::HashMap;
 use std::future::Future;
