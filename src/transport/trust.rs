@@ -1,7 +1,8 @@
 //! Whether a certificate chain is trusted, asked between the handshake and the first byte of a request.
 //!
 //! During the handshake rustls checks that the certificate is for the host and that the server has its key. Whether the chain leads to
-//! somebody trusted may block (a callback into the app, a revocation check), so it is asked on a thread of its leg's budget (`threads.rs`), never on the I/O thread.
+//! somebody trusted may block (a callback into the app, a revocation check), so it is
+//! asked on a thread of its leg's budget (`threads.rs`), never on the I/O thread.
 //! Until the answer is yes nothing is sent, and a connection whose chain is refused is dropped.
 
 use std::fmt;
