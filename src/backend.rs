@@ -13,10 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use crate::authorization::cookies::CookieJar;
-use crate::authorization::json::JsonObject;
+use crate::cookies::CookieJar;
 use crate::default_network::DefaultNetwork;
 use crate::error::{BackendCause, Fallback, Step, VerifyError};
+use crate::json::JsonObject;
 use crate::secret::Redactor;
 use crate::transport::Transport;
 

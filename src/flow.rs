@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::authorization::cookies::CookieJar;
 use crate::authorization::{Answer, Delivery, Failure, Head, Next, Request, Rules, Start, Walk};
 use crate::backend::{
     AuthorizationStart, Backend, BackendError, Call, CompletionRequest, Connections, StartRequest, retry_after_s,
@@ -16,6 +15,7 @@ use crate::backend::{
 use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
 use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
+use crate::cookies::CookieJar;
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
 use crate::logging::Event;
 use crate::recorder::{HopRecord, Recorder};

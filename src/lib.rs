@@ -49,10 +49,12 @@ mod backend;
 mod cellular;
 mod clock;
 mod config;
+mod cookies;
 mod default_network;
 mod delivery;
 mod error;
 mod flow;
+mod json;
 mod logging;
 mod lookups;
 mod progress;
@@ -65,6 +67,7 @@ mod trace;
 mod transport;
 mod trust;
 mod unescape;
+mod url_text;
 mod verifier;
 
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
@@ -87,12 +90,12 @@ struct Readme;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::address::{AllowedHosts, is_forbidden};
-    pub use crate::authorization::cookies::CookieJar;
     pub use crate::authorization::{
         Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
     };
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
+    pub use crate::cookies::CookieJar;
     pub use crate::flow::{Verdict, Verifier};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;

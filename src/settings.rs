@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::address::{AllowedHosts, is_loopback};
-use crate::authorization::{has_userinfo, parse_url};
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::error::VerifyError;
+use crate::url_text::{has_userinfo, parse_url};
 
 /// The checked form of [`Config`].
 #[derive(Clone)]

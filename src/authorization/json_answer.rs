@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use super::capture::{check_state, denial};
-use super::json::{JsonObject, Repeated};
 use super::{Answer, Denial, Failure};
+use crate::json::{JsonObject, Repeated};
 use crate::secret::{Redactor, SecretString};
 
 /// The code of a 2xx answer, and its state: a different one is refused, none is fine, since we asked.

@@ -11,8 +11,6 @@
 //! at most `redirect_limit` + 1 requests, whatever the peers say. This file has the walk's words; `walk.rs` has the walk.
 
 mod capture;
-pub mod cookies;
-pub mod json;
 mod json_answer;
 mod location;
 mod page;
@@ -25,7 +23,6 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
-pub(crate) use self::location::{has_userinfo, parse_url};
 pub use self::walk::Walk;
 use crate::address::AllowedHosts;
 use crate::secret::SecretString;

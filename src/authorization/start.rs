@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use url::{ParseError, Url};
 
 use super::{MalformedStart, Rules, Start, capture, location, policy};
+use crate::url_text::{has_userinfo, parse_url};
 
 /// A start answer that can begin a walk.
 pub(super) struct Beginning {
@@ -51,11 +52,11 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
     if text.len() > location::LONGEST {
         return Err(MalformedStart::Unparsable);
     }
-    let url = location::parse_url(text, None).map_err(|error| match error {
+    let url = parse_url(text, None).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => MalformedStart::Relative,
         _ => MalformedStart::Unparsable,
     })?;
-    if location::has_userinfo(text, None) {
+    if has_userinfo(text, None) {
         Err(MalformedStart::Userinfo)
     } else if url.scheme() != "https" {
         Err(MalformedStart::NotHttps)
@@ -67,7 +68,7 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
 }
 
 fn redirect_uri(text: &str) -> Result<Url, MalformedStart> {
-    location::parse_url(trim(text), None).map_err(|_| MalformedStart::BadRedirectUri)
+    parse_url(trim(text), None).map_err(|_| MalformedStart::BadRedirectUri)
 }
 
 /// Also without the control characters that the URL parser passes over.

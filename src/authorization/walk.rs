@@ -9,10 +9,10 @@ use http::{HeaderValue, header};
 use url::Url;
 
 use super::capture::{self, Parameters, check_state, denial};
-use super::cookies::CookieJar;
-use super::json::JsonObject;
 use super::{Answer, Delivery, Failure, Head, MalformedStart, Next, Request, Rules, Start};
 use super::{json_answer, location, page, policy, start};
+use crate::cookies::CookieJar;
+use crate::json::JsonObject;
 use crate::secret::{ExposeSecret, Redactor, SecretString};
 
 /// A walk under way.

@@ -17,9 +17,9 @@ use super::{
     AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after, retry_after_s,
 };
 use crate::address::AllowedHosts;
-use crate::authorization::json::JsonObject;
 use crate::config::FieldNames;
 use crate::default_network::DefaultNetwork;
+use crate::json::JsonObject;
 use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::transport::tls::Tls;

@@ -14,9 +14,9 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
-use super::location::is_plain_host;
 use crate::address::is_loopback;
 use crate::secret::{Redactor, SecretString};
+use crate::url_text::is_plain_host;
 
 /// RFC 6265, section 6.1, asks for at least this much of one cookie.
 const LONGEST: usize = 4096;

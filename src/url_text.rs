@@ -1,0 +1,55 @@
+//! Checks of URL text before and after parsing: a plain host, and no userinfo.
+//!
+//! [`parse_url`] is the only place where this crate parses text as a URL.
+
+use url::{ParseError, Url};
+
+/// Parses a URL, or a reference to resolve against `base`, if its host is plain (see
+/// [`is_plain_host`]).
+///
+/// `https:host` with a base of the same scheme
+/// is a path, but other parsers read a host there: it must be plain in both readings.
+pub fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
+    check_host(text, base)?;
+    match check_host(text, None) {
+        Err(ParseError::IdnaError) => Err(ParseError::IdnaError),
+        _ => Url::options().base_url(base).parse(text),
+    }
+}
+
+/// Also finds an empty user name, which the parser drops: `<` is invalid in a host and in a port, and
+/// valid where `@` does not end userinfo.
+pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
+    let replaced = text.replace('@', "<");
+    let has_userinfo = |base| parse_url(text, base).is_ok() && parse_url(&replaced, base).is_err();
+    text.contains('@') && (has_userinfo(base) || has_userinfo(None))
+}
+
+/// Whether IDNA processing leaves this host as it is, except for letter case.
+///
+/// Every other form is refused before `url` or `cookie_store` process it. Their result depends on the
+/// version of `idna_adapter` in the app's build: 1.0.0 has no Unicode tables, and panics in debug
+/// builds on some non-ASCII hosts and on U+200F in a decoded `xn--` label.
+pub fn is_plain_host(host: &str) -> bool {
+    const RIGHT_TO_LEFT_MARK: char = '\u{200f}';
+    let is_disallowed = |label: &str| {
+        let label = label.to_ascii_lowercase();
+        let decoded = label.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
+        decoded.is_some_and(|label| label.contains(RIGHT_TO_LEFT_MARK))
+    };
+    host.is_ascii() && !host.contains('%') && !host.split('.').any(is_disallowed)
+}
+
+/// Lets the parser itself find the host, with stand-ins for what it must not process: a host that
+/// depends on the stand-in is not plain. Stand-ins are valid in a host and invalid in a scheme.
+fn check_host(text: &str, base: Option<&Url>) -> Result<(), ParseError> {
+    let text = text.replace(['\t', '\n', '\r'], "").to_ascii_lowercase().replace("xn--", "xn__");
+    let host = |stand_in: &str| -> Result<Option<String>, ParseError> {
+        let text = text.replace(|c: char| c == '%' || !c.is_ascii(), stand_in);
+        let url = Url::options().base_url(base).parse(&text)?;
+        Ok(url.host_str().filter(|_| url.is_special()).map(|host| host.replace("xn__", "xn--")))
+    };
+    let found = host("_")?;
+    let is_plain = found == host("~")? && found.is_none_or(|host| is_plain_host(&host));
+    if is_plain { Ok(()) } else { Err(ParseError::IdnaError) }
+}
