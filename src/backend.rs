@@ -14,9 +14,10 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::cookies::CookieJar;
-use crate::default_network::DefaultNetwork;
 use crate::error::{BackendCause, Fallback, Step, VerifyError};
 use crate::json::JsonObject;
+use crate::network::default::DefaultNetwork;
+use crate::phone_number::PhoneNumber;
 use crate::secret::Redactor;
 use crate::transport::Transport;
 
@@ -51,7 +52,7 @@ impl Backend for Limited {
 /// What `start` is asked.
 #[derive(uniffi::Object)]
 pub struct StartRequest {
-    pub(crate) phone_number: SecretString,
+    pub(crate) phone_number: PhoneNumber,
     pub(crate) call: Call,
 }
 

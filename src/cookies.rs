@@ -14,7 +14,7 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
-use crate::address::is_loopback;
+use crate::network::address::is_loopback;
 use crate::secret::{Redactor, SecretString};
 use crate::url_text::is_plain_host;
 

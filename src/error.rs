@@ -235,6 +235,12 @@ impl fmt::Debug for OperatorMessage {
     }
 }
 
+impl VerifyError {
+    pub(crate) fn invalid_config(setting: &str) -> Self {
+        Self::InvalidConfig { setting: setting.to_owned() }
+    }
+}
+
 #[uniffi::export(name = "CoreError")]
 impl VerifyError {
     /// What the app should do.

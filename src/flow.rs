@@ -18,10 +18,12 @@ use crate::config::{Cleartext, CodeDelivery, OperatorHeaders};
 use crate::cookies::CookieJar;
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, Step, VerifyError};
 use crate::logging::Event;
+use crate::network::Network;
+use crate::phone_number::PhoneNumber;
 use crate::recorder::{HopRecord, Recorder};
 use crate::secret::Redactor;
-use crate::settings::{Settings, invalid, phone_number};
-use crate::transport::{Network, Repeat, Transport, TransportError};
+use crate::settings::Settings;
+use crate::transport::{Repeat, Transport, TransportError};
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -52,7 +54,7 @@ impl<N: Network> Verifier<N> {
         alive: impl Send + 'static,
     ) -> Result<Verdict, VerifyError> {
         let _end = record.end_on_drop();
-        let number = phone_number(typed.expose_secret())?;
+        let number = PhoneNumber::parse(&typed)?;
         let deadline = Deadline::after(self.settings.overall, &self.clock);
         let flow = Flow::new(self, record, deadline.clone(), &number);
         let outcome = deadline.limit(Box::pin(flow.run(number, alive))).await;
@@ -83,7 +85,7 @@ struct Flow<'a, N: Network> {
 }
 
 impl<'a, N: Network> Flow<'a, N> {
-    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, number: &SecretString) -> Self {
+    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, number: &PhoneNumber) -> Self {
         let redactor = Redactor::new();
         redactor.add_number(number.expose_secret());
         let correlator = record.trace().correlator;
@@ -91,14 +93,14 @@ impl<'a, N: Network> Flow<'a, N> {
         Self { verifier, record, deadline, correlator, cookies, redactor, backend_connections }
     }
 
-    async fn run(&self, number: SecretString, alive: impl Send + 'static) -> Result<Verdict, VerifyError> {
+    async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<Verdict, VerifyError> {
         let lease = self.verifier.network.lease(alive);
         let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
         let answer = self.authorize(started.walk, started.request, &transport).await?;
         self.complete(started.session, answer).await
     }
 
-    async fn start(&self, phone_number: SecretString) -> Result<Started, VerifyError> {
+    async fn start(&self, phone_number: PhoneNumber) -> Result<Started, VerifyError> {
         self.record.step_began(Step::Start);
         let request = StartRequest { phone_number, call: self.call() };
         let start = self.verifier.backend.start(Arc::new(request)).await.map_err(|error| error.at(Step::Start))?;
@@ -141,13 +143,13 @@ impl<'a, N: Network> Flow<'a, N> {
             hop.status = Some(status);
             let answer = match walk.on_head(&Head { status, headers: response.headers() }) {
                 Next::Follow(next) => {
-                    response.leave();
+                    response.discard();
                     hop.answered();
                     request = next;
                     continue;
                 }
                 Next::Done(answer) => {
-                    response.leave();
+                    response.discard();
                     hop.answered();
                     Ok(answer)
                 }
@@ -281,8 +283,7 @@ fn is_lost_response(error: &TransportError, hop: &HopRecord<'_>) -> bool {
 
 fn transport_error(error: TransportError, hop: &HopRecord<'_>) -> VerifyError {
     let reason = match error {
-        TransportError::Unavailable(reason) => return VerifyError::CellularUnavailable { reason },
-        TransportError::NoNameServer => return invalid("dns_servers"),
+        TransportError::Unavailable(why) => return VerifyError::CellularUnavailable { reason: why.into() },
         TransportError::Tls { alert } => return authorization_error(hop, AuthorizationCause::Tls, None, alert),
         TransportError::Dns => AuthorizationCause::Dns,
         TransportError::ForbiddenAddress => AuthorizationCause::ForbiddenRedirect,

@@ -18,12 +18,11 @@
 //! | `authorization/` | the redirects as a state machine without I/O |
 //! | `transport/` | one request over a given network |
 //! | `cellular/` | bringing the network up and binding sockets to it |
-//! | `default_network.rs` | the network that the backend is reached over |
-//! | `lookups.rs` | the same name is looked up once at a time |
+//! | `network/` | what a network is, addresses, lookups, and the app's default network |
 //! | `delivery.rs` | progress on its way to the app |
 //! | `clock.rs` | time limits that hold for a device that sleeps |
 //! | `threads.rs` | budgets of threads for work that blocks |
-//! | `trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
+//! | `server_trust.rs`, `logging.rs` | whom the app trusts, and what it hears in the system's log |
 //!
 //! What was done where:
 //!
@@ -42,7 +41,6 @@
 
 uniffi::setup_scaffolding!();
 
-mod address;
 mod alphanumerics;
 mod authorization;
 mod backend;
@@ -50,22 +48,22 @@ mod cellular;
 mod clock;
 mod config;
 mod cookies;
-mod default_network;
 mod delivery;
 mod error;
 mod flow;
 mod json;
 mod logging;
-mod lookups;
+mod network;
+mod phone_number;
 mod progress;
 mod recorder;
 mod runtime;
 mod secret;
+mod server_trust;
 mod settings;
 mod threads;
 mod trace;
 mod transport;
-mod trust;
 mod unescape;
 mod url_text;
 mod verifier;
@@ -76,8 +74,8 @@ pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldN
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
 pub use logging::{LogLevel, log_to_system};
 pub use progress::{ListenerError, Progress, ProgressListener};
+pub use server_trust::{ServerTrust, ServerTrustError};
 pub use trace::{Hop, NetworkKind, Trace};
-pub use trust::{ServerTrust, ServerTrustError};
 pub use verifier::{NumberVerifier, Verification, VerificationFlow};
 
 /// The examples in the README compile.
@@ -89,7 +87,6 @@ struct Readme;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::address::{AllowedHosts, is_forbidden};
     pub use crate::authorization::{
         Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
     };
@@ -97,11 +94,13 @@ pub mod internals {
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
     pub use crate::flow::{Verdict, Verifier};
+    pub use crate::network::address::{AllowedHosts, is_forbidden};
+    pub use crate::network::{Family, Network, NetworkError, Unusable};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;
     pub use crate::threads::{Threads, Work};
-    pub use crate::transport::{
-        Family, Limits, Network, NetworkError, Repeat, Response, Timings, Transport, TransportError, tls::Tls,
-    };
+    pub use crate::transport::certificates::AppTrust;
+    pub use crate::transport::tls::Tls;
+    pub use crate::transport::{Limits, Repeat, Timings, Transport, TransportError};
 }

@@ -1,17 +1,17 @@
 //! The settings as the flow uses them, checked once, when the verifier is made.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::address::{AllowedHosts, is_loopback};
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::error::VerifyError;
+use crate::network::address::{AllowedHosts, is_loopback};
+use crate::network::lookups::Overrides;
 use crate::url_text::{has_userinfo, parse_url};
 
 /// The checked form of [`Config`].
@@ -39,27 +39,25 @@ pub struct Settings {
     pub dns_servers: Vec<SocketAddr>,
 }
 
-/// Fixed addresses of a host (in lower case) and port.
-pub type Overrides = HashMap<(String, u16), Vec<IpAddr>>;
-
 impl Settings {
     pub fn check(config: &Config) -> Result<Self, VerifyError> {
-        let base = backend_base(config).ok_or_else(|| invalid("backend_url"))?;
+        let base = backend_base(config).ok_or_else(|| VerifyError::invalid_config("backend_url"))?;
         let user_agent = config.user_agent.as_deref().unwrap_or(concat!("number-verify/", env!("CARGO_PKG_VERSION")));
         if config.redirect_limit == 0 || config.redirect_limit > 15 {
-            return Err(invalid("redirect_limit"));
+            return Err(VerifyError::invalid_config("redirect_limit"));
         }
         if let Some(uri) = &config.redirect_uri {
-            parse_url(uri, None).map_err(|_| invalid("redirect_uri"))?;
+            parse_url(uri, None).map_err(|_| VerifyError::invalid_config("redirect_uri"))?;
         }
         check_names(&config.field_names)?;
         let development = &config.development;
         Ok(Self {
-            start_url: call_url(&base, &config.start_path).ok_or_else(|| invalid("start_path"))?,
-            complete_url: call_url(&base, &config.complete_path).ok_or_else(|| invalid("complete_path"))?,
-            headers: header_map(&config.headers, &[]).ok_or_else(|| invalid("headers"))?,
+            start_url: call_url(&base, &config.start_path).ok_or_else(|| VerifyError::invalid_config("start_path"))?,
+            complete_url: call_url(&base, &config.complete_path)
+                .ok_or_else(|| VerifyError::invalid_config("complete_path"))?,
+            headers: header_map(&config.headers, &[]).ok_or_else(|| VerifyError::invalid_config("headers"))?,
             operator_headers: header_map(&config.operator_headers, &[header::ACCEPT, header::USER_AGENT])
-                .ok_or_else(|| invalid("operator_headers"))?,
+                .ok_or_else(|| VerifyError::invalid_config("operator_headers"))?,
             operator_headers_to: config.operator_headers_to,
             field_names: config.field_names.clone(),
             code_delivery: config.code_delivery,
@@ -71,31 +69,18 @@ impl Settings {
             backend: limit(config.deadlines.backend_ms, "backend_ms")?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
-            user_agent: HeaderValue::from_str(user_agent).map_err(|_| invalid("user_agent"))?,
+            user_agent: HeaderValue::from_str(user_agent).map_err(|_| VerifyError::invalid_config("user_agent"))?,
             allow_unbound: development.allow_unbound,
             root_certificates: development.root_certificates.clone(),
-            overrides: overrides(&development.resolve).ok_or_else(|| invalid("resolve"))?,
-            dns_servers: dns_servers(&development.dns_servers).ok_or_else(|| invalid("dns_servers"))?,
+            overrides: overrides(&development.resolve).ok_or_else(|| VerifyError::invalid_config("resolve"))?,
+            dns_servers: dns_servers(&development.dns_servers)
+                .ok_or_else(|| VerifyError::invalid_config("dns_servers"))?,
         })
     }
 
     pub fn allowed_hosts(&self) -> AllowedHosts {
         AllowedHosts::these(self.overrides.keys().cloned())
     }
-}
-
-/// The number in E.164 form without separators, by CAMARA's pattern `^\+[1-9][0-9]{4,14}$`.
-pub fn phone_number(typed: &str) -> Result<SecretString, VerifyError> {
-    let number: String = typed.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
-    let digits = number.strip_prefix('+').ok_or(VerifyError::InvalidPhoneNumber)?;
-    let well_formed = (5..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    if well_formed { Ok(number.into()) } else { Err(VerifyError::InvalidPhoneNumber) }
-}
-
-pub fn invalid(setting: &str) -> VerifyError {
-    VerifyError::InvalidConfig { setting: setting.to_owned() }
 }
 
 fn backend_base(config: &Config) -> Option<Url> {
@@ -161,12 +146,20 @@ fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
             .all(|(i, name)| !name.is_empty() && names.iter().skip(i + 1).all(|other| other != name))
     };
     let rest = !names.phone_number.is_empty() && !names.verified.is_empty();
-    if rest && distinct(&request) && distinct(&answer) { Ok(()) } else { Err(invalid("field_names")) }
+    if rest && distinct(&request) && distinct(&answer) {
+        Ok(())
+    } else {
+        Err(VerifyError::invalid_config("field_names"))
+    }
 }
 
 fn limit(milliseconds: u64, setting: &str) -> Result<Duration, VerifyError> {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-    if (1..=DAY_MS).contains(&milliseconds) { Ok(Duration::from_millis(milliseconds)) } else { Err(invalid(setting)) }
+    if (1..=DAY_MS).contains(&milliseconds) {
+        Ok(Duration::from_millis(milliseconds))
+    } else {
+        Err(VerifyError::invalid_config(setting))
+    }
 }
 
 /// As curl's `--resolve`: `HOST:PORT:ADDRESS[,ADDRESS]…`, IPv6 in brackets.
@@ -206,28 +199,6 @@ fn dns_servers(entries: &[String]) -> Option<Vec<SocketAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn phone_numbers() {
-        for good in ["+14155550100", "+1 (415) 555-01.00", " +12345 ", "+123456789012345"] {
-            assert!(phone_number(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "12",
-            "+",
-            "+1234",
-            "+0123456",
-            "14155550100",
-            "+1234567890123456",
-            "+1415555o100",
-            "++14155550100",
-            "+14155550100\n",
-            "+١٤١٥٥٥٥",
-        ] {
-            assert!(phone_number(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn backend_urls() {

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use crate::transport::Family;
-
 /// Threads in all, of one verifier.
 pub const CEILING: usize = 16;
 /// Work of one kind at one time: more would not be faster.
@@ -35,18 +33,6 @@ pub enum Work {
     BackendTrust,
     /// Progress for the app.
     Progress,
-}
-
-impl Work {
-    /// A lookup over the cellular network.
-    #[cfg_attr(not(target_os = "android"), allow(dead_code))]
-    #[must_use]
-    pub fn cellular_lookup(family: Family) -> Self {
-        match family {
-            Family::V4 => Self::CellularV4,
-            Family::V6 => Self::CellularV6,
-        }
-    }
 }
 
 const KINDS: usize = 6;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::backend::http::HttpBackend;
 use crate::backend::{Backend, Limited};
-use crate::cellular::{self, BoundNetwork, CellularProvider, CellularStatus, SharedNetwork, ValidBinding};
+use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, Options, SharedNetwork, ValidBinding};
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::delivery;
@@ -24,12 +24,13 @@ use crate::logging::Event;
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
 use crate::runtime::{Alive, Runtime};
-use crate::settings::{Settings, invalid};
+use crate::server_trust::ServerTrust;
+use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::trace::Trace;
-use crate::transport::tls::{NoRoots, Tls};
+use crate::transport::certificates::{self, AppTrust, NoRoots};
+use crate::transport::tls::Tls;
 use crate::transport::{Limits, Transport};
-use crate::trust::ServerTrust;
 
 /// How long `prepare()` holds the network for a flow to come.
 const PREPARED_FOR: Duration = Duration::from_secs(30);
@@ -166,28 +167,42 @@ impl NumberVerifier {
         backend: Option<Arc<dyn Backend>>,
     ) -> Result<Arc<Self>, VerifyError> {
         let settings = Settings::check(config)?;
-        if cellular::TRUST_NEEDS_THE_APP && server_trust.is_none() {
-            return Err(invalid("server_trust"));
+        if certificates::NEEDS_THE_APP && server_trust.is_none() {
+            return Err(VerifyError::invalid_config("server_trust"));
         }
         let threads = Threads::new();
-        let tls = Tls::new(&settings.root_certificates, server_trust, threads.clone())
-            .map_err(|NoRoots| invalid("root_certificates"))?;
+        let app_trust = server_trust.map(|app| Arc::new(ThroughTheApp(app)) as Arc<dyn AppTrust>);
+        let tls = Tls::new(&settings.root_certificates, app_trust, threads.clone())
+            .map_err(|NoRoots| VerifyError::invalid_config("root_certificates"))?;
         let backend: Arc<dyn Backend> = match backend {
             Some(backend) => Arc::new(Limited { backend, limit: settings.backend }),
             None => Arc::new(HttpBackend::new(&settings, &tls, &threads)),
         };
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY_LIMIT };
         let acquire_limit = settings.acquire;
-        let for_binding = settings.clone();
-        let for_lookups = threads.clone();
+        let options = Options {
+            allow_unbound: settings.allow_unbound,
+            name_servers: settings.dns_servers.clone(),
+            overrides: settings.overrides.clone(),
+        };
+        let (allowed_hosts, for_lookups) = (settings.allowed_hosts(), threads.clone());
         let open = move |binding: &ValidBinding| {
-            let network = BoundNetwork::open(binding, &for_binding, &for_lookups)?;
-            Ok(Transport::new(network, &tls, limits, for_binding.allowed_hosts()))
+            let network = BoundNetwork::open(binding, &options, &for_lookups)?;
+            Ok(Transport::new(network, &tls, limits, allowed_hosts.clone()))
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
         let verifier = Arc::new(Verifier { settings, network, backend, clock: Clock::system() });
         Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Mutex::default() }))
+    }
+}
+
+/// Only an explicit yes of the app counts.
+struct ThroughTheApp(Arc<dyn ServerTrust>);
+
+impl AppTrust for ThroughTheApp {
+    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> bool {
+        matches!(self.0.check_server_trusted(chain, host), Ok(true))
     }
 }
 

@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
 pub use self::walk::Walk;
-use crate::address::AllowedHosts;
+use crate::network::address::AllowedHosts;
 use crate::secret::SecretString;
 
 /// How the code gets to the backend.

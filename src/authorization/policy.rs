@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use url::{Host, Origin, Url};
 
 use super::{Failure, Rules};
-use crate::address::is_forbidden;
+use crate::network::address::is_forbidden;
 
 /// Whether a redirect may be followed there. `redirect_uri` itself, where it is to be fetched, passes on https only.
 pub(super) fn check_hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) -> Result<(), Failure> {
@@ -60,8 +60,8 @@ fn has_host(url: &Url, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::AllowedHosts;
     use crate::authorization::Delivery;
+    use crate::network::address::AllowedHosts;
 
     fn is_allowed(cleartext: bool, url: &str) -> bool {
         let rules = Rules {

@@ -16,10 +16,10 @@ use url::Url;
 use super::{
     AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after, retry_after_s,
 };
-use crate::address::AllowedHosts;
 use crate::config::FieldNames;
-use crate::default_network::DefaultNetwork;
 use crate::json::JsonObject;
+use crate::network::address::AllowedHosts;
+use crate::network::default::DefaultNetwork;
 use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::transport::tls::Tls;
@@ -157,7 +157,6 @@ impl From<TransportError> for BackendError {
             | TransportError::Closed
             | TransportError::BadUrl
             | TransportError::ForbiddenAddress
-            | TransportError::NoNameServer
             | TransportError::Unavailable(_) => Self::Unreachable,
         }
     }

@@ -12,18 +12,20 @@
 use std::ffi::{CString, c_char, c_int};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Socket, Type};
 
-use super::{NetworkBinding, ValidBinding, android_rules as rules};
-use crate::default_network;
-use crate::error::CellularCause;
-use crate::lookups::Answer;
+use super::android_rules as rules;
+use super::binding::ValidBinding;
+use super::bound::Options;
+use super::provider::NetworkBinding;
+use super::stream::{Bind, BoundStream};
+use crate::error::VerifyError;
+use crate::network::lookups::Addresses;
+use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::{Threads, Work};
-use crate::transport::{Family, NetworkError};
 
 #[link(name = "android")]
 unsafe extern "C" {
@@ -37,81 +39,90 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// A network by its handle; none for development without a binding.
+/// A network by its handle.
 pub(super) struct Binding {
-    handle: Option<u64>,
+    network: Handle,
     threads: Threads,
 }
 
 impl Binding {
-    pub(super) fn open(binding: &ValidBinding, _: &[SocketAddr], threads: &Threads) -> Result<Self, CellularCause> {
-        let handle = match binding.get() {
-            NetworkBinding::AndroidNetwork { handle } => Some(*handle),
-            NetworkBinding::Unbound => None,
-            NetworkBinding::AppleInterface { .. } | NetworkBinding::LinuxInterface { .. } => {
-                return Err(CellularCause::Unsupported);
+    pub(super) fn open(binding: &ValidBinding, _: &Options, threads: &Threads) -> Result<Self, VerifyError> {
+        let network = match binding.get() {
+            NetworkBinding::AndroidNetwork { handle } => Handle(*handle),
+            NetworkBinding::AppleInterface { .. } | NetworkBinding::LinuxInterface { .. } | NetworkBinding::Unbound => {
+                return Err(Unusable::Unsupported.into());
             }
         };
-        let binding = Self { handle, threads: threads.clone() };
-        binding.check().map(|()| binding)
+        network.check()?;
+        Ok(Self { network, threads: threads.clone() })
     }
 
-    pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(handle) = self.handle else {
-            return Ok(family.of(&default_network::look_up(&self.threads, host).await?));
-        };
+    pub(super) async fn resolve(&self, host: &str, family: Family) -> Addresses {
+        let network = self.network;
         let host = CString::new(host).map_err(|_| NetworkError::Failed)?;
-        let lookup = move || rules::resolve(|| can_bind(handle), || look_up(handle, &host, family));
-        self.threads.run(Work::cellular_lookup(family), lookup).await.unwrap_or(Err(NetworkError::Failed))
+        let work = match family {
+            Family::V4 => Work::CellularV4,
+            Family::V6 => Work::CellularV6,
+        };
+        let lookup = move || rules::resolve(|| network.check(), || network.look_up(&host, family));
+        self.threads.run(work, lookup).await.unwrap_or(Err(NetworkError::Failed))
     }
 
-    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(handle) = self.handle else { return default_network::connect(address).await };
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        bind(handle, socket.as_fd()).map_err(|_| NetworkError::Failed)?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
+        BoundStream::connect(&self.network, address).await
     }
 
-    pub(super) fn check(&self) -> Result<(), CellularCause> {
-        self.handle.map_or(Ok(()), can_bind)
+    pub(super) fn check(&self) -> Result<(), Unusable> {
+        self.network.check()
     }
 }
 
-fn bind(handle: u64, socket: BorrowedFd<'_>) -> Result<(), CellularCause> {
-    // SAFETY: takes two numbers; the descriptor is open for the time of the call, since it is borrowed.
-    let status = unsafe { android_setsocknetwork(handle, socket.as_raw_fd()) };
-    if status == 0 {
-        return Ok(());
+/// `net_handle_t`.
+#[derive(Clone, Copy)]
+struct Handle(u64);
+
+impl Bind for Handle {
+    fn bind(&self, socket: &Socket, _: SocketAddr) -> Result<(), NetworkError> {
+        self.bind_socket(socket).map_err(|_| NetworkError::Failed)
     }
-    Err(rules::bind_refusal(io::Error::last_os_error().raw_os_error().unwrap_or_default()))
 }
 
-/// Whether a socket can be bound to this network now. Sends nothing.
-fn can_bind(handle: u64) -> Result<(), CellularCause> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| CellularCause::Unsupported)?;
-    bind(handle, socket.as_fd())
-}
-
-/// Blocks. An error is one of `EAI_…`.
-fn look_up(handle: u64, host: &CString, family: Family) -> Result<Vec<IpAddr>, i32> {
-    // SAFETY: a plain C structure, for which all zeroes is a valid value.
-    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
-    hints.ai_socktype = libc::SOCK_STREAM;
-    hints.ai_family = match family {
-        Family::V4 => libc::AF_INET,
-        Family::V6 => libc::AF_INET6,
-    };
-    let mut found = ptr::null_mut();
-    // SAFETY: the name and the hints live until the call returns; the result is a pointer of our own.
-    let status =
-        unsafe { android_getaddrinfofornetwork(handle, host.as_ptr(), ptr::null(), &raw const hints, &raw mut found) };
-    if status != 0 {
-        return Err(status);
+impl Handle {
+    fn bind_socket(self, socket: &Socket) -> Result<(), Unusable> {
+        // SAFETY: takes two numbers; the descriptor is open for the time of the call, since the socket is borrowed.
+        let status = unsafe { android_setsocknetwork(self.0, socket.as_raw_fd()) };
+        if status == 0 {
+            return Ok(());
+        }
+        Err(rules::bind_refusal(io::Error::last_os_error().raw_os_error().unwrap_or_default()))
     }
-    let found = Found(found);
-    Ok(found.addresses())
+
+    /// Whether a socket can be bound to this network now. Sends nothing.
+    fn check(self) -> Result<(), Unusable> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| Unusable::Unsupported)?;
+        self.bind_socket(&socket)
+    }
+
+    /// Blocks. An error is one of `EAI_…`.
+    fn look_up(self, host: &CString, family: Family) -> Result<Vec<IpAddr>, i32> {
+        // SAFETY: a plain C structure, for which all zeroes is a valid value.
+        let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
+        hints.ai_socktype = libc::SOCK_STREAM;
+        hints.ai_family = match family {
+            Family::V4 => libc::AF_INET,
+            Family::V6 => libc::AF_INET6,
+        };
+        let mut found = ptr::null_mut();
+        // SAFETY: the name and the hints live until the call returns; the result is a pointer of our own.
+        let status = unsafe {
+            android_getaddrinfofornetwork(self.0, host.as_ptr(), ptr::null(), &raw const hints, &raw mut found)
+        };
+        if status != 0 {
+            return Err(status);
+        }
+        let found = Found(found);
+        Ok(found.addresses())
+    }
 }
 
 /// A list of addresses that the system made.

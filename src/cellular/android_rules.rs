@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::error::CellularCause;
-use crate::lookups::Answer;
-use crate::transport::NetworkError;
+use crate::network::lookups::Addresses;
+use crate::network::{NetworkError, Unusable};
 
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
@@ -13,20 +12,20 @@ const EAI_AGAIN: i32 = 2;
 
 /// An errno of `android_setsocknetwork`: netd refuses a network that a VPN covers (EPERM) or that needs a permission (EACCES), and
 /// knows nothing of one that is gone (ENONET and others).
-pub(super) fn bind_refusal(errno: i32) -> CellularCause {
+pub(super) fn bind_refusal(errno: i32) -> Unusable {
     match errno {
-        EPERM => CellularCause::Vpn,
-        EACCES => CellularCause::Permission,
-        _ => CellularCause::InterfaceDown,
+        EPERM => Unusable::Vpn,
+        EACCES => Unusable::Permission,
+        _ => Unusable::InterfaceDown,
     }
 }
 
 /// A lookup counts only where a socket can be bound to the network before and after it: else netd may have asked the default network,
 /// without an error. One that failed for the moment is repeated once.
 pub(super) fn resolve(
-    mut bind: impl FnMut() -> Result<(), CellularCause>,
+    mut bind: impl FnMut() -> Result<(), Unusable>,
     mut look_up: impl FnMut() -> Result<Vec<IpAddr>, i32>,
-) -> Answer {
+) -> Addresses {
     bind().map_err(|_| NetworkError::Failed)?;
     let mut answer = look_up();
     if answer == Err(EAI_AGAIN) {
@@ -54,17 +53,17 @@ mod tests {
     #[test]
     fn what_a_refused_bind_means() {
         for (errno, reason) in [
-            (EPERM, CellularCause::Vpn),
-            (EACCES, CellularCause::Permission),
-            (64, CellularCause::InterfaceDown), // ENONET
-            (22, CellularCause::InterfaceDown), // EINVAL
+            (EPERM, Unusable::Vpn),
+            (EACCES, Unusable::Permission),
+            (64, Unusable::InterfaceDown), // ENONET
+            (22, Unusable::InterfaceDown), // EINVAL
         ] {
             assert_eq!(bind_refusal(errno), reason, "{errno}");
         }
     }
 
     /// What the system says, in order: binds and lookups.
-    fn resolved(binds: [Result<(), CellularCause>; 2], lookups: &[Result<Vec<IpAddr>, i32>]) -> (Answer, usize) {
+    fn resolved(binds: [Result<(), Unusable>; 2], lookups: &[Result<Vec<IpAddr>, i32>]) -> (Addresses, usize) {
         let mut binds = binds.into_iter();
         let mut asked = 0;
         let answer = resolve(
@@ -80,7 +79,7 @@ mod tests {
     #[test]
     fn lookups() {
         let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let gone = Err(CellularCause::InterfaceDown);
+        let gone = Err(Unusable::InterfaceDown);
         let failed = || Err(NetworkError::Failed);
         let fine = [Ok(()), Ok(())];
         for (name, binds, lookups, answer, asked) in [
@@ -91,7 +90,7 @@ mod tests {
             ("again, but once", fine, vec![Err(EAI_AGAIN), Err(EAI_AGAIN)], failed(), 2),
             ("gone before", [gone, Ok(())], vec![], failed(), 0),
             ("gone meanwhile: the answer is the default network's", [Ok(()), gone], vec![Ok(vec![one])], failed(), 1),
-            ("a VPN came up", [Ok(()), Err(CellularCause::Vpn)], vec![Ok(vec![one])], failed(), 1),
+            ("a VPN came up", [Ok(()), Err(Unusable::Vpn)], vec![Ok(vec![one])], failed(), 1),
         ] {
             assert_eq!(resolved(binds, &lookups), (answer, asked), "{name}");
         }

@@ -12,18 +12,19 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::{TcpSocket, TcpStream};
 
 use super::apple_rules::{self as rules, Replies};
-use super::{NetworkBinding, ValidBinding};
-use crate::default_network;
-use crate::error::CellularCause;
-use crate::lookups::Answer;
+use super::binding::ValidBinding;
+use super::bound::Options;
+use super::provider::NetworkBinding;
+use super::stream::{Bind, BoundStream};
+use crate::error::VerifyError;
+use crate::network::lookups::Addresses;
+use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
-use crate::transport::{Family, NetworkError};
 
 const RETURN_INTERMEDIATES: u32 = 0x1000;
 const PROTOCOL_IPV4: u32 = 0x1;
@@ -57,59 +58,53 @@ unsafe extern "C" {
     fn DNSServiceRefDeallocate(reference: DnsServiceRef);
 }
 
-/// An interface by its index; none for development without a binding.
+/// An interface by its index.
 pub(super) struct Binding {
-    interface: Option<NonZeroU32>,
-    threads: Threads,
+    interface: NonZeroU32,
 }
 
 impl Binding {
-    pub(super) fn open(binding: &ValidBinding, _: &[SocketAddr], threads: &Threads) -> Result<Self, CellularCause> {
+    pub(super) fn open(binding: &ValidBinding, _: &Options, _: &Threads) -> Result<Self, VerifyError> {
         let interface = match binding.get() {
-            NetworkBinding::AppleInterface { index } => {
-                Some(NonZeroU32::new(*index).ok_or(CellularCause::NoInterface)?)
-            }
-            NetworkBinding::Unbound => None,
-            NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } => {
-                return Err(CellularCause::Unsupported);
+            NetworkBinding::AppleInterface { index } => NonZeroU32::new(*index).ok_or(Unusable::NoInterface)?,
+            NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } | NetworkBinding::Unbound => {
+                return Err(Unusable::Unsupported.into());
             }
         };
-        let binding = Self { interface, threads: threads.clone() };
-        binding.check().map(|()| binding)
+        let binding = Self { interface };
+        binding.check()?;
+        Ok(binding)
     }
 
-    pub(super) async fn resolve(&self, host: &str, family: Family) -> Answer {
-        let Some(interface) = self.interface else {
-            return Ok(family.of(&default_network::look_up(&self.threads, host).await?));
-        };
+    pub(super) async fn resolve(&self, host: &str, family: Family) -> Addresses {
         if rules::is_local(host) {
             return Err(NetworkError::Failed);
         }
-        let mut outcome = look_up(interface, host, family).await;
+        let mut outcome = look_up(self.interface, host, family).await;
         if outcome.as_ref().is_err_and(|error| rules::is_temporary(*error)) {
-            outcome = look_up(interface, host, family).await;
+            outcome = look_up(self.interface, host, family).await;
         }
         outcome.map_err(|_| NetworkError::Failed)
     }
 
-    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        let Some(interface) = self.interface else { return default_network::connect(address).await };
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        let bound = match address {
-            SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(interface)),
-            SocketAddr::V6(_) => socket.bind_device_by_index_v6(Some(interface)),
-        };
-        bound.map_err(|_| NetworkError::Failed)?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        Ok(TcpSocket::from_std_stream(socket.into()).connect(address).await?)
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
+        BoundStream::connect(self, address).await
     }
 
-    pub(super) fn check(&self) -> Result<(), CellularCause> {
-        let Some(interface) = self.interface else { return Ok(()) };
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| CellularCause::Unsupported)?;
-        let bound = socket.bind_device_by_index_v4(Some(interface));
+    pub(super) fn check(&self) -> Result<(), Unusable> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| Unusable::Unsupported)?;
+        let bound = socket.bind_device_by_index_v4(Some(self.interface));
         bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))
+    }
+}
+
+impl Bind for Binding {
+    fn bind(&self, socket: &Socket, family: SocketAddr) -> Result<(), NetworkError> {
+        let bound = match family {
+            SocketAddr::V4(_) => socket.bind_device_by_index_v4(Some(self.interface)),
+            SocketAddr::V6(_) => socket.bind_device_by_index_v6(Some(self.interface)),
+        };
+        bound.map_err(|_| NetworkError::Failed)
     }
 }
 

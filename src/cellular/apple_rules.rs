@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::error::CellularCause;
+use crate::network::Unusable;
 
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
@@ -17,10 +17,10 @@ const SERVICE_NOT_RUNNING: i32 = -65_563;
 const DEFUNCT_CONNECTION: i32 = -65_569;
 
 /// An errno of `IP_BOUND_IF` or `IPV6_BOUND_IF`.
-pub(super) fn bind_refusal(errno: i32) -> CellularCause {
+pub(super) fn bind_refusal(errno: i32) -> Unusable {
     match errno {
-        EPERM | EACCES => CellularCause::Permission,
-        _ => CellularCause::InterfaceDown,
+        EPERM | EACCES => Unusable::Permission,
+        _ => Unusable::InterfaceDown,
     }
 }
 
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn what_a_refused_bind_means() {
-        assert_eq!(bind_refusal(EPERM), CellularCause::Permission);
-        assert_eq!(bind_refusal(EACCES), CellularCause::Permission);
-        assert_eq!(bind_refusal(6), CellularCause::InterfaceDown); // ENXIO
+        assert_eq!(bind_refusal(EPERM), Unusable::Permission);
+        assert_eq!(bind_refusal(EACCES), Unusable::Permission);
+        assert_eq!(bind_refusal(6), Unusable::InterfaceDown); // ENXIO
     }
 
     #[test]

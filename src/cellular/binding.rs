@@ -1,7 +1,7 @@
 //! A provider's binding, checked once, where it comes in from the app. What binds nothing, although binding to it succeeds, is refused.
 
-use super::NetworkBinding;
-use crate::error::CellularCause;
+use super::provider::NetworkBinding;
+use crate::network::Unusable;
 
 /// `Network.getNetworkHandle()`: the network's id in the upper half, this in the lower (`HANDLE_MAGIC` in `multinetwork.cpp`).
 const ANDROID_MAGIC: u64 = 0xcafe_d00d;
@@ -21,10 +21,10 @@ impl ValidBinding {
 }
 
 impl TryFrom<NetworkBinding> for ValidBinding {
-    type Error = CellularCause;
+    type Error = Unusable;
 
     /// Fails with `NoInterface`.
-    fn try_from(binding: NetworkBinding) -> Result<Self, CellularCause> {
+    fn try_from(binding: NetworkBinding) -> Result<Self, Unusable> {
         let names_a_network = match &binding {
             // Without an id it is NETWORK_UNSPECIFIED, which netd "selects" without binding anything.
             NetworkBinding::AndroidNetwork { handle } => {
@@ -38,7 +38,7 @@ impl TryFrom<NetworkBinding> for ValidBinding {
             }
             NetworkBinding::Unbound => true,
         };
-        if names_a_network { Ok(Self(binding)) } else { Err(CellularCause::NoInterface) }
+        if names_a_network { Ok(Self(binding)) } else { Err(Unusable::NoInterface) }
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
             (linux("wwan0"), true),
             (NetworkBinding::Unbound, true),
         ] {
-            let expected = if is_valid { Ok(&binding) } else { Err(CellularCause::NoInterface) };
+            let expected = if is_valid { Ok(&binding) } else { Err(Unusable::NoInterface) };
             let checked = ValidBinding::try_from(binding.clone());
             assert_eq!(checked.as_ref().map(ValidBinding::get).map_err(|cause| *cause), expected, "{binding:?}");
         }

@@ -16,38 +16,40 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::{NetworkBinding, ValidBinding};
-use crate::error::CellularCause;
+use super::binding::ValidBinding;
+use super::bound::Options;
+use super::provider::NetworkBinding;
+use super::stream::{Bind, BoundStream};
+use crate::error::VerifyError;
+use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
-use crate::transport::{Family, NetworkError};
 
 pub(super) struct Binding {
     device: Device,
+    /// Absent if no name server is known.
     resolver: Option<Resolver<Device>>,
 }
 
 impl Binding {
-    pub(super) fn open(
-        binding: &ValidBinding,
-        name_servers: &[SocketAddr],
-        _: &Threads,
-    ) -> Result<Self, CellularCause> {
+    pub(super) fn open(binding: &ValidBinding, options: &Options, _: &Threads) -> Result<Self, VerifyError> {
         let device = match binding.get() {
-            NetworkBinding::LinuxInterface { name } => Device::interface(name)?,
-            NetworkBinding::Unbound => Device::default(),
-            NetworkBinding::AndroidNetwork { .. } | NetworkBinding::AppleInterface { .. } => {
-                return Err(CellularCause::Unsupported);
+            NetworkBinding::LinuxInterface { name } => Device::open(name)?,
+            NetworkBinding::AndroidNetwork { .. } | NetworkBinding::AppleInterface { .. } | NetworkBinding::Unbound => {
+                return Err(Unusable::Unsupported.into());
             }
         };
-        let resolver = resolver(&device, name_servers);
+        let resolver = resolver(&device, &options.name_servers);
+        if resolver.is_none() && options.overrides.is_empty() {
+            return Err(VerifyError::invalid_config("dns_servers"));
+        }
         Ok(Self { device, resolver })
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
-        let resolver = self.resolver.as_ref().ok_or(NetworkError::NoNameServer)?;
+        let resolver = self.resolver.as_ref().ok_or(NetworkError::Failed)?;
         let mut name = Name::from_ascii(host).map_err(|_| NetworkError::Failed)?;
         name.set_fqdn(true);
         let record = match family {
@@ -61,11 +63,11 @@ impl Binding {
         }
     }
 
-    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        Ok(self.device.tcp(address)?.connect(address).await?)
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
+        BoundStream::connect(&self.device, address).await
     }
 
-    pub(super) fn check(&self) -> Result<(), CellularCause> {
+    pub(super) fn check(&self) -> Result<(), Unusable> {
         self.device.check()
     }
 }
@@ -78,10 +80,10 @@ fn address(data: &RData) -> Option<IpAddr> {
     }
 }
 
-/// A DNS client over the device; none where no name server is known. On an interface, name servers on loopback belong to another network.
+/// A DNS client over the device; none if no name server is known. The system's name servers on loopback belong to another network.
 fn resolver(device: &Device, name_servers: &[SocketAddr]) -> Option<Resolver<Device>> {
     let servers: Vec<NameServerConfig> = if name_servers.is_empty() {
-        let usable = |ip: &IpAddr| device.interface.is_none() || !ip.is_loopback();
+        let usable = |ip: &IpAddr| !ip.is_loopback();
         system_name_servers().into_iter().filter(usable).map(NameServerConfig::udp_and_tcp).collect()
     } else {
         name_servers.iter().map(|address| name_server(*address)).collect()
@@ -115,64 +117,48 @@ fn system_name_servers() -> Vec<IpAddr> {
     config.nameservers.iter().map(IpAddr::from).collect()
 }
 
-/// The interface that all sockets are bound to; none for development without a binding.
-#[derive(Clone, Default)]
+/// The interface that all sockets are bound to. The index tells it from a later one of the same name, which is another network.
+#[derive(Clone)]
 struct Device {
-    interface: Option<Interface>,
+    name: String,
+    index: u32,
     handle: TokioHandle,
 }
 
-/// The index tells an interface from a later one of the same name, which is another network.
-#[derive(Clone, PartialEq)]
-struct Interface {
-    name: String,
-    index: u32,
-}
-
 impl Device {
-    fn interface(name: &str) -> Result<Self, CellularCause> {
-        let index = if_nametoindex(name).map_err(|_| CellularCause::NoInterface)?;
-        let interface = Interface { name: name.to_owned(), index };
-        let device = Self { interface: Some(interface), handle: TokioHandle::default() };
+    fn open(name: &str) -> Result<Self, Unusable> {
+        let index = if_nametoindex(name).map_err(|_| Unusable::NoInterface)?;
+        let device = Self { name: name.to_owned(), index, handle: TokioHandle::default() };
         device.check()?;
         let probe = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP));
-        match probe.and_then(|socket| device.bind(&socket)) {
+        match probe.and_then(|socket| socket.bind_device(Some(name.as_bytes()))) {
             Ok(()) => Ok(device),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(CellularCause::Permission),
-            Err(_) => Err(CellularCause::NoInterface),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Unusable::Permission),
+            Err(_) => Err(Unusable::NoInterface),
         }
     }
 
     /// Whether the interface is there, the same one, and up.
-    fn check(&self) -> Result<(), CellularCause> {
-        let Some(Interface { name, index }) = &self.interface else { return Ok(()) };
-        let mut interfaces = getifaddrs().map_err(|_| CellularCause::NoInterface)?;
-        let found = interfaces.find(|interface| interface.interface_name == *name).ok_or(CellularCause::NoInterface)?;
+    fn check(&self) -> Result<(), Unusable> {
+        let mut interfaces = getifaddrs().map_err(|_| Unusable::NoInterface)?;
+        let found = interfaces.find(|interface| interface.interface_name == self.name).ok_or(Unusable::NoInterface)?;
         let is_up = found.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING);
-        if is_up && if_nametoindex(name.as_str()) == Ok(*index) { Ok(()) } else { Err(CellularCause::InterfaceDown) }
-    }
-
-    fn bind(&self, socket: &Socket) -> io::Result<()> {
-        match &self.interface {
-            Some(interface) => socket.bind_device(Some(interface.name.as_bytes())),
-            None => Ok(()),
-        }
-    }
-
-    fn tcp(&self, peer: SocketAddr) -> io::Result<TcpSocket> {
-        let socket = Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
-        self.bind(&socket)?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        Ok(TcpSocket::from_std_stream(socket.into()))
+        let is_same = if_nametoindex(self.name.as_str()) == Ok(self.index);
+        if is_up && is_same { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
 
     fn udp(&self, local: SocketAddr) -> io::Result<UdpSocket> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
-        self.bind(&socket)?;
+        socket.bind_device(Some(self.name.as_bytes()))?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::from(local))?;
         UdpSocket::from_std(socket.into())
+    }
+}
+
+impl Bind for Device {
+    fn bind(&self, socket: &Socket, _: SocketAddr) -> Result<(), NetworkError> {
+        Ok(socket.bind_device(Some(self.name.as_bytes()))?)
     }
 }
 
@@ -180,7 +166,7 @@ impl RuntimeProvider for Device {
     type Handle = TokioHandle;
     type Timer = TokioTime;
     type Udp = UdpSocket;
-    type Tcp = AsyncIoTokioAsStd<TcpStream>;
+    type Tcp = AsyncIoTokioAsStd<BoundStream>;
 
     fn create_handle(&self) -> Self::Handle {
         self.handle.clone()
@@ -194,9 +180,10 @@ impl RuntimeProvider for Device {
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Self::Tcp>>>> {
         let device = self.clone();
         Box::pin(async move {
-            let connect = async { device.tcp(server)?.connect(server).await };
             let limit = limit.unwrap_or(Duration::from_secs(5));
-            let stream = timeout(limit, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+            let connect = timeout(limit, BoundStream::connect(&device, server));
+            let connected = connect.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+            let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
             Ok(AsyncIoTokioAsStd(stream))
         })
     }
@@ -213,33 +200,35 @@ impl RuntimeProvider for Device {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
+    use crate::error::CellularCause;
 
-    fn open(binding: NetworkBinding) -> Result<Binding, CellularCause> {
-        Binding::open(&ValidBinding::try_from(binding)?, &[], &Threads::new())
+    fn open(binding: NetworkBinding) -> Result<Binding, VerifyError> {
+        let options = Options { name_servers: vec![([127, 0, 0, 1], 53).into()], ..Options::default() };
+        Binding::open(&ValidBinding::try_from(binding).unwrap(), &options, &Threads::new())
     }
 
     #[tokio::test]
-    async fn a_connection_is_bound_and_does_not_wait_for_acknowledgements() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    async fn a_socket_is_bound_to_the_interface() {
         let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
-        let stream = binding.connect(listener.local_addr().unwrap()).await.unwrap();
-        assert_eq!(socket2::SockRef::from(&stream).device().unwrap().as_deref(), Some(b"lo".as_slice()));
-        assert!(stream.nodelay().unwrap());
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        binding.device.bind(&socket, ([127, 0, 0, 1], 443).into()).unwrap();
+        assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
     }
 
     #[tokio::test]
     async fn what_cannot_be_bound_is_an_error() {
-        for (binding, reason) in [
+        for (binding, expected) in [
             (NetworkBinding::LinuxInterface { name: "no-such-if0".to_owned() }, CellularCause::NoInterface),
-            (NetworkBinding::LinuxInterface { name: String::new() }, CellularCause::NoInterface),
-            (NetworkBinding::LinuxInterface { name: "lo\0".to_owned() }, CellularCause::NoInterface),
             (NetworkBinding::AndroidNetwork { handle: 100 << 32 | 0xcafe_d00d }, CellularCause::Unsupported),
             (NetworkBinding::AppleInterface { index: 1 }, CellularCause::Unsupported),
+            (NetworkBinding::Unbound, CellularCause::Unsupported),
         ] {
-            assert_eq!(open(binding.clone()).err(), Some(reason), "{binding:?}");
+            let error = open(binding.clone()).err();
+            assert!(
+                matches!(error, Some(VerifyError::CellularUnavailable { reason }) if reason == expected),
+                "{binding:?}: {error:?}"
+            );
         }
     }
 }

@@ -1,33 +1,34 @@
-//! A system on which no socket can be bound to a network yet: every attempt is an error, never an unbound socket.
+//! A system on which no socket can be bound to a network: every attempt is an error, never an unbound socket.
 
 use std::convert::Infallible;
 use std::future::Ready;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use tokio::net::TcpStream;
-
-use super::ValidBinding;
-use crate::error::CellularCause;
+use super::binding::ValidBinding;
+use super::bound::Options;
+use super::stream::BoundStream;
+use crate::error::VerifyError;
+use crate::network::lookups::Addresses;
+use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
-use crate::transport::{Family, NetworkError};
 
 /// Cannot be made.
 pub(super) struct Binding(Infallible);
 
 impl Binding {
-    pub(super) fn open(_: &ValidBinding, _: &[SocketAddr], _: &Threads) -> Result<Self, CellularCause> {
-        Err(CellularCause::Unsupported)
+    pub(super) fn open(_: &ValidBinding, _: &Options, _: &Threads) -> Result<Self, VerifyError> {
+        Err(Unusable::Unsupported.into())
     }
 
-    pub(super) fn resolve(&self, _: &str, _: Family) -> Ready<Result<Vec<IpAddr>, NetworkError>> {
+    pub(super) fn resolve(&self, _: &str, _: Family) -> Ready<Addresses> {
         match self.0 {}
     }
 
-    pub(super) fn connect(&self, _: SocketAddr) -> Ready<Result<TcpStream, NetworkError>> {
+    pub(super) fn connect(&self, _: SocketAddr) -> Ready<Result<BoundStream, NetworkError>> {
         match self.0 {}
     }
 
-    pub(super) fn check(&self) -> Result<(), CellularCause> {
+    pub(super) fn check(&self) -> Result<(), Unusable> {
         match self.0 {}
     }
 }

@@ -12,10 +12,11 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use url::Host;
 
-use super::meter::Stopwatch;
-use super::pool::Origin;
-use super::{Family, Network, NetworkError, Timings, TransportError};
-use crate::address::{AllowedHosts, is_forbidden};
+use super::error::TransportError;
+use super::meter::{Stopwatch, Timings};
+use super::origin::Origin;
+use crate::network::address::{AllowedHosts, is_forbidden};
+use crate::network::{Family, Network, NetworkError};
 
 /// Of each family: a name server must not send the flow to hundreds. With both families, 8 attempts.
 const MOST_ADDRESSES: usize = 4;
@@ -137,7 +138,6 @@ impl Race {
                 }
             }
             Err(NetworkError::Failed | NetworkError::Unreachable) => {}
-            Err(error) => self.failure = TransportError::from(error),
         }
         if !self.has_begun {
             let waits_for_v6 = family == Family::V4 && other_is_to_come;

@@ -4,29 +4,26 @@
 //! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
 
 use std::future::{Future, poll_fn};
-use std::io::{self, Read};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use futures_util::FutureExt;
 use http::response::Parts;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::ext::on_informational;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
+use super::error::TransportError;
 use super::meter::{Meter, Metered};
-use super::pool::{Origin, Pool};
-use super::{Limits, TransportError, tls};
+use super::tls;
 
 /// Of everything up to the end of the headers.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -58,6 +55,15 @@ pub(super) enum SendError {
         sent: bool,
     },
     Failed(TransportError),
+}
+
+impl From<SendError> for TransportError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::BeforeFirstByte { .. } => Self::Closed,
+            SendError::Failed(error) => error,
+        }
+    }
 }
 
 impl Connection {
@@ -166,8 +172,8 @@ impl Driver {
 
     /// An exchange that was cut off may not know what the connection knows.
     fn explain(&self, error: &hyper::Error) -> TransportError {
-        match (narrow(error), &self.failure) {
-            (TransportError::Closed, Some(failure)) => narrow(failure),
+        match (classify(error), &self.failure) {
+            (TransportError::Closed, Some(failure)) => classify(failure),
             (failure, _) => failure,
         }
     }
@@ -175,75 +181,13 @@ impl Driver {
 
 /// The headers of an answer, with its body still to come.
 pub(super) struct Answer {
-    head: Parts,
+    pub(super) head: Parts,
     body: Incoming,
-    connection: Connection,
-}
-
-/// An answer: its headers are there, its body can be read or left.
-pub struct Response {
-    answer: Answer,
-    limits: Limits,
-    origin: Origin,
-    pool: Weak<Pool>,
-}
-
-impl Response {
-    pub(super) fn new(answer: Answer, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
-        Self { answer, limits, origin, pool: Arc::downgrade(pool) }
-    }
-
-    /// The status, 200 to 599.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.answer.head.status
-    }
-
-    /// The headers, at most 64 KiB.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.answer.head.headers
-    }
-
-    /// The whole body, decoded. The connection is kept.
-    pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
-        let Limits { answer: time, body: limit, .. } = self.limits;
-        let mut body = Vec::new();
-        timeout(time, self.answer.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
-        let body = decode(self.headers(), body, limit)?;
-        self.keep();
-        Ok(body)
-    }
-
-    /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
-    /// beside the flow, up to the limit.
-    pub fn leave(mut self) {
-        let Limits { answer: time, body: limit, .. } = self.limits;
-        match self.answer.collect(&mut Vec::new(), limit).now_or_never() {
-            Some(Ok(())) => self.keep(),
-            Some(Err(_)) => {}
-            None => {
-                let Some(pool) = self.pool.upgrade() else { return };
-                pool.beside(async move {
-                    if let Ok(Ok(())) = timeout(time, self.answer.collect(&mut Vec::new(), limit)).await {
-                        self.keep();
-                    }
-                });
-            }
-        }
-    }
-
-    fn keep(mut self) {
-        if self.answer.connection.is_open()
-            && let Some(pool) = self.pool.upgrade()
-        {
-            pool.put(self.origin, self.answer.connection);
-        }
-    }
+    pub(super) connection: Connection,
 }
 
 impl Answer {
-    async fn collect(&mut self, into: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
+    pub(super) async fn collect(&mut self, into: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
         let Self { body, connection, .. } = self;
         while let Some(frame) = next_frame(body, connection).await {
             if let Ok(data) = frame.map_err(|error| connection.driver.explain(&error))?.into_data() {
@@ -281,28 +225,7 @@ fn check(head: &Parts) -> Result<(), TransportError> {
     Ok(())
 }
 
-/// Undoes gzip (RFC 9110, section 8.4), the only coding that was asked for.
-fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TransportError> {
-    let mut gzipped = false;
-    for value in headers.get_all(header::CONTENT_ENCODING) {
-        match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => {}
-            b"gzip" | b"x-gzip" if !gzipped => gzipped = true,
-            _ => return Err(TransportError::MalformedResponse),
-        }
-    }
-    if !gzipped || body.is_empty() {
-        return Ok(body);
-    }
-    let mut decoded = Vec::new();
-    MultiGzDecoder::new(body.as_slice())
-        .take(limit as u64 + 1)
-        .read_to_end(&mut decoded)
-        .map_err(|_| TransportError::MalformedResponse)?;
-    if decoded.len() > limit { Err(TransportError::TooLarge) } else { Ok(decoded) }
-}
-
-fn narrow(error: &hyper::Error) -> TransportError {
+fn classify(error: &hyper::Error) -> TransportError {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     if let Some(failure) = source.and_then(tls::failure) {
         return failure;

@@ -1,5 +1,5 @@
-//! A stream that counts its bytes and keeps to limits of them, and a stopwatch: what a request has cost is known at any moment, also
-//! when it is cut off.
+//! What a request costs: a stream that counts its bytes and keeps to limits of them, and a stopwatch. It is known at any moment, also
+//! when the request is cut off.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,6 +10,38 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+/// What one request cost. A time is absent where it was not spent.
+#[derive(Debug, Clone, Default)]
+pub struct Timings {
+    /// Resolving the name.
+    pub dns: Option<Duration>,
+    /// Opening the TCP connection.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request to the end of the headers.
+    pub first_byte: Option<Duration>,
+    /// Whether an open connection was used.
+    pub reused: bool,
+    /// Whether TLS resumed a session.
+    pub tls_resumed: bool,
+    pub(super) bytes: Bytes,
+}
+
+impl Timings {
+    /// Bytes received on the socket since this request began.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes.received()
+    }
+
+    /// Bytes sent on the socket since this request began.
+    #[must_use]
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes.sent()
+    }
+}
 
 /// Bytes of a stream; clones see the same ones.
 #[derive(Debug, Clone)]

@@ -9,31 +9,12 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use url::{Host, Url};
 
 use super::http1::Connection;
+use super::origin::Origin;
 
 /// Beyond this a server or a middlebox on the way has often forgotten the connection.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// Where a connection leads: scheme, host and port (RFC 6454).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
-    pub(super) https: bool,
-    pub(super) host: Host,
-    pub(super) port: u16,
-}
-
-impl Origin {
-    pub(super) fn of(url: &Url) -> Option<Self> {
-        let https = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        Some(Self { https, host: url.host()?.to_owned(), port: url.port_or_known_default()? })
-    }
-}
 
 #[derive(Default)]
 pub(super) struct Pool {
@@ -62,12 +43,12 @@ impl Pool {
             was_empty
         };
         if was_empty {
-            self.beside(close_idle(Arc::downgrade(self)));
+            self.spawn(close_idle(Arc::downgrade(self)));
         }
     }
 
     /// Runs concurrently with the flow; ends with the pool at the latest.
-    pub(super) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);

@@ -1,4 +1,4 @@
-//! TLS for both legs: what is offered, and what an error of it means. Who is trusted stands in `trust.rs`.
+//! TLS for both legs: what is offered, and what an error of it means. Which certificates are trusted stands in `certificates.rs`.
 
 use std::io;
 use std::sync::Arc;
@@ -13,19 +13,15 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::sign::SigningKey;
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind};
 
-use super::trust::{Deferred, Judge, Presented, observe};
-use super::{TransportError, chain};
+use super::certificates::{AppTrust, ChainVerifier, DeferredVerifier, NoRoots, PeerChain, capture_chain};
+use super::chain;
+use super::error::TransportError;
 use crate::threads::{Threads, Work};
-use crate::trust::ServerTrust;
 
 /// Sessions of one network: a flow meets a handful of hosts.
 const SESSIONS: usize = 64;
 /// A `ClientHello` that fits one packet: operators' middleboxes drop those that do not.
 pub(super) const LONGEST_HELLO: u64 = 1200;
-
-/// A root certificate does not parse, or the platform has none.
-#[derive(Debug)]
-pub struct NoRoots;
 
 /// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
 ///
@@ -33,16 +29,16 @@ pub struct NoRoots;
 #[derive(Clone)]
 pub struct Tls {
     config: ClientConfig,
-    judge: Judge,
+    verifier: ChainVerifier,
 }
 
 impl Tls {
     /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
-    pub fn new(roots: &[String], app: Option<Arc<dyn ServerTrust>>, threads: Threads) -> Result<Self, NoRoots> {
+    pub fn new(roots: &[String], app: Option<Arc<dyn AppTrust>>, threads: Threads) -> Result<Self, NoRoots> {
         let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
-        let judge = Judge::new(app, provider.clone(), roots, threads)?;
-        let deferred = Deferred(provider.signature_verification_algorithms);
+        let verifier = ChainVerifier::new(app, provider.clone(), roots, threads)?;
+        let deferred = DeferredVerifier(provider.signature_verification_algorithms);
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(|_| NoRoots)?
@@ -51,7 +47,7 @@ impl Tls {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::disabled();
-        Ok(Self { config, judge })
+        Ok(Self { config, verifier })
     }
 }
 
@@ -70,7 +66,7 @@ pub(super) struct NetworkTls {
     resuming: TlsConnector,
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
-    judge: Judge,
+    verifier: ChainVerifier,
     work: Work,
 }
 
@@ -79,38 +75,38 @@ impl NetworkTls {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
-        Self { resuming: connector(config), fresh: connector(tls.config.clone()), judge: tls.judge.clone(), work }
+        Self { resuming: connector(config), fresh: connector(tls.config.clone()), verifier: tls.verifier.clone(), work }
     }
 
-    /// A connection to somebody who is trusted. The stream refuses a first write over [`LONGEST_HELLO`].
+    /// A connection to a server that is trusted. The stream refuses a first write over [`LONGEST_HELLO`].
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
         stream: S,
     ) -> Result<TlsStream<S>, TransportError> {
         let handshake = |connector: &TlsConnector, stream| connector.connect(host.clone(), stream).into_fallible();
-        let (mut outcome, mut presented) = observe(handshake(&self.resuming, stream)).await;
+        let (mut outcome, mut peer) = capture_chain(handshake(&self.resuming, stream)).await;
         if let Err((error, stream)) = outcome {
             if error.kind() != io::ErrorKind::InvalidInput {
                 return Err(failure(&error).unwrap_or(TransportError::Closed));
             }
-            (outcome, presented) = observe(handshake(&self.fresh, stream)).await;
+            (outcome, peer) = capture_chain(handshake(&self.fresh, stream)).await;
         }
         let stream = outcome.map_err(|(error, _)| failure(&error).unwrap_or(TransportError::Closed))?;
-        // A resumed session may be one whose chain was refused: it is asked about again.
-        let presented = match presented {
-            Some(presented) => presented,
+        // A resumed session may be one whose chain was refused: it is verified again.
+        let peer = match peer {
+            Some(peer) => peer,
             None => resumed(host.clone(), stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
         };
-        self.judge.confirm(presented, self.work).await.map_err(|_| TransportError::Tls { alert: None })?;
+        self.verifier.verify(peer, self.work).await.map_err(|_| TransportError::Tls { alert: None })?;
         Ok(stream)
     }
 }
 
-fn resumed(host: ServerName<'static>, connection: &ClientConnection) -> Option<Presented> {
+fn resumed(host: ServerName<'static>, connection: &ClientConnection) -> Option<PeerChain> {
     let (server, others) = connection.peer_certificates()?.split_first()?;
     let chain = chain::bounded(server, others).ok()?;
-    Some(Presented { host, chain, ocsp_response: Vec::new() })
+    Some(PeerChain { host, chain, ocsp_response: Vec::new() })
 }
 
 pub(super) fn is_resumed(connection: &ClientConnection) -> bool {
@@ -131,25 +127,48 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
     if all.is_empty() { Err(NoRoots) } else { Ok(all) }
 }
 
-/// In the spelling of RFC 8446, section 6: `HandshakeFailure` is `handshake_failure`.
+/// The names of RFC 8446, section 6, by number; an alert that it does not have is its number.
 fn alert_name(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::UnrecognisedName => return "unrecognized_name".to_owned(),
-        AlertDescription::UnknownPSKIdentity => return "unknown_psk_identity".to_owned(),
-        AlertDescription::EncryptedClientHelloRequired => return "ech_required".to_owned(),
-        AlertDescription::Unknown(number) => return number.to_string(),
-        _ => {}
-    }
-    let mut name = String::new();
-    let mut after_lower_case = false;
-    for c in format!("{alert:?}").chars() {
-        if c.is_ascii_uppercase() && after_lower_case {
-            name.push('_');
-        }
-        after_lower_case = c.is_ascii_lowercase();
-        name.push(c.to_ascii_lowercase());
-    }
-    name
+    let number = u8::from(alert);
+    let name = match number {
+        0 => "close_notify",
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        21 => "decryption_failed",
+        22 => "record_overflow",
+        30 => "decompression_failure",
+        40 => "handshake_failure",
+        41 => "no_certificate",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        44 => "certificate_revoked",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        51 => "decrypt_error",
+        60 => "export_restriction",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        86 => "inappropriate_fallback",
+        90 => "user_canceled",
+        100 => "no_renegotiation",
+        109 => "missing_extension",
+        110 => "unsupported_extension",
+        111 => "certificate_unobtainable",
+        112 => "unrecognized_name",
+        113 => "bad_certificate_status_response",
+        114 => "bad_certificate_hash_value",
+        115 => "unknown_psk_identity",
+        116 => "certificate_required",
+        120 => "no_application_protocol",
+        121 => "ech_required",
+        _ => return number.to_string(),
+    };
+    name.to_owned()
 }
 
 #[cfg(test)]
@@ -173,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn invalid_pem_is_rejected() {
         assert!(Tls::new(&["nonsense".to_owned()], None, Threads::new()).is_err());
         assert!(
             Tls::new(

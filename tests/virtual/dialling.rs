@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
-use number_verify::CellularCause;
 use number_verify::internals::{
     AllowedHosts, Family, Limits, Network, NetworkError, Repeat, Threads, Timings, Tls, Transport, TransportError,
+    Unusable,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -73,7 +73,7 @@ impl Network for Scripted {
         Ok(client)
     }
 
-    fn check(&self) -> Result<(), CellularCause> {
+    fn check(&self) -> Result<(), Unusable> {
         Ok(())
     }
 }

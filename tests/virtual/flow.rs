@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict, Verifier,
+    AppTrust, Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict,
+    Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, NetworkBinding, ServerTrust, StartRequest, Trace, VerifyError,
+    Config, NetworkBinding, StartRequest, Trace, VerifyError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
@@ -26,7 +27,7 @@ pub struct Setting {
     pub start_takes: Duration,
     pub acquire_takes: Duration,
     pub release_takes: Duration,
-    pub trust: Option<Arc<dyn ServerTrust>>,
+    pub trust: Option<Arc<dyn AppTrust>>,
     pub config: Config,
     pub resolver: Resolver,
     pub clock: Clock,

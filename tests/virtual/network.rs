@@ -3,8 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use number_verify::CellularCause;
-use number_verify::internals::{Family, Network, NetworkError, Threads, Work};
+use number_verify::internals::{Family, Network, NetworkError, Threads, Unusable, Work};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
@@ -73,7 +72,11 @@ impl Network for MemoryNetwork {
         match &self.resolver {
             Resolver::Async => sleep(ROUND_TRIP).await,
             Resolver::Blocking { threads, mute } => {
-                let (_share, thread) = threads.admit(Work::cellular_lookup(family)).await.unwrap();
+                let work = match family {
+                    Family::V4 => Work::CellularV4,
+                    Family::V6 => Work::CellularV6,
+                };
+                let (_share, thread) = threads.admit(work).await.unwrap();
                 let takes = if family == *mute { Duration::from_secs(20) } else { ROUND_TRIP };
                 let lookup = tokio::spawn(async move {
                     sleep(takes).await;
@@ -114,7 +117,7 @@ impl Network for MemoryNetwork {
         Ok(client)
     }
 
-    fn check(&self) -> Result<(), CellularCause> {
+    fn check(&self) -> Result<(), Unusable> {
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The app's default network: names and connections as the system chooses them. The backend is reached over it; the cellular leg
-//! never is, but for development without a binding.
+//! The app's default network: DNS and connections as the system chooses them. The backend is reached over it; the cellular leg
+//! never is, except in development without a binding.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -7,24 +7,21 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::net::TcpStream;
 
-use crate::error::CellularCause;
-use crate::lookups::{Answer, Lookups};
-use crate::settings::Overrides;
+use super::lookups::{Addresses, Lookups, Overrides, Scope};
+use super::{Family, Network, NetworkError, Unusable};
 use crate::threads::{Threads, Work};
-use crate::transport::{Family, Network, NetworkError};
 
 /// Clones share their lookups.
 #[derive(Clone)]
 pub struct DefaultNetwork {
-    overrides: Arc<Overrides>,
     threads: Threads,
-    /// By host: the system answers for both families at once.
-    lookups: Arc<Lookups<String>>,
+    lookups: Arc<Lookups>,
 }
 
 impl DefaultNetwork {
+    /// Nothing is looked up yet.
     pub fn new(overrides: Overrides, threads: Threads) -> Self {
-        Self { overrides: Arc::new(overrides), threads, lookups: Arc::default() }
+        Self { threads, lookups: Arc::new(Lookups::new(Scope::BothFamilies, overrides)) }
     }
 }
 
@@ -32,40 +29,26 @@ impl Network for DefaultNetwork {
     type Stream = TcpStream;
     const TRUST: Work = Work::BackendTrust;
 
-    async fn resolve(&self, host: &str, port: u16, family: Family) -> Answer {
-        let host = host.to_owned();
-        if let Some(addresses) = self.overrides.get(&(host.clone(), port)) {
-            return Ok(family.of(addresses));
-        }
-        let begin = || {
-            let (threads, host) = (self.threads.clone(), host.clone());
-            async move { look_up(&threads, &host).await }.boxed()
-        };
-        Ok(family.of(&self.lookups.join(host.clone(), begin).await?))
+    async fn resolve(&self, host: &str, port: u16, family: Family) -> Addresses {
+        let begin = || look_up(self.threads.clone(), host.to_owned()).boxed();
+        self.lookups.resolve(host, port, family, begin).await
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
-        connect(address).await
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
-    fn check(&self) -> Result<(), CellularCause> {
+    fn check(&self) -> Result<(), Unusable> {
         Ok(())
     }
 }
 
-/// All addresses of a host.
-pub async fn look_up(threads: &Threads, host: &str) -> Answer {
-    let target = (host.to_owned(), 0);
-    let look_up = move || target.to_socket_addrs();
+async fn look_up(threads: Threads, host: String) -> Addresses {
+    let look_up = move || (host, 0).to_socket_addrs();
     let found = threads.run(Work::DefaultNames, look_up).await.map_err(|_| NetworkError::Failed)?;
     Ok(found.map_err(|_| NetworkError::Failed)?.map(|address| address.ip()).collect())
-}
-
-/// A TCP connection with `TCP_NODELAY`.
-pub async fn connect(address: SocketAddr) -> Result<TcpStream, NetworkError> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 #[cfg(test)]

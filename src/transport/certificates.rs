@@ -1,9 +1,8 @@
-//! Whether a certificate chain is trusted, asked between the handshake and the first byte of a request.
+//! Whether a certificate chain is trusted, decided between the handshake and the first byte of a request.
 //!
 //! During the handshake rustls checks that the certificate is for the host and that the server has its key. Whether the chain leads to
-//! somebody trusted may block (a callback into the app, a revocation check), so it is
-//! asked on a thread of its leg's budget (`threads.rs`), never on the I/O thread.
-//! Until the answer is yes nothing is sent, and a connection whose chain is refused is dropped.
+//! a trusted root may block (a callback into the app, a revocation check), so it is decided on a thread of its leg's budget
+//! (`threads.rs`), never on the I/O thread. Until it is trusted nothing is sent, and a connection whose chain is refused is dropped.
 
 use std::fmt;
 use std::future::Future;
@@ -19,75 +18,83 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::chain;
-use super::tls::NoRoots;
 use crate::threads::{Threads, Work};
-use crate::trust::ServerTrust;
 
-/// A chain that a handshake brought, bounded.
+/// Whether the platform's trust store can be reached only through the app.
+pub const NEEDS_THE_APP: bool = cfg!(target_os = "android");
+
+/// Reaches the platform's trust store if rustls cannot.
+pub trait AppTrust: Send + Sync {
+    /// Whether the platform trusts this chain (DER, the server's certificate first) for this host. May block.
+    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> bool;
+}
+
+/// A root certificate does not parse, or the platform has none.
+#[derive(Debug)]
+pub struct NoRoots;
+
+/// The chain of a handshake, bounded.
 #[derive(Clone)]
-pub(crate) struct Presented {
+pub struct PeerChain {
     pub(super) host: ServerName<'static>,
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) ocsp_response: Vec<u8>,
 }
 
-/// Who decides.
+/// Decides whether a chain is trusted.
 #[derive(Clone)]
-pub(super) struct Judge {
-    /// Reaches the platform where rustls does not.
-    app: Option<Arc<dyn ServerTrust>>,
-    /// The platform through rustls, or development's roots beside the app.
+pub(super) struct ChainVerifier {
+    app: Option<Arc<dyn AppTrust>>,
+    /// The platform through rustls, or development's roots in addition to the app.
     verifier: Option<Arc<dyn ServerCertVerifier>>,
     threads: Threads,
 }
 
-impl Judge {
+impl ChainVerifier {
     pub(super) fn new(
-        app: Option<Arc<dyn ServerTrust>>,
+        app: Option<Arc<dyn AppTrust>>,
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
         threads: Threads,
     ) -> Result<Self, NoRoots> {
         let verifier = match &app {
             Some(_) if roots.is_empty() => None,
-            Some(_) => Some(only(provider, roots)?),
+            Some(_) => Some(roots_only(provider, roots)?),
             None => Some(platform(provider, roots)?),
         };
         Ok(Self { app, verifier, threads })
     }
 
-    pub(super) async fn confirm(&self, presented: Presented, work: Work) -> Result<(), Error> {
-        let judge = self.clone();
-        let verdict = self.threads.run(work, move || judge.check(&presented)).await;
-        verdict.unwrap_or(Err(Error::General("the trust check ended early".to_owned())))
+    pub(super) async fn verify(&self, peer: PeerChain, work: Work) -> Result<(), Error> {
+        let verifier = self.clone();
+        let outcome = self.threads.run(work, move || verifier.verify_blocking(&peer)).await;
+        outcome.unwrap_or(Err(Error::General("the trust check ended early".to_owned())))
     }
 
-    fn check(&self, presented: &Presented) -> Result<(), Error> {
-        let known = self.verifier.as_ref().map(|verifier| verify(&**verifier, presented));
+    fn verify_blocking(&self, peer: &PeerChain) -> Result<(), Error> {
+        let known = self.verifier.as_ref().map(|verifier| verify_with(&**verifier, peer));
         match (known, &self.app) {
             (Some(Ok(())), _) => Ok(()),
-            (_, Some(app)) => ask(&**app, presented),
+            (_, Some(app)) => ask_app(&**app, peer),
             (Some(Err(error)), None) => Err(error),
             (None, None) => Err(CertificateError::UnknownIssuer.into()),
         }
     }
 }
 
-fn ask(app: &dyn ServerTrust, presented: &Presented) -> Result<(), Error> {
-    let chain = presented.chain.iter().map(|certificate| certificate.to_vec()).collect();
-    match app.check_server_trusted(chain, presented.host.to_str().into_owned()) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
-    }
+fn ask_app(app: &dyn AppTrust, peer: &PeerChain) -> Result<(), Error> {
+    let chain = peer.chain.iter().map(|certificate| certificate.to_vec()).collect();
+    let is_trusted = app.is_trusted(chain, peer.host.to_str().into_owned());
+    if is_trusted { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure.into()) }
 }
 
-fn verify(verifier: &dyn ServerCertVerifier, presented: &Presented) -> Result<(), Error> {
-    let (server, intermediates) = presented.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-    let Presented { host, ocsp_response, .. } = presented;
+fn verify_with(verifier: &dyn ServerCertVerifier, peer: &PeerChain) -> Result<(), Error> {
+    let (server, intermediates) = peer.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    let PeerChain { host, ocsp_response, .. } = peer;
     verifier.verify_server_cert(server, intermediates, host, ocsp_response, UnixTime::now()).map(|_| ())
 }
 
-fn only(
+fn roots_only(
     provider: Arc<CryptoProvider>,
     roots: Vec<CertificateDer<'static>>,
 ) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
@@ -112,24 +119,24 @@ fn platform(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<A
     Err(NoRoots)
 }
 
-type Seen = Arc<Mutex<Option<Presented>>>;
+type Captured = Arc<Mutex<Option<PeerChain>>>;
 
 tokio::task_local! {
-    static SEEN: Seen;
+    static CAPTURED: Captured;
 }
 
-/// Runs a handshake under the [`Deferred`] verifier, and returns the chain that it brought; none where a session was resumed.
-pub(crate) async fn observe<T>(handshake: impl Future<Output = T>) -> (T, Option<Presented>) {
-    let seen = Seen::default();
-    let outcome = SEEN.scope(seen.clone(), handshake).await;
-    let presented = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-    (outcome, presented)
+/// Runs a handshake under the [`DeferredVerifier`], and returns its chain; absent if a session was resumed.
+pub(super) async fn capture_chain<T>(handshake: impl Future<Output = T>) -> (T, Option<PeerChain>) {
+    let captured = Captured::default();
+    let outcome = CAPTURED.scope(captured.clone(), handshake).await;
+    let peer = captured.lock().unwrap_or_else(PoisonError::into_inner).take();
+    (outcome, peer)
 }
 
-/// Checks host name and signatures, and leaves the chain to [`observe`]; without that it refuses.
-pub(super) struct Deferred(pub(super) WebPkiSupportedAlgorithms);
+/// Checks host name and signatures, and leaves the chain to [`capture_chain`]; without that it refuses.
+pub(super) struct DeferredVerifier(pub(super) WebPkiSupportedAlgorithms);
 
-impl ServerCertVerifier for Deferred {
+impl ServerCertVerifier for DeferredVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -139,13 +146,14 @@ impl ServerCertVerifier for Deferred {
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-        let presented = Presented {
+        let peer = PeerChain {
             host: server_name.to_owned(),
             chain: chain::bounded(end_entity, intermediates)?,
             ocsp_response: ocsp_response.to_owned(),
         };
-        SEEN.try_with(|seen| *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented))
-            .map_err(|_| Error::General("nobody would ask whether the chain is trusted".to_owned()))?;
+        CAPTURED
+            .try_with(|captured| *captured.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer))
+            .map_err(|_| Error::General("nothing would verify the chain".to_owned()))?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -172,8 +180,8 @@ impl ServerCertVerifier for Deferred {
     }
 }
 
-impl fmt::Debug for Deferred {
+impl fmt::Debug for DeferredVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Deferred")
+        f.write_str("DeferredVerifier")
     }
 }

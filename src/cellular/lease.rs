@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{Mutex as Turn, oneshot, watch};
+use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{CellularProvider, ValidBinding};
+use super::binding::ValidBinding;
+use super::provider::CellularProvider;
 use crate::error::{CellularCause, VerifyError};
 use crate::logging::Event;
+use crate::network::Network;
 use crate::trace::NetworkKind;
-use crate::transport::{Network, Transport};
+use crate::transport::Transport;
 
 /// A platform API that does not return must not keep the next flow from the network.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
@@ -31,7 +33,7 @@ pub struct SharedNetwork<N: Network> {
     acquire_limit: Duration,
     current: Mutex<Weak<Session<N>>>,
     /// A network is released before it is acquired again.
-    turn: Arc<Turn<()>>,
+    acquire_lock: Arc<AsyncMutex<()>>,
 }
 
 struct Session<N: Network> {
@@ -53,7 +55,7 @@ pub struct Lease<N: Network>(Arc<Session<N>>);
 impl<N: Network> SharedNetwork<N> {
     /// Nothing is acquired yet.
     pub fn new(provider: Arc<dyn CellularProvider>, open: Arc<Open<N>>, acquire_limit: Duration) -> Self {
-        Self { provider, open, acquire_limit, current: Mutex::default(), turn: Arc::default() }
+        Self { provider, open, acquire_limit, current: Mutex::default(), acquire_lock: Arc::default() }
     }
 
     /// Joins the network that others hold, or begins to acquire it. Needs a tokio runtime; `alive` lives until the release is over.
@@ -73,7 +75,7 @@ impl<N: Network> SharedNetwork<N> {
             provider: self.provider.clone(),
             open: self.open.clone(),
             acquire_by: Instant::now() + self.acquire_limit,
-            turn: self.turn.clone(),
+            acquire_lock: self.acquire_lock.clone(),
             report,
         };
         tokio::spawn(async move {
@@ -119,19 +121,19 @@ struct Keeper<N: Network> {
     open: Arc<Open<N>>,
     /// The time limit covers the wait for an earlier release.
     acquire_by: Instant,
-    turn: Arc<Turn<()>>,
+    acquire_lock: Arc<AsyncMutex<()>>,
     report: watch::Sender<Option<Outcome<N>>>,
 }
 
 impl<N: Network> Keeper<N> {
     /// Runs until `released` resolves, and then through the release.
     async fn run(self, mut released: oneshot::Receiver<()>) {
-        let turn = tokio::select! {
+        let locked = tokio::select! {
             biased;
             _ = &mut released => return,
-            turn = timeout_at(self.acquire_by, self.turn.lock()) => turn,
+            locked = timeout_at(self.acquire_by, self.acquire_lock.lock()) => locked,
         };
-        let Ok(_turn) = turn else {
+        let Ok(_locked) = locked else {
             self.report.send_replace(Some(Err(unavailable(CellularCause::Timeout))));
             return;
         };
@@ -159,7 +161,7 @@ impl<N: Network> Keeper<N> {
     async fn acquire(&self) -> Outcome<N> {
         let acquire = async {
             let binding = self.provider.acquire().await.map_err(|error| unavailable(error.reason()))?;
-            let binding = ValidBinding::try_from(binding).map_err(unavailable)?;
+            let binding = ValidBinding::try_from(binding)?;
             let transport = Arc::new((self.open)(&binding)?);
             Ok(Acquired { transport, kind: binding.get().kind() })
         };

@@ -1,0 +1,107 @@
+//! The network behind a binding, and the one without any: development's [`NetworkBinding::Unbound`], which stays on the default
+//! network and is refused unless the settings allow it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::net::TcpStream;
+use tokio_util::either::Either;
+
+use super::binding::ValidBinding;
+use super::provider::NetworkBinding;
+use super::stream::BoundStream;
+use super::system;
+use crate::error::{CellularCause, VerifyError};
+use crate::network::default::DefaultNetwork;
+use crate::network::lookups::{Lookups, Overrides, Scope};
+use crate::network::{Family, Network, NetworkError, Unusable};
+use crate::threads::Threads;
+
+/// Settings of the cellular network.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Development may do without a binding.
+    pub allow_unbound: bool,
+    /// Name servers in place of the system's. Only Linux uses them.
+    pub name_servers: Vec<SocketAddr>,
+    /// Fixed addresses of hosts.
+    pub overrides: Overrides,
+}
+
+/// The cellular network.
+pub struct BoundNetwork(Kind);
+
+enum Kind {
+    /// Every socket is bound, and DNS goes over the same network.
+    Bound {
+        binding: Arc<system::Binding>,
+        lookups: Lookups,
+    },
+    Unbound(DefaultNetwork),
+}
+
+impl BoundNetwork {
+    /// Checks that the binding can be used; sends nothing.
+    pub fn open(binding: &ValidBinding, options: &Options, threads: &Threads) -> Result<Self, VerifyError> {
+        let overrides = options.overrides.clone();
+        if *binding.get() == NetworkBinding::Unbound {
+            return if options.allow_unbound {
+                Ok(Self(Kind::Unbound(DefaultNetwork::new(overrides, threads.clone()))))
+            } else {
+                Err(VerifyError::invalid_config("allow_unbound"))
+            };
+        }
+        let binding = Arc::new(system::Binding::open(binding, options, threads)?);
+        Ok(Self(Kind::Bound { binding, lookups: Lookups::new(Scope::OneFamily, overrides) }))
+    }
+}
+
+impl Network for BoundNetwork {
+    type Stream = Either<BoundStream, TcpStream>;
+
+    async fn resolve(&self, host: &str, port: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
+        match &self.0 {
+            Kind::Bound { binding, lookups } => {
+                let begin = || {
+                    let (binding, host) = (binding.clone(), host.to_owned());
+                    async move { binding.resolve(&host, family).await }.boxed()
+                };
+                lookups.resolve(host, port, family, begin).await
+            }
+            Kind::Unbound(network) => network.resolve(host, port, family).await,
+        }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<Self::Stream, NetworkError> {
+        match &self.0 {
+            Kind::Bound { binding, .. } => binding.connect(address).await.map(Either::Left),
+            Kind::Unbound(network) => network.connect(address).await.map(Either::Right),
+        }
+    }
+
+    fn check(&self) -> Result<(), Unusable> {
+        match &self.0 {
+            Kind::Bound { binding, .. } => binding.check(),
+            Kind::Unbound(network) => network.check(),
+        }
+    }
+}
+
+impl From<Unusable> for CellularCause {
+    fn from(why: Unusable) -> Self {
+        match why {
+            Unusable::NoInterface => Self::NoInterface,
+            Unusable::InterfaceDown => Self::InterfaceDown,
+            Unusable::Vpn => Self::Vpn,
+            Unusable::Permission => Self::Permission,
+            Unusable::Unsupported => Self::Unsupported,
+        }
+    }
+}
+
+impl From<Unusable> for VerifyError {
+    fn from(why: Unusable) -> Self {
+        Self::CellularUnavailable { reason: why.into() }
+    }
+}

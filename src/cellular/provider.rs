@@ -1,0 +1,99 @@
+//! What an app implements to acquire the cellular network, with the platform's own API.
+
+use crate::error::CellularCause;
+use crate::trace::NetworkKind;
+
+/// Brings the cellular network up and lets it go, with the platform's own API.
+///
+/// Every `acquire()` is followed by exactly one `release()`, whatever its outcome, also when it was cancelled.
+#[uniffi::export(foreign)]
+#[async_trait::async_trait]
+pub trait CellularProvider: Send + Sync {
+    /// Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there; the verifier has the
+    /// time limit.
+    async fn acquire(&self) -> Result<NetworkBinding, CellularError>;
+
+    /// Lets it go again. Has 5 seconds.
+    async fn release(&self) -> Result<(), CellularError>;
+
+    /// Whether a flow could run now, without any traffic.
+    async fn status(&self) -> Result<CellularStatus, CellularError>;
+}
+
+/// One network at one time, in the words of its platform.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum NetworkBinding {
+    /// Android: `Network.getNetworkHandle()`.
+    AndroidNetwork {
+        /// The handle.
+        handle: u64,
+    },
+    /// Apple: the index of `NWInterface`.
+    AppleInterface {
+        /// The index.
+        index: u32,
+    },
+    /// Linux: the name of the interface, such as `wwan0`.
+    LinuxInterface {
+        /// The name.
+        name: String,
+    },
+    /// No binding: whatever network the system chooses. For development only, and refused unless it is allowed there.
+    Unbound,
+}
+
+/// Whether a flow could run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum CellularStatus {
+    /// The cellular network is there.
+    Ready,
+    /// Wi-Fi is the default network; cellular will be brought up beside it.
+    WifiActive,
+    /// It could not.
+    Unavailable {
+        /// Why.
+        reason: CellularCause,
+    },
+}
+
+/// Why a provider could not bring up the network.
+#[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
+pub enum CellularError {
+    /// For a known reason.
+    #[error("the cellular network is unavailable")]
+    Unavailable {
+        /// Why.
+        reason: CellularCause,
+    },
+    /// The provider threw something unexpected.
+    #[error("the cellular provider failed")]
+    Failed,
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for CellularError {
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed
+    }
+}
+
+impl CellularError {
+    pub(crate) fn reason(&self) -> CellularCause {
+        match self {
+            Self::Unavailable { reason } => *reason,
+            Self::Failed => CellularCause::Unsupported,
+        }
+    }
+}
+
+impl NetworkBinding {
+    /// How this binding is called in a trace.
+    #[must_use]
+    pub fn kind(&self) -> NetworkKind {
+        match self {
+            Self::AndroidNetwork { .. } => NetworkKind::AndroidNetwork,
+            Self::AppleInterface { .. } => NetworkKind::AppleInterface,
+            Self::LinuxInterface { .. } => NetworkKind::LinuxInterface,
+            Self::Unbound => NetworkKind::Unbound,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Host name resolution of one network: fixed addresses of development, else a lookup of the system's,
+//! which concurrent requests for the same name share, because it may occupy a thread.
+//!
+//! Nothing of a result is cached. When the last of those who wait gives up, the lookup is abandoned.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+
+use super::{Family, NetworkError};
+
+/// Addresses of a host; empty if it has none.
+pub type Addresses = Result<Vec<IpAddr>, NetworkError>;
+/// Fixed addresses of a host (in lower case) and port.
+pub type Overrides = HashMap<(String, u16), Vec<IpAddr>>;
+
+type Lookup = BoxFuture<'static, Addresses>;
+/// A host, and a family if a lookup is for one family.
+type Question = (String, Option<Family>);
+
+/// What one lookup returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The addresses of one family.
+    OneFamily,
+    /// The addresses of both families.
+    BothFamilies,
+}
+
+/// The lookups of one network.
+pub struct Lookups {
+    scope: Scope,
+    overrides: Overrides,
+    running: Mutex<HashMap<Question, WeakShared<Lookup>>>,
+}
+
+impl Lookups {
+    /// None is running yet.
+    pub fn new(scope: Scope, overrides: Overrides) -> Self {
+        Self { scope, overrides, running: Mutex::default() }
+    }
+
+    /// The addresses of one family: the fixed ones if there are any, else those of a running lookup or
+    /// of the one that `begin` returns.
+    pub async fn resolve(&self, host: &str, port: u16, family: Family, begin: impl FnOnce() -> Lookup) -> Addresses {
+        if let Some(addresses) = self.overrides.get(&(host.to_owned(), port)) {
+            return Ok(family.of(addresses));
+        }
+        let lookup = self.join(host, family, begin);
+        Ok(family.of(&lookup.await?))
+    }
+
+    fn join(&self, host: &str, family: Family, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
+        let question = (host.to_owned(), (self.scope == Scope::OneFamily).then_some(family));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, lookup| lookup.upgrade().is_some());
+        if let Some(lookup) = running.get(&question).and_then(WeakShared::upgrade) {
+            return lookup;
+        }
+        let lookup = begin().shared();
+        if let Some(weak) = lookup.downgrade() {
+            running.insert(question, weak);
+        }
+        lookup
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures_util::future::join;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+
+    fn lookups(scope: Scope) -> Lookups {
+        Lookups::new(scope, Overrides::default())
+    }
+
+    #[tokio::test]
+    async fn concurrent_lookups_of_one_name_are_one() {
+        for (scope, second_family) in [(Scope::OneFamily, Family::V4), (Scope::BothFamilies, Family::V6)] {
+            let lookups = lookups(scope);
+            let begun = Cell::new(0);
+            let (answer, waits) = oneshot::channel::<Addresses>();
+            let waits = Cell::new(Some(waits));
+            let begin = || {
+                begun.set(begun.get() + 1);
+                let waits = waits.take();
+                async move { waits.unwrap().await.unwrap_or(Err(NetworkError::Failed)) }.boxed()
+            };
+            let first = lookups.resolve("op.test", 443, Family::V4, begin);
+            let second = lookups.resolve("op.test", 443, second_family, begin);
+            let answered = async { answer.send(Ok(vec![ADDRESS])) };
+            let ((first, second), sent) = join(join(first, second), answered).await;
+            assert!(sent.is_ok());
+            assert_eq!(first, Ok(vec![ADDRESS]));
+            assert_eq!(second, Ok(if second_family == Family::V4 { vec![ADDRESS] } else { Vec::new() }));
+            assert_eq!(begun.get(), 1, "{scope:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn families_and_names_differ_and_nothing_is_cached() {
+        let lookups = lookups(Scope::OneFamily);
+        let begun = Cell::new(0);
+        let begin = || {
+            begun.set(begun.get() + 1);
+            async { Ok(Vec::new()) }.boxed()
+        };
+        for (host, family) in
+            [("a.test", Family::V4), ("a.test", Family::V6), ("b.test", Family::V4), ("a.test", Family::V4)]
+        {
+            assert_eq!(lookups.resolve(host, 443, family, begin).await, Ok(Vec::new()));
+        }
+        assert_eq!(begun.get(), 4);
+    }
+
+    #[tokio::test]
+    async fn an_override_is_for_one_host_and_port() {
+        let lookups = Lookups::new(Scope::OneFamily, [(("op.test".to_owned(), 443), vec![ADDRESS])].into());
+        let begin = || async { Err(NetworkError::Failed) }.boxed();
+        assert_eq!(lookups.resolve("op.test", 443, Family::V4, begin).await, Ok(vec![ADDRESS]));
+        assert_eq!(lookups.resolve("op.test", 443, Family::V6, begin).await, Ok(Vec::new()));
+        assert_eq!(lookups.resolve("op.test", 80, Family::V4, begin).await, Err(NetworkError::Failed));
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_lookup_is_dropped() {
+        let lookups = lookups(Scope::OneFamily);
+        let (ended, dropped) = oneshot::channel::<()>();
+        let begin = || {
+            async move {
+                let _held = ended;
+                std::future::pending().await
+            }
+            .boxed()
+        };
+        assert!(lookups.resolve("op.test", 443, Family::V4, begin).now_or_never().is_none());
+        assert!(dropped.await.is_err());
+    }
+}

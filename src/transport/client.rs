@@ -1,0 +1,172 @@
+//! The client: takes a pooled connection or opens one, and sends one request on it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::Full;
+use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::ServerName;
+use url::{Host, Position, Url};
+
+use super::dial;
+use super::error::TransportError;
+use super::http1::{Connection, Io, SendError};
+use super::limits::Limits;
+use super::meter::{Bytes as BytesOnSocket, Metered, Stopwatch, Timings};
+use super::origin::Origin;
+use super::pool::Pool;
+use super::response::Response;
+use super::tls::{self, NetworkTls, Tls};
+use crate::network::Network;
+use crate::network::address::AllowedHosts;
+
+/// Whether a request may be sent again, on a fresh connection, if a reused one ended after a part of it went out and before a
+/// response came: the server may have acted on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Once: it changes nothing, or carries a key by which the server knows it again.
+    Once,
+    /// It spends something.
+    Never,
+}
+
+/// The connections over one network at one time. Dropping it closes them all.
+pub struct Transport<N: Network> {
+    network: N,
+    tls: NetworkTls,
+    limits: Limits,
+    allowed: AllowedHosts,
+    pool: Arc<Pool>,
+}
+
+impl<N: Network> Transport<N> {
+    /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
+    pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
+        Self { network, tls: NetworkTls::new(tls, N::TRUST), limits, allowed, pool: Arc::default() }
+    }
+
+    /// Whether the network is still there. Sends nothing.
+    pub fn is_usable(&self) -> bool {
+        self.network.check().is_ok()
+    }
+
+    /// Sends one GET and waits for the headers of its response. `timings` is filled as far as it went, also on failure.
+    pub async fn get(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        repeat: Repeat,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let request = request(Method::GET, url, headers, Bytes::new())?;
+        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
+    }
+
+    /// Sends one POST, likewise.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        repeat: Repeat,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let request = request(Method::POST, url, headers, body)?;
+        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
+    }
+
+    /// The whole body of an answer, decoded. The connection is kept.
+    pub async fn read(&self, response: Response) -> Result<Vec<u8>, TransportError> {
+        response.read().await.map_err(|error| self.explain(error))
+    }
+
+    /// What failed on a network that is gone failed for that.
+    fn explain(&self, error: TransportError) -> TransportError {
+        self.network.check().map_or_else(TransportError::Unavailable, |()| error)
+    }
+
+    async fn send(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        repeat: Repeat,
+        timings: &mut Timings,
+    ) -> Result<Response, TransportError> {
+        if let Some(kept) = self.pool.take(origin) {
+            timings.reused = true;
+            match self.exchange(kept, origin, request.clone(), timings).await {
+                Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once => {
+                    *timings = Timings::default();
+                }
+                outcome => return outcome.map_err(TransportError::from),
+            }
+        }
+        let connection =
+            timeout(self.limits.connect, self.open(origin, timings)).await.map_err(|_| TransportError::Timeout)??;
+        Ok(self.exchange(connection, origin, request, timings).await?)
+    }
+
+    async fn exchange(
+        &self,
+        connection: Connection,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+        timings: &mut Timings,
+    ) -> Result<Response, SendError> {
+        if timings.reused {
+            timings.bytes = BytesOnSocket::from_now(connection.socket());
+        }
+        timings.tls_resumed = !timings.reused && connection.tls_resumed();
+        let answer = {
+            let _waiting = Stopwatch::start(&mut timings.first_byte);
+            timeout(self.limits.answer, connection.send(request)).await
+        };
+        let answer = answer.map_err(|_| SendError::Failed(TransportError::Timeout))??;
+        Ok(Response::new(answer, self.limits, origin.clone(), &self.pool))
+    }
+
+    async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
+        // From here on it does not matter what network it is, and the code need not be there twice.
+        let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
+        let first_write = if origin.https { tls::LONGEST_HELLO } else { u64::MAX };
+        let (stream, meter) = Metered::with_first_write_of(stream, first_write);
+        timings.bytes = BytesOnSocket::of_new(&meter);
+        if !origin.https {
+            return Connection::new(Box::new(stream), meter, false).await;
+        }
+        let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
+        let stream = {
+            let _handshake = Stopwatch::start(&mut timings.tls);
+            self.tls.connect(name, stream).await?
+        };
+        let resumed = tls::is_resumed(stream.get_ref().1);
+        let stream: Box<dyn Io> = Box::new(stream);
+        Connection::new(stream, meter, resumed).await
+    }
+}
+
+fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).ok(),
+        Host::Ipv4(ip) => Some(ServerName::from(IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Some(ServerName::from(IpAddr::V6(*ip))),
+    }
+}
+
+/// Origin form (RFC 9112, section 3.2.1). The fragment is not sent.
+fn request(method: Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, TransportError> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(&url[Position::BeforePath..Position::AfterQuery])
+        .body(Full::new(body))
+        .map_err(|_| TransportError::BadUrl)?;
+    let host =
+        HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| TransportError::BadUrl)?;
+    request.headers_mut().insert(header::HOST, host);
+    request.headers_mut().extend(headers);
+    Ok(request)
+}

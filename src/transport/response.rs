@@ -1,0 +1,98 @@
+//! A response whose headers are there: its body can be read, or discarded so that the connection is pooled.
+
+use std::io::Read;
+use std::sync::{Arc, Weak};
+
+use flate2::read::MultiGzDecoder;
+use futures_util::FutureExt;
+use http::{HeaderMap, StatusCode, header};
+use tokio::time::timeout;
+
+use super::error::TransportError;
+use super::http1::Answer;
+use super::limits::Limits;
+use super::origin::Origin;
+use super::pool::Pool;
+
+/// An answer: its headers are there, its body can be read or left.
+pub struct Response {
+    answer: Answer,
+    limits: Limits,
+    origin: Origin,
+    pool: Weak<Pool>,
+}
+
+impl Response {
+    pub(super) fn new(answer: Answer, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
+        Self { answer, limits, origin, pool: Arc::downgrade(pool) }
+    }
+
+    /// The status, 200 to 599.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.answer.head.status
+    }
+
+    /// The headers, at most 64 KiB.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.answer.head.headers
+    }
+
+    /// The whole body, decoded. The connection is kept.
+    pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
+        let Limits { answer: time, body: limit, .. } = self.limits;
+        let mut body = Vec::new();
+        timeout(time, self.answer.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
+        let body = decode(self.headers(), body, limit)?;
+        self.return_to_pool();
+        Ok(body)
+    }
+
+    /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
+    /// beside the flow, up to the limit.
+    pub fn discard(mut self) {
+        let Limits { answer: time, body: limit, .. } = self.limits;
+        match self.answer.collect(&mut Vec::new(), limit).now_or_never() {
+            Some(Ok(())) => self.return_to_pool(),
+            Some(Err(_)) => {}
+            None => {
+                let Some(pool) = self.pool.upgrade() else { return };
+                pool.spawn(async move {
+                    if let Ok(Ok(())) = timeout(time, self.answer.collect(&mut Vec::new(), limit)).await {
+                        self.return_to_pool();
+                    }
+                });
+            }
+        }
+    }
+
+    fn return_to_pool(mut self) {
+        if self.answer.connection.is_open()
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.put(self.origin, self.answer.connection);
+        }
+    }
+}
+
+/// Undoes gzip (RFC 9110, section 8.4), the only coding that was asked for.
+fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TransportError> {
+    let mut gzipped = false;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => {}
+            b"gzip" | b"x-gzip" if !gzipped => gzipped = true,
+            _ => return Err(TransportError::MalformedResponse),
+        }
+    }
+    if !gzipped || body.is_empty() {
+        return Ok(body);
+    }
+    let mut decoded = Vec::new();
+    MultiGzDecoder::new(body.as_slice())
+        .take(limit as u64 + 1)
+        .read_to_end(&mut decoded)
+        .map_err(|_| TransportError::MalformedResponse)?;
+    if decoded.len() > limit { Err(TransportError::TooLarge) } else { Ok(decoded) }
+}
