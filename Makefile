@@ -55,6 +55,7 @@ lint: ## format, clippy, documentation, licences and sources of dependencies, th
 	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/lint-dependencies

@@ -47,6 +47,7 @@ mod backend;
 mod cellular;
 mod clock;
 mod config;
+mod contract;
 mod cookies;
 mod delivery;
 mod error;
@@ -71,9 +72,9 @@ mod verifier;
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
 pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
-pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Step, VerifyError};
+pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, VerifyError};
 pub use logging::{LogLevel, log_to_system};
-pub use progress::{ListenerError, Progress, ProgressListener};
+pub use progress::{ListenerError, Progress, ProgressListener, Step};
 pub use server_trust::{ServerTrust, ServerTrustError};
 pub use trace::{Hop, NetworkKind, Trace};
 pub use verifier::{NumberVerifier, Verification, VerificationFlow};
@@ -88,12 +89,15 @@ struct Readme;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::authorization::{
-        Answer, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, Start, Walk,
+        Completion, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, StartResponse, Unreadable,
+        Walk,
     };
+    pub use crate::backend::call::AppBackend;
+    pub use crate::backend::result::VerificationResult;
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
-    pub use crate::flow::{Verdict, Verifier};
+    pub use crate::flow::Verifier;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::{Family, Network, NetworkError, Unusable};
     pub use crate::recorder::Recorder;

@@ -2,8 +2,23 @@
 
 use std::fmt;
 
-use crate::error::Step;
+use serde::Serialize;
+
 use crate::trace::Hop;
+
+/// A step of the flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The backend is asked for the auth URL.
+    Start,
+    /// The cellular network is brought up.
+    Acquire,
+    /// The auth URL is followed over the cellular network.
+    Authorize,
+    /// The backend is asked for the verdict.
+    Complete,
+}
 
 /// One thing that happened in a running flow. Holds nothing secret.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
@@ -30,6 +45,12 @@ pub enum Progress {
         /// Milliseconds since the flow began.
         at_ms: u64,
     },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl fmt::Display for Progress {

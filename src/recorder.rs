@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::delivery::Events;
-use crate::error::Step;
 use crate::logging::Event;
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::trace::{Hop, NetworkKind, Trace};
 use crate::transport::Timings;
 

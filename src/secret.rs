@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 pub use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -38,6 +39,13 @@ const OPEN_PARAMETERS: [&str; 12] = [
     "error_description",
 ];
 const SECRET_PARAMETERS: [&str; 6] = ["code", "state", "nonce", "session", "login_hint", "id_token_hint"];
+
+/// A header value that no `Debug` output shows; absent if the text cannot stand in a header.
+pub fn sensitive_header(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
 
 /// Knows all secrets of one flow; clones share them.
 #[derive(Clone, Default)]

@@ -9,12 +9,14 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
+use crate::contract;
 use crate::error::VerifyError;
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
 use crate::url_text::{has_userinfo, parse_url};
 
 /// The checked form of [`Config`].
+#[cfg_attr(not(feature = "http-backend"), allow(dead_code))]
 #[derive(Clone)]
 pub struct Settings {
     pub start_url: Url,
@@ -120,8 +122,8 @@ fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<Hea
         header::REFERER,
         header::EXPECT,
         header::USER_AGENT,
-        HeaderName::from_static("idempotency-key"),
-        HeaderName::from_static("x-correlator"),
+        contract::IDEMPOTENCY_KEY,
+        contract::CORRELATOR,
     ];
     let mut map = HeaderMap::new();
     for given in headers {

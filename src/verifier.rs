@@ -12,14 +12,15 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::backend::http::HttpBackend;
-use crate::backend::{Backend, Limited};
+use crate::backend::Backend;
+use crate::backend::call::{AppBackend, BackendClient};
+use crate::backend::result::VerificationResult;
 use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, Options, SharedNetwork, ValidBinding};
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::delivery;
 use crate::error::{CellularCause, VerifyError};
-use crate::flow::{Verdict, Verifier};
+use crate::flow::Verifier;
 use crate::logging::Event;
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
@@ -65,14 +66,15 @@ type Outcome = Result<Arc<Verification>, VerifyError>;
 /// A verdict.
 #[derive(uniffi::Object)]
 pub struct Verification {
-    verdict: Verdict,
+    result: VerificationResult,
     trace: Trace,
 }
 
 #[uniffi::export(name = "CoreVerifier")]
 impl NumberVerifier {
     /// A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
-    /// Fails with `InvalidConfig`. Android needs `server_trust`; elsewhere the platform is asked without it.
+    /// Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
+    /// default). Android needs `server_trust`; elsewhere the library calls the platform itself.
     #[uniffi::constructor(default(server_trust = None))]
     pub fn new(
         config: Config,
@@ -174,9 +176,9 @@ impl NumberVerifier {
         let app_trust = server_trust.map(|app| Arc::new(ThroughTheApp(app)) as Arc<dyn AppTrust>);
         let tls = Tls::new(&settings.root_certificates, app_trust, threads.clone())
             .map_err(|NoRoots| VerifyError::invalid_config("root_certificates"))?;
-        let backend: Arc<dyn Backend> = match backend {
-            Some(backend) => Arc::new(Limited { backend, limit: settings.backend }),
-            None => Arc::new(HttpBackend::new(&settings, &tls, &threads)),
+        let backend: Arc<dyn BackendClient> = match backend {
+            Some(backend) => Arc::new(AppBackend { backend, timeout: settings.backend }),
+            None => http_backend(&settings, &tls, &threads)?,
         };
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY_LIMIT };
         let acquire_limit = settings.acquire;
@@ -195,6 +197,17 @@ impl NumberVerifier {
         let verifier = Arc::new(Verifier { settings, network, backend, clock: Clock::system() });
         Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Mutex::default() }))
     }
+}
+
+#[cfg(feature = "http-backend")]
+fn http_backend(settings: &Settings, tls: &Tls, threads: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
+    let backend = crate::backend::http::HttpBackend::new(settings, tls, threads).map_err(|_| VerifyError::Internal)?;
+    Ok(Arc::new(backend))
+}
+
+#[cfg(not(feature = "http-backend"))]
+fn http_backend(_: &Settings, _: &Tls, _: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
+    Err(VerifyError::invalid_config("backend"))
 }
 
 /// Only an explicit yes of the app counts.
@@ -220,8 +233,8 @@ async fn run(
     record: Arc<Recorder>,
     alive: Alive,
 ) -> Outcome {
-    let verdict = verifier.verify(typed, &record, alive).await?;
-    Ok(Arc::new(Verification { verdict, trace: record.trace() }))
+    let result = verifier.verify(typed, &record, alive).await?;
+    Ok(Arc::new(Verification { result, trace: record.trace() }))
 }
 
 #[uniffi::export]
@@ -272,13 +285,13 @@ impl Verification {
     /// Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
     #[must_use]
     pub fn verified(&self) -> bool {
-        self.verdict.verified
+        self.result.verified
     }
 
     /// The backend's whole answer, for members of its own. It is not part of any printed form.
     #[must_use]
     pub fn response_json(&self) -> String {
-        self.verdict.response_json.expose_secret().to_owned()
+        self.result.response_json.expose_secret().to_owned()
     }
 
     /// What the flow did.
@@ -290,7 +303,7 @@ impl Verification {
 
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").field("verified", &self.verdict.verified).finish_non_exhaustive()
+        f.debug_struct("Verification").field("verified", &self.result.verified).finish_non_exhaustive()
     }
 }
 

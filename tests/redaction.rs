@@ -1,9 +1,9 @@
 //! What is kept of a peer's text, as properties: nothing at all if it spells the number or a secret in any way.
 
-#![cfg(feature = "internals")]
-
 use http::{HeaderMap, HeaderValue, header};
-use number_verify::internals::{AllowedHosts, CookieJar, Delivery, Failure, Head, Next, Redactor, Rules, Start, Walk};
+use number_verify::internals::{
+    AllowedHosts, CookieJar, Delivery, Failure, Head, Next, Redactor, Rules, StartResponse, Walk,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::string::string_regex;
@@ -16,14 +16,17 @@ const NUMBER: &str = "+14155550100";
 fn kept(text: &str, state: &str) -> [Option<String>; 2] {
     let page = format!("<html><title>{text}</title></html>");
     let mut walk = walk(state);
-    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
-    assert!(matches!(walk.on_body(page.as_bytes()), Err(Failure::UnexpectedPage)));
+    let Next::ReadBody(response) = walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }) else {
+        panic!("page")
+    };
+    assert!(matches!(response.read(page.as_bytes()), Err(Failure::UnexpectedPage)));
     let title = walk.title().map(str::to_owned);
 
     let description: String = byte_serialize(text.as_bytes()).collect();
     let location = format!("https://cb.test/cb?error=access_denied&state={state}&error_description={description}");
     let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_str(&location).unwrap())]);
-    let next = self::walk(state).on_head(&Head { status: 302, headers: &headers });
+    let mut walk = self::walk(state);
+    let next = walk.on_head(&Head { status: 302, headers: &headers });
     let Next::Fail(Failure::Denied(denial)) = next else { panic!("denied") };
     [title, denial.description.map(|text| text.expose_secret().to_owned())]
 }
@@ -40,7 +43,7 @@ fn walk(state: &str) -> Walk {
         backend_origin: None,
     };
     let auth_url = format!("https://op.test/?state={state}&redirect_uri=https%3A%2F%2Fcb.test%2Fcb");
-    let start = Start { auth_url, redirect_uri: None, state: None, session: None };
+    let start = StartResponse { auth_url: auth_url.into(), redirect_uri: None, state: None, session: None };
     Walk::begin(start, rules, CookieJar::new(), redactor).ok().unwrap().0
 }
 

@@ -1,10 +1,9 @@
 //! The walk as a specification: one row, one rule. No I/O; every row drives the production state machine.
 
-#![cfg(feature = "internals")]
-
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use number_verify::internals::{
-    AllowedHosts, Answer, CookieJar, Delivery, Failure, Head, Next, Redactor, Request, Rules, Start, Walk, is_forbidden,
+    AllowedHosts, Completion, CookieJar, Delivery, Failure, Head, Next, Redactor, Request, Rules, StartResponse, Walk,
+    is_forbidden,
 };
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
@@ -60,10 +59,10 @@ impl Given {
 
     fn begin(self, cookies: CookieJar) -> Result<(Walk, Request), String> {
         let Self { auth_url, redirect_uri, state, rules } = self;
-        let start = Start {
-            auth_url,
+        let start = StartResponse {
+            auth_url: auth_url.into(),
             redirect_uri: redirect_uri.map(str::to_owned),
-            state: state.map(str::to_owned),
+            state: state.map(SecretString::from),
             session: Some("SESSION".into()),
         };
         Walk::begin(start, rules, cookies, Redactor::new()).map_err(|reason| format!("start: {reason:?}"))
@@ -112,7 +111,9 @@ fn walk(given: Given, replies: &[Reply]) -> String {
     for reply in replies {
         match walk.on_head(&Head { status: reply.status, headers: &reply.headers }) {
             Next::Follow(next) => request = next,
-            Next::ReadBody => return walk.on_body(&reply.body).map_or_else(|failure| failed(&failure), |a| done(&a)),
+            Next::ReadBody(response) => {
+                return response.read(&reply.body).map_or_else(|failure| failed(&failure), |end| done(&end));
+            }
             Next::Done(answer) => return done(&answer),
             Next::Fail(failure) => return failed(&failure),
         }
@@ -123,18 +124,26 @@ fn walk(given: Given, replies: &[Reply]) -> String {
     format!("GET {}{}{}", request.url, with("cookie", request.cookie), with("session", request.session))
 }
 
-fn done(answer: &Answer) -> String {
+/// Reads this body of a 200.
+fn read(walk: &mut Walk, body: &[u8]) -> Result<Completion, Failure> {
+    match walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }) {
+        Next::ReadBody(response) => response.read(body),
+        _ => panic!("a body decides"),
+    }
+}
+
+fn done(answer: &Completion) -> String {
     match answer {
-        Answer::Code { code, state: None } => format!("code {}", code.expose_secret()),
-        Answer::Code { code, state: Some(state) } => {
+        Completion::Code { code, state: None } => format!("code {}", code.expose_secret()),
+        Completion::Code { code, state: Some(state) } => {
             format!("code {} state {}", code.expose_secret(), state.expose_secret())
         }
-        Answer::Callback { status, .. } => format!("callback {status}"),
-        Answer::CallbackRefused { status, retry_after: Some(when), .. } => {
+        Completion::Callback { status, .. } => format!("callback {status}"),
+        Completion::CallbackRefused { status, retry_after: Some(when), .. } => {
             format!("callback refused {status} until {}", when.to_str().unwrap())
         }
-        Answer::CallbackRefused { status, .. } => format!("callback refused {status}"),
-        Answer::Ended => "ended".to_owned(),
+        Completion::CallbackRefused { status, .. } => format!("callback refused {status}"),
+        Completion::Ended => "ended".to_owned(),
     }
 }
 
@@ -577,10 +586,9 @@ fn cookies_of_the_backend_come_along_to_its_callback() {
 fn title_of_a_page_is_kept_unless_it_contains_a_secret() {
     let (mut walk, _) =
         given(&AUTH.replace("state=S", "state=topsecret"), Delivery::Relay).begin(CookieJar::new()).unwrap();
-    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
     for (title, kept) in [("\n Sign  in\u{7} ", Some("Sign in")), ("Sign in, TopSecret", None)] {
         let page = format!("<html><head><title>{title}</title>");
-        assert!(matches!(walk.on_body(page.as_bytes()), Err(Failure::UnexpectedPage)));
+        assert!(matches!(read(&mut walk, page.as_bytes()), Err(Failure::UnexpectedPage)));
         assert_eq!(walk.title(), kept);
     }
 }
@@ -588,19 +596,18 @@ fn title_of_a_page_is_kept_unless_it_contains_a_secret() {
 #[test]
 fn what_went_by_is_known_to_the_redactor() {
     let redactor = Redactor::new();
-    let start = Start {
-        auth_url: "https://op.test/?nonce=in-the-auth-url#in-its-fragment".to_owned(),
+    let start = StartResponse {
+        auth_url: "https://op.test/?nonce=in-the-auth-url#in-its-fragment".into(),
         redirect_uri: None,
-        state: Some("state-of-the-answer".to_owned()),
+        state: Some("state-of-the-answer".into()),
         session: Some("session-of-the-answer".into()),
     };
     let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
     let reply =
         to("/?token=in-a-query#in-a-fragment").setting("s=in-a-cookie").setting("t=in-no-cookie; Domain=x.test");
     assert!(matches!(walk.on_head(&Head { status: 302, headers: &reply.headers }), Next::Follow(_)));
-    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
     let json = br#"{"code":"code-in-json","state":"state-of-the-answer"}"#;
-    assert!(matches!(walk.on_body(json), Ok(Answer::Code { .. })));
+    assert!(matches!(read(&mut walk, json), Ok(Completion::Code { .. })));
     for secret in [
         "in-the-auth-url",
         "in-its-fragment",
@@ -619,10 +626,9 @@ fn what_went_by_is_known_to_the_redactor() {
 #[test]
 fn a_state_that_nobody_asked_for_is_a_secret_too() {
     let redactor = Redactor::new();
-    let start = Start { auth_url: "https://op.test/".to_owned(), redirect_uri: None, state: None, session: None };
+    let start = StartResponse { auth_url: "https://op.test/".into(), redirect_uri: None, state: None, session: None };
     let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
-    assert!(matches!(walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }), Next::ReadBody));
-    assert!(walk.on_body(br#"{"code":"C","state":"unasked"}"#).is_ok());
+    assert!(read(&mut walk, br#"{"code":"C","state":"unasked"}"#).is_ok());
     assert!(redactor.contains_secret("unasked"));
 }
 
@@ -631,8 +637,8 @@ fn debug_prints_no_secret() {
     let (mut walk, request) = relay().begin(CookieJar::new()).unwrap();
     let reply = to("https://cb.test/cb?error=e&state=S&error_description=topsecret");
     let Next::Fail(denied) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("denied") };
-    let code = Answer::Code { code: "topsecret".into(), state: Some("topsecret".into()) };
-    let body = Answer::Callback { status: 200, body: b"topsecret".to_vec() };
+    let code = Completion::Code { code: "topsecret".into(), state: Some("topsecret".into()) };
+    let body = Completion::Callback { status: 200, body: b"topsecret".to_vec() };
     let printed = format!("{request:?} {denied:?} {code:?} {body:?}");
     assert!(
         !printed.contains("topsecret") && !printed.contains("116, 111, 112") && !printed.contains("state="),
@@ -820,8 +826,8 @@ proptest! {
         for reply in &replies {
             match walk.on_head(&Head { status: reply.status, headers: &reply.headers }) {
                 Next::Follow(request) => assert_allowed(&request, &rules),
-                Next::ReadBody => {
-                    let _ = walk.on_body(&reply.body);
+                Next::ReadBody(response) => {
+                    let _ = response.read(&reply.body);
                     let title = walk.title().unwrap_or_default();
                     prop_assert!(title.chars().count() <= 80 && !title.chars().any(char::is_control));
                     break;
@@ -856,7 +862,7 @@ proptest! {
     #[test]
     fn odd_host_in_a_start_response_never_panics(auth_url in url_with_odd_host(), redirect_uri in url_with_odd_host()) {
         for (auth_url, redirect_uri) in [(auth_url, None), ("https://op.test/".to_owned(), Some(redirect_uri))] {
-            let start = Start { auth_url, redirect_uri, state: None, session: None };
+            let start = StartResponse { auth_url: auth_url.into(), redirect_uri, state: None, session: None };
             let _ = Walk::begin(start, relay().rules, CookieJar::new(), Redactor::new());
         }
     }
@@ -864,7 +870,7 @@ proptest! {
     #[test]
     fn any_start_answer_is_checked(auth_url in "\\PC{0,40}|https://\\PC{0,40}", redirect_uri in "\\PC{0,20}|myapp:\\PC{0,20}") {
         let rules = relay().rules;
-        let start = Start { auth_url, redirect_uri: Some(redirect_uri), state: None, session: None };
+        let start = StartResponse { auth_url: auth_url.into(), redirect_uri: Some(redirect_uri), state: None, session: None };
         if let Ok((_, request)) = Walk::begin(start, rules.clone(), CookieJar::new(), Redactor::new()) {
             assert_allowed(&request, &rules);
         }

@@ -3,7 +3,7 @@
 use url::{Url, form_urlencoded};
 
 use super::{Denial, Failure};
-use crate::secret::{Redactor, SecretString};
+use crate::secret::{ExposeSecret, Redactor, SecretString};
 
 /// Whether a Location leads to `redirect_uri`: scheme and host without regard to case, port and path equal, its own parameters
 /// among those of the Location.
@@ -32,11 +32,12 @@ fn path(url: &Url) -> &str {
 /// The parameters come from the query, else from the fragment, never from both.
 pub(super) fn parameters(location: &Url) -> Parameters {
     let in_query = Parameters::of(location.query());
-    if in_query.are_an_answer() { in_query } else { Parameters::of(location.fragment()) }
+    if in_query.are_a_response() { in_query } else { Parameters::of(location.fragment()) }
 }
 
-/// A state that was not asked for is nobody's concern; one that was must come back.
-pub(super) fn check_state(expected: Option<&str>, given: Option<&str>) -> Result<(), Failure> {
+/// An unrequested state is ignored; a requested one must come back.
+pub(super) fn check_state(expected: Option<&SecretString>, given: Option<&str>) -> Result<(), Failure> {
+    let expected = expected.map(ExposeSecret::expose_secret);
     if expected.is_none() || given == expected { Ok(()) } else { Err(Failure::StateMismatch) }
 }
 
@@ -60,7 +61,7 @@ impl Parameters {
         Self(form_urlencoded::parse(part.unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
-    pub(super) fn are_an_answer(&self) -> bool {
+    pub(super) fn are_a_response(&self) -> bool {
         ["code", "error", "error_description", "state"].iter().any(|name| self.has(name))
     }
 
@@ -86,7 +87,6 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::ExposeSecret;
 
     #[test]
     fn redirect_uris() {

@@ -1,17 +1,19 @@
-//! The walk from the auth URL to the code, without I/O: an answer goes in, and what to do next comes out.
+//! The walk from the auth URL to the code, as a state machine: a response goes in, and what to do next comes out.
+//!
+//! It does no I/O, knows no HTTP client, no network and no clock, and never renders or scripts a page. It never fetches
+//! `redirect_uri` in relay, never leaves https but for a cleartext hop without the flow's code, and ends after at most
+//! `redirect_limit` + 1 requests, whatever the peers send. This file has the vocabulary; `walk.rs` has the walk.
 //!
 //! ```text
-//! begin ──► Request ──► on_head ─┬─► Follow(Request) ──► on_head …
-//!                                ├─► Done(Answer)
-//!                                ├─► ReadBody ──► on_body ──► Answer or Failure
-//!                                └─► Fail(Failure)
+//! Walk::begin ─► Request ─► on_head ─┬─► Follow(Request) ─► on_head …
+//!                                    ├─► ReadBody(Body) ─┬─► read ───────┬─► Completion
+//!                                    │                   └─► unreadable ─┴─► Failure
+//!                                    ├─► Done(Completion)
+//!                                    └─► Fail(Failure)
 //! ```
-//!
-//! It never fetches `redirect_uri` in relay, never leaves https but for a cleartext hop without the flow's code, and ends after
-//! at most `redirect_limit` + 1 requests, whatever the peers say. This file has the walk's words; `walk.rs` has the walk.
 
 mod capture;
-mod json_answer;
+mod json_response;
 mod location;
 mod page;
 mod policy;
@@ -23,7 +25,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
-pub use self::walk::Walk;
+pub use self::walk::{Next, Unreadable, Walk};
 use crate::network::address::AllowedHosts;
 use crate::secret::SecretString;
 
@@ -34,7 +36,7 @@ pub enum Delivery {
     Relay,
     /// It is fetched.
     FollowThrough,
-    /// There is no code; the last 2xx answer ends the walk.
+    /// There is no code; the last 2xx response ends the walk.
     NoCode,
 }
 
@@ -49,25 +51,25 @@ pub struct Rules {
     pub redirect_limit: u8,
     /// Hosts and ports exempt from the rules about addresses.
     pub allowed_hosts: AllowedHosts,
-    /// Used where neither the auth URL nor the start answer has one.
+    /// Used if neither the auth URL nor the start response has one.
     pub configured_redirect_uri: Option<String>,
     /// Where the session may be sent.
     pub backend_origin: Option<Origin>,
 }
 
-/// The backend's start answer.
-pub struct Start {
+/// The backend's response to `start`.
+pub struct StartResponse {
     /// Where the walk begins.
-    pub auth_url: String,
-    /// Where the auth URL does not show it.
+    pub auth_url: SecretString,
+    /// Needed if the auth URL does not show it.
     pub redirect_uri: Option<String>,
-    /// Where the auth URL does not show it.
-    pub state: Option<String>,
+    /// Needed if the auth URL does not show it.
+    pub state: Option<SecretString>,
     /// Proves to the backend that its callback comes from the client that called start.
     pub session: Option<SecretString>,
 }
 
-/// Why a start answer cannot begin a walk.
+/// Why a start response cannot begin a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MalformedStart {
     /// There is no auth URL.
@@ -102,7 +104,7 @@ pub struct Request {
     pub spends_code: bool,
 }
 
-/// Status and headers of an answer.
+/// Status and headers of a response.
 pub struct Head<'a> {
     /// 200 to 599.
     pub status: u16,
@@ -110,20 +112,8 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// What to do after the headers of an answer.
-pub enum Next {
-    /// Send this request.
-    Follow(Request),
-    /// Read the body and give it to [`Walk::on_body`].
-    ReadBody,
-    /// The walk is over.
-    Done(Answer),
-    /// The walk has failed.
-    Fail(Failure),
-}
-
-/// What the walk has brought.
-pub enum Answer {
+/// How a walk ended.
+pub enum Completion {
     /// The operator's code.
     Code {
         /// For the backend.
@@ -131,14 +121,14 @@ pub enum Answer {
         /// What came with it.
         state: Option<SecretString>,
     },
-    /// `redirect_uri` was fetched and answered 2xx with a JSON object.
+    /// `redirect_uri` was fetched, and the response is 2xx with a JSON object.
     Callback {
         /// Its status.
         status: u16,
         /// The object.
         body: Vec<u8>,
     },
-    /// `redirect_uri` was fetched and answered 4xx or 5xx.
+    /// `redirect_uri` was fetched, and the response is 4xx or 5xx.
     CallbackRefused {
         /// Its status.
         status: u16,
@@ -147,11 +137,11 @@ pub enum Answer {
         /// Perhaps a problem document.
         body: Vec<u8>,
     },
-    /// The walk is over without a code: the backend knows the verdict.
+    /// The walk is over without a code: the backend knows the result.
     Ended,
 }
 
-/// Why a walk ends without an answer.
+/// Why a walk failed.
 #[derive(Debug)]
 pub enum Failure {
     /// A redirect without a usable Location.
@@ -166,11 +156,11 @@ pub enum Failure {
     HttpStatus(u16),
     /// A page.
     UnexpectedPage,
-    /// An answer that contradicts itself.
+    /// A response that contradicts itself.
     MalformedResponse,
-    /// An answer to this flow went by, and nobody had said what `redirect_uri` is.
+    /// A redirect carries this flow's state, and no `redirect_uri` is known.
     LostRedirectUri,
-    /// The answer is for another flow.
+    /// The response belongs to another flow.
     StateMismatch,
     /// The operator refused.
     Denied(Denial),
@@ -191,7 +181,7 @@ impl fmt::Debug for Request {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Code { .. } => "Code(…)",

@@ -1,46 +1,47 @@
-//! The start answer, checked before anything is sent: where the walk begins, and what will tell that it is over.
+//! The start response, checked before anything is sent: where the walk begins, and how its end is recognised.
 //!
-//! The auth URL, the start answer and the configuration may each name `redirect_uri` and state; they must not contradict each
+//! The auth URL, the start response and the configuration may each name `redirect_uri` and state; they must not contradict each
 //! other. An empty parameter is an omitted one (RFC 6749, section 3.1).
 
 use std::borrow::Cow;
 
 use url::{ParseError, Url};
 
-use super::{MalformedStart, Rules, Start, capture, location, policy};
+use super::{MalformedStart, Rules, StartResponse, capture, location, policy};
+use crate::secret::{ExposeSecret, SecretString};
 use crate::url_text::{has_userinfo, parse_url};
 
-/// A start answer that can begin a walk.
-pub(super) struct Beginning {
+/// A start response that can begin a walk.
+pub(super) struct CheckedStart {
     /// With its fragment, for those who look for secrets.
     pub(super) auth_url: Url,
     pub(super) redirect_uri: Option<Url>,
     /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
     pub(super) redirect_uri_is_vouched: bool,
-    pub(super) state: Option<String>,
+    pub(super) state: Option<SecretString>,
 }
 
-pub(super) fn check(start: &Start, rules: &Rules) -> Result<Beginning, MalformedStart> {
-    let auth_url = auth_url(&start.auth_url, rules)?;
+pub(super) fn check(start: &StartResponse, rules: &Rules) -> Result<CheckedStart, MalformedStart> {
+    let auth_url = auth_url(start.auth_url.expose_secret(), rules)?;
     let state = parameter(&auth_url, "state").map_err(|Differ| MalformedStart::StateDiffers)?;
-    let answered = start.state.clone().filter(|state| !state.is_empty());
-    let state = agreed(state, answered).map_err(|Differ| MalformedStart::StateDiffers)?;
+    let given = start.state.as_ref().map(|state| state.expose_secret().to_owned()).filter(|state| !state.is_empty());
+    let state = agreed(state, given).map_err(|Differ| MalformedStart::StateDiffers)?;
 
-    let asked = parameter(&auth_url, "redirect_uri").map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
-    let asked = asked.as_deref().map(redirect_uri).transpose()?;
-    let answered = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
+    let in_auth_url = parameter(&auth_url, "redirect_uri").map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
+    let in_auth_url = in_auth_url.as_deref().map(redirect_uri).transpose()?;
+    let given = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
     let configured = rules.configured_redirect_uri.as_deref().map(redirect_uri).transpose()?;
-    let is_answered = answered.is_some();
-    let differ = matches!((&asked, &answered), (Some(one), Some(other)) if !capture::are_same(one, other));
+    let is_given = given.is_some();
+    let differ = matches!((&in_auth_url, &given), (Some(one), Some(other)) if !capture::are_same(one, other));
     if differ {
         return Err(MalformedStart::RedirectUriDiffers);
     }
-    let redirect_uri = asked.or(answered).or_else(|| configured.clone());
-    Ok(Beginning {
-        redirect_uri_is_vouched: is_answered || configured.is_some() && redirect_uri == configured,
+    let redirect_uri = in_auth_url.or(given).or_else(|| configured.clone());
+    Ok(CheckedStart {
+        redirect_uri_is_vouched: is_given || configured.is_some() && redirect_uri == configured,
         auth_url,
         redirect_uri,
-        state,
+        state: state.map(SecretString::from),
     })
 }
 

@@ -9,8 +9,8 @@ use http::{HeaderValue, header};
 use url::Url;
 
 use super::capture::{self, Parameters, check_state, denial};
-use super::{Answer, Delivery, Failure, Head, MalformedStart, Next, Request, Rules, Start};
-use super::{json_answer, location, page, policy, start};
+use super::{Completion, Delivery, Failure, Head, MalformedStart, Request, Rules, StartResponse};
+use super::{json_response, location, page, policy, start};
 use crate::cookies::CookieJar;
 use crate::json::JsonObject;
 use crate::secret::{ExposeSecret, Redactor, SecretString};
@@ -23,7 +23,7 @@ pub struct Walk {
     redirect_uri: Option<Url>,
     /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
     redirect_uri_is_vouched: bool,
-    state: Option<String>,
+    state: Option<SecretString>,
     session: Option<SecretString>,
     current: Url,
     status: u16,
@@ -35,31 +35,43 @@ pub struct Walk {
     title: Option<String>,
 }
 
+/// What to do after the headers of a response.
+pub enum Next<'walk> {
+    /// Send this request.
+    Follow(Request),
+    /// Read the body, which decides.
+    ReadBody(Body<'walk>),
+    /// The walk is over.
+    Done(Completion),
+    /// The walk has failed.
+    Fail(Failure),
+}
+
 impl Walk {
-    /// Checks the start answer and makes the first request.
+    /// Checks the start response and makes the first request.
     ///
     /// # Errors
     ///
-    /// The start answer cannot begin a walk.
+    /// The start response cannot begin a walk.
     pub fn begin(
-        start: Start,
+        start: StartResponse,
         rules: Rules,
         cookies: CookieJar,
         redactor: Redactor,
     ) -> Result<(Self, Request), MalformedStart> {
-        let beginning = start::check(&start, &rules)?;
-        let mut url = beginning.auth_url;
+        let checked = start::check(&start, &rules)?;
+        let mut url = checked.auth_url;
         redactor.add_query_of(&url);
-        let secrets = [beginning.state.as_deref(), start.session.as_ref().map(ExposeSecret::expose_secret)];
-        secrets.into_iter().flatten().for_each(|secret| redactor.add(secret));
+        let secrets = [&checked.state, &start.session];
+        secrets.into_iter().flatten().for_each(|secret| redactor.add(secret.expose_secret()));
         url.set_fragment(None);
         let mut walk = Self {
             rules,
             cookies,
             redactor,
-            redirect_uri: beginning.redirect_uri,
-            redirect_uri_is_vouched: beginning.redirect_uri_is_vouched,
-            state: beginning.state,
+            redirect_uri: checked.redirect_uri,
+            redirect_uri_is_vouched: checked.redirect_uri_is_vouched,
+            state: checked.state,
             session: start.session,
             current: url.clone(),
             status: 0,
@@ -73,59 +85,18 @@ impl Walk {
         Ok((walk, request))
     }
 
-    /// Takes in the headers of the answer to the last request.
-    pub fn on_head(&mut self, head: &Head<'_>) -> Next {
+    /// Takes in the headers of the response to the last request.
+    pub fn on_head(&mut self, head: &Head<'_>) -> Next<'_> {
         self.cookies.store(&self.current, head.headers.get_all(header::SET_COOKIE).iter(), &self.redactor);
         self.status = head.status;
         self.retry_after = head.headers.get(header::RETRY_AFTER).cloned();
         if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
-            return Next::ReadBody;
+            return Next::ReadBody(Body { walk: self });
         }
         if self.at_redirect_uri {
-            return Next::Done(Answer::Ended);
+            return Next::Done(Completion::Ended);
         }
         self.on_redirect(head).unwrap_or_else(Next::Fail)
-    }
-
-    /// Whether the answer says what it has to say without its body, if that cannot be read: an error does, and an end without a code.
-    #[must_use]
-    pub fn can_do_without_body(&self) -> bool {
-        self.status >= 400 || self.rules.delivery == Delivery::NoCode
-    }
-
-    /// Whether a body that is too large is only a page: no verdict of a callback is.
-    #[must_use]
-    pub fn can_do_without_large_body(&self) -> bool {
-        self.can_do_without_body() || self.at_redirect_uri
-    }
-
-    /// Takes in the decoded body of the answer to the last request.
-    ///
-    /// # Errors
-    ///
-    /// The answer is neither the code nor another end that the delivery allows.
-    pub fn on_body(&mut self, body: &[u8]) -> Result<Answer, Failure> {
-        let json = JsonObject::parse(body);
-        self.title = if json.is_none() { page::title(body, &self.redactor) } else { None };
-        let status = self.status;
-        if self.at_redirect_uri {
-            return Ok(match (status, json) {
-                (400.., _) => {
-                    let retry_after = self.retry_after.clone();
-                    Answer::CallbackRefused { status, retry_after, body: body.to_owned() }
-                }
-                (200..=299, Some(_)) => Answer::Callback { status, body: body.to_owned() },
-                _ => Answer::Ended,
-            });
-        }
-        let refusal = json.as_ref().and_then(|json| json_answer::refusal(json, &self.redactor));
-        match (status, json, refusal) {
-            (200..=299, Some(json), _) if self.rules.delivery != Delivery::NoCode => self.on_json(&json),
-            (_, _, Some(refusal)) => Err(Failure::Denied(refusal)),
-            (200..=299, ..) if self.rules.delivery == Delivery::NoCode => Ok(Answer::Ended),
-            (200..=299, ..) => Err(Failure::UnexpectedPage),
-            _ => Err(Failure::HttpStatus(status)),
-        }
     }
 
     /// Whether the last request went to `redirect_uri`, with the code.
@@ -140,28 +111,41 @@ impl Walk {
         self.title.as_deref()
     }
 
-    fn on_redirect(&mut self, head: &Head<'_>) -> Result<Next, Failure> {
+    /// At `redirect_uri` a 2xx JSON object may be the result; anything else but an error leaves the result to the backend.
+    fn on_callback_body(&self, body: &[u8], json: Option<JsonObject>) -> Completion {
+        match (self.status, json) {
+            (400.., _) => Completion::CallbackRefused {
+                status: self.status,
+                retry_after: self.retry_after.clone(),
+                body: body.to_owned(),
+            },
+            (200..=299, Some(_)) => Completion::Callback { status: self.status, body: body.to_owned() },
+            _ => Completion::Ended,
+        }
+    }
+
+    fn on_redirect(&mut self, head: &Head<'_>) -> Result<Next<'static>, Failure> {
         let locations = head.headers.get_all(header::LOCATION).iter().map(HeaderValue::as_bytes);
         let location = location::resolve(&self.current, locations)?;
         self.redactor.add_query_of(&location);
         if self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(&location, uri)) {
             return self.on_redirect_uri(location);
         }
-        if self.redirect_uri.is_none() && self.rules.delivery != Delivery::NoCode && self.is_own_answer(&location) {
+        if self.redirect_uri.is_none() && self.rules.delivery != Delivery::NoCode && self.carries_own_state(&location) {
             return Err(Failure::LostRedirectUri);
         }
         self.follow(location)
     }
 
-    fn on_redirect_uri(&mut self, location: Url) -> Result<Next, Failure> {
+    fn on_redirect_uri(&mut self, location: Url) -> Result<Next<'static>, Failure> {
         let parameters = capture::parameters(&location);
-        if self.rules.delivery == Delivery::NoCode && !parameters.are_an_answer() {
+        if self.rules.delivery == Delivery::NoCode && !parameters.are_a_response() {
             return self.follow(location);
         }
         if self.current.scheme() == "http" && parameters.has("code") {
             return Err(Failure::ForbiddenRedirect);
         }
-        check_state(self.state.as_deref(), parameters.one("state").ok().flatten())?;
+        check_state(self.state.as_ref(), parameters.one("state").ok().flatten())?;
         if parameters.has("error") || parameters.has("error_description") && !parameters.has("code") {
             return Err(self.denied(&parameters).unwrap_or_else(|failure| failure));
         }
@@ -171,7 +155,7 @@ impl Walk {
         let code = parameters.one("code")?.ok_or(Failure::MalformedResponse)?;
         let state = parameters.one("state")?;
         if self.rules.delivery == Delivery::Relay {
-            return Ok(Next::Done(Answer::Code { code: code.into(), state: state.map(SecretString::from) }));
+            return Ok(Next::Done(Completion::Code { code: code.into(), state: state.map(SecretString::from) }));
         }
         self.at_redirect_uri = true;
         self.follow(location)
@@ -189,20 +173,20 @@ impl Walk {
         Ok(Failure::Denied(denial(error.unwrap_or_default(), description, &self.redactor)))
     }
 
-    fn on_json(&self, json: &JsonObject) -> Result<Answer, Failure> {
-        let answer = json_answer::code(json, self.state.as_deref(), &self.redactor)?;
+    fn on_json(&self, json: &JsonObject) -> Result<Completion, Failure> {
+        let answer = json_response::code(json, self.state.as_ref(), &self.redactor)?;
         if self.current.scheme() == "http" { Err(Failure::ForbiddenRedirect) } else { Ok(answer) }
     }
 
     /// Whether the Location answers this flow: to fetch it would use up the code.
-    fn is_own_answer(&self, location: &Url) -> bool {
-        let Some(state) = self.state.as_deref() else { return false };
+    fn carries_own_state(&self, location: &Url) -> bool {
+        let Some(state) = self.state.as_ref() else { return false };
         [location.query(), location.fragment()].into_iter().map(Parameters::of).any(|parameters| {
-            parameters.has_value("state", state) && (parameters.has("code") || parameters.has("error"))
+            parameters.has_value("state", state.expose_secret()) && (parameters.has("code") || parameters.has("error"))
         })
     }
 
-    fn follow(&mut self, mut url: Url) -> Result<Next, Failure> {
+    fn follow(&mut self, mut url: Url) -> Result<Next<'static>, Failure> {
         policy::check_hop(&url, self.redirect_uri.as_ref(), &self.rules)?;
         if self.followed >= self.rules.redirect_limit {
             return Err(Failure::TooManyRedirects);
@@ -224,7 +208,7 @@ impl Walk {
 
     /// At `redirect_uri`, and wherever a code goes with this flow's state. An operator's own code, with its own state, is its own affair.
     fn spends_code(&self, url: &Url) -> bool {
-        self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(url, uri)) || self.is_own_answer(url)
+        self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(url, uri)) || self.carries_own_state(url)
     }
 
     /// Only `redirect_uri` gets it, and only where it is the backend's, or where the backend or the app named it.
@@ -232,5 +216,55 @@ impl Walk {
         let is_backends = self.rules.backend_origin.as_ref() == Some(&url.origin());
         let may_know = self.at_redirect_uri && (is_backends || self.redirect_uri_is_vouched);
         self.session.clone().filter(|_| may_know)
+    }
+}
+
+/// A response whose body decides. Its headers are already taken in.
+pub struct Body<'walk> {
+    walk: &'walk mut Walk,
+}
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is longer than the limit.
+    TooLarge,
+    /// It was cut off, or breaks the protocol.
+    Broken,
+}
+
+impl Body<'_> {
+    /// Takes in the decoded body.
+    ///
+    /// # Errors
+    ///
+    /// The response is neither the code nor another end that the delivery allows.
+    pub fn read(self, body: &[u8]) -> Result<Completion, Failure> {
+        let walk = self.walk;
+        let json = JsonObject::parse(body);
+        walk.title = if json.is_none() { page::title(body, &walk.redactor) } else { None };
+        if walk.at_redirect_uri {
+            return Ok(walk.on_callback_body(body, json));
+        }
+        let denial = json.as_ref().and_then(|json| json_response::denial_in(json, &walk.redactor));
+        let without_code = walk.rules.delivery == Delivery::NoCode;
+        match (walk.status, json, denial) {
+            (200..=299, Some(json), _) if !without_code => walk.on_json(&json),
+            (_, _, Some(denial)) => Err(Failure::Denied(denial)),
+            (200..=299, ..) if without_code => Ok(Completion::Ended),
+            (200..=299, ..) => Err(Failure::UnexpectedPage),
+            (status, ..) => Err(Failure::HttpStatus(status)),
+        }
+    }
+
+    /// What the response means without its body; absent if that decides. An error status is one without its page, and a walk
+    /// without a code ends with any response; a page at `redirect_uri` may be as large as it likes, because no result is.
+    #[must_use]
+    pub fn unreadable(self, why: Unreadable) -> Option<Result<Completion, Failure>> {
+        let walk = &self.walk;
+        let decides = walk.status < 400
+            && walk.rules.delivery != Delivery::NoCode
+            && (why == Unreadable::Broken || !walk.at_redirect_uri);
+        (!decides).then(|| self.read(&[]))
     }
 }

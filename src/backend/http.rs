@@ -1,208 +1,213 @@
-//! The built-in client of the backend, over the default network.
+//! The built-in client of the backend: reqwest over the default network.
 //!
-//! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on, or knows
-//! again by its `Idempotency-Key`.
+//! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on, or
+//! recognises by its `Idempotency-Key`. Connections are reused, also by later verifications, until one of them fails.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::{
-    AuthorizationStart, Backend, BackendError, Call, CompletionRequest, StartRequest, retry_after, retry_after_s,
-};
+use super::call::{BackendClient, Call, Proof};
+use super::connector::{self, VerifiedConnector};
+use super::http_error::{self, HttpError};
+use super::result::refusal;
+use super::retry_after::retry_after;
+use super::{AuthorizationStart, BackendError};
 use crate::config::FieldNames;
+use crate::contract;
 use crate::json::JsonObject;
-use crate::network::address::AllowedHosts;
 use crate::network::default::DefaultNetwork;
+use crate::phone_number::PhoneNumber;
+use crate::secret::sensitive_header;
 use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::transport::tls::Tls;
-use crate::transport::{Limits, Repeat, Timings, Transport, TransportError};
 
-/// More than a verdict ever needs; enough for an error page of a proxy.
+/// More than a result ever needs; enough for an error page of a proxy.
 const BODY_LIMIT: usize = 256 * 1024;
-/// Many phones are told the same `Retry-After`; they must not all come back at once.
+/// The calls of a verification share a connection. Later, the phone may be on another network, where an old one hangs.
+const MAX_IDLE: Duration = Duration::from_secs(15);
+/// Many phones receive the same `Retry-After`; they must not all come back at once.
 const JITTER_MS: u64 = 250;
 
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
-    network: DefaultNetwork,
-    tls: Tls,
+    connector: VerifiedConnector,
+    /// With its connections: replaced when one of them fails.
+    client: Mutex<Client>,
     start_url: Url,
     complete_url: Url,
     /// Of both calls.
     headers: HeaderMap,
     names: FieldNames,
-    limit: Duration,
+    timeout: Duration,
 }
 
-struct Answer {
+struct HttpResponse {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-struct Failed {
-    error: TransportError,
-    /// Whether the server may have seen the request.
-    sent: bool,
-}
-
 impl HttpBackend {
-    /// Nothing is sent yet.
-    pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> Self {
+    /// Nothing is sent yet. Fails if TLS cannot be set up.
+    pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> reqwest::Result<Self> {
+        let network = DefaultNetwork::new(settings.overrides.clone(), threads.clone());
+        let connector = VerifiedConnector::new(tls.clone(), network, &settings.start_url);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
         headers.insert(header::USER_AGENT, settings.user_agent.clone());
         headers.extend(settings.headers.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self {
-            network: DefaultNetwork::new(settings.overrides.clone(), threads.clone()),
-            tls: tls.clone(),
+        Ok(Self {
+            client: Mutex::new(client(&connector)?),
+            connector,
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),
             headers,
             names: settings.field_names.clone(),
-            limit: settings.backend,
-        }
+            timeout: settings.backend,
+        })
     }
 
-    async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<Answer, BackendError> {
-        let body = Bytes::from(Value::Object(body).to_string());
+    async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<HttpResponse, BackendError> {
+        let body = Value::Object(body).to_string();
         let mut may_reconnect = true;
         let mut may_wait = true;
         loop {
-            let attempt = timeout(self.limit, self.attempt(url, body.clone(), call)).await;
-            let answer = match attempt.map_err(|_| BackendError::Timeout)? {
-                Ok(answer) => answer,
-                Err(failed) if may_reconnect && failed.is_connect_failure() => {
-                    may_reconnect = false;
-                    continue;
+            let (attempt, connection) = connector::observe(timeout(self.timeout, self.send(url, &body, call))).await;
+            let response = match attempt.unwrap_or(Err(HttpError::Timeout)) {
+                Ok(response) => response,
+                Err(error) => {
+                    self.drop_connections();
+                    let is_unseen = error == HttpError::Connect
+                        || error == HttpError::Closed && connection == connector::Connection::Reused;
+                    if may_reconnect && is_unseen {
+                        may_reconnect = false;
+                        continue;
+                    }
+                    return Err(error.into());
                 }
-                Err(failed) => return Err(failed.error.into()),
             };
-            if !(may_wait && matches!(answer.status, 429 | 503)) {
-                return Ok(answer);
+            if !(may_wait && matches!(response.status, 429 | 503)) {
+                return Ok(response);
             }
-            let time_left = call.deadline.saturating_duration_since(Instant::now());
-            match answer.headers.get(header::RETRY_AFTER).and_then(retry_after).map(with_jitter) {
+            let time_left = call.info.deadline.saturating_duration_since(Instant::now());
+            match response.headers.get(header::RETRY_AFTER).and_then(retry_after).map(with_jitter) {
                 Some(wait) if wait < time_left => sleep(wait).await,
-                _ => return Ok(answer),
+                _ => return Ok(response),
             }
             may_wait = false;
         }
     }
 
-    async fn attempt(&self, url: &Url, body: Bytes, call: &Call) -> Result<Answer, Failed> {
-        let transport = call.connections.get_or_init(|| self.connections());
-        let mut timings = Timings::default();
-        let response = transport.post(url, self.call_headers(url, call), body, Repeat::Once, &mut timings).await;
-        let sent = timings.first_byte.is_some();
-        let response = response.map_err(|error| Failed { error, sent })?;
+    async fn send(&self, url: &Url, body: &str, call: &Call) -> Result<HttpResponse, HttpError> {
+        let client = self.client().clone();
+        let request = client.post(url.clone()).headers(self.call_headers(url, call)).body(body.to_owned());
+        let response = request.send().await.map_err(|error| http_error::classify(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         call.cookies.store(url, headers.get_all(header::SET_COOKIE).iter(), &call.redactor);
-        let body = match transport.read(response).await {
-            // No verdict is that large; its status still counts.
-            Err(TransportError::TooLarge) => Vec::new(),
-            body => body.map_err(|error| Failed { error, sent })?,
-        };
-        Ok(Answer { status, headers, body })
-    }
-
-    /// The call's own limit is the only one.
-    fn connections(&self) -> Transport<DefaultNetwork> {
-        let limits = Limits { connect: self.limit, answer: self.limit, body: BODY_LIMIT };
-        Transport::new(self.network.clone(), &self.tls, limits, AllowedHosts::All)
+        Ok(HttpResponse { status, headers, body: read(response).await? })
     }
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
         let mut headers = self.headers.clone();
         let cookie = call.cookies.header(url);
-        let own = [
-            (HeaderName::from_static("idempotency-key"), Some(call.idempotency_key.as_str())),
-            (HeaderName::from_static("x-correlator"), Some(call.correlator.as_str())),
+        for (name, value) in [
+            (contract::IDEMPOTENCY_KEY, Some(call.info.idempotency_key.as_str())),
+            (contract::CORRELATOR, Some(call.info.correlator.as_str())),
             (header::COOKIE, cookie.as_ref().map(ExposeSecret::expose_secret)),
-        ];
-        for (name, value) in own {
-            if let Some(Ok(mut value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
+        ] {
+            headers.extend(value.and_then(sensitive_header).map(|value| (name, value)));
         }
         headers
     }
-}
 
-impl Failed {
-    /// Names included; a certificate that is refused now is refused again.
-    fn is_connect_failure(&self) -> bool {
-        !self.sent && matches!(self.error, TransportError::Dns | TransportError::Connect | TransportError::Closed)
-    }
-}
-
-impl From<TransportError> for BackendError {
-    fn from(error: TransportError) -> Self {
-        match error {
-            TransportError::Tls { .. } => Self::Tls,
-            TransportError::Timeout => Self::Timeout,
-            TransportError::MalformedResponse | TransportError::TooLarge => Self::MalformedAnswer { status: None },
-            TransportError::Dns
-            | TransportError::Connect
-            | TransportError::Closed
-            | TransportError::BadUrl
-            | TransportError::ForbiddenAddress
-            | TransportError::Unavailable(_) => Self::Unreachable,
+    /// Whatever broke one connection, such as a change of the network, may have broken the others.
+    fn drop_connections(&self) {
+        if let Ok(client) = client(&self.connector) {
+            *self.client() = client;
         }
     }
+
+    fn client(&self) -> MutexGuard<'_, Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
+    Client::builder()
+        .tls_backend_preconfigured(connector.tls_config())
+        .dns_resolver(Arc::new(connector.clone()))
+        .connector_layer(connector.clone())
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .referer(false)
+        .pool_idle_timeout(MAX_IDLE)
+        .build()
+}
+
+/// Beyond the limit the rest is not read: no result is that large, and the status still counts.
+async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| http_error::classify(&error))? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Ok(Vec::new());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 #[async_trait::async_trait]
-impl Backend for HttpBackend {
-    async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-        let mut body = Map::new();
-        body.insert(self.names.phone_number.clone(), request.phone_number.expose_secret().into());
-        let answer = self.post(&self.start_url, body, &request.call).await?;
-        let malformed = BackendError::MalformedAnswer { status: Some(answer.status) };
-        match answer.status {
-            200 | 201 => start_answer(&answer.body, &self.names).ok_or(malformed),
+impl BackendClient for HttpBackend {
+    async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let body = [(self.names.phone_number.clone(), number.expose_secret().into())].into_iter().collect();
+        let response = self.post(&self.start_url, body, &call).await?;
+        let malformed = BackendError::MalformedAnswer { status: Some(response.status) };
+        match response.status {
+            200 | 201 => start_response(&response.body, &self.names).ok_or(malformed),
             301 | 302 | 303 | 307 | 308 => {
-                let auth_url = location(&answer.headers).ok_or(malformed)?;
+                let auth_url = location(&response.headers).ok_or(malformed)?;
                 Ok(AuthorizationStart::new(auth_url, None, None, None))
             }
-            400..=599 => Err(refusal(&answer)),
+            400..=599 => Err(response.refusal()),
             _ => Err(malformed),
         }
     }
 
-    async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
-        let fields = [
-            (&self.names.code, &request.code),
-            (&self.names.state, &request.state),
-            (&self.names.session, &request.session),
-        ];
-        let given = |(name, value): (&String, &Option<SecretString>)| {
-            value.as_ref().map(|value| (name.clone(), value.expose_secret().into()))
+    async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError> {
+        let fields =
+            [(&self.names.code, proof.code), (&self.names.state, proof.state), (&self.names.session, proof.session)];
+        let present = |(name, value): (&String, Option<SecretString>)| {
+            value.map(|value| (name.clone(), value.expose_secret().into()))
         };
-        let body = fields.into_iter().filter_map(given).collect();
-        let answer = self.post(&self.complete_url, body, &request.call).await?;
-        let malformed = BackendError::MalformedAnswer { status: Some(answer.status) };
-        match answer.status {
-            200..=299 => String::from_utf8(answer.body).map_err(|_| malformed),
-            400..=599 => Err(refusal(&answer)),
-            _ => Err(malformed),
+        let body = fields.into_iter().filter_map(present).collect();
+        let response = self.post(&self.complete_url, body, &call).await?;
+        match response.status {
+            200..=299 => Ok(response.body),
+            400..=599 => Err(response.refusal()),
+            status => Err(BackendError::MalformedAnswer { status: Some(status) }),
         }
     }
 }
 
-fn start_answer(body: &[u8], names: &FieldNames) -> Option<Arc<AuthorizationStart>> {
-    let answer = JsonObject::parse(body)?;
-    let text = |name: &str| match answer.get(name).ok()? {
+impl HttpResponse {
+    fn refusal(&self) -> BackendError {
+        refusal(self.status, &self.body, self.headers.get(header::RETRY_AFTER))
+    }
+}
+
+fn start_response(body: &[u8], names: &FieldNames) -> Option<Arc<AuthorizationStart>> {
+    let response = JsonObject::parse(body)?;
+    let text = |name: &str| match response.get(name).ok()? {
         None | Some(Value::Null) => Some(None),
         Some(Value::String(text)) => Some(Some(text.clone())),
         Some(_) => None,
@@ -219,11 +224,6 @@ fn location(headers: &HeaderMap) -> Option<String> {
     let mut locations = headers.get_all(header::LOCATION).iter();
     let first = locations.next()?;
     locations.all(|other| other == first).then_some(first)?.to_str().ok().map(str::to_owned)
-}
-
-fn refusal(answer: &Answer) -> BackendError {
-    let seconds = answer.headers.get(header::RETRY_AFTER).and_then(retry_after_s);
-    BackendError::status(answer.status, &answer.body, seconds)
 }
 
 fn with_jitter(wait: Duration) -> Duration {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Step, VerifyError};
+use super::VerifyError;
+use crate::progress::Step;
 
 pub(super) fn of(error: &VerifyError) -> Value {
     let parts = parts(error);

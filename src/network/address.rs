@@ -7,34 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Hosts and ports that are exempt.
-#[derive(Debug, Clone)]
-pub enum AllowedHosts {
-    /// All: the app's own backend may be anywhere.
-    All,
-    /// These: the fixed addresses of development.
-    These(HashSet<(String, u16)>),
-}
+/// Hosts and ports that are exempt: the fixed addresses of development.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedHosts(HashSet<(String, u16)>);
 
 impl AllowedHosts {
     /// Hosts without brackets.
     pub fn these(hosts: impl IntoIterator<Item = (String, u16)>) -> Self {
-        Self::These(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
+        Self(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
     }
 
     /// Whether this host and port is exempt.
     #[must_use]
     pub fn contains(&self, host: &str, port: u16) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(hosts) => hosts.contains(&(host.to_ascii_lowercase(), port)),
-        }
-    }
-}
-
-impl Default for AllowedHosts {
-    fn default() -> Self {
-        Self::these([])
+        self.0.contains(&(host.to_ascii_lowercase(), port))
     }
 }
 

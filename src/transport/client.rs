@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::Empty;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
@@ -61,21 +61,7 @@ impl<N: Network> Transport<N> {
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
         let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
-        let request = request(Method::GET, url, headers, Bytes::new())?;
-        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
-    }
-
-    /// Sends one POST, likewise.
-    pub async fn post(
-        &self,
-        url: &Url,
-        headers: HeaderMap,
-        body: Bytes,
-        repeat: Repeat,
-        timings: &mut Timings,
-    ) -> Result<Response, TransportError> {
-        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
-        let request = request(Method::POST, url, headers, body)?;
+        let request = get(url, headers)?;
         self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
     }
 
@@ -92,7 +78,7 @@ impl<N: Network> Transport<N> {
     async fn send(
         &self,
         origin: &Origin,
-        request: Request<Full<Bytes>>,
+        request: Request<Empty<Bytes>>,
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
@@ -114,7 +100,7 @@ impl<N: Network> Transport<N> {
         &self,
         connection: Connection,
         origin: &Origin,
-        request: Request<Full<Bytes>>,
+        request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
         if timings.reused {
@@ -158,11 +144,10 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
 }
 
 /// Origin form (RFC 9112, section 3.2.1). The fragment is not sent.
-fn request(method: Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, TransportError> {
+fn get(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, TransportError> {
     let mut request = Request::builder()
-        .method(method)
         .uri(&url[Position::BeforePath..Position::AfterQuery])
-        .body(Full::new(body))
+        .body(Empty::new())
         .map_err(|_| TransportError::BadUrl)?;
     let host =
         HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| TransportError::BadUrl)?;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::response::Parts;
 use http::{Request, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::ext::on_informational;
@@ -38,7 +38,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// An open connection.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Empty<Bytes>>,
     driver: Driver,
     /// On the socket.
     socket: Meter,
@@ -93,7 +93,7 @@ impl Connection {
         self.ready().now_or_never() == Some(true)
     }
 
-    pub(super) async fn send(mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+    pub(super) async fn send(mut self, mut request: Request<Empty<Bytes>>) -> Result<IncomingResponse, SendError> {
         let informational = Arc::<AtomicUsize>::default();
         let (seen, http) = (informational.clone(), self.http.clone());
         on_informational(&mut request, move |_| {
@@ -118,7 +118,7 @@ impl Connection {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 check(&head).map_err(SendError::Failed)?;
-                Ok(Answer { head, body, connection: self })
+                Ok(IncomingResponse { head, body, connection: self })
             }
             Err(error) => Err(match (received, self.driver.explain(&error)) {
                 (0, TransportError::Closed) => SendError::BeforeFirstByte { sent: self.http.sent() > sent_before },
@@ -135,7 +135,7 @@ impl Connection {
     }
 }
 
-type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Full<Bytes>>;
+type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
 
 /// What moves the bytes of a connection.
 struct Driver {
@@ -180,13 +180,13 @@ impl Driver {
 }
 
 /// The headers of an answer, with its body still to come.
-pub(super) struct Answer {
+pub(super) struct IncomingResponse {
     pub(super) head: Parts,
     body: Incoming,
     pub(super) connection: Connection,
 }
 
-impl Answer {
+impl IncomingResponse {
     pub(super) async fn collect(&mut self, into: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
         let Self { body, connection, .. } = self;
         while let Some(frame) = next_frame(body, connection).await {

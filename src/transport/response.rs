@@ -9,41 +9,41 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
 use super::error::TransportError;
-use super::http1::Answer;
+use super::http1::IncomingResponse;
 use super::limits::Limits;
 use super::origin::Origin;
 use super::pool::Pool;
 
 /// An answer: its headers are there, its body can be read or left.
 pub struct Response {
-    answer: Answer,
+    incoming: IncomingResponse,
     limits: Limits,
     origin: Origin,
     pool: Weak<Pool>,
 }
 
 impl Response {
-    pub(super) fn new(answer: Answer, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
-        Self { answer, limits, origin, pool: Arc::downgrade(pool) }
+    pub(super) fn new(incoming: IncomingResponse, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
+        Self { incoming, limits, origin, pool: Arc::downgrade(pool) }
     }
 
     /// The status, 200 to 599.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.answer.head.status
+        self.incoming.head.status
     }
 
     /// The headers, at most 64 KiB.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.answer.head.headers
+        &self.incoming.head.headers
     }
 
     /// The whole body, decoded. The connection is kept.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
         let Limits { answer: time, body: limit, .. } = self.limits;
         let mut body = Vec::new();
-        timeout(time, self.answer.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
+        timeout(time, self.incoming.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
         let body = decode(self.headers(), body, limit)?;
         self.return_to_pool();
         Ok(body)
@@ -53,13 +53,13 @@ impl Response {
     /// beside the flow, up to the limit.
     pub fn discard(mut self) {
         let Limits { answer: time, body: limit, .. } = self.limits;
-        match self.answer.collect(&mut Vec::new(), limit).now_or_never() {
+        match self.incoming.collect(&mut Vec::new(), limit).now_or_never() {
             Some(Ok(())) => self.return_to_pool(),
             Some(Err(_)) => {}
             None => {
                 let Some(pool) = self.pool.upgrade() else { return };
                 pool.spawn(async move {
-                    if let Ok(Ok(())) = timeout(time, self.answer.collect(&mut Vec::new(), limit)).await {
+                    if let Ok(Ok(())) = timeout(time, self.incoming.collect(&mut Vec::new(), limit)).await {
                         self.return_to_pool();
                     }
                 });
@@ -68,10 +68,10 @@ impl Response {
     }
 
     fn return_to_pool(mut self) {
-        if self.answer.connection.is_open()
+        if self.incoming.connection.is_open()
             && let Some(pool) = self.pool.upgrade()
         {
-            pool.put(self.origin, self.answer.connection);
+            pool.put(self.origin, self.incoming.connection);
         }
     }
 }

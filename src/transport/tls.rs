@@ -18,6 +18,9 @@ use super::chain;
 use super::error::TransportError;
 use crate::threads::{Threads, Work};
 
+#[cfg(feature = "http-backend")]
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Sessions of one network: a flow meets a handful of hosts.
 const SESSIONS: usize = 64;
 /// A `ClientHello` that fits one packet: operators' middleboxes drop those that do not.
@@ -48,6 +51,28 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::disabled();
         Ok(Self { config, verifier })
+    }
+
+    /// For another client's handshakes, each of which has to run in [`Tls::verify_handshake`]. Without resumption, so that each
+    /// brings a chain.
+    #[cfg(feature = "http-backend")]
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
+        self.config.clone()
+    }
+
+    /// Runs another client's handshake, and verifies the chain that it brought. Without one it fails.
+    #[cfg(feature = "http-backend")]
+    pub async fn verify_handshake<T>(
+        &self,
+        handshake: impl Future<Output = Result<T, BoxError>>,
+        work: Work,
+    ) -> Result<T, BoxError> {
+        let (connected, peer) = capture_chain(handshake).await;
+        let connected = connected?;
+        let peer = peer.ok_or(rustls::Error::NoCertificatesPresented)?;
+        self.verifier.verify(peer, work).await?;
+        Ok(connected)
     }
 }
 

@@ -205,16 +205,29 @@ async fn what_is_repeated() {
     }
 }
 
-/// The verifier is still there, and so is its thread: what ended the connections is the end of the flow.
 #[tokio::test]
-async fn a_flow_keeps_one_connection_and_closes_it() {
+async fn verifications_share_one_connection() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let backend = Scripted::answering([start(&simulator), ok(VERIFIED), start(&simulator), ok(VERIFIED)]);
     let (verifier, _network) = phone::verifier(phone::config(&simulator, backend.url()));
-    for flow in 1..=2 {
+    for _ in 1..=2 {
         assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified());
-        assert_eq!(backend.connections(), flow);
     }
+    drop(verifier);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_between_verifications_is_replaced() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let last = format!("{LAST}{}", ok(VERIFIED));
+    let backend = Scripted::answering([start(&simulator), last, start(&simulator), ok(VERIFIED)]);
+    let (verifier, _network) = phone::verifier(phone::config(&simulator, backend.url()));
+    for _ in 1..=2 {
+        assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified());
+    }
+    drop(verifier);
+    assert_eq!(backend.connections(), 2);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    AppTrust, Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verdict,
-    Verifier,
+    AppBackend, AppTrust, Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport,
+    ValidBinding, VerificationResult, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
@@ -115,7 +115,8 @@ impl Phone {
             }
         };
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
-        let verifier = Verifier { settings, network, backend: backend.clone(), clock: setting.clock };
+        let client = AppBackend { backend: backend.clone(), timeout: settings.backend };
+        let verifier = Verifier { settings, network, backend: Arc::new(client), clock: setting.clock };
         Self { verifier, provider, backend, events, first_writes: Mutex::new(first_writes) }
     }
 
@@ -147,11 +148,11 @@ impl Phone {
 
     async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
-        let verdict = self.verifier.verify("+14155550100".into(), &record, alive).await;
+        let result = self.verifier.verify("+14155550100".into(), &record, alive).await;
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();
         Outcome {
-            result: verdict.map(|Verdict { verified, .. }| verified),
+            result: result.map(|VerificationResult { verified, .. }| verified),
             trace: record.trace(),
             completed_with: self.backend.completed_with.lock().unwrap().take(),
             completions: self.backend.completions.swap(0, Ordering::Relaxed),

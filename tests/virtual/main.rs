@@ -1,8 +1,6 @@
 //! The production flow over an in-memory network with a virtual clock and real TLS: what it costs in round trips, what it
 //! overlaps, and how it ends when hosts misbehave. Everything here is exact and the same in every run.
 
-#![cfg(feature = "internals")]
-
 #[path = "../support/captured.rs"]
 mod captured;
 mod dialling;

@@ -44,9 +44,10 @@ async fn the_slower_of_the_two_counts() {
 #[tokio::test(start_paused = true)]
 async fn limits() {
     for (name, start, acquire, overall, expected, at_ms) in [
-        ("overall, in start", 60_000, 0, 20_000, ("deadline_exceeded", "start", None), 20_000),
+        ("overall, in start", 60_000, 0, 3_000, ("deadline_exceeded", "start", None), 3_000),
         ("overall, in acquire", 0, 60_000, 3_000, ("deadline_exceeded", "acquire", None), 3_000),
         ("overall, in authorize", 0, 0, 450, ("deadline_exceeded", "authorize", None), 450),
+        ("start's own", 60_000, 0, 20_000, ("backend", "start", Some("timeout")), 8_000),
         ("acquire's own", 0, 60_000, 20_000, ("cellular_unavailable", "acquire", Some("timeout")), 8_000),
     ] {
         let outcome = flow(|setting| {

@@ -67,22 +67,27 @@ class ThrowingCallbacksTest {
         val requests: Int,
     )
 
-    /** Each Throwable in turn, thrown at once and after a suspension; after each, a verification whose callbacks succeed. */
+    /**
+     * Each Throwable in turn, thrown at once and after a suspension; after each, a verification whose callbacks succeed. Each has a verifier of
+     * its own, because one asks about the backend's certificate only when it opens a connection.
+     */
     private fun eachThrowableIn(
         callback: Callback,
-        verifier: NumberVerifier,
+        verifier: () -> NumberVerifier,
         check: (Outcome) -> Unit,
-    ) = verifier.use {
-        runBlocking {
-            for (suspendsFirst in listOf(false, true)) {
-                for ((name, throwable) in throwables) {
-                    app.suspendsFirst = suspendsFirst
-                    app.failure = callback to throwable
-                    val before = server.requests.get()
-                    val result = app.once { it.verify(Simulator.NUMBER) }
-                    check(Outcome(name, result, server.requests.get() - before))
-                    app.failure = null
-                    assertTrue(app.once { it.verify(Simulator.NUMBER) }.getOrThrow().verified, "after $name")
+    ) {
+        for (suspendsFirst in listOf(false, true)) {
+            for ((name, throwable) in throwables) {
+                app.suspendsFirst = suspendsFirst
+                app.failure = callback to throwable
+                val before = server.requests.get()
+                verifier().use {
+                    runBlocking {
+                        val result = app.once { it.verify(Simulator.NUMBER) }
+                        check(Outcome(name, result, server.requests.get() - before))
+                        app.failure = null
+                        assertTrue(app.once { it.verify(Simulator.NUMBER) }.getOrThrow().verified, "after $name")
+                    }
                 }
             }
         }
@@ -91,7 +96,7 @@ class ThrowingCallbacksTest {
 
     @Test
     fun aThrowableInCheckServerTrustedRejectsTheOperator() =
-        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, withAppsBackend()) {
+        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, ::withAppsBackend) {
             val error = failing<VerifyException.Authorization> { it.result.getOrThrow() }
             assertEquals(AuthorizationCause.TLS to Fallback.USE_ANOTHER_CHANNEL, error.reason to error.fallback, it.thrown)
             assertEquals(0, it.requests, "${it.thrown}: a request was sent")
@@ -99,7 +104,7 @@ class ThrowingCallbacksTest {
 
     @Test
     fun aThrowableInCheckServerTrustedRejectsTheBackend() =
-        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, withBuiltInBackend()) {
+        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, ::withBuiltInBackend) {
             val error = failing<VerifyException.Backend> { it.result.getOrThrow() }
             assertEquals(BackendCause.TLS to Fallback.FIX_INTEGRATION, error.reason to error.fallback, it.thrown)
             assertEquals(0, it.requests, "${it.thrown}: a request was sent")
@@ -107,22 +112,22 @@ class ThrowingCallbacksTest {
 
     @Test
     fun aThrowableInAcquireIsUnsupported() =
-        eachThrowableIn(Callback.ACQUIRE, withAppsBackend()) {
+        eachThrowableIn(Callback.ACQUIRE, ::withAppsBackend) {
             val error = failing<VerifyException.CellularUnavailable> { it.result.getOrThrow() }
             assertEquals(CellularCause.UNSUPPORTED, error.reason, it.thrown)
         }
 
     @Test
     fun aThrowableInReleaseDoesNotChangeTheResult() =
-        eachThrowableIn(Callback.RELEASE, withAppsBackend()) { assertTrue(it.result.getOrThrow().verified, it.thrown) }
+        eachThrowableIn(Callback.RELEASE, ::withAppsBackend) { assertTrue(it.result.getOrThrow().verified, it.thrown) }
 
     @Test
     fun aThrowableInStartIsAppFailed() =
-        eachThrowableIn(Callback.START, withAppsBackend()) { assertAppFailed(Step.START, it.result, it.thrown) }
+        eachThrowableIn(Callback.START, ::withAppsBackend) { assertAppFailed(Step.START, it.result, it.thrown) }
 
     @Test
     fun aThrowableInCompleteIsAppFailed() =
-        eachThrowableIn(Callback.COMPLETE, withAppsBackend()) { assertAppFailed(Step.COMPLETE, it.result, it.thrown) }
+        eachThrowableIn(Callback.COMPLETE, ::withAppsBackend) { assertAppFailed(Step.COMPLETE, it.result, it.thrown) }
 
     @Test
     fun aThrowableInStatusIsUnsupported() =

@@ -1,24 +1,28 @@
-//! A final answer in JSON: the code, as `dev_print=true` and direct APIs give it, or the operator's refusal.
+//! A final response in JSON: the code, as `dev_print=true` and direct APIs give it, or the operator's refusal.
 //!
 //! The media type does not matter. A member with the value null counts as absent, but a null code is no code.
 
 use serde_json::Value;
 
 use super::capture::{check_state, denial};
-use super::{Answer, Denial, Failure};
+use super::{Completion, Denial, Failure};
 use crate::json::{JsonObject, Repeated};
 use crate::secret::{Redactor, SecretString};
 
-/// The code of a 2xx answer, and its state: a different one is refused, none is fine, since we asked.
-pub(super) fn code(json: &JsonObject, expected_state: Option<&str>, redactor: &Redactor) -> Result<Answer, Failure> {
+/// The code of a 2xx response, and its state: a different one is refused, none is fine, because this is the response to our request.
+pub(super) fn code(
+    json: &JsonObject,
+    expected_state: Option<&SecretString>,
+    redactor: &Redactor,
+) -> Result<Completion, Failure> {
     let code = match json.get("code") {
         Ok(None) => None,
         Ok(Some(Value::String(code))) if !code.is_empty() => Some(code),
         Ok(Some(Value::Null)) if is_present(json, "error") => None,
         Ok(Some(_)) | Err(Repeated) => return Err(Failure::MalformedResponse),
     };
-    if let Some(refusal) = refusal(json, redactor) {
-        return Err(Failure::Denied(refusal));
+    if let Some(denial) = denial_in(json, redactor) {
+        return Err(Failure::Denied(denial));
     }
     let code = code.ok_or(Failure::UnexpectedPage)?;
     let state = match json.get("state") {
@@ -32,11 +36,11 @@ pub(super) fn code(json: &JsonObject, expected_state: Option<&str>, redactor: &R
         redactor.add(state);
     }
     redactor.add(code);
-    Ok(Answer::Code { code: code.clone().into(), state: state.cloned().map(SecretString::from) })
+    Ok(Completion::Code { code: code.clone().into(), state: state.cloned().map(SecretString::from) })
 }
 
 /// `error` as in RFC 6749, section 5.2, or CAMARA's `status`, `code` and `message`.
-pub(super) fn refusal(json: &JsonObject, redactor: &Redactor) -> Option<Denial> {
+pub(super) fn denial_in(json: &JsonObject, redactor: &Redactor) -> Option<Denial> {
     let text = |name: &str| json.get(name).ok().flatten().and_then(Value::as_str);
     if is_present(json, "error") {
         if let Some(code) = text("code") {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::progress::Step;
 use crate::secret::{ExposeSecret, SecretString};
 
 /// Why a phone number could not be verified.
@@ -113,20 +114,6 @@ pub enum Fallback {
     AskToEnableMobileData,
     /// The app, its settings or its backend have to be corrected.
     FixIntegration,
-}
-
-/// A step of the flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// The backend is asked for the auth URL.
-    Start,
-    /// The cellular network is brought up.
-    Acquire,
-    /// The auth URL is followed over the cellular network.
-    Authorize,
-    /// The backend is asked for the verdict.
-    Complete,
 }
 
 /// Why the cellular network cannot be used.
@@ -342,12 +329,6 @@ fn config_advice(setting: &str) -> &'static str {
 
 /// The names of the variants in JSON, in snake case, are their printed form too.
 impl fmt::Display for Fallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
-
-impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }

@@ -1,0 +1,65 @@
+//! What the flow calls: the built-in client, or an app's own [`Backend`] behind an adapter that gives it only what is its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::timeout;
+
+use super::{AuthorizationStart, Backend, BackendError, CallInfo, CompletionRequest, StartRequest};
+use crate::cookies::CookieJar;
+use crate::phone_number::PhoneNumber;
+use crate::secret::Redactor;
+
+/// A call of one flow.
+#[cfg_attr(not(feature = "http-backend"), allow(dead_code))]
+pub struct Call {
+    pub(crate) info: CallInfo,
+    /// Of the flow, over both of its legs.
+    pub(crate) cookies: CookieJar,
+    pub(crate) redactor: Redactor,
+}
+
+/// What `complete` sends.
+pub struct Proof {
+    /// Absent if the delivery has none.
+    pub code: Option<SecretString>,
+    /// What came with the code.
+    pub state: Option<SecretString>,
+    /// From the response of `start`.
+    pub session: Option<SecretString>,
+}
+
+/// The backend, as a flow calls it.
+#[async_trait::async_trait]
+pub trait BackendClient: Send + Sync {
+    /// Requests the auth URL.
+    async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
+
+    /// Hands over the proof and returns the response's body.
+    async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError>;
+}
+
+/// An app's own backend, within the timeout of the built-in one.
+pub struct AppBackend {
+    /// The app's implementation.
+    pub backend: Arc<dyn Backend>,
+    /// For each call.
+    pub timeout: Duration,
+}
+
+#[async_trait::async_trait]
+impl BackendClient for AppBackend {
+    async fn start(&self, phone_number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let request = Arc::new(StartRequest { phone_number, call: call.info });
+        timeout(self.timeout, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))
+    }
+
+    async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError> {
+        let Proof { code, state, session } = proof;
+        let request = Arc::new(CompletionRequest { code, state, session, call: call.info });
+        let response =
+            timeout(self.timeout, self.backend.complete(request)).await.unwrap_or(Err(BackendError::Timeout))?;
+        Ok(response.into_bytes())
+    }
+}

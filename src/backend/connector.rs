@@ -1,0 +1,117 @@
+//! How reqwest reaches the backend: DNS through the default network, and a certificate chain that is verified on each new connection
+//! before a request is put on it.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio_rustls::rustls::ClientConfig;
+use tower_layer::Layer;
+use tower_service::Service;
+use url::Url;
+
+use crate::network::default::DefaultNetwork;
+use crate::network::{Family, Network};
+use crate::threads::Work;
+use crate::transport::tls::Tls;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Which connection a request went out on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// Opened for it.
+    New,
+    /// Open before: the server may have closed it in the meantime.
+    Reused,
+}
+
+tokio::task_local! {
+    static OPENED: Arc<AtomicBool>;
+}
+
+/// Runs one request, and returns which connection it used.
+pub(super) async fn observe<T>(request: impl Future<Output = T>) -> (T, Connection) {
+    let opened = Arc::<AtomicBool>::default();
+    let outcome = OPENED.scope(opened.clone(), request).await;
+    (outcome, if opened.load(Ordering::Relaxed) { Connection::New } else { Connection::Reused })
+}
+
+/// The resolver and the connector of one backend.
+#[derive(Clone)]
+pub(super) struct VerifiedConnector {
+    tls: Tls,
+    network: DefaultNetwork,
+    /// Plain http has no chain; https without one is refused.
+    is_https: bool,
+    port: u16,
+}
+
+impl VerifiedConnector {
+    pub(super) fn new(tls: Tls, network: DefaultNetwork, backend: &Url) -> Self {
+        let port = backend.port_or_known_default().unwrap_or_default();
+        Self { tls, network, is_https: backend.scheme() == "https", port }
+    }
+
+    pub(super) fn tls_config(&self) -> ClientConfig {
+        self.tls.config()
+    }
+}
+
+impl Resolve for VerifiedConnector {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (network, port) = (self.network.clone(), self.port);
+        Box::pin(async move {
+            let resolve = |family| network.resolve(name.as_str(), port, family);
+            let (v6, v4) = tokio::join!(resolve(Family::V6), resolve(Family::V4));
+            if let (Err(_), Err(_)) = (&v6, &v4) {
+                return Err("the host name could not be resolved".into());
+            }
+            let found: Vec<_> = [v6, v4].into_iter().flatten().flatten().map(|ip| SocketAddr::new(ip, port)).collect();
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+impl<S> Layer<S> for VerifiedConnector {
+    type Service = Verified<S>;
+
+    fn layer(&self, connector: S) -> Verified<S> {
+        Verified { connector, verifier: self.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Verified<S> {
+    connector: S,
+    verifier: VerifiedConnector,
+}
+
+impl<S, Target> Service<Target> for Verified<S>
+where
+    S: Service<Target, Error = BoxError>,
+    S::Response: Send,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx)
+    }
+
+    fn call(&mut self, target: Target) -> Self::Future {
+        let _ = OPENED.try_with(|opened| opened.store(true, Ordering::Relaxed)); // Without an observer nobody asks.
+        let connecting = self.connector.call(target);
+        let VerifiedConnector { tls, is_https, .. } = self.verifier.clone();
+        Box::pin(async move {
+            if is_https { tls.verify_handshake(connecting, Work::BackendTrust).await } else { connecting.await }
+        })
+    }
+}

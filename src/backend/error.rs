@@ -1,0 +1,61 @@
+//! What an error of the backend means for the app.
+
+use super::BackendError;
+use crate::error::{BackendCause, Fallback, VerifyError};
+use crate::json::JsonObject;
+use crate::progress::Step;
+
+impl BackendError {
+    pub(crate) fn at(self, step: Step) -> VerifyError {
+        let (reason, status, retry_after_s, advice) = match self {
+            Self::Unreachable => (BackendCause::Unreachable, None, None, Fallback::RetryLater),
+            Self::Tls => (BackendCause::Tls, None, None, Fallback::FixIntegration),
+            Self::Timeout => (BackendCause::Timeout, None, None, Fallback::RetryLater),
+            Self::Status { status, advice, retry_after_s } => {
+                (BackendCause::Status, Some(status), retry_after_s, advice.unwrap_or_else(|| usual_advice(status)))
+            }
+            Self::MalformedAnswer { status } => (BackendCause::MalformedAnswer, status, None, Fallback::FixIntegration),
+            Self::Failed => (BackendCause::AppFailed, None, None, Fallback::FixIntegration),
+        };
+        VerifyError::Backend { step, reason, status, retry_after_s, advice }
+    }
+
+    /// The error of a status of 400 or more with this body, perhaps a problem document (RFC 9457).
+    pub(crate) fn status(status: u16, body: &[u8], retry_after_s: Option<u32>) -> Self {
+        let advice = JsonObject::parse(body)
+            .and_then(|problem| problem.get("fallback").ok().flatten().cloned())
+            .and_then(|name| serde_json::from_value(name).ok());
+        Self::Status { status, advice, retry_after_s }
+    }
+}
+
+fn usual_advice(status: u16) -> Fallback {
+    match status {
+        403 | 409 | 410 | 422 => Fallback::UseAnotherChannel,
+        429 | 500..=599 => Fallback::RetryLater,
+        _ => Fallback::FixIntegration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_for_a_status() {
+        let fallback =
+            |status, body: &str| BackendError::status(status, body.as_bytes(), None).at(Step::Start).fallback();
+        for status in [400, 401, 404, 405, 415] {
+            assert_eq!(fallback(status, ""), Fallback::FixIntegration, "{status}");
+        }
+        for status in [403, 409, 410, 422] {
+            assert_eq!(fallback(status, ""), Fallback::UseAnotherChannel, "{status}");
+        }
+        for status in [429, 500, 503, 599] {
+            assert_eq!(fallback(status, ""), Fallback::RetryLater, "{status}");
+        }
+        assert_eq!(fallback(500, r#"{"fallback":"use_another_channel"}"#), Fallback::UseAnotherChannel);
+        assert_eq!(fallback(500, r#"{"fallback":"dance"}"#), Fallback::RetryLater);
+        assert_eq!(fallback(403, r#"{"fallback":1}"#), Fallback::UseAnotherChannel);
+    }
+}

@@ -1,0 +1,60 @@
+//! What an error of reqwest means.
+
+use std::error::Error;
+use std::io;
+
+use tokio_rustls::rustls;
+
+use super::BackendError;
+
+/// Why an attempt brought no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HttpError {
+    /// DNS or TCP failed: nothing was sent.
+    Connect,
+    /// TLS failed. A certificate that is refused now is refused again.
+    Tls,
+    /// No response in time.
+    Timeout,
+    /// The connection ended early.
+    Closed,
+    /// The response breaks the protocol.
+    Malformed,
+}
+
+impl From<HttpError> for BackendError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Connect | HttpError::Closed => Self::Unreachable,
+            HttpError::Tls => Self::Tls,
+            HttpError::Timeout => Self::Timeout,
+            HttpError::Malformed => Self::MalformedAnswer { status: None },
+        }
+    }
+}
+
+pub(super) fn classify(error: &reqwest::Error) -> HttpError {
+    if sources(error).any(<dyn Error>::is::<rustls::Error>) {
+        HttpError::Tls
+    } else if error.is_connect() {
+        HttpError::Connect
+    } else if sources(error).filter_map(|source| source.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse) {
+        HttpError::Malformed
+    } else if error.is_timeout() {
+        HttpError::Timeout
+    } else {
+        HttpError::Closed
+    }
+}
+
+/// All errors that led to this one. Those inside an I/O error are hidden from `source()`.
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error| source(*error))
+}
+
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The app's backend: its two calls, the objects that an app's own implementation receives and returns, and its errors.
+
+pub mod call;
+#[cfg(feature = "http-backend")]
+mod connector;
+mod error;
+#[cfg(feature = "http-backend")]
+pub mod http;
+#[cfg(feature = "http-backend")]
+mod http_error;
+pub mod result;
+mod retry_after;
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::error::Fallback;
+use crate::phone_number::PhoneNumber;
+
+/// Calls the app's backend. It runs on the default network, not on the cellular one.
+#[uniffi::export(foreign)]
+#[async_trait::async_trait]
+pub trait Backend: Send + Sync {
+    /// Asks for the auth URL of this phone number.
+    async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError>;
+
+    /// Hands over the code and returns the answer: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
+    async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError>;
+}
+
+/// The request to `start`.
+#[derive(uniffi::Object)]
+pub struct StartRequest {
+    pub(crate) phone_number: PhoneNumber,
+    pub(crate) call: CallInfo,
+}
+
+/// The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
+#[derive(uniffi::Object)]
+pub struct CompletionRequest {
+    pub(crate) code: Option<SecretString>,
+    pub(crate) state: Option<SecretString>,
+    pub(crate) session: Option<SecretString>,
+    pub(crate) call: CallInfo,
+}
+
+/// The response of `start`.
+#[derive(uniffi::Object)]
+pub struct AuthorizationStart {
+    pub(crate) auth_url: SecretString,
+    pub(crate) redirect_uri: Option<String>,
+    pub(crate) session: Option<SecretString>,
+    pub(crate) state: Option<SecretString>,
+}
+
+/// What identifies a call, and until when it may take.
+#[derive(Clone)]
+pub(crate) struct CallInfo {
+    pub(crate) idempotency_key: String,
+    pub(crate) correlator: String,
+    pub(crate) deadline: Instant,
+}
+
+#[uniffi::export]
+impl StartRequest {
+    /// The phone number, in E.164 form.
+    #[must_use]
+    pub fn phone_number(&self) -> String {
+        self.phone_number.expose_secret().to_owned()
+    }
+
+    /// Send as `Idempotency-Key`. Retries reuse the same key.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        self.call.idempotency_key.clone()
+    }
+
+    /// Send as `x-correlator`. All calls of a verification have the same one.
+    #[must_use]
+    pub fn correlator(&self) -> String {
+        self.call.correlator.clone()
+    }
+
+    /// Milliseconds until the overall deadline.
+    #[must_use]
+    pub fn time_left_ms(&self) -> u64 {
+        self.call.time_left_ms()
+    }
+}
+
+#[uniffi::export]
+impl CompletionRequest {
+    /// The authorization code; absent if the delivery has none.
+    #[must_use]
+    pub fn code(&self) -> Option<String> {
+        exposed(self.code.as_ref())
+    }
+
+    /// The `state` that came with the code.
+    #[must_use]
+    pub fn state(&self) -> Option<String> {
+        exposed(self.state.as_ref())
+    }
+
+    /// The session from the response of `start`.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        exposed(self.session.as_ref())
+    }
+
+    /// Send as `Idempotency-Key`. Retries reuse the same key.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        self.call.idempotency_key.clone()
+    }
+
+    /// Send as `x-correlator`. All calls of a verification have the same one.
+    #[must_use]
+    pub fn correlator(&self) -> String {
+        self.call.correlator.clone()
+    }
+
+    /// Milliseconds until the overall deadline.
+    #[must_use]
+    pub fn time_left_ms(&self) -> u64 {
+        self.call.time_left_ms()
+    }
+}
+
+#[uniffi::export]
+impl AuthorizationStart {
+    /// The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
+    /// signed request objects (RFC 9101).
+    #[uniffi::constructor]
+    #[must_use]
+    pub fn new(
+        auth_url: String,
+        redirect_uri: Option<String>,
+        session: Option<String>,
+        state: Option<String>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            auth_url: auth_url.into(),
+            redirect_uri,
+            session: session.map(SecretString::from),
+            state: state.map(SecretString::from),
+        })
+    }
+}
+
+impl CallInfo {
+    fn time_left_ms(&self) -> u64 {
+        let left = self.deadline.saturating_duration_since(Instant::now()).as_millis();
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+}
+
+/// A call to the backend failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum BackendError {
+    /// No connection, or it broke.
+    #[error("unreachable")]
+    Unreachable,
+    /// TLS failed.
+    #[error("tls")]
+    Tls,
+    /// No response in time.
+    #[error("timeout")]
+    Timeout,
+    /// The backend returned an HTTP error status.
+    #[error("status {status}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// What the backend's problem document (RFC 9457) advises in its member `fallback`, if it does.
+        advice: Option<Fallback>,
+        /// Seconds of its `Retry-After`, if it had one.
+        retry_after_s: Option<u32>,
+    },
+    /// The response does not follow the contract.
+    #[error("malformed answer")]
+    MalformedAnswer {
+        /// Its status.
+        status: Option<u16>,
+    },
+    /// The app's implementation failed with an unexpected exception.
+    #[error("failed")]
+    Failed,
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for BackendError {
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed
+    }
+}
+
+fn exposed(secret: Option<&SecretString>) -> Option<String> {
+    secret.map(|secret| secret.expose_secret().to_owned())
+}
+
+impl fmt::Debug for StartRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StartRequest(…)")
+    }
+}
+
+impl fmt::Debug for CompletionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CompletionRequest(…)")
+    }
+}
+
+impl fmt::Debug for AuthorizationStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthorizationStart(…)")
+    }
+}

@@ -1,0 +1,10 @@
+//! Header names of the contract with the backend (`docs/backend-api.yaml`).
+
+use http::HeaderName;
+
+/// The same for all attempts of one call.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The same for all calls of one flow.
+pub const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
+/// Proves to `redirect_uri` that the request comes from the client that called `start`.
+pub const SESSION: HeaderName = HeaderName::from_static("x-number-verify-session");

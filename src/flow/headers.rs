@@ -1,0 +1,35 @@
+//! The headers of a request to the operator's side.
+
+use http::{HeaderMap, HeaderValue, header};
+use secrecy::ExposeSecret;
+
+use crate::authorization::Request;
+use crate::config::OperatorHeaders;
+use crate::contract;
+use crate::secret::sensitive_header;
+use crate::settings::Settings;
+
+/// Whether a request goes to the auth URL's own origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    First,
+    Other,
+}
+
+/// gzip is offered on https only: on plain http a middlebox may want to read the body.
+pub(super) fn of(request: &Request, origin: Origin, settings: &Settings) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::USER_AGENT, settings.user_agent.clone());
+    if request.url.scheme() == "https" {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if origin == Origin::First || settings.operator_headers_to == OperatorHeaders::AllHosts {
+        headers.extend(settings.operator_headers.clone());
+    }
+    for (name, secret) in [(header::COOKIE, &request.cookie), (contract::SESSION, &request.session)] {
+        let value = secret.as_ref().and_then(|secret| sensitive_header(secret.expose_secret()));
+        headers.extend(value.map(|value| (name, value)));
+    }
+    headers
+}

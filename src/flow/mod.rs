@@ -1,0 +1,232 @@
+//! The flow as one function: start concurrently with acquire, then authorize, then complete, all under one deadline.
+//!
+//! A plain future on whatever tokio runtime polls it. Dropping it ends the flow and releases the network.
+
+mod errors;
+mod headers;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
+use self::headers::Origin;
+use crate::authorization::{Completion, Delivery, Head, Next, Request, Rules, StartResponse, Walk};
+use crate::backend::call::{BackendClient, Call, Proof};
+use crate::backend::result::{VerificationResult, refusal};
+use crate::backend::{AuthorizationStart, BackendError, CallInfo};
+use crate::cellular::{Lease, SharedNetwork};
+use crate::clock::{Clock, Deadline};
+use crate::config::{Cleartext, CodeDelivery};
+use crate::cookies::CookieJar;
+use crate::error::VerifyError;
+use crate::logging::Event;
+use crate::network::Network;
+use crate::phone_number::PhoneNumber;
+use crate::progress::Step;
+use crate::recorder::Recorder;
+use crate::secret::{ExposeSecret, Redactor};
+use crate::settings::Settings;
+use crate::transport::{Repeat, Transport};
+
+/// What all flows of a verifier share.
+pub struct Verifier<N: Network> {
+    /// The checked settings.
+    pub settings: Settings,
+    /// The cellular network.
+    pub network: SharedNetwork<N>,
+    /// The app's backend.
+    pub backend: Arc<dyn BackendClient>,
+    /// Counts the time asleep.
+    pub clock: Clock,
+}
+
+impl<N: Network> Verifier<N> {
+    /// Runs one flow for the number as it was typed. `alive` is held until the network is released.
+    pub async fn verify(
+        &self,
+        typed: SecretString,
+        record: &Recorder,
+        alive: impl Send + 'static,
+    ) -> Result<VerificationResult, VerifyError> {
+        let _end = record.end_on_drop();
+        let number = PhoneNumber::parse(&typed)?;
+        let deadline = Deadline::after(self.settings.overall, &self.clock);
+        let flow = Flow::new(self, record, deadline.clone(), &number);
+        let outcome = deadline.limit(Box::pin(flow.run(number, alive))).await;
+        let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
+        match &outcome {
+            Ok(result) => Event::Ended { verified: result.verified }.log(),
+            Err(error) => Event::Failed(error).log(),
+        }
+        outcome
+    }
+}
+
+/// What the response of `start` began.
+struct Started {
+    walk: Walk,
+    request: Request,
+    session: Option<SecretString>,
+}
+
+struct Flow<'a, N: Network> {
+    verifier: &'a Verifier<N>,
+    record: &'a Recorder,
+    deadline: Deadline,
+    correlator: String,
+    cookies: CookieJar,
+    redactor: Redactor,
+}
+
+impl<'a, N: Network> Flow<'a, N> {
+    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, number: &PhoneNumber) -> Self {
+        let redactor = Redactor::new();
+        redactor.add_number(number.expose_secret());
+        let correlator = record.trace().correlator;
+        Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
+    }
+
+    async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<VerificationResult, VerifyError> {
+        let lease = self.verifier.network.lease(alive);
+        let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
+        let completion = self.authorize(started.walk, started.request, &transport).await?;
+        self.complete(started.session, completion).await
+    }
+
+    async fn start(&self, number: PhoneNumber) -> Result<Started, VerifyError> {
+        self.record.step_began(Step::Start);
+        let at_start = |error: BackendError| error.at(Step::Start);
+        let response = self.verifier.backend.start(number, self.call()).await.map_err(at_start)?;
+        let session = response.session.clone();
+        let (walk, request) =
+            Walk::begin(start_response(&response), self.rules(), self.cookies.clone(), self.redactor.clone())
+                .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
+        self.record.step_ended(Step::Start);
+        Ok(Started { walk, request, session })
+    }
+
+    async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
+        self.record.step_began(Step::Acquire);
+        let (transport, kind) = lease.transport().await?;
+        self.record.network(kind);
+        self.record.step_ended(Step::Acquire);
+        Ok(transport)
+    }
+
+    async fn authorize(
+        &self,
+        mut walk: Walk,
+        mut request: Request,
+        transport: &Transport<N>,
+    ) -> Result<Completion, VerifyError> {
+        self.record.step_began(Step::Authorize);
+        let first = request.url.origin();
+        loop {
+            let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
+            let mut hop = self.record.hop_began(request.url.scheme(), host);
+            let origin = if request.url.origin() == first { Origin::First } else { Origin::Other };
+            let headers = headers::of(&request, origin, &self.verifier.settings);
+            let repeat = if request.spends_code { Repeat::Never } else { Repeat::Once };
+            let response = match transport.get(&request.url, headers, repeat, &mut hop.timings).await {
+                Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
+                    // The backend may have the result, and is asked for it.
+                    self.record.step_ended(Step::Authorize);
+                    return Ok(Completion::Ended);
+                }
+                response => response.map_err(|error| transport_error(error, &hop))?,
+            };
+            let status = response.status().as_u16();
+            hop.status = Some(status);
+            let next = walk.on_head(&Head { status, headers: response.headers() });
+            hop.answered();
+            let completion = match next {
+                Next::Follow(next) => {
+                    response.discard();
+                    request = next;
+                    continue;
+                }
+                Next::Done(completion) => {
+                    response.discard();
+                    Ok(completion)
+                }
+                Next::Fail(failure) => Err(failure),
+                Next::ReadBody(body) => {
+                    let completion = match transport.read(response).await {
+                        Ok(bytes) => body.read(&bytes),
+                        Err(error) => unreadable(&error)
+                            .and_then(|why| body.unreadable(why))
+                            .ok_or_else(|| transport_error(error, &hop))?,
+                    };
+                    hop.page_title = walk.title().map(str::to_owned);
+                    completion
+                }
+            };
+            let completion = completion.map_err(|failure| walk_error(failure, &hop))?;
+            self.record.step_ended(Step::Authorize);
+            return Ok(completion);
+        }
+    }
+
+    async fn complete(
+        &self,
+        session: Option<SecretString>,
+        completion: Completion,
+    ) -> Result<VerificationResult, VerifyError> {
+        let at_complete = |error: BackendError| error.at(Step::Complete);
+        let name = &self.verifier.settings.field_names.verified;
+        let (code, state) = match completion {
+            Completion::Code { code, state } => (Some(code), state),
+            Completion::Ended => (None, None),
+            Completion::Callback { status, body } => {
+                match VerificationResult::in_body(body, name, Some(status)).map_err(at_complete)? {
+                    Some(result) => return Ok(result),
+                    None => (None, None),
+                }
+            }
+            Completion::CallbackRefused { status, retry_after, body } => {
+                return Err(at_complete(refusal(status, &body, retry_after.as_ref())));
+            }
+        };
+        self.record.step_began(Step::Complete);
+        let proof = Proof { code, state, session };
+        let body = self.verifier.backend.complete(proof, self.call()).await.map_err(at_complete)?;
+        let result = VerificationResult::in_body(body, name, None).map_err(at_complete)?;
+        self.record.step_ended(Step::Complete);
+        result.ok_or_else(|| at_complete(BackendError::MalformedAnswer { status: None }))
+    }
+
+    fn call(&self) -> Call {
+        let info = CallInfo {
+            idempotency_key: uuid::Uuid::new_v4().to_string(),
+            correlator: self.correlator.clone(),
+            deadline: self.deadline.at(),
+        };
+        Call { info, cookies: self.cookies.clone(), redactor: self.redactor.clone() }
+    }
+
+    fn rules(&self) -> Rules {
+        let settings = &self.verifier.settings;
+        Rules {
+            delivery: match settings.code_delivery {
+                CodeDelivery::Relay => Delivery::Relay,
+                CodeDelivery::FollowThrough => Delivery::FollowThrough,
+                CodeDelivery::NoCode => Delivery::NoCode,
+            },
+            cleartext: settings.cleartext == Cleartext::OnRedirects,
+            redirect_limit: settings.redirect_limit,
+            allowed_hosts: settings.allowed_hosts(),
+            configured_redirect_uri: settings.redirect_uri.clone(),
+            backend_origin: Some(settings.start_url.origin()),
+        }
+    }
+}
+
+fn start_response(start: &AuthorizationStart) -> StartResponse {
+    StartResponse {
+        auth_url: start.auth_url.clone(),
+        redirect_uri: start.redirect_uri.clone(),
+        state: start.state.clone(),
+        session: start.session.clone(),
+    }
+}
