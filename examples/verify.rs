@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use futures_util::FutureExt;
 use number_verify::{
     CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, LogLevel, NetworkBinding,
-    NumberVerifier, Progress, ProgressListener, Trace, VerifyError, log_to_system,
+    NumberVerifier, Progress, ProgressListener, Setting, Trace, VerifyError, log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 
@@ -193,7 +193,9 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
 /// That the platform trusts nobody is not the caller's mistake.
 fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
     match error {
-        VerifyError::InvalidConfig { setting } => setting != "root_certificates" || !arguments.root_ca.is_empty(),
+        VerifyError::InvalidConfig { setting } => {
+            *setting != Setting::RootCertificates || !arguments.root_ca.is_empty()
+        }
         _ => false,
     }
 }

@@ -72,7 +72,7 @@ mod verifier;
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
 pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
-pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, VerifyError};
+pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Setting, VerifyError};
 pub use logging::{LogLevel, log_to_system};
 pub use progress::{ListenerError, Progress, ProgressListener, Step};
 pub use server_trust::{ServerTrust, ServerTrustError};

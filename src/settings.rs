@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::contract;
-use crate::error::VerifyError;
+use crate::error::{Setting, VerifyError};
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
 use crate::url_text::{has_userinfo, parse_url};
@@ -43,40 +43,42 @@ pub struct Settings {
 
 impl Settings {
     pub fn check(config: &Config) -> Result<Self, VerifyError> {
-        let base = backend_base(config).ok_or_else(|| VerifyError::invalid_config("backend_url"))?;
+        let base = backend_base(config).ok_or_else(|| VerifyError::invalid_config(Setting::BackendUrl))?;
         let user_agent = config.user_agent.as_deref().unwrap_or(concat!("number-verify/", env!("CARGO_PKG_VERSION")));
         if config.redirect_limit == 0 || config.redirect_limit > 15 {
-            return Err(VerifyError::invalid_config("redirect_limit"));
+            return Err(VerifyError::invalid_config(Setting::RedirectLimit));
         }
         if let Some(uri) = &config.redirect_uri {
-            parse_url(uri, None).map_err(|_| VerifyError::invalid_config("redirect_uri"))?;
+            parse_url(uri, None).map_err(|_| VerifyError::invalid_config(Setting::RedirectUri))?;
         }
         check_names(&config.field_names)?;
         let development = &config.development;
         Ok(Self {
-            start_url: call_url(&base, &config.start_path).ok_or_else(|| VerifyError::invalid_config("start_path"))?,
+            start_url: call_url(&base, &config.start_path)
+                .ok_or_else(|| VerifyError::invalid_config(Setting::StartPath))?,
             complete_url: call_url(&base, &config.complete_path)
-                .ok_or_else(|| VerifyError::invalid_config("complete_path"))?,
-            headers: header_map(&config.headers, &[]).ok_or_else(|| VerifyError::invalid_config("headers"))?,
+                .ok_or_else(|| VerifyError::invalid_config(Setting::CompletePath))?,
+            headers: header_map(&config.headers, &[]).ok_or_else(|| VerifyError::invalid_config(Setting::Headers))?,
             operator_headers: header_map(&config.operator_headers, &[header::ACCEPT, header::USER_AGENT])
-                .ok_or_else(|| VerifyError::invalid_config("operator_headers"))?,
+                .ok_or_else(|| VerifyError::invalid_config(Setting::OperatorHeaders))?,
             operator_headers_to: config.operator_headers_to,
             field_names: config.field_names.clone(),
             code_delivery: config.code_delivery,
             redirect_uri: config.redirect_uri.clone(),
-            overall: limit(config.deadlines.overall_ms, "overall_ms")?,
-            acquire: limit(config.deadlines.acquire_ms, "acquire_ms")?,
-            connect: limit(config.deadlines.connect_ms, "connect_ms")?,
-            answer: limit(config.deadlines.answer_ms, "answer_ms")?,
-            backend: limit(config.deadlines.backend_ms, "backend_ms")?,
+            overall: limit(config.deadlines.overall_ms, Setting::OverallMs)?,
+            acquire: limit(config.deadlines.acquire_ms, Setting::AcquireMs)?,
+            connect: limit(config.deadlines.connect_ms, Setting::ConnectMs)?,
+            answer: limit(config.deadlines.answer_ms, Setting::AnswerMs)?,
+            backend: limit(config.deadlines.backend_ms, Setting::BackendMs)?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
-            user_agent: HeaderValue::from_str(user_agent).map_err(|_| VerifyError::invalid_config("user_agent"))?,
+            user_agent: HeaderValue::from_str(user_agent)
+                .map_err(|_| VerifyError::invalid_config(Setting::UserAgent))?,
             allow_unbound: development.allow_unbound,
             root_certificates: development.root_certificates.clone(),
-            overrides: overrides(&development.resolve).ok_or_else(|| VerifyError::invalid_config("resolve"))?,
+            overrides: overrides(&development.resolve).ok_or_else(|| VerifyError::invalid_config(Setting::Resolve))?,
             dns_servers: dns_servers(&development.dns_servers)
-                .ok_or_else(|| VerifyError::invalid_config("dns_servers"))?,
+                .ok_or_else(|| VerifyError::invalid_config(Setting::DnsServers))?,
         })
     }
 
@@ -151,11 +153,11 @@ fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
     if rest && distinct(&request) && distinct(&answer) {
         Ok(())
     } else {
-        Err(VerifyError::invalid_config("field_names"))
+        Err(VerifyError::invalid_config(Setting::FieldNames))
     }
 }
 
-fn limit(milliseconds: u64, setting: &str) -> Result<Duration, VerifyError> {
+fn limit(milliseconds: u64, setting: Setting) -> Result<Duration, VerifyError> {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
     if (1..=DAY_MS).contains(&milliseconds) {
         Ok(Duration::from_millis(milliseconds))
@@ -228,7 +230,7 @@ mod tests {
             "https://api.test/#f",
         ] {
             assert!(
-                matches!(check(bad), Err(VerifyError::InvalidConfig { setting }) if setting == "backend_url"),
+                matches!(check(bad), Err(VerifyError::InvalidConfig { setting }) if setting == Setting::BackendUrl),
                 "{bad}"
             );
         }
@@ -259,7 +261,7 @@ mod tests {
             let config = Config { redirect_uri: Some(bad.to_owned()), ..Config::new("https://api.test/nv") };
             let setting = Settings::check(&config).err();
             assert!(
-                matches!(setting, Some(VerifyError::InvalidConfig { setting }) if setting == "redirect_uri"),
+                matches!(setting, Some(VerifyError::InvalidConfig { setting }) if setting == Setting::RedirectUri),
                 "{bad}"
             );
         }

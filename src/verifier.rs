@@ -19,7 +19,7 @@ use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, Options, S
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::delivery;
-use crate::error::{CellularCause, VerifyError};
+use crate::error::{CellularCause, Setting, VerifyError};
 use crate::flow::Verifier;
 use crate::logging::Event;
 use crate::progress::ProgressListener;
@@ -170,12 +170,12 @@ impl NumberVerifier {
     ) -> Result<Arc<Self>, VerifyError> {
         let settings = Settings::check(config)?;
         if certificates::NEEDS_THE_APP && server_trust.is_none() {
-            return Err(VerifyError::invalid_config("server_trust"));
+            return Err(VerifyError::invalid_config(Setting::ServerTrust));
         }
         let threads = Threads::new();
         let app_trust = server_trust.map(|app| Arc::new(ThroughTheApp(app)) as Arc<dyn AppTrust>);
         let tls = Tls::new(&settings.root_certificates, app_trust, threads.clone())
-            .map_err(|NoRoots| VerifyError::invalid_config("root_certificates"))?;
+            .map_err(|NoRoots| VerifyError::invalid_config(Setting::RootCertificates))?;
         let backend: Arc<dyn BackendClient> = match backend {
             Some(backend) => Arc::new(AppBackend { backend, timeout: settings.backend }),
             None => http_backend(&settings, &tls, &threads)?,
@@ -207,7 +207,7 @@ fn http_backend(settings: &Settings, tls: &Tls, threads: &Threads) -> Result<Arc
 
 #[cfg(not(feature = "http-backend"))]
 fn http_backend(_: &Settings, _: &Tls, _: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
-    Err(VerifyError::invalid_config("backend"))
+    Err(VerifyError::invalid_config(Setting::Backend))
 }
 
 /// Only an explicit yes of the app counts.

@@ -1,7 +1,7 @@
 //! Every error with its advice, as the contract lists them; and the README's table of them is whole.
 
 use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
-use number_verify::{AuthorizationCause, BackendCause, CellularCause, Fallback, Step, VerifyError};
+use number_verify::{AuthorizationCause, BackendCause, CellularCause, Fallback, Setting, Step, VerifyError};
 use serde_json::Value;
 
 fn json(error: &VerifyError) -> Value {
@@ -111,7 +111,7 @@ fn authorization() {
 #[test]
 fn the_others() {
     assert_documented(&VerifyError::InvalidPhoneNumber, "invalid_phone_number", None, FixIntegration);
-    let invalid_config = VerifyError::InvalidConfig { setting: "backend_url".to_owned() };
+    let invalid_config = VerifyError::InvalidConfig { setting: Setting::BackendUrl };
     assert_eq!(json(&invalid_config)["cause"], "backend_url");
     assert_eq!((&json(&invalid_config)["kind"], invalid_config.fallback()), (&"invalid_config".into(), FixIntegration));
     let state_mismatch = VerifyError::StateMismatch { hop: 3, host: "op.test".to_owned() };

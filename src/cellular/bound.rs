@@ -12,7 +12,7 @@ use super::binding::ValidBinding;
 use super::provider::NetworkBinding;
 use super::stream::BoundStream;
 use super::system;
-use crate::error::{CellularCause, VerifyError};
+use crate::error::{CellularCause, Setting, VerifyError};
 use crate::network::default::DefaultNetwork;
 use crate::network::lookups::{Lookups, Overrides, Scope};
 use crate::network::{Family, Network, NetworkError, Unusable};
@@ -24,6 +24,7 @@ pub struct Options {
     /// Development may do without a binding.
     pub allow_unbound: bool,
     /// Name servers in place of the system's. Only Linux uses them.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub name_servers: Vec<SocketAddr>,
     /// Fixed addresses of hosts.
     pub overrides: Overrides,
@@ -49,7 +50,7 @@ impl BoundNetwork {
             return if options.allow_unbound {
                 Ok(Self(Kind::Unbound(DefaultNetwork::new(overrides, threads.clone()))))
             } else {
-                Err(VerifyError::invalid_config("allow_unbound"))
+                Err(VerifyError::invalid_config(Setting::AllowUnbound))
             };
         }
         let binding = Arc::new(system::Binding::open(binding, options, threads)?);

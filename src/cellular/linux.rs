@@ -23,7 +23,7 @@ use super::binding::ValidBinding;
 use super::bound::Options;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
-use crate::error::VerifyError;
+use crate::error::{Setting, VerifyError};
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
 
@@ -43,7 +43,7 @@ impl Binding {
         };
         let resolver = resolver(&device, &options.name_servers);
         if resolver.is_none() && options.overrides.is_empty() {
-            return Err(VerifyError::invalid_config("dns_servers"));
+            return Err(VerifyError::invalid_config(Setting::DnsServers));
         }
         Ok(Self { device, resolver })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::VerifyError;
+use super::kinds::VerifyError;
 use crate::progress::Step;
 
 pub(super) fn of(error: &VerifyError) -> Value {

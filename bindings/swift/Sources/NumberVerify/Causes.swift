@@ -1,4 +1,4 @@
-// What an app can decide by: what to do now, which step it was, what failed. The texts about them are in Messages.swift.
+// What an app can decide by: what to do now, which step it was, what failed. The texts about them come from the core.
 
 /// What the app should do after an error.
 public enum Fallback: Sendable, Hashable, CaseIterable {

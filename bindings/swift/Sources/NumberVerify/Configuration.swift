@@ -138,7 +138,7 @@ extension NumberVerifier.Configuration {
   /// What is out of range stays out of range: the core refuses it.
   func core(backendURL: String, isDevelopment: Bool = Environment.isDevelopment) throws -> Config {
     if development.anyNetwork && !isDevelopment {
-      throw VerifyError(CoreError.InvalidConfig(setting: SettingName.allowUnbound), trace: nil)
+      throw VerifyError(CoreError.InvalidConfig(setting: .allowUnbound), trace: nil)
     }
     return Config(
       backendUrl: backendURL,

@@ -15,7 +15,7 @@ public struct VerifyError: Error, Sendable, Equatable {
   /// What the verification did until it failed; `nil` where none was running.
   public let trace: Trace?
 
-  private let advice: String
+  private let text: ErrorText
 
   /// What went wrong. A later version may have further kinds: give a `switch` a `default`.
   public enum Kind: Sendable, Equatable {
@@ -60,13 +60,13 @@ public struct VerifyError: Error, Sendable, Equatable {
 
 extension VerifyError: LocalizedError, CustomStringConvertible {
   /// What happened, in one sentence.
-  public var errorDescription: String? { "\(kind.whatHappened)." }
+  public var errorDescription: String? { "\(text.message)." }
 
   /// What to do, in one sentence.
-  public var recoverySuggestion: String? { "\(advice.prefix(1).uppercased())\(advice.dropFirst())." }
+  public var recoverySuggestion: String? { "\(text.advice.prefix(1).uppercased())\(text.advice.dropFirst())." }
 
   /// Both.
-  public var description: String { "\(kind.whatHappened): \(advice)." }
+  public var description: String { "\(text.message): \(text.advice)." }
 }
 
 /// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another
@@ -88,7 +88,7 @@ extension VerifyError {
     let core = error as? CoreError ?? .Internal
     kind = Kind(core)
     fallback = Fallback(core.fallback())
-    advice = core.whatToDo(fallback)
+    text = ErrorText(core)
     self.trace = trace
   }
 }
@@ -98,7 +98,7 @@ extension VerifyError.Kind {
     self =
       switch core {
       case .InvalidPhoneNumber: .invalidPhoneNumber
-      case .InvalidConfig(let setting): .invalidConfig(setting: SettingName.swift(setting))
+      case .InvalidConfig(let setting): .invalidConfig(setting: setting.spelling)
       case .CellularUnavailable(let reason): .cellularUnavailable(CellularCause(reason))
       case .Backend(let step, let reason, let status, let retryAfterS, _):
         .backend(

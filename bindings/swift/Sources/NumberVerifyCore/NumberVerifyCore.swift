@@ -624,13 +624,13 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
- * What `start` answered.
+ * The response of `start`.
  */
 public protocol AuthorizationStartProtocol: AnyObject, Sendable {
     
 }
 /**
- * What `start` answered.
+ * The response of `start`.
  */
 open class AuthorizationStart: AuthorizationStartProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -672,7 +672,7 @@ open class AuthorizationStart: AuthorizationStartProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_authorizationstart(self.handle, $0) }
     }
     /**
-     * The backend's answer. `redirect_uri` and `state` are needed only where the auth URL does not show them, as with
+     * The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
      * signed request objects (RFC 9101).
      */
 public convenience init(authUrl: String, redirectUri: String?, session: String?, state: String?) {
@@ -1423,27 +1423,27 @@ public func FfiConverterTypeCellularProvider_lower(_ value: CellularProvider) ->
 
 
 /**
- * What `complete` is asked. The phone number is not part of it: it belongs to the session that `start` made.
+ * The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
  */
 public protocol CompletionRequestProtocol: AnyObject, Sendable {
     
     /**
-     * The operator's one-time code; absent where the delivery has none.
+     * The authorization code; absent if the delivery has none.
      */
     func code()  -> String?
     
     /**
-     * Send it as `x-correlator`: all calls of a flow have the same one.
+     * Send as `x-correlator`. All calls of a verification have the same one.
      */
     func correlator()  -> String
     
     /**
-     * Send it as `Idempotency-Key`: a repeat of this call has the same one.
+     * Send as `Idempotency-Key`. Retries reuse the same key.
      */
     func idempotencyKey()  -> String
     
     /**
-     * The session of `start`'s answer.
+     * The session from the response of `start`.
      */
     func session()  -> String?
     
@@ -1453,13 +1453,13 @@ public protocol CompletionRequestProtocol: AnyObject, Sendable {
     func state()  -> String?
     
     /**
-     * Milliseconds until the flow's deadline.
+     * Milliseconds until the overall deadline.
      */
     func timeLeftMs()  -> UInt64
     
 }
 /**
- * What `complete` is asked. The phone number is not part of it: it belongs to the session that `start` made.
+ * The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
  */
 open class CompletionRequest: CompletionRequestProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1515,7 +1515,7 @@ open class CompletionRequest: CompletionRequestProtocol, @unchecked Sendable {
 
     
     /**
-     * The operator's one-time code; absent where the delivery has none.
+     * The authorization code; absent if the delivery has none.
      */
 open func code() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1527,7 +1527,7 @@ open func code() -> String?  {
 }
     
     /**
-     * Send it as `x-correlator`: all calls of a flow have the same one.
+     * Send as `x-correlator`. All calls of a verification have the same one.
      */
 open func correlator() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -1539,7 +1539,7 @@ open func correlator() -> String  {
 }
     
     /**
-     * Send it as `Idempotency-Key`: a repeat of this call has the same one.
+     * Send as `Idempotency-Key`. Retries reuse the same key.
      */
 open func idempotencyKey() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -1551,7 +1551,7 @@ open func idempotencyKey() -> String  {
 }
     
     /**
-     * The session of `start`'s answer.
+     * The session from the response of `start`.
      */
 open func session() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1575,7 +1575,7 @@ open func state() -> String?  {
 }
     
     /**
-     * Milliseconds until the flow's deadline.
+     * Milliseconds until the overall deadline.
      */
 open func timeLeftMs() -> UInt64  {
     return try!  FfiConverterUInt64.lift(try! rustCall() {
@@ -1707,7 +1707,8 @@ open class CoreVerifier: CoreVerifierProtocol, @unchecked Sendable {
     }
     /**
      * A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
-     * Fails with `InvalidConfig`. Android needs `server_trust`; elsewhere the platform is asked without it.
+     * Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
+     * default). Android needs `server_trust`; elsewhere the library calls the platform itself.
      */
 public convenience init(config: Config, cellular: CellularProvider, serverTrust: ServerTrust? = nil)throws  {
     let handle =
@@ -2571,17 +2572,17 @@ public func FfiConverterTypeServerTrust_lower(_ value: ServerTrust) -> UInt64 {
 
 
 /**
- * What `start` is asked.
+ * The request to `start`.
  */
 public protocol StartRequestProtocol: AnyObject, Sendable {
     
     /**
-     * Send it as `x-correlator`: all calls of a flow have the same one.
+     * Send as `x-correlator`. All calls of a verification have the same one.
      */
     func correlator()  -> String
     
     /**
-     * Send it as `Idempotency-Key`: a repeat of this call has the same one.
+     * Send as `Idempotency-Key`. Retries reuse the same key.
      */
     func idempotencyKey()  -> String
     
@@ -2591,13 +2592,13 @@ public protocol StartRequestProtocol: AnyObject, Sendable {
     func phoneNumber()  -> String
     
     /**
-     * Milliseconds until the flow's deadline.
+     * Milliseconds until the overall deadline.
      */
     func timeLeftMs()  -> UInt64
     
 }
 /**
- * What `start` is asked.
+ * The request to `start`.
  */
 open class StartRequest: StartRequestProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2653,7 +2654,7 @@ open class StartRequest: StartRequestProtocol, @unchecked Sendable {
 
     
     /**
-     * Send it as `x-correlator`: all calls of a flow have the same one.
+     * Send as `x-correlator`. All calls of a verification have the same one.
      */
 open func correlator() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -2665,7 +2666,7 @@ open func correlator() -> String  {
 }
     
     /**
-     * Send it as `Idempotency-Key`: a repeat of this call has the same one.
+     * Send as `Idempotency-Key`. Retries reuse the same key.
      */
 open func idempotencyKey() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -2689,7 +2690,7 @@ open func phoneNumber() -> String  {
 }
     
     /**
-     * Milliseconds until the flow's deadline.
+     * Milliseconds until the overall deadline.
      */
 open func timeLeftMs() -> UInt64  {
     return try!  FfiConverterUInt64.lift(try! rustCall() {
@@ -4241,11 +4242,11 @@ enum BackendError: Swift.Error, Equatable, Hashable {
      */
     case Tls
     /**
-     * No answer in time.
+     * No response in time.
      */
     case Timeout
     /**
-     * The HTTP status says no.
+     * The backend returned an HTTP error status.
      */
     case Status(
         /**
@@ -4259,7 +4260,7 @@ enum BackendError: Swift.Error, Equatable, Hashable {
          */retryAfterS: UInt32?
     )
     /**
-     * The answer does not follow the contract.
+     * The response does not follow the contract.
      */
     case MalformedAnswer(
         /**
@@ -4876,7 +4877,7 @@ public func FfiConverterTypeCodeDelivery_lower(_ value: CodeDelivery) -> RustBuf
 /**
  * Why a phone number could not be verified.
  *
- * "Not verified" is not an error: it is a [`Verification`](crate::Verification) whose verdict is no.
+ * A mismatch is not an error: it is a [`Verification`](crate::Verification) that is not verified.
  */
 public 
 enum CoreError: Swift.Error {
@@ -4889,12 +4890,12 @@ enum CoreError: Swift.Error {
      */
     case InvalidPhoneNumber
     /**
-     * A setting has a value that cannot work. Nothing was sent.
+     * A setting is invalid. Nothing was sent.
      */
     case InvalidConfig(
         /**
-         * The setting, by its name in the configuration.
-         */setting: String
+         * The setting.
+         */setting: Setting
     )
     /**
      * The cellular network could not be used.
@@ -4915,17 +4916,17 @@ enum CoreError: Swift.Error {
          * What failed.
          */reason: BackendCause, 
         /**
-         * The HTTP status, where there was an answer.
+         * The HTTP status, if there was a response.
          */status: UInt16?, 
         /**
-         * Seconds to wait before another attempt, where the backend said so.
+         * Seconds to wait before another attempt, from the backend's `Retry-After`.
          */retryAfterS: UInt32?, 
         /**
-         * What to do; the backend's own advice where it gave one.
+         * What to do; the backend's own advice if it gave one.
          */advice: Fallback
     )
     /**
-     * The operator's side of the flow failed, on the cellular network.
+     * The operator's side failed, on the cellular network.
      */
     case Authorization(
         /**
@@ -4938,45 +4939,45 @@ enum CoreError: Swift.Error {
          * What failed.
          */reason: AuthorizationCause, 
         /**
-         * The HTTP status, where it is the reason.
+         * The HTTP status, if it is the reason.
          */status: UInt16?, 
         /**
-         * The TLS alert that the server sent (RFC 8446, section 6), where it is the reason.
+         * The TLS alert that the server sent (RFC 8446, section 6), if it is the reason.
          */alert: String?, 
         /**
          * What to do.
          */advice: Fallback
     )
     /**
-     * The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error).
+     * The operator denied the request (RFC 6749, section 4.1.2.1, or a CAMARA error).
      */
     case DeniedByOperator(
         /**
-         * The error code, such as `access_denied`; absent where it was not a plain code.
+         * The error code, such as `access_denied`; absent if it was not a plain code.
          */error: String?, 
         /**
-         * What the operator said about it, if anything.
+         * The operator's `error_description`, if any.
          */description: OperatorMessage?, 
         /**
-         * The request that brought the refusal, counted from 1.
+         * The request that brought the denial, counted from 1.
          */hop: UInt32, 
         /**
          * The host that it was sent to.
          */host: String
     )
     /**
-     * The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another flow.
+     * The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs to another verification.
      */
     case StateMismatch(
         /**
-         * The request that brought the answer, counted from 1.
+         * The request that brought the response, counted from 1.
          */hop: UInt32, 
         /**
          * The host that it was sent to.
          */host: String
     )
     /**
-     * The time for the whole flow is over.
+     * The overall deadline was exceeded.
      */
     case DeadlineExceeded(
         /**
@@ -4984,7 +4985,7 @@ enum CoreError: Swift.Error {
          */step: Step
     )
     /**
-     * The app cancelled the flow.
+     * The app cancelled the verification.
      */
     case Cancelled
     /**
@@ -4994,6 +4995,18 @@ enum CoreError: Swift.Error {
 
     
     /**
+     * What to do, as an English phrase for a developer, without a full stop.
+     */
+public func advice() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_coreerror_advice(
+            FfiConverterTypeCoreError_lower(self),uniffiCallStatus
+    )
+})
+}
+    
+    /**
      * What the app should do.
      */
 public func fallback() -> Fallback  {
@@ -5001,6 +5014,20 @@ public func fallback() -> Fallback  {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_coreerror_fallback(
             FfiConverterTypeCoreError_lower(self),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * What happened, as an English sentence for a developer, without a full stop. Holds no code, number, cookie, query or text of
+     * a peer. `setting` is the spelling of an invalid setting in the app's language; defaults to the one in JSON.
+     */
+public func message(setting: String?) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_coreerror_message(
+            FfiConverterTypeCoreError_lower(self),
+        FfiConverterOptionString.lower(setting),uniffiCallStatus
     )
 })
 }
@@ -5043,7 +5070,7 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
         
         case 1: return .InvalidPhoneNumber
         case 2: return .InvalidConfig(
-            setting: try FfiConverterString.read(from: &buf)
+            setting: try FfiConverterTypeSetting.read(from: &buf)
             )
         case 3: return .CellularUnavailable(
             reason: try FfiConverterTypeCellularCause.read(from: &buf)
@@ -5096,7 +5123,7 @@ public struct FfiConverterTypeCoreError: FfiConverterRustBuffer {
         
         case let .InvalidConfig(setting):
             writeInt(&buf, Int32(2))
-            FfiConverterString.write(setting, into: &buf)
+            FfiConverterTypeSetting.write(setting, into: &buf)
             
         
         case let .CellularUnavailable(reason):
@@ -5903,6 +5930,261 @@ public func FfiConverterTypeServerTrustError_lower(_ value: ServerTrustError) ->
 
 
 /**
+ * A setting, by what it configures.
+ */
+
+public enum Setting: Equatable, Hashable {
+    
+    /**
+     * The base URL of the backend.
+     */
+    case backendUrl
+    /**
+     * The app's own backend client, which a build without an HTTP client needs.
+     */
+    case backend
+    /**
+     * The path of `start`.
+     */
+    case startPath
+    /**
+     * The path of `complete`.
+     */
+    case completePath
+    /**
+     * Headers for the backend.
+     */
+    case headers
+    /**
+     * Headers for the operator's side.
+     */
+    case operatorHeaders
+    /**
+     * JSON field names of the backend.
+     */
+    case fieldNames
+    /**
+     * The redirect URI.
+     */
+    case redirectUri
+    /**
+     * The overall deadline.
+     */
+    case overallMs
+    /**
+     * The timeout of acquiring the network.
+     */
+    case acquireMs
+    /**
+     * The timeout of connecting to one host.
+     */
+    case connectMs
+    /**
+     * The timeout of one response.
+     */
+    case answerMs
+    /**
+     * The timeout of one call to the backend.
+     */
+    case backendMs
+    /**
+     * How many redirects are followed.
+     */
+    case redirectLimit
+    /**
+     * The `User-Agent`.
+     */
+    case userAgent
+    /**
+     * Whether development may do without a binding.
+     */
+    case allowUnbound
+    /**
+     * Root certificates for development.
+     */
+    case rootCertificates
+    /**
+     * Fixed addresses for development.
+     */
+    case resolve
+    /**
+     * Name servers for development.
+     */
+    case dnsServers
+    /**
+     * The app's server certificate validation.
+     */
+    case serverTrust
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Setting: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
+    typealias SwiftType = Setting
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Setting {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .backendUrl
+        
+        case 2: return .backend
+        
+        case 3: return .startPath
+        
+        case 4: return .completePath
+        
+        case 5: return .headers
+        
+        case 6: return .operatorHeaders
+        
+        case 7: return .fieldNames
+        
+        case 8: return .redirectUri
+        
+        case 9: return .overallMs
+        
+        case 10: return .acquireMs
+        
+        case 11: return .connectMs
+        
+        case 12: return .answerMs
+        
+        case 13: return .backendMs
+        
+        case 14: return .redirectLimit
+        
+        case 15: return .userAgent
+        
+        case 16: return .allowUnbound
+        
+        case 17: return .rootCertificates
+        
+        case 18: return .resolve
+        
+        case 19: return .dnsServers
+        
+        case 20: return .serverTrust
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Setting, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .backendUrl:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .backend:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .startPath:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .completePath:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .headers:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .operatorHeaders:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .fieldNames:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .redirectUri:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .overallMs:
+            writeInt(&buf, Int32(9))
+        
+        
+        case .acquireMs:
+            writeInt(&buf, Int32(10))
+        
+        
+        case .connectMs:
+            writeInt(&buf, Int32(11))
+        
+        
+        case .answerMs:
+            writeInt(&buf, Int32(12))
+        
+        
+        case .backendMs:
+            writeInt(&buf, Int32(13))
+        
+        
+        case .redirectLimit:
+            writeInt(&buf, Int32(14))
+        
+        
+        case .userAgent:
+            writeInt(&buf, Int32(15))
+        
+        
+        case .allowUnbound:
+            writeInt(&buf, Int32(16))
+        
+        
+        case .rootCertificates:
+            writeInt(&buf, Int32(17))
+        
+        
+        case .resolve:
+            writeInt(&buf, Int32(18))
+        
+        
+        case .dnsServers:
+            writeInt(&buf, Int32(19))
+        
+        
+        case .serverTrust:
+            writeInt(&buf, Int32(20))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSetting_lift(_ buf: RustBuffer) throws -> Setting {
+    return try FfiConverterTypeSetting.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSetting_lower(_ value: Setting) -> RustBuffer {
+    return FfiConverterTypeSetting.lower(value)
+}
+
+
+
+/**
  * A step of the flow.
  */
 
@@ -6487,64 +6769,64 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_backend_complete() != 49799) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_code() != 1032) {
+    if (uniffi_number_verify_checksum_method_completionrequest_code() != 62562) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_correlator() != 30899) {
+    if (uniffi_number_verify_checksum_method_completionrequest_correlator() != 7018) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_idempotency_key() != 43392) {
+    if (uniffi_number_verify_checksum_method_completionrequest_idempotency_key() != 62096) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_session() != 37322) {
+    if (uniffi_number_verify_checksum_method_completionrequest_session() != 52060) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_completionrequest_state() != 63363) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_time_left_ms() != 28857) {
+    if (uniffi_number_verify_checksum_method_completionrequest_time_left_ms() != 11712) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_correlator() != 59472) {
+    if (uniffi_number_verify_checksum_method_startrequest_correlator() != 49654) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_idempotency_key() != 60457) {
+    if (uniffi_number_verify_checksum_method_startrequest_idempotency_key() != 61418) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 41198) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_time_left_ms() != 7709) {
+    if (uniffi_number_verify_checksum_method_startrequest_time_left_ms() != 64146) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 32522) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 29696) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_release() != 52910) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_release() != 31930) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_status() != 2746) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_status() != 47388) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_operatormessage_text() != 40458) {
+    if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 61985) {
+    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 17547) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_begin() != 36296) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_check() != 40272) {
+    if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 57629) {
+    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 45375) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_verify() != 62040) {
+    if (uniffi_number_verify_checksum_method_coreverifier_verify() != 27905) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_verification_response_json() != 16006) {
@@ -6559,22 +6841,22 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 55898) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verificationflow_result() != 19547) {
+    if (uniffi_number_verify_checksum_method_verificationflow_result() != 35288) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_verificationflow_trace() != 30627) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 36187) {
+    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 35079) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_header_new() != 62500) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_coreverifier_new() != 33781) {
+    if (uniffi_number_verify_checksum_constructor_coreverifier_new() != 27187) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_coreverifier_with_backend() != 37051) {
+    if (uniffi_number_verify_checksum_constructor_coreverifier_with_backend() != 58105) {
         return InitializationResult.apiChecksumMismatch
     }
 

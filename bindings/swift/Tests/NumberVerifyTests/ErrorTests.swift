@@ -62,7 +62,7 @@ struct ErrorTests {
     let unreachable = try await failure(closed)
     #expect(unreachable.kind == .backend(step: .start, reason: .unreachable, status: nil, retryAfterSeconds: nil))
     #expect(unreachable.fallback == .retryLater)
-    #expect(unreachable.description == "The backend could not be reached on start: try again later.")
+    #expect(unreachable.description == "The backend could not be reached during start: try again later.")
 
     let untrusted = try NumberVerifier(cellular: Loopback(), backend: simulator.backend("a")) {
       $0.development.resolve = simulator.hosts
@@ -130,7 +130,7 @@ struct ErrorTests {
     let error = try await failure(through: TestServer { _ in .silence }) { $0.deadlines.answerMs = 1_500 }
     guard case .authorization(let hop, let host, .timeout, nil, nil) = error.kind else { Issue.record("\(error.kind)"); return }
     #expect(error.fallback == .retryLater)
-    #expect(error.description == "The operator's host \(host) (hop \(hop)) did not answer in time: try again later.")
+    #expect(error.description == "The operator's host \(host) (hop \(hop)) did not respond in time: try again later.")
   }
 
   @Test func anOperatorThatIsNotThere() async throws {

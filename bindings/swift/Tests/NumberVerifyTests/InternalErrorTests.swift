@@ -14,7 +14,8 @@ struct InternalErrorTests {
     } throws: { thrown in
       guard let error = thrown as? VerifyError else { return false }
       return error.kind == .internal && error.fallback == .useAnotherChannel
-        && error.description == "The library failed: verify the number in another way, such as a code by SMS, and report it."
+        && error.errorDescription == "The library failed with an internal error."
+        && error.recoverySuggestion == "Verify the number in another way, such as a code by SMS, and report it."
     }
   }
 }

@@ -8,7 +8,7 @@ internal object AnyNetwork : CellularProvider {
     /** Refused where the app is not debuggable. */
     fun ifDebuggable(context: Context): AnyNetwork {
         val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-        if (!isDebuggable) throw CoreException.InvalidConfig(ALLOW_UNBOUND).toVerifyException(null)
+        if (!isDebuggable) throw CoreException.InvalidConfig(CoreSetting.ALLOW_UNBOUND).toVerifyException(null)
         return this
     }
 

@@ -145,10 +145,10 @@ internal inline fun <T> orVerifyException(call: () -> T): T =
 
 internal fun CoreException.toVerifyException(trace: Trace?): VerifyException {
     val fallback = fallback()
-    val message = "${whatHappened()}: ${whatToDo(fallback)}."
+    val message = text()
     return when (this) {
         is CoreException.InvalidPhoneNumber -> VerifyException.InvalidPhoneNumber(message, fallback, trace)
-        is CoreException.InvalidConfig -> VerifyException.InvalidConfig(settingName(setting), message, fallback, trace)
+        is CoreException.InvalidConfig -> VerifyException.InvalidConfig(setting.spelling(), message, fallback, trace)
         is CoreException.CellularUnavailable -> VerifyException.CellularUnavailable(reason, message, fallback, trace)
         is CoreException.Backend ->
             VerifyException.Backend(step, reason, status?.toInt(), retryAfterS?.toLong(), message, fallback, trace)

@@ -10,6 +10,7 @@ import kotlin.test.assertTrue
 
 /** A cellular network that is always there, and counts. */
 class Loopback(
+    private val binding: NetworkBinding = NetworkBinding.Unbound,
     /** Called by each acquire. */
     private val acquiring: suspend () -> Unit = {},
 ) : CellularProvider {
@@ -22,7 +23,7 @@ class Loopback(
         acquired.incrementAndGet()
         began.complete(Unit)
         acquiring()
-        return NetworkBinding.Unbound
+        return binding
     }
 
     override suspend fun release() {

@@ -55,10 +55,9 @@ class OperatorErrorsTest {
     fun anOperatorThatIsNotReached() {
         NoNames().use { dns ->
             val unknown =
-                authorize<VerifyException.Authorization>(443) {
+                authorize<VerifyException.Authorization>(443, Loopback(NetworkBinding.LinuxInterface("lo"))) {
                     development.dnsServers += dns.address
-                    development.resolve =
-                        emptyList()
+                    development.resolve = emptyList()
                 }
             assertEquals(AuthorizationCause.DNS to Fallback.RETRY_LATER, unknown.reason to unknown.fallback)
         }
@@ -129,14 +128,14 @@ class OperatorErrorsTest {
     private inline fun <reified E : VerifyException> walk(
         crossinline configure: NumberVerifierConfig.() -> Unit = {},
         noinline answer: (String) -> String?,
-    ): E = ScriptedServer(authority.issue("op.test"), answer).use { authorize(it.port, configure) }
+    ): E = ScriptedServer(authority.issue("op.test"), answer).use { authorize(it.port, configure = configure) }
 
     private inline fun <reified E : VerifyException> authorize(
         port: Int,
+        network: Loopback = Loopback(),
         crossinline configure: NumberVerifierConfig.() -> Unit = {},
     ): E {
         val backend = OneUrl("https://op.test:$port/authorize?state=$STATE&redirect_uri=myapp%3A%2F%2Fdone")
-        val network = Loopback()
         val verifier =
             NumberVerifier(network, backend, "https://unused.test") {
                 useGenerousDeadlines()

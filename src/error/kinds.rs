@@ -1,0 +1,113 @@
+//! The errors themselves, one variant for each thing that an app can act on. None holds a code, a number, a cookie, or text of a peer
+//! in a printable form.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::causes::{AuthorizationCause, BackendCause, CellularCause, Fallback};
+use super::setting::Setting;
+use crate::progress::Step;
+use crate::secret::{ExposeSecret, SecretString};
+
+/// Why a phone number could not be verified.
+///
+/// A mismatch is not an error: it is a [`Verification`](crate::Verification) that is not verified.
+#[derive(Debug, Clone, uniffi::Error)]
+#[uniffi(name = "CoreError")] // Here, since uniffi.toml does not rename what constructors throw (uniffi 0.32).
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not zero.
+    /// Spaces, hyphens, dots and parentheses are allowed between them. Nothing was sent.
+    InvalidPhoneNumber,
+    /// A setting is invalid. Nothing was sent.
+    InvalidConfig {
+        /// The setting.
+        setting: Setting,
+    },
+    /// The cellular network could not be used.
+    CellularUnavailable {
+        /// Why.
+        reason: CellularCause,
+    },
+    /// A call to the app's own backend failed.
+    Backend {
+        /// The call: start or complete.
+        step: Step,
+        /// What failed.
+        reason: BackendCause,
+        /// The HTTP status, if there was a response.
+        status: Option<u16>,
+        /// Seconds to wait before another attempt, from the backend's `Retry-After`.
+        retry_after_s: Option<u32>,
+        /// What to do; the backend's own advice if it gave one.
+        advice: Fallback,
+    },
+    /// The operator's side failed, on the cellular network.
+    Authorization {
+        /// The request that failed, counted from 1.
+        hop: u32,
+        /// The host that it was sent to.
+        host: String,
+        /// What failed.
+        reason: AuthorizationCause,
+        /// The HTTP status, if it is the reason.
+        status: Option<u16>,
+        /// The TLS alert that the server sent (RFC 8446, section 6), if it is the reason.
+        alert: Option<String>,
+        /// What to do.
+        advice: Fallback,
+    },
+    /// The operator denied the request (RFC 6749, section 4.1.2.1, or a CAMARA error).
+    DeniedByOperator {
+        /// The error code, such as `access_denied`; absent if it was not a plain code.
+        error: Option<String>,
+        /// The operator's `error_description`, if any.
+        description: Option<Arc<OperatorMessage>>,
+        /// The request that brought the denial, counted from 1.
+        hop: u32,
+        /// The host that it was sent to.
+        host: String,
+    },
+    /// The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs to another verification.
+    StateMismatch {
+        /// The request that brought the response, counted from 1.
+        hop: u32,
+        /// The host that it was sent to.
+        host: String,
+    },
+    /// The overall deadline was exceeded.
+    DeadlineExceeded {
+        /// The step that was running.
+        step: Step,
+    },
+    /// The app cancelled the verification.
+    Cancelled,
+    /// The library failed: a fault in it or in the app's own Rust code (a panic), or the system refused it a thread. Please report it.
+    Internal,
+}
+
+/// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
+/// of the flow. For diagnostics only: never part of `Debug` output or logs.
+#[derive(uniffi::Object)]
+pub struct OperatorMessage(SecretString);
+
+#[uniffi::export]
+impl OperatorMessage {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.expose_secret().to_owned()
+    }
+}
+
+impl OperatorMessage {
+    pub(crate) fn new(text: SecretString) -> Arc<Self> {
+        Arc::new(Self(text))
+    }
+}
+
+impl fmt::Debug for OperatorMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OperatorMessage(…)")
+    }
+}

@@ -1,0 +1,86 @@
+//! The settings that can be invalid, and the rule of each.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A setting, by what it configures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Setting {
+    /// The base URL of the backend.
+    BackendUrl,
+    /// The app's own backend client, which a build without an HTTP client needs.
+    Backend,
+    /// The path of `start`.
+    StartPath,
+    /// The path of `complete`.
+    CompletePath,
+    /// Headers for the backend.
+    Headers,
+    /// Headers for the operator's side.
+    OperatorHeaders,
+    /// JSON field names of the backend.
+    FieldNames,
+    /// The redirect URI.
+    RedirectUri,
+    /// The overall deadline.
+    OverallMs,
+    /// The timeout of acquiring the network.
+    AcquireMs,
+    /// The timeout of connecting to one host.
+    ConnectMs,
+    /// The timeout of one response.
+    AnswerMs,
+    /// The timeout of one call to the backend.
+    BackendMs,
+    /// How many redirects are followed.
+    RedirectLimit,
+    /// The `User-Agent`.
+    UserAgent,
+    /// Whether development may do without a binding.
+    AllowUnbound,
+    /// Root certificates for development.
+    RootCertificates,
+    /// Fixed addresses for development.
+    Resolve,
+    /// Name servers for development.
+    DnsServers,
+    /// The app's server certificate validation.
+    ServerTrust,
+}
+
+impl Setting {
+    /// What its value must be.
+    pub(super) fn rule(self) -> &'static str {
+        match self {
+            Self::BackendUrl => "it must be an https URL without userinfo, query or fragment (http only to loopback)",
+            Self::Backend => "this build of the library has no HTTP client, so pass a Backend",
+            Self::StartPath | Self::CompletePath => "it must stay under the backend's base URL",
+            Self::Headers | Self::OperatorHeaders => {
+                "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
+            }
+            Self::FieldNames => "the names of one request or response must differ, and none may be empty",
+            Self::RedirectUri => "it must be an absolute URI with an ASCII host",
+            Self::OverallMs | Self::AcquireMs | Self::ConnectMs | Self::AnswerMs | Self::BackendMs => {
+                "it must be 1 to 86400000 milliseconds"
+            }
+            Self::RedirectLimit => "it must be 1 to 15",
+            Self::UserAgent => "it must be printable ASCII",
+            Self::AllowUnbound => "an unbound network is for development only and must be allowed there",
+            Self::RootCertificates => "they must be PEM certificates, and the system must have trusted ones",
+            Self::Resolve => "each must be HOST:PORT:ADDRESS",
+            Self::DnsServers => {
+                "each must be an address, with or without a port, and the network must have one (--dns on the command line)"
+            }
+            Self::ServerTrust => "Android requires one, because its trust store is reached through the app",
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
