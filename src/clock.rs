@@ -11,8 +11,7 @@ use std::time::Duration;
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, timeout_at};
 
-/// How soon after a wake-up a limit is checked. The timer does not wake a device.
-const TICK: Duration = Duration::from_secs(1);
+use crate::limits;
 
 /// A clock that also counts the time asleep; clones are the same clock.
 #[derive(Clone)]
@@ -84,7 +83,7 @@ impl Deadline {
                         if self.has_passed() { Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) }
                     },
                 );
-            let tick = self.at.min(Instant::now() + TICK);
+            let tick = self.at.min(Instant::now() + limits::SLEEP_CHECK);
             if let Ok(done) = timeout_at(tick, step).await {
                 return done;
             }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::limits;
+
 use secrecy::SecretString;
 
 /// The settings of a verifier. Everything but the backend's base URL has a default.
@@ -172,7 +174,7 @@ impl Config {
             code_delivery: CodeDelivery::default(),
             redirect_uri: None,
             deadlines: Deadlines::default(),
-            redirect_limit: 15,
+            redirect_limit: limits::MAX_REDIRECTS,
             cleartext: Cleartext::default(),
             user_agent: None,
             development: Development::default(),

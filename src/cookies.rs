@@ -14,15 +14,10 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
+use crate::limits;
 use crate::network::address::is_loopback;
 use crate::secret::{Redactor, SecretString};
 use crate::url_text::is_plain_host;
-
-/// RFC 6265, section 6.1, asks for at least this much of one cookie.
-const LONGEST: usize = 4096;
-/// RFC 6265, section 6.1, asks for at least this many of one domain; in all, more than the hosts of one flow ever set.
-const MOST_OF_A_DOMAIN: usize = 50;
-const MOST: usize = 180;
 
 /// Domain, path and name: what makes a cookie the same one.
 type Key = (String, String, String);
@@ -79,7 +74,10 @@ impl Jar {
         redactor.add(raw.value_trimmed());
         drop_empty_attributes(&mut raw, text);
         let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
-        if text.len() > LONGEST || !printable || !raw.domain().is_none_or(is_allowed_domain) || breaks_prefix(&raw, url)
+        if text.len() > limits::COOKIE
+            || !printable
+            || !raw.domain().is_none_or(is_allowed_domain)
+            || breaks_prefix(&raw, url)
         {
             return;
         }
@@ -113,7 +111,7 @@ impl Jar {
 
     fn is_full_for(&self, domain: &str) -> bool {
         let of_domain = self.age.keys().filter(|(other, ..)| other == domain).count();
-        self.age.len() >= MOST || of_domain >= MOST_OF_A_DOMAIN
+        self.age.len() >= limits::COOKIES || of_domain >= limits::COOKIES_OF_A_DOMAIN
     }
 }
 
@@ -337,12 +335,12 @@ mod tests {
     #[test]
     fn limits() {
         let url = "https://op.test/";
-        let long = format!("s={}", "v".repeat(LONGEST));
+        let long = format!("s={}", "v".repeat(limits::COOKIE));
         assert_eq!(sent(&[(url, &long)], url), None);
         let many: Vec<String> = (0..60).map(|index| format!("c{index}=v")).collect();
         let many: Vec<_> = many.iter().map(|cookie| (url, cookie.as_str())).chain([(url, "c0=new")]).collect();
         let header = sent(&many, url).unwrap();
-        assert_eq!(header.split("; ").count(), MOST_OF_A_DOMAIN);
+        assert_eq!(header.split("; ").count(), limits::COOKIES_OF_A_DOMAIN);
         assert!(header.starts_with("c0=new; c1=v; "));
     }
 

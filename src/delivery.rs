@@ -3,17 +3,14 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 
+use crate::limits;
 use crate::logging::Event;
 use crate::progress::{Progress, ProgressListener};
 use crate::threads::{Threads, Work};
-
-/// A listener that blocks for longer no longer counts towards the budget of its kind.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ends a delivery when it is dropped, after what was sent before.
 pub type Events = UnboundedSender<Progress>;
@@ -38,7 +35,7 @@ async fn deliver(
     while let Some(event) = received.recv().await {
         queue.lock().events.push_back(event);
         if let Some(turn) = queue.turn() {
-            let _ = timeout(PATIENCE, call(turn)).await;
+            let _ = timeout(limits::LISTENER_THREAD, call(turn)).await;
         }
     }
     if let Some(turn) = queue.turn() {

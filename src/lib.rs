@@ -53,6 +53,7 @@ mod delivery;
 mod error;
 mod flow;
 mod json;
+mod limits;
 mod logging;
 mod network;
 mod phone_number;

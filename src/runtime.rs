@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::threads::CEILING;
+use crate::limits;
 
 /// Runs futures on the thread. The thread ends when this and all its [`Alive`] tokens are gone.
 pub(crate) struct Runtime {
@@ -25,7 +25,7 @@ pub(crate) struct Alive {
 
 impl Runtime {
     pub(crate) fn new() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(CEILING).build()?;
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
         let handle = runtime.handle().clone();
         let (token, mut gone) = mpsc::channel(1);
         thread::Builder::new().name("number-verify".to_owned()).spawn(move || {

@@ -12,6 +12,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use crate::alphanumerics::alphanumerics;
+use crate::limits;
 use crate::unescape::readings;
 
 const MASK: &str = "•••";
@@ -21,8 +22,6 @@ const MIN_LEN_SUBSTRING: usize = 4;
 const MIN_LEN_IN_HOST: usize = 6;
 /// This many of a number's last digits identify it.
 const TELLING_DIGITS: usize = 7;
-/// Nothing is kept of a longer text: what is kept is less than a tenth of this.
-const LONGEST_TEXT: usize = 4096;
 /// Parameters that say what is asked or answered, or which app asks, not who (RFC 6749, `OpenID` Connect Core).
 const OPEN_PARAMETERS: [&str; 12] = [
     "client_id",
@@ -104,7 +103,7 @@ impl Redactor {
     #[must_use]
     pub fn keep(&self, text: &str, longest: usize) -> Option<String> {
         let known = self.lock();
-        if text.chars().nth(LONGEST_TEXT).is_some() || known.has_secret(text, MIN_LEN_SUBSTRING) {
+        if text.chars().nth(limits::PEER_TEXT).is_some() || known.has_secret(text, MIN_LEN_SUBSTRING) {
             return None;
         }
         let visible: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control() && !is_format(*c)).collect();
@@ -358,8 +357,8 @@ mod tests {
         }
         let began = std::time::Instant::now();
         assert_eq!(redactor.keep(&"z".repeat(65_000), 80), None);
-        assert_eq!(redactor.keep(&"z".repeat(LONGEST_TEXT), 80), Some("z".repeat(80)));
-        let escaped = format!("{}%2541&amp;#65;", "z".repeat(LONGEST_TEXT - 20));
+        assert_eq!(redactor.keep(&"z".repeat(limits::PEER_TEXT), 80), Some("z".repeat(80)));
+        let escaped = format!("{}%2541&amp;#65;", "z".repeat(limits::PEER_TEXT - 20));
         assert_eq!(redactor.keep(&escaped, 80), Some("z".repeat(80)));
         assert_eq!(redactor.redact_host("op.test"), "op.test");
         assert!(!redactor.contains_secret("access_denied"));

@@ -11,6 +11,7 @@ use url::Url;
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::contract;
 use crate::error::{Setting, VerifyError};
+use crate::limits;
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
 use crate::url_text::{has_userinfo, parse_url};
@@ -45,7 +46,7 @@ impl Settings {
     pub fn check(config: &Config) -> Result<Self, VerifyError> {
         let base = backend_base(config).ok_or_else(|| VerifyError::invalid_config(Setting::BackendUrl))?;
         let user_agent = config.user_agent.as_deref().unwrap_or(concat!("number-verify/", env!("CARGO_PKG_VERSION")));
-        if config.redirect_limit == 0 || config.redirect_limit > 15 {
+        if config.redirect_limit == 0 || config.redirect_limit > limits::MAX_REDIRECTS {
             return Err(VerifyError::invalid_config(Setting::RedirectLimit));
         }
         if let Some(uri) = &config.redirect_uri {
@@ -158,8 +159,7 @@ fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
 }
 
 fn limit(milliseconds: u64, setting: Setting) -> Result<Duration, VerifyError> {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-    if (1..=DAY_MS).contains(&milliseconds) {
+    if (1..=limits::LONGEST_TIMEOUT_MS).contains(&milliseconds) {
         Ok(Duration::from_millis(milliseconds))
     } else {
         Err(VerifyError::invalid_config(setting))

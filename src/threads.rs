@@ -10,12 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// Threads in all, of one verifier.
-pub const CEILING: usize = 16;
-/// Work of one kind at one time: more would not be faster.
-const BUDGET: usize = 4;
-/// Threads kept for each kind.
-const KEPT: usize = 1;
+use crate::limits;
 
 /// What a thread is needed for. Only Android's lookups over the cellular network block.
 #[cfg_attr(not(target_os = "android"), allow(dead_code))]
@@ -71,7 +66,7 @@ impl Threads {
     /// None is started yet.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Arc::new(Semaphore::new(CEILING - KINDS * KEPT));
+        let shared = Arc::new(Semaphore::new(limits::THREADS - KINDS * limits::RESERVED_THREADS));
         Self(Arc::new(Inner {
             shared,
             cellular_v4: Kind::new(),
@@ -129,7 +124,10 @@ impl Default for Threads {
 
 impl Kind {
     fn new() -> Self {
-        Self { budget: Arc::new(Semaphore::new(BUDGET)), kept: Arc::new(Semaphore::new(KEPT)) }
+        Self {
+            budget: Arc::new(Semaphore::new(limits::THREADS_OF_A_KIND)),
+            kept: Arc::new(Semaphore::new(limits::RESERVED_THREADS)),
+        }
     }
 }
 
@@ -161,7 +159,7 @@ mod tests {
         for work in ALL {
             let threads = Threads::new();
             let running: Vec<_> = std::iter::from_fn(|| admitted(&threads, work)).collect();
-            assert_eq!(running.len(), BUDGET, "{work:?}");
+            assert_eq!(running.len(), limits::THREADS_OF_A_KIND, "{work:?}");
         }
     }
 
@@ -171,7 +169,7 @@ mod tests {
             let threads = Threads::new();
             let mut lost: Vec<Thread> =
                 std::iter::from_fn(|| admitted(&threads, hanging).map(|(_, thread)| thread)).collect();
-            assert_eq!(lost.len(), CEILING - (KINDS - 1) * KEPT, "{hanging:?}");
+            assert_eq!(lost.len(), limits::THREADS - (KINDS - 1) * limits::RESERVED_THREADS, "{hanging:?}");
             for other in ALL.into_iter().filter(|other| *other != hanging) {
                 assert!(admitted(&threads, other).is_some(), "{other:?} while {hanging:?} hangs");
             }
@@ -184,7 +182,7 @@ mod tests {
     async fn the_ceiling_holds_for_all_kinds_together() {
         let threads = Threads::new();
         let lost = ALL.into_iter().cycle().take(100).filter_map(|work| admitted(&threads, work));
-        assert_eq!(lost.map(|(_, thread)| thread).collect::<Vec<_>>().len(), CEILING);
+        assert_eq!(lost.map(|(_, thread)| thread).collect::<Vec<_>>().len(), limits::THREADS);
     }
 
     #[tokio::test]

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +20,7 @@ use crate::config::Config;
 use crate::delivery;
 use crate::error::{CellularCause, Setting, VerifyError};
 use crate::flow::Verifier;
+use crate::limits;
 use crate::logging::Event;
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
@@ -32,15 +32,6 @@ use crate::trace::Trace;
 use crate::transport::certificates::{self, AppTrust, NoRoots};
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Transport};
-
-/// How long `prepare()` holds the network for a flow to come.
-const PREPARED_FOR: Duration = Duration::from_secs(30);
-/// How long a result waits until the listener has received all events before it; one that blocks for longer gets them later.
-const LISTENER_LIMIT: Duration = Duration::from_millis(500);
-/// `check()` asks the platform's own state, which it has at hand.
-const CHECK_LIMIT: Duration = Duration::from_secs(2);
-/// Of an operator's answer.
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// Verifies phone numbers. Keep one for the app: flows at the same time share its network.
 #[derive(uniffi::Object)]
@@ -108,7 +99,7 @@ impl NumberVerifier {
         let task = self.runtime.spawn(async move {
             let outcome = or_internal(flow).await;
             if let Some(delivery) = delivery {
-                let _ = timeout(LISTENER_LIMIT, delivery).await;
+                let _ = timeout(limits::LISTENER, delivery).await;
             }
             report.send_replace(Some(outcome));
             drop(prepared);
@@ -124,7 +115,7 @@ impl NumberVerifier {
     /// Whether a flow could run now, without any traffic.
     pub async fn check(&self) -> Result<CellularStatus, VerifyError> {
         let cellular = self.cellular.clone();
-        let status = self.runtime.spawn(async move { timeout(CHECK_LIMIT, cellular.status()).await });
+        let status = self.runtime.spawn(async move { timeout(limits::CHECK, cellular.status()).await });
         let reason = match status.await {
             Ok(Ok(Ok(status))) => return Ok(status),
             Ok(Ok(Err(error))) => error.reason(),
@@ -150,7 +141,7 @@ impl NumberVerifier {
                     let failed = outcome.is_err();
                     let _ = report.send(outcome);
                     if !failed {
-                        Deadline::after(PREPARED_FOR, &verifier.clock).passed().await;
+                        Deadline::after(limits::PREPARED, &verifier.clock).passed().await;
                     }
                     drop(lease);
                 },
@@ -180,7 +171,7 @@ impl NumberVerifier {
             Some(backend) => Arc::new(AppBackend { backend, timeout: settings.backend }),
             None => http_backend(&settings, &tls, &threads)?,
         };
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY_LIMIT };
+        let limits = Limits { connect: settings.connect, answer: settings.answer, body: limits::OPERATOR_BODY };
         let acquire_limit = settings.acquire;
         let options = Options {
             allow_unbound: settings.allow_unbound,

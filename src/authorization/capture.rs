@@ -3,6 +3,7 @@
 use url::{Url, form_urlencoded};
 
 use super::{Denial, Failure};
+use crate::limits;
 use crate::secret::{ExposeSecret, Redactor, SecretString};
 
 /// Whether a Location leads to `redirect_uri`: scheme and host without regard to case, port and path equal, its own parameters
@@ -43,13 +44,11 @@ pub(super) fn check_state(expected: Option<&SecretString>, given: Option<&str>) 
 
 /// Keeps of a refusal a plain error code and the description, each only if it contains no secret of the flow.
 pub(super) fn denial(error: &str, description: Option<&str>, redactor: &Redactor) -> Denial {
-    const LONGEST_CODE: usize = 64;
-    const LONGEST_DESCRIPTION: usize = 200;
-    let plain = (1..=LONGEST_CODE).contains(&error.len())
+    let plain = (1..=limits::ERROR_CODE).contains(&error.len())
         && error.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     Denial {
         error: (plain && !redactor.contains_secret(error)).then(|| error.to_owned()),
-        description: description.and_then(|text| redactor.keep(text, LONGEST_DESCRIPTION)).map(SecretString::from),
+        description: description.and_then(|text| redactor.keep(text, limits::DESCRIPTION)).map(SecretString::from),
     }
 }
 

@@ -6,16 +6,16 @@ use percent_encoding::{AsciiSet, percent_encode};
 use url::Url;
 
 use super::Failure;
+use crate::limits;
 use crate::url_text::{has_userinfo, parse_url};
 
-pub(super) const LONGEST: usize = 16 * 1024;
 /// Nothing of ASCII: only bytes from 0x80 on are encoded, and existing escapes stay as they are.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// One Location, or several that are the same.
 pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u8]>) -> Result<Url, Failure> {
     let location = locations.next().ok_or(Failure::BadLocation)?.trim_ascii();
-    if locations.any(|other| other.trim_ascii() != location) || location.is_empty() || location.len() > LONGEST {
+    if locations.any(|other| other.trim_ascii() != location) || location.is_empty() || location.len() > limits::URL {
         return Err(Failure::BadLocation);
     }
     let text = collapse_slashes(percent_encode(location, NON_ASCII).to_string());
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn bad_locations() {
-        let long = vec![b'a'; LONGEST + 1];
+        let long = vec![b'a'; limits::URL + 1];
         let bad: [&[&[u8]]; 17] = [
             &[],
             &[b""],

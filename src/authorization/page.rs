@@ -1,8 +1,7 @@
 //! What is kept of an unexpected page: its title, and nothing else.
 
+use crate::limits;
 use crate::secret::Redactor;
-
-const LONGEST: usize = 80;
 
 /// At most 80 characters in one line, without control characters. None if it contains a secret of the flow.
 pub(super) fn title(body: &[u8], redactor: &Redactor) -> Option<String> {
@@ -11,7 +10,7 @@ pub(super) fn title(body: &[u8], redactor: &Redactor) -> Option<String> {
     let tag = lower.find("<title")?;
     let start = tag + lower.get(tag..)?.find('>')? + 1;
     let end = lower.get(start..)?.find("</title").map_or(lower.len(), |length| start + length);
-    redactor.keep(page.get(start..end)?, LONGEST)
+    redactor.keep(page.get(start..end)?, limits::TITLE)
 }
 
 #[cfg(test)]
@@ -36,6 +35,6 @@ mod tests {
             assert_eq!(title(page.as_bytes(), &redactor).as_deref(), expected, "{page}");
         }
         let long = format!("<title>{}</title>", "é".repeat(100));
-        assert_eq!(title(long.as_bytes(), &redactor).unwrap().chars().count(), LONGEST);
+        assert_eq!(title(long.as_bytes(), &redactor).unwrap().chars().count(), limits::TITLE);
     }
 }

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use url::{ParseError, Url};
 
-use super::{MalformedStart, Rules, StartResponse, capture, location, policy};
+use super::{MalformedStart, Rules, StartResponse, capture, policy};
+use crate::limits;
 use crate::secret::{ExposeSecret, SecretString};
 use crate::url_text::{has_userinfo, parse_url};
 
@@ -50,7 +51,7 @@ fn auth_url(text: &str, rules: &Rules) -> Result<Url, MalformedStart> {
     if text.is_empty() {
         return Err(MalformedStart::Missing);
     }
-    if text.len() > location::LONGEST {
+    if text.len() > limits::URL {
         return Err(MalformedStart::Unparsable);
     }
     let url = parse_url(text, None).map_err(|error| match error {

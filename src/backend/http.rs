@@ -22,19 +22,13 @@ use super::{AuthorizationStart, BackendError};
 use crate::config::FieldNames;
 use crate::contract;
 use crate::json::JsonObject;
+use crate::limits;
 use crate::network::default::DefaultNetwork;
 use crate::phone_number::PhoneNumber;
 use crate::secret::sensitive_header;
 use crate::settings::Settings;
 use crate::threads::Threads;
 use crate::transport::tls::Tls;
-
-/// More than a result ever needs; enough for an error page of a proxy.
-const BODY_LIMIT: usize = 256 * 1024;
-/// The calls of a verification share a connection. Later, the phone may be on another network, where an old one hangs.
-const MAX_IDLE: Duration = Duration::from_secs(15);
-/// Many phones receive the same `Retry-After`; they must not all come back at once.
-const JITTER_MS: u64 = 250;
 
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
@@ -150,7 +144,7 @@ fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
         .retry(retry::never())
         .no_proxy()
         .referer(false)
-        .pool_idle_timeout(MAX_IDLE)
+        .pool_idle_timeout(limits::IDLE_BACKEND_CONNECTION)
         .build()
 }
 
@@ -158,7 +152,7 @@ fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
 async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| http_error::classify(&error))? {
-        if body.len() + chunk.len() > BODY_LIMIT {
+        if body.len() + chunk.len() > limits::BACKEND_BODY {
             return Ok(Vec::new());
         }
         body.extend_from_slice(&chunk);
@@ -228,5 +222,5 @@ fn location(headers: &HeaderMap) -> Option<String> {
 
 fn with_jitter(wait: Duration) -> Duration {
     let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    wait.saturating_add(Duration::from_millis(random % JITTER_MS))
+    wait.saturating_add(Duration::from_millis(random % limits::RETRY_JITTER_MS))
 }

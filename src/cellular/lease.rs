@@ -15,13 +15,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::binding::ValidBinding;
 use super::provider::CellularProvider;
 use crate::error::{CellularCause, VerifyError};
+use crate::limits;
 use crate::logging::Event;
 use crate::network::Network;
 use crate::trace::NetworkKind;
 use crate::transport::Transport;
-
-/// A platform API that does not return must not keep the next flow from the network.
-const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes connections over a binding, once it is there.
 pub type Open<N> = dyn Fn(&ValidBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
@@ -153,7 +151,7 @@ impl<N: Network> Keeper<N> {
             }
         }
         let release = AssertUnwindSafe(async { self.provider.release().await }).catch_unwind();
-        if !matches!(timeout(RELEASE_LIMIT, release).await, Ok(Ok(Ok(())))) {
+        if !matches!(timeout(limits::RELEASE, release).await, Ok(Ok(Ok(())))) {
             Event::NotReleased.log();
         }
     }

@@ -7,11 +7,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CertificateError, Error};
 use webpki::EndEntityCert;
 
-/// Real chains have 2 to 4 certificates.
-const MOST_CERTIFICATES: usize = 8;
-/// Real certificates have 1 to 3 KiB.
-const LARGEST_CERTIFICATE: usize = 16 * 1024;
-const LARGEST_CHAIN: usize = 64 * 1024;
+use crate::limits;
 
 /// The server's certificate, and behind it those of the others of which each issued the one before, by name. The rest is left out:
 /// roots are the platform's own, and what issues nothing here is of no use.
@@ -22,25 +18,25 @@ pub(super) fn bounded(
     others: &[CertificateDer<'_>],
 ) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = || Error::InvalidCertificate(CertificateError::BadEncoding);
-    if server.len() > LARGEST_CERTIFICATE {
+    if server.len() > limits::CERTIFICATE {
         return Err(unreadable());
     }
     let mut last = EndEntityCert::try_from(server).map_err(|_| unreadable())?;
     let candidates: Vec<_> = others
         .iter()
-        .filter(|der| der.len() <= LARGEST_CERTIFICATE)
+        .filter(|der| der.len() <= limits::CERTIFICATE)
         .filter_map(|der| Some((der, EndEntityCert::try_from(der).ok()?)))
         .collect();
     let mut names = vec![last.subject().to_vec()];
     let mut chain = vec![server.clone().into_owned()];
     let mut size = server.len();
-    while chain.len() < MOST_CERTIFICATES && !names.iter().any(|name| name == last.issuer()) {
+    while chain.len() < limits::CERTIFICATES && !names.iter().any(|name| name == last.issuer()) {
         let issuers = || candidates.iter().filter(|(_, certificate)| certificate.subject() == last.issuer());
         // Of a cross-signed certificate the platform has the self-signed form itself, if it trusts it.
         let cross_signed = issuers().find(|(_, certificate)| certificate.issuer() != certificate.subject());
         let Some((der, issuer)) = cross_signed.or_else(|| issuers().next()) else { break };
         size += der.len();
-        if size > LARGEST_CHAIN {
+        if size > limits::CHAIN {
             break;
         }
         names.push(issuer.subject().to_vec());
@@ -112,20 +108,20 @@ mod tests {
         assert_eq!(bounded(&certificate("server", "a"), &ring).unwrap().len(), 4);
         let complete: Vec<_> = (0..64).map(|i| certificate(&(i / 8).to_string(), &(i % 8).to_string())).collect();
         let chain = bounded(&certificate("server", "3"), &complete).unwrap();
-        assert!(chain.len() <= MOST_CERTIFICATES);
+        assert!(chain.len() <= limits::CERTIFICATES);
     }
 
     #[test]
     fn length_and_size_are_limited() {
         let long: Vec<_> = (0..20).map(|i| certificate(&i.to_string(), &(i + 1).to_string())).collect();
-        assert_eq!(bounded(&certificate("server", "0"), &long).unwrap().len(), MOST_CERTIFICATES);
-        assert!(bounded(&padded("server", "a", LARGEST_CERTIFICATE), &[]).is_err());
-        let large = padded("a", "b", LARGEST_CERTIFICATE);
+        assert_eq!(bounded(&certificate("server", "0"), &long).unwrap().len(), limits::CERTIFICATES);
+        assert!(bounded(&padded("server", "a", limits::CERTIFICATE), &[]).is_err());
+        let large = padded("a", "b", limits::CERTIFICATE);
         assert_eq!(bounded(&certificate("server", "a"), &[large]).unwrap().len(), 1);
         let heavy: Vec<_> = (0..7).map(|i| padded(&i.to_string(), &(i + 1).to_string(), 15_000)).collect();
         let chain = bounded(&certificate("server", "0"), &heavy).unwrap();
         assert_eq!(chain.len(), 5);
-        assert!(chain.iter().map(|der| der.len()).sum::<usize>() <= LARGEST_CHAIN);
+        assert!(chain.iter().map(|der| der.len()).sum::<usize>() <= limits::CHAIN);
         assert!(bounded(&CertificateDer::from(vec![0x30, 0x80]), &[]).is_err());
     }
 }

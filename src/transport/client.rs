@@ -19,6 +19,7 @@ use super::origin::Origin;
 use super::pool::Pool;
 use super::response::Response;
 use super::tls::{self, NetworkTls, Tls};
+use crate::limits;
 use crate::network::Network;
 use crate::network::address::AllowedHosts;
 
@@ -118,7 +119,7 @@ impl<N: Network> Transport<N> {
     async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
         // From here on it does not matter what network it is, and the code need not be there twice.
         let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
-        let first_write = if origin.https { tls::LONGEST_HELLO } else { u64::MAX };
+        let first_write = if origin.https { limits::CLIENT_HELLO } else { u64::MAX };
         let (stream, meter) = Metered::with_first_write_of(stream, first_write);
         timings.bytes = BytesOnSocket::of_new(&meter);
         if !origin.https {

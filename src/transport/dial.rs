@@ -15,15 +15,9 @@ use url::Host;
 use super::error::TransportError;
 use super::meter::{Stopwatch, Timings};
 use super::origin::Origin;
+use crate::limits;
 use crate::network::address::{AllowedHosts, is_forbidden};
 use crate::network::{Family, Network, NetworkError};
-
-/// Of each family: a name server must not send the flow to hundreds. With both families, 8 attempts.
-const MOST_ADDRESSES: usize = 4;
-/// How long an IPv4 answer waits for the IPv6 one (RFC 8305, section 3).
-const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// How long one attempt has before the next begins beside it (RFC 8305, section 5).
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 pub(super) async fn dial<N: Network>(
     network: &N,
@@ -132,7 +126,7 @@ impl Race {
         match answer {
             Ok(addresses) => {
                 let found = !addresses.is_empty();
-                self.waiting.add(family, addresses.into_iter().filter(usable).take(MOST_ADDRESSES));
+                self.waiting.add(family, addresses.into_iter().filter(usable).take(limits::ADDRESSES));
                 if found && self.waiting.is_empty() && !self.has_begun {
                     self.failure = TransportError::ForbiddenAddress;
                 }
@@ -141,7 +135,7 @@ impl Race {
         }
         if !self.has_begun {
             let waits_for_v6 = family == Family::V4 && other_is_to_come;
-            self.next_attempt = Instant::now() + if waits_for_v6 { RESOLUTION_DELAY } else { Duration::ZERO };
+            self.next_attempt = Instant::now() + if waits_for_v6 { limits::RESOLUTION_DELAY } else { Duration::ZERO };
         }
     }
 
@@ -155,7 +149,7 @@ impl Race {
         let now = Instant::now();
         let ip = if now >= self.next_attempt { self.waiting.next() } else { None }?;
         self.has_begun = true;
-        self.next_attempt = now + ATTEMPT_DELAY;
+        self.next_attempt = now + limits::ATTEMPT_DELAY;
         Some(ip)
     }
 }

@@ -24,13 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::error::TransportError;
 use super::meter::{Meter, Metered};
 use super::tls;
-
-/// Of everything up to the end of the headers.
-const HEAD_LIMIT: usize = 64 * 1024;
-/// hyper's own limit is 100, which real gateways come near to. More break the protocol, as this client has it.
-const MAX_HEADERS: usize = 1000;
-/// Of status 1xx, before the response itself.
-const MAX_INFORMATIONAL: usize = 8;
+use crate::limits;
 
 /// What HTTP runs over: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -71,8 +65,8 @@ impl Connection {
         let (io, http) = Metered::new(io);
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(2 * HEAD_LIMIT)
+            .max_headers(limits::HEADER_COUNT)
+            .max_buf_size(2 * limits::HEADERS)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| TransportError::Closed)?;
@@ -97,13 +91,13 @@ impl Connection {
         let informational = Arc::<AtomicUsize>::default();
         let (seen, http) = (informational.clone(), self.http.clone());
         on_informational(&mut request, move |_| {
-            if seen.fetch_add(1, Ordering::Relaxed) >= MAX_INFORMATIONAL {
+            if seen.fetch_add(1, Ordering::Relaxed) >= limits::INFORMATIONAL {
                 http.limit(0);
             }
         });
         let (received_before, sent_before) = (self.http.received(), self.http.sent());
         // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
-        self.http.limit(HEAD_LIMIT as u64);
+        self.http.limit(limits::HEADERS as u64);
         let exchange = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
@@ -111,7 +105,7 @@ impl Connection {
         let outcome = self.driver.drive(exchange).await;
         let received = self.http.received() - received_before;
         self.http.limit(u64::MAX);
-        if informational.load(Ordering::Relaxed) > MAX_INFORMATIONAL {
+        if informational.load(Ordering::Relaxed) > limits::INFORMATIONAL {
             return Err(SendError::Failed(TransportError::TooLarge));
         }
         match outcome {
@@ -122,7 +116,7 @@ impl Connection {
             }
             Err(error) => Err(match (received, self.driver.explain(&error)) {
                 (0, TransportError::Closed) => SendError::BeforeFirstByte { sent: self.http.sent() > sent_before },
-                (received, _) if received >= HEAD_LIMIT as u64 => SendError::Failed(TransportError::TooLarge),
+                (received, _) if received >= limits::HEADERS as u64 => SendError::Failed(TransportError::TooLarge),
                 (_, failure) => SendError::Failed(failure),
             }),
         }

@@ -5,16 +5,13 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::http1::Connection;
 use super::origin::Origin;
-
-/// Beyond this a server or a middlebox on the way has often forgotten the connection.
-const IDLE: Duration = Duration::from_secs(30);
+use crate::limits;
 
 #[derive(Default)]
 pub(super) struct Pool {
@@ -28,7 +25,7 @@ impl Pool {
         let mut idle = lock(&self.idle);
         let kept = idle.get_mut(origin)?;
         while let Some((mut connection, since)) = kept.pop() {
-            if since.elapsed() < IDLE && connection.is_open() {
+            if since.elapsed() < limits::IDLE_CONNECTION && connection.is_open() {
                 return Some(connection);
             }
         }
@@ -58,10 +55,10 @@ impl Pool {
     fn close_expired(&self) -> Option<Instant> {
         let mut idle = lock(&self.idle);
         idle.retain(|_, connections| {
-            connections.retain(|(_, since)| since.elapsed() < IDLE);
+            connections.retain(|(_, since)| since.elapsed() < limits::IDLE_CONNECTION);
             !connections.is_empty()
         });
-        idle.values().flatten().map(|(_, since)| *since + IDLE).min()
+        idle.values().flatten().map(|(_, since)| *since + limits::IDLE_CONNECTION).min()
     }
 }
 

@@ -16,15 +16,11 @@ use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnectio
 use super::certificates::{AppTrust, ChainVerifier, DeferredVerifier, NoRoots, PeerChain, capture_chain};
 use super::chain;
 use super::error::TransportError;
+use crate::limits;
 use crate::threads::{Threads, Work};
 
 #[cfg(feature = "http-backend")]
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Sessions of one network: a flow meets a handful of hosts.
-const SESSIONS: usize = 64;
-/// A `ClientHello` that fits one packet: operators' middleboxes drop those that do not.
-pub(super) const LONGEST_HELLO: u64 = 1200;
 
 /// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
 ///
@@ -98,12 +94,12 @@ pub(super) struct NetworkTls {
 impl NetworkTls {
     pub(super) fn new(tls: &Tls, work: Work) -> Self {
         let mut config = tls.config.clone();
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
         Self { resuming: connector(config), fresh: connector(tls.config.clone()), verifier: tls.verifier.clone(), work }
     }
 
-    /// A connection to a server that is trusted. The stream refuses a first write over [`LONGEST_HELLO`].
+    /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
