@@ -12,7 +12,7 @@ BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
 .PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots
 
-help: ## lists the tasks
+help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
@@ -50,7 +50,7 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, licences and sources of dependencies, the backend's OpenAPI document
+lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
@@ -58,6 +58,7 @@ lint: ## format, clippy, documentation, licences and sources of dependencies, th
 	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
+	@scripts/version
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
 

@@ -14,7 +14,7 @@ pub const CODE: &str = "code-c0de";
 
 #[derive(Deserialize)]
 struct File {
-    hosts: HashMap<String, serde_json::Value>,
+    hosts: Vec<String>,
     scenarios: HashMap<String, Scenario>,
 }
 
@@ -105,7 +105,7 @@ impl Asked {
 
 impl Hosts for Chain {
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = FILE.hosts.keys().cloned().collect();
+        let mut names: Vec<_> = FILE.hosts.clone();
         names.sort();
         names
     }

@@ -1,0 +1,21 @@
+# To be sourced from the project's folder. What several scripts do: skip a part and say why, and make a Python environment.
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+
+# skip PART WHY: `make test` counts these lines.
+skip() { echo "skipped: $1: $2"; }
+
+# python_environment PART MINOR PIP-ARGUMENT…: sets $environment to a virtual environment with these requirements. Needs Python 3.MINOR; without
+# it the part is skipped. $PYTHON names a `python3` that is not the one on the PATH.
+python_environment() {
+  local part=$1 minor=$2 python=${PYTHON:-python3}
+  shift 2
+  command -v "$python" >/dev/null || { skip "$part" "$python is not on the PATH"; return 1; }
+  "$python" -c "import sys; sys.exit(sys.version_info < (3, $minor))" || { skip "$part" "it needs Python 3.$minor, and $python is older"; return 1; }
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || { skip "$part" "$python has no pip for a virtual environment (Debian: apt-get install python3-venv)"; return 1; }
+  environment=$target/$part
+  export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+  "$environment/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$environment"
+  "$environment/bin/pip" install --quiet --require-hashes "$@"
+}
