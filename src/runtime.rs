@@ -11,15 +11,15 @@ use tokio::task::JoinHandle;
 
 use crate::limits;
 
-/// Runs futures on the thread. The thread ends when this and all its [`Alive`] tokens are gone.
+/// Runs futures on the thread. The thread ends when this and all its [`RuntimeGuard`] tokens are gone.
 pub(crate) struct Runtime {
     handle: Handle,
-    alive: Alive,
+    alive: RuntimeGuard,
 }
 
 /// Keeps the thread running for work that outlives the verifier, such as releasing the network.
 #[derive(Clone)]
-pub(crate) struct Alive {
+pub(crate) struct RuntimeGuard {
     _token: mpsc::Sender<Infallible>,
 }
 
@@ -32,10 +32,10 @@ impl Runtime {
             runtime.block_on(gone.recv());
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, alive: Alive { _token: token } })
+        Ok(Self { handle, alive: RuntimeGuard { _token: token } })
     }
 
-    pub(crate) fn alive(&self) -> Alive {
+    pub(crate) fn alive(&self) -> RuntimeGuard {
         self.alive.clone()
     }
 

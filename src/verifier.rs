@@ -24,7 +24,7 @@ use crate::limits;
 use crate::logging::Event;
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
-use crate::runtime::{Alive, Runtime};
+use crate::runtime::{Runtime, RuntimeGuard};
 use crate::server_trust::ServerTrust;
 use crate::settings::Settings;
 use crate::threads::Threads;
@@ -222,7 +222,7 @@ async fn run(
     verifier: Arc<Verifier<BoundNetwork>>,
     typed: SecretString,
     record: Arc<Recorder>,
-    alive: Alive,
+    alive: RuntimeGuard,
 ) -> Outcome {
     let result = verifier.verify(typed, &record, alive).await?;
     Ok(Arc::new(Verification { result, trace: record.trace() }))

@@ -12,7 +12,7 @@ use url::{Host, Position, Url};
 
 use super::dial;
 use super::error::TransportError;
-use super::http1::{Connection, Io, SendError};
+use super::http1::{Connection, Io, SendError, TlsSession};
 use super::limits::Limits;
 use super::meter::{Bytes as BytesOnSocket, Metered, Stopwatch, Timings};
 use super::origin::Origin;
@@ -123,16 +123,16 @@ impl<N: Network> Transport<N> {
         let (stream, meter) = Metered::with_first_write_of(stream, first_write);
         timings.bytes = BytesOnSocket::of_new(&meter);
         if !origin.https {
-            return Connection::new(Box::new(stream), meter, false).await;
+            return Connection::new(Box::new(stream), meter, TlsSession::None).await;
         }
         let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
         let stream = {
             let _handshake = Stopwatch::start(&mut timings.tls);
             self.tls.connect(name, stream).await?
         };
-        let resumed = tls::is_resumed(stream.get_ref().1);
+        let session = if tls::is_resumed(stream.get_ref().1) { TlsSession::Resumed } else { TlsSession::New };
         let stream: Box<dyn Io> = Box::new(stream);
-        Connection::new(stream, meter, resumed).await
+        Connection::new(stream, meter, session).await
     }
 }
 

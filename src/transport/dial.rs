@@ -64,11 +64,13 @@ async fn dial_name<N: Network>(
         .into_iter()
         .map(async |family| (family, network.resolve(name, port, family).await))
         .collect();
+    let other =
+        |lookups: &FuturesUnordered<_>| if lookups.is_empty() { OtherFamily::Done } else { OtherFamily::Pending };
     let usable = |ip: &IpAddr| allowed.contains(name, port) || !is_forbidden(*ip);
     let mut race = Race::new();
     // A name that is known costs no time.
     while let Some(Some((family, answer))) = lookups.next().now_or_never() {
-        race.on_answer(family, answer, usable, !lookups.is_empty());
+        race.on_answer(family, answer, usable, other(&lookups));
     }
     let Timings { dns, connect, .. } = timings;
     let mut connect = Some(connect);
@@ -91,7 +93,7 @@ async fn dial_name<N: Network>(
                 }
                 Err(error) => race.on_failure(error),
             },
-            Some((family, answer)) = lookups.next() => race.on_answer(family, answer, usable, !lookups.is_empty()),
+            Some((family, answer)) = lookups.next() => race.on_answer(family, answer, usable, other(&lookups)),
             () = sleep_until(race.next_attempt), if !race.waiting.is_empty() => {}
             else => {
                 drop(stopwatch);
@@ -99,6 +101,13 @@ async fn dial_name<N: Network>(
             }
         }
     }
+}
+
+/// The lookup of the other family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OtherFamily {
+    Pending,
+    Done,
 }
 
 /// Who is next, and when.
@@ -121,7 +130,7 @@ impl Race {
         family: Family,
         answer: Result<Vec<IpAddr>, NetworkError>,
         usable: impl FnMut(&IpAddr) -> bool,
-        other_is_to_come: bool,
+        other: OtherFamily,
     ) {
         match answer {
             Ok(addresses) => {
@@ -134,7 +143,7 @@ impl Race {
             Err(NetworkError::Failed | NetworkError::Unreachable) => {}
         }
         if !self.has_begun {
-            let waits_for_v6 = family == Family::V4 && other_is_to_come;
+            let waits_for_v6 = family == Family::V4 && other == OtherFamily::Pending;
             self.next_attempt = Instant::now() + if waits_for_v6 { limits::RESOLUTION_DELAY } else { Duration::ZERO };
         }
     }

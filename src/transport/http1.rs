@@ -30,6 +30,17 @@ use crate::limits;
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
+/// What a connection has under HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TlsSession {
+    /// Plain HTTP.
+    None,
+    /// A full handshake.
+    New,
+    /// An earlier session.
+    Resumed,
+}
+
 /// An open connection.
 pub(super) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
@@ -38,7 +49,7 @@ pub(super) struct Connection {
     socket: Meter,
     /// Above TLS: a session ticket or a `close_notify` is no answer.
     http: Meter,
-    tls_resumed: bool,
+    session: TlsSession,
 }
 
 /// A request was not answered.
@@ -61,7 +72,7 @@ impl From<SendError> for TransportError {
 }
 
 impl Connection {
-    pub(super) async fn new(io: Box<dyn Io>, socket: Meter, tls_resumed: bool) -> Result<Self, TransportError> {
+    pub(super) async fn new(io: Box<dyn Io>, socket: Meter, session: TlsSession) -> Result<Self, TransportError> {
         let (io, http) = Metered::new(io);
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
@@ -71,7 +82,7 @@ impl Connection {
             .await
             .map_err(|_| TransportError::Closed)?;
         let driver = Driver { connection: Some(connection), failure: None };
-        Ok(Self { sender, driver, socket, http, tls_resumed })
+        Ok(Self { sender, driver, socket, http, session })
     }
 
     pub(super) fn socket(&self) -> &Meter {
@@ -79,7 +90,7 @@ impl Connection {
     }
 
     pub(super) fn tls_resumed(&self) -> bool {
-        self.tls_resumed
+        self.session == TlsSession::Resumed
     }
 
     /// Looks whether the peer has closed a kept connection.
