@@ -14,8 +14,10 @@ python_environment() {
   command -v "$python" >/dev/null || { skip "$part" "$python is not on the PATH"; return 1; }
   "$python" -c "import sys; sys.exit(sys.version_info < (3, $minor))" || { skip "$part" "it needs Python 3.$minor, and $python is older"; return 1; }
   "$python" -c 'import ensurepip, venv' 2>/dev/null || { skip "$part" "$python has no pip for a virtual environment (Debian: apt-get install python3-venv)"; return 1; }
-  environment=$target/$part
+  environment=$target/python/$part
+  mkdir -p "$target/python"
   export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
   "$environment/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$environment"
-  "$environment/bin/pip" install --quiet --require-hashes "$@"
+  "$environment/bin/pip" install --quiet --require-hashes --no-deps "$@" ||
+    { skip "$part" "its Python packages could not be installed: pip install --require-hashes $*"; return 1; }
 }

@@ -33,14 +33,14 @@ pub(super) fn advice(error: &VerifyError) -> String {
     let usual = || of_fallback(error.fallback()).to_owned();
     match error {
         VerifyError::InvalidPhoneNumber => {
-            "ask for a plus sign and 5 to 15 digits that do not begin with 0, such as +14155550100".to_owned()
+            "ask for a plus sign and 5 to 15 digits that do not begin with 0, such as +12025550123".to_owned()
         }
         VerifyError::InvalidConfig { setting } => setting.rule().to_owned(),
         VerifyError::Backend { retry_after_s: Some(seconds), advice: Fallback::RetryLater, .. } => {
             format!("try again in {seconds} s")
         }
         VerifyError::Backend { reason: BackendCause::AppFailed, .. } => {
-            "correct the app's implementation of Backend".to_owned()
+            "make the app's Backend fail only with the error type of its interface".to_owned()
         }
         VerifyError::Backend { advice: Fallback::FixIntegration, .. } => {
             "correct the backend, or the settings that it is called with".to_owned()

@@ -15,12 +15,21 @@ from world import PATIENCE_S
 DATABASES = 200
 
 
+def has_tls() -> bool:
+    """With no port at all it ends at once, and says so if it does not know the setting."""
+    command = ["redis-server", "--port", "0", "--tls-port", "0"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "CONFIG FILE ERROR" not in asked.stdout + asked.stderr
+
+
 class RedisServer:
     def __init__(self, folder: Path, port: int = 0, certificate: Path | None = None) -> None:
         if not shutil.which("redis-server"):
             pytest.skip("redis-server is not on the PATH")
         self.folder, self.port = folder, port or free_port()
         self._databases = count()
+        if certificate and not has_tls():
+            pytest.skip("redis-server has no TLS")
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "no", "--databases", str(DATABASES), "--loglevel", "warning"]
         if certificate:

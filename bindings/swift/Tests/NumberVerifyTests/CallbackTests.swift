@@ -65,7 +65,7 @@ struct CallbackTests {
       #expect(failed.fallback == .fixIntegration)
       #expect(
         failed.description
-          == "The backend client of the app threw an unexpected error on \(step): make the app's Backend throw no error but BackendError.")
+          == "The app's Backend failed during \(step): make the app's Backend fail only with the error type of its interface.")
     }
     #expect(!"\(failed) \(String(reflecting: failed))".contains("canary"))
     await phone.isReleased()

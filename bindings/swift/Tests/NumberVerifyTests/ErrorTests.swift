@@ -15,7 +15,7 @@ struct ErrorTests {
     #expect(await phone.counts.acquired == 0)
     #expect(
       error.description
-        == "The phone number is not in E.164 form: ask for a plus sign and 5 to 15 digits that do not begin with 0, such as +14155550100.")
+        == "The phone number is not in E.164 form: ask for a plus sign and 5 to 15 digits that do not begin with 0, such as +12025550123.")
   }
 
   @Test(arguments: [

@@ -22,10 +22,11 @@ impl Redis {
     }
 
     pub async fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Unavailable> {
-        let mut set = cmd("SET");
-        set.arg(format!("{PREFIX}{name}")).arg(value).arg("NX").arg("GET").arg("EX").arg(seconds);
-        let there: Option<String> = self.ask(&Question::One(set)).await?;
-        Ok(there.filter(|there| there != value)) // our own, if the answer to the first try was lost
+        let name = format!("{PREFIX}{name}");
+        let mut all = pipe(); // Redis 6 has no `SET … NX GET`.
+        all.atomic().cmd("SET").arg(&name).arg(value).arg("NX").arg("EX").arg(seconds).ignore().cmd("GET").arg(&name);
+        let (there,): (String,) = self.ask(&Question::Atomic(all)).await?;
+        Ok(Some(there).filter(|there| there != value)) // Our own, also if the response to the first try was lost.
     }
 
     pub async fn look(&self, name: &str) -> Result<Option<String>, Unavailable> {

@@ -11,7 +11,7 @@ class ErrorTextTest {
         val errors = settings() + cellular() + backend() + authorization() + others
         for (core in errors) {
             val setting = (core as? CoreException.InvalidConfig)?.setting?.spelling()
-            val advice = if (core == permission) "declare INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE in the app's manifest" else core.advice()
+            val advice = if (core === permission) HINT else core.advice()
             val error = core.toVerifyException(null)
             assertEquals("${core.message(setting)}: $advice.", error.message)
             assertReadable(error)
@@ -29,7 +29,7 @@ class ErrorTextTest {
 
     private fun settings() = CoreSetting.entries.map { CoreException.InvalidConfig(it) }
 
-    private fun cellular() = CellularCause.entries.map { if (it == CellularCause.PERMISSION) permission else CoreException.CellularUnavailable(it) }
+    private fun cellular() = (CellularCause.entries - CellularCause.PERMISSION).map { CoreException.CellularUnavailable(it) } + permission
 
     private fun backend() =
         BackendCause.entries.flatMap { reason ->
@@ -57,4 +57,8 @@ class ErrorTextTest {
             CoreException.Cancelled(),
             CoreException.Internal(),
         )
+
+    private companion object {
+        const val HINT = "declare INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE in the app's manifest"
+    }
 }
