@@ -11,6 +11,46 @@
 //!                                    ├─► Done(Completion)
 //!                                    └─► Fail(Failure)
 //! ```
+//!
+//! One exchange, whole:
+//!
+//! ```
+//! # #[cfg(feature = "internals")] {
+//! use http::{HeaderMap, HeaderValue, header};
+//! use number_verify::internals::{
+//!     AllowedHosts, Completion, CookieJar, Delivery, Head, Next, Redactor, Rules, StartResponse, Walk,
+//! };
+//! use secrecy::ExposeSecret;
+//!
+//! let rules = Rules {
+//!     delivery: Delivery::Relay,
+//!     cleartext: true,
+//!     redirect_limit: 15,
+//!     allowed_hosts: AllowedHosts::default(),
+//!     configured_redirect_uri: None,
+//!     backend_origin: None,
+//! };
+//! let auth_url = "https://operator.test/authorize?state=S&redirect_uri=myapp%3A%2F%2Fdone";
+//! let start = StartResponse { auth_url: auth_url.into(), redirect_uri: None, state: None, session: None };
+//! let (mut walk, request) = Walk::begin(start, rules, CookieJar::new(), Redactor::new()).unwrap();
+//! assert_eq!(request.url.as_str(), auth_url);
+//!
+//! let mut answer = |location: &'static str| {
+//!     let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(location))]);
+//!     match walk.on_head(&Head { status: 302, headers: &headers }) {
+//!         Next::Follow(request) => Ok(request),
+//!         Next::Done(completion) => Err(completion),
+//!         _ => panic!("a redirect"),
+//!     }
+//! };
+//! let request = answer("http://enrichment.operator.test/?tx=1").unwrap();
+//! assert_eq!(request.url.as_str(), "http://enrichment.operator.test/?tx=1");
+//! let request = answer("https://operator.test/session?tx=1").unwrap();
+//! assert_eq!(request.url.path(), "/session");
+//! let Err(Completion::Code { code, .. }) = answer("myapp://done?code=C&state=S") else { panic!("the code") };
+//! assert_eq!(code.expose_secret(), "C");
+//! # }
+//! ```
 
 mod capture;
 mod json_response;

@@ -144,6 +144,7 @@ fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
         .retry(retry::never())
         .no_proxy()
         .referer(false)
+        .http1_max_headers(limits::HEADER_COUNT)
         .pool_idle_timeout(limits::IDLE_BACKEND_CONNECTION)
         .build()
 }

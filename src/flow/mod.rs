@@ -4,6 +4,7 @@
 
 mod errors;
 mod headers;
+mod walk;
 
 use std::sync::Arc;
 
@@ -11,13 +12,12 @@ use secrecy::SecretString;
 
 use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
-use crate::authorization::{Completion, Delivery, Head, Next, Request, Rules, StartResponse, Walk};
+use crate::authorization::{Completion, Head, Next, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
 use crate::backend::result::{VerificationResult, refusal};
-use crate::backend::{AuthorizationStart, BackendError, CallInfo};
+use crate::backend::{BackendError, CallInfo};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
-use crate::config::{Cleartext, CodeDelivery};
 use crate::cookies::CookieJar;
 use crate::error::VerifyError;
 use crate::logging::Event;
@@ -99,9 +99,9 @@ impl<'a, N: Network> Flow<'a, N> {
         let at_start = |error: BackendError| error.at(Step::Start);
         let response = self.verifier.backend.start(number, self.call()).await.map_err(at_start)?;
         let session = response.session.clone();
-        let (walk, request) =
-            Walk::begin(start_response(&response), self.rules(), self.cookies.clone(), self.redactor.clone())
-                .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
+        let rules = walk::rules(&self.verifier.settings);
+        let (walk, request) = Walk::begin(walk::start(&response), rules, self.cookies.clone(), self.redactor.clone())
+            .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
         self.record.step_ended(Step::Start);
         Ok(Started { walk, request, session })
     }
@@ -203,30 +203,5 @@ impl<'a, N: Network> Flow<'a, N> {
             deadline: self.deadline.at(),
         };
         Call { info, cookies: self.cookies.clone(), redactor: self.redactor.clone() }
-    }
-
-    fn rules(&self) -> Rules {
-        let settings = &self.verifier.settings;
-        Rules {
-            delivery: match settings.code_delivery {
-                CodeDelivery::Relay => Delivery::Relay,
-                CodeDelivery::FollowThrough => Delivery::FollowThrough,
-                CodeDelivery::NoCode => Delivery::NoCode,
-            },
-            cleartext: settings.cleartext == Cleartext::OnRedirects,
-            redirect_limit: settings.redirect_limit,
-            allowed_hosts: settings.allowed_hosts(),
-            configured_redirect_uri: settings.redirect_uri.clone(),
-            backend_origin: Some(settings.start_url.origin()),
-        }
-    }
-}
-
-fn start_response(start: &AuthorizationStart) -> StartResponse {
-    StartResponse {
-        auth_url: start.auth_url.clone(),
-        redirect_uri: start.redirect_uri.clone(),
-        state: start.state.clone(),
-        session: start.session.clone(),
     }
 }
