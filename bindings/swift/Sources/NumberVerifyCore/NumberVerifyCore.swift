@@ -2355,7 +2355,8 @@ public protocol ServerTrust: AnyObject, Sendable {
      * return) means that it is not trusted, and nothing is sent to the server.
      *
      * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. Called on a thread that may block.
+     * certificates of 16 KiB, 64 KiB in all. Called once for each new connection, on a thread that may block; a connection to the
+     * backend is reused by verifications that follow within 15 seconds.
      */
     func checkServerTrusted(chain: [Data], host: String) throws  -> Bool
     
@@ -2424,7 +2425,8 @@ open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
      * return) means that it is not trusted, and nothing is sent to the server.
      *
      * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. Called on a thread that may block.
+     * certificates of 16 KiB, 64 KiB in all. Called once for each new connection, on a thread that may block; a connection to the
+     * backend is reused by verifications that follow within 15 seconds.
      */
 open func checkServerTrusted(chain: [Data], host: String)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeServerTrustError_lift) {
@@ -6814,7 +6816,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 17547) {
+    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 44929) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_begin() != 36296) {
