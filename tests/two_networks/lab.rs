@@ -396,7 +396,10 @@ fn is_permitted() -> bool {
     let refusal = REFUSAL.get_or_init(|| {
         let refusal = on_own_thread(try_out).err().map(|error| error.to_string());
         if let (Some(reason), false) = (&refusal, must_run) {
-            let _ = writeln!(io::stderr(), "skipped: two networks: {reason}");
+            let _ = writeln!(
+                io::stderr(),
+                "skipped: two networks: they need root and ip (Debian: apt-get install iproute2): {reason}"
+            );
         }
         refusal
     });
