@@ -152,7 +152,7 @@ fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
 /// Beyond the limit the rest is not read: no result is that large, and the status still counts.
 async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| http_error::classify(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| http_error::classify_body(&error))? {
         if body.len() + chunk.len() > limits::BACKEND_BODY {
             return Ok(Vec::new());
         }

@@ -16,8 +16,10 @@ pub(super) enum HttpError {
     Tls,
     /// No response in time.
     Timeout,
-    /// The connection ended early.
+    /// The connection ended before a response.
     Closed,
+    /// The connection ended within a response's body: the server has acted.
+    Truncated,
     /// The response breaks the protocol.
     Malformed,
 }
@@ -25,11 +27,19 @@ pub(super) enum HttpError {
 impl From<HttpError> for BackendError {
     fn from(error: HttpError) -> Self {
         match error {
-            HttpError::Connect | HttpError::Closed => Self::Unreachable,
+            HttpError::Connect | HttpError::Closed | HttpError::Truncated => Self::Unreachable,
             HttpError::Tls => Self::Tls,
             HttpError::Timeout => Self::Timeout,
             HttpError::Malformed => Self::MalformedAnswer { status: None },
         }
+    }
+}
+
+/// Of a response's body.
+pub(super) fn classify_body(error: &reqwest::Error) -> HttpError {
+    match classify(error) {
+        HttpError::Connect | HttpError::Closed => HttpError::Truncated,
+        other => other,
     }
 }
 

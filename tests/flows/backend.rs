@@ -190,6 +190,7 @@ async fn what_is_repeated() {
         ("not a 500", vec![busy(500, "0")], "status 500 retry_later", 1),
         ("not what may have been seen", vec![], "unreachable retry_later", 1),
         ("complete on a reused connection that dies", vec!["START".to_owned(), LAST.to_owned(), ok(VERIFIED)], "verified", 3),
+        ("not one that dies within a response", vec!["START".to_owned(), format!("{LAST}HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{{")], "unreachable retry_later", 2),
         ("and that only once", vec!["START".to_owned()], "unreachable retry_later", 3),
     ] {
         let (outcome, backend) = flow(answers, default).await;
