@@ -107,7 +107,7 @@ where
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let _ = OPENED.try_with(|opened| opened.store(true, Ordering::Relaxed)); // Without an observer nobody asks.
+        let _ = OPENED.try_with(|opened| opened.store(true, Ordering::Relaxed)); // Fails without an observer.
         let connecting = self.connector.call(target);
         let VerifiedConnector { tls, is_https, .. } = self.verifier.clone();
         Box::pin(async move {

@@ -57,7 +57,6 @@ pub struct AuthorizationStart {
 }
 
 /// What identifies a call, and until when it may take.
-#[derive(Clone)]
 pub(crate) struct CallInfo {
     pub(crate) idempotency_key: String,
     pub(crate) correlator: String,

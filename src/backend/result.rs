@@ -22,13 +22,9 @@ pub struct VerificationResult {
 impl VerificationResult {
     /// The result in the body of a 2xx response, if it has one. `status` is known if this crate saw it.
     pub fn in_body(body: Vec<u8>, name: &str, status: Option<u16>) -> Result<Option<Self>, BackendError> {
-        let malformed = |_| BackendError::MalformedAnswer { status };
-        let Some(verified) =
-            verified_in(&body, name).map_err(|Contradiction| BackendError::MalformedAnswer { status })?
-        else {
-            return Ok(None);
-        };
-        let json = String::from_utf8(body).map_err(malformed)?;
+        let malformed = BackendError::MalformedAnswer { status };
+        let Some(verified) = verified_in(&body, name).map_err(|_| malformed.clone())? else { return Ok(None) };
+        let json = String::from_utf8(body).map_err(|_| malformed)?;
         Ok(Some(Self { verified, response_json: json.into() }))
     }
 }

@@ -27,7 +27,6 @@ impl DefaultNetwork {
 
 impl Network for DefaultNetwork {
     type Stream = TcpStream;
-    const TRUST: Work = Work::BackendTrust;
 
     async fn resolve(&self, host: &str, port: u16, family: Family) -> Addresses {
         let begin = || look_up(self.threads.clone(), host.to_owned()).boxed();

@@ -12,15 +12,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::threads::Work;
-
 /// A network that can look up names and open connections, such as the cellular one.
 pub trait Network: Send + Sync + 'static {
     /// A connection that is known to run over this network.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
-
-    /// The kind of work that validating a server's certificates is.
-    const TRUST: Work = Work::CellularTrust;
 
     /// The addresses of one family; an empty list where the name has none. The port tells development overrides apart.
     fn resolve(

@@ -27,7 +27,7 @@ use crate::network::address::AllowedHosts;
 /// response came: the server may have acted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Once: it changes nothing, or carries a key by which the server knows it again.
+    /// Once: it changes nothing.
     Once,
     /// It spends something.
     Never,
@@ -45,7 +45,7 @@ pub struct Transport<N: Network> {
 impl<N: Network> Transport<N> {
     /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
     pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
-        Self { network, tls: NetworkTls::new(tls, N::TRUST), limits, allowed, pool: Arc::default() }
+        Self { network, tls: NetworkTls::new(tls), limits, allowed, pool: Arc::default() }
     }
 
     /// Whether the network is still there. Sends nothing.
@@ -66,7 +66,7 @@ impl<N: Network> Transport<N> {
         self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
     }
 
-    /// The whole body of an answer, decoded. The connection is kept.
+    /// The whole body of a response, decoded. The connection is pooled.
     pub async fn read(&self, response: Response) -> Result<Vec<u8>, TransportError> {
         response.read().await.map_err(|error| self.explain(error))
     }
@@ -108,12 +108,12 @@ impl<N: Network> Transport<N> {
             timings.bytes = BytesOnSocket::from_now(connection.socket());
         }
         timings.tls_resumed = !timings.reused && connection.tls_resumed();
-        let answer = {
+        let response = {
             let _waiting = Stopwatch::start(&mut timings.first_byte);
             timeout(self.limits.answer, connection.send(request)).await
         };
-        let answer = answer.map_err(|_| SendError::Failed(TransportError::Timeout))??;
-        Ok(Response::new(answer, self.limits, origin.clone(), &self.pool))
+        let response = response.map_err(|_| SendError::Failed(TransportError::Timeout))??;
+        Ok(Response::new(response, self.limits, origin.clone(), &self.pool))
     }
 
     async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {

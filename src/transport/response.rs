@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::origin::Origin;
 use super::pool::Pool;
 
-/// An answer: its headers are there, its body can be read or left.
+/// A response whose body is still to come.
 pub struct Response {
     incoming: IncomingResponse,
     limits: Limits,
@@ -39,7 +39,7 @@ impl Response {
         &self.incoming.head.headers
     }
 
-    /// The whole body, decoded. The connection is kept.
+    /// The whole body, decoded. The connection is pooled.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
         let Limits { answer: time, body: limit, .. } = self.limits;
         let mut body = Vec::new();
@@ -50,7 +50,7 @@ impl Response {
     }
 
     /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
-    /// beside the flow, up to the limit.
+    /// concurrently with the flow, up to the limit.
     pub fn discard(mut self) {
         let Limits { answer: time, body: limit, .. } = self.limits;
         match self.incoming.collect(&mut Vec::new(), limit).now_or_never() {

@@ -88,15 +88,14 @@ pub(super) struct NetworkTls {
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
     verifier: ChainVerifier,
-    work: Work,
 }
 
 impl NetworkTls {
-    pub(super) fn new(tls: &Tls, work: Work) -> Self {
+    pub(super) fn new(tls: &Tls) -> Self {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
-        Self { resuming: connector(config), fresh: connector(tls.config.clone()), verifier: tls.verifier.clone(), work }
+        Self { resuming: connector(config), fresh: connector(tls.config.clone()), verifier: tls.verifier.clone() }
     }
 
     /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].
@@ -119,7 +118,7 @@ impl NetworkTls {
             Some(peer) => peer,
             None => resumed(host.clone(), stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
         };
-        self.verifier.verify(peer, self.work).await.map_err(|_| TransportError::Tls { alert: None })?;
+        self.verifier.verify(peer, Work::CellularTrust).await.map_err(|_| TransportError::Tls { alert: None })?;
         Ok(stream)
     }
 }
