@@ -217,9 +217,9 @@ const PAGES: [(&str, &str); 5] = [
     ("error-page-503", "503 Service Unavailable"),
 ];
 
-/// Every provider's behaviour and every habit of operators that the simulator knows ends as it should.
+/// Every provider's behaviour and every quirk of operators that the simulator knows ends as it should.
 #[test]
-fn every_provider_and_habit() {
+fn every_provider_and_quirk() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let root = std::env::temp_dir().join(format!("number-verify-scenarios-{}.pem", std::process::id()));
     std::fs::write(&root, simulator.root_ca_pem()).unwrap();
@@ -257,7 +257,7 @@ fn every_provider_and_habit() {
 
 /// What is not in the tables is not promised.
 #[test]
-fn every_provider_and_habit_is_documented() {
+fn every_provider_and_quirk_is_documented() {
     let page = include_str!("../docs/providers.md");
     let missing: Vec<_> =
         Scenario::all().map(|scenario| scenario.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();

@@ -1,4 +1,4 @@
-//! The ways in which the code reaches the backend, with operators of different habits.
+//! The ways in which the code reaches the backend, with operators of different quirks.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

@@ -14,10 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::providers::glide;
 use crate::server::Peer;
 use crate::verify::verify;
-use crate::world::{Authorization, Knowledge, Operator, Place, Subject, Transaction, World};
-use crate::{CLIENT_ID, CLIENT_SECRET, habits};
+use crate::world::{Authorization, Knowledge, Operator, Subject, Transaction, World};
+use crate::{CLIENT_ID, CLIENT_SECRET, operators, quirks};
 
 const VERIFY_SCOPE: &str = "number-verification:verify";
 
@@ -49,7 +50,7 @@ async fn authorize(
     }
     let name = parameter("operator").or_else(|| world.operator(peer)).unwrap_or_else(|| Operator::A.name().to_owned());
     let operator = name.parse::<Operator>().ok();
-    if operator.is_none() && !habits::exists(&name) {
+    if operator.is_none() && !quirks::exists(&name) {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     }
     let json = parameter("dev_print").as_deref() == Some("true") || operator == Some(Operator::C);
@@ -70,16 +71,15 @@ async fn authorize(
     }
     let id = known.mint();
     known.transactions.insert(id.clone(), transaction);
-    let place = match operator {
-        Some(Operator::A) => Place::OperatorA,
-        Some(Operator::B) => Place::OperatorB,
-        Some(Operator::C) => Place::OperatorC,
-        Some(Operator::D) => Place::OperatorD,
-        None => return found(&habits::first_hop(&world, &name, &id)),
+    let host = match operator {
+        Some(Operator::A) => operators::A,
+        Some(Operator::B) => operators::B,
+        Some(Operator::C) => operators::C,
+        Some(Operator::D) => operators::D,
+        None => return found(&quirks::first_hop(&world, &name, &id)),
     };
-    let callback = format!("{}/callback", world.https(Place::Auth));
-    let mut url =
-        format!("{}/authorize?client_id=glide&response_type=code&scope=openid&state={id}", world.https(place));
+    let callback = format!("{}/callback", world.https(glide::HOST));
+    let mut url = format!("{}/authorize?client_id=glide&response_type=code&scope=openid&state={id}", world.https(host));
     url.push_str("&redirect_uri=");
     url.extend(url::form_urlencoded::byte_serialize(callback.as_bytes()));
     found(&url)

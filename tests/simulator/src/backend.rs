@@ -16,7 +16,8 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use crate::providers::{AuthorizationRequest, Refusal, Started};
+use crate::hosts::SimHost;
+use crate::providers::{AuthorizationRequest, Check, End, Refusal};
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, Scenario};
 use crate::verify::{is_json, is_phone_number};
 use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
@@ -30,6 +31,8 @@ const NOT_THE_STARTER: Refusal =
     Refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start", ANOTHER_CHANNEL);
 const KEY_USED: Refusal =
     Refusal(StatusCode::UNPROCESSABLE_ENTITY, "the Idempotency-Key was used for another request", INTEGRATION);
+
+pub(crate) const HOST: SimHost = SimHost::backend("backend.simulator.test");
 
 /// How this backend's client is served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,9 +91,13 @@ fn start(
     }
     let (id, state, nonce) = (known.mint(), known.mint(), known.mint());
     let callback = format!("{}/callback", world.backend_url(kind.name(), &scenario.name));
-    let asked = AuthorizationRequest { number, state: &state, nonce: &nonce, callback: &callback };
-    let Started { auth_url, redirect_uri, check } = scenario.provider.begin(&world, known, &asked);
-    let (number, provider) = (number.to_owned(), scenario.provider);
+    let check = known.mint();
+    let request = AuthorizationRequest { number, state: &state, nonce: &nonce, callback: &callback, check: &check };
+    let provider = scenario.provider;
+    known.checks.insert(check.clone(), Check::new(provider.clone(), &request));
+    let auth_url = provider.auth_url(&world, known, &request);
+    let redirect_uri = (provider.end() == End::Redirect).then(|| callback.clone());
+    let number = number.to_owned();
     known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
     let cookie = (header::SET_COOKIE, format!("nvsess={id}; Path=/; HttpOnly"));
     let answer = if kind == Kind::Redirecting {
@@ -156,7 +163,7 @@ fn verdict(
         Stage::Known(verified) => return Ok(verified),
         Stage::Started => {}
     }
-    session.provider.verdict(world, known, &session, code)
+    session.provider.result(world, known, &session, code)
 }
 
 fn callback(
@@ -187,7 +194,7 @@ fn callback(
     let Some(code) = query.get("code") else {
         return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
     };
-    let verified = match session.provider.verdict(&world, &mut known, &session, Some(code)) {
+    let verified = match session.provider.result(&world, &mut known, &session, Some(code)) {
         Ok(verified) => verified,
         Err(refusal) => return problem(refusal),
     };

@@ -19,12 +19,14 @@ use url::Url;
 use url::form_urlencoded;
 
 use crate::auth::found;
+use crate::hosts::SimHost;
 use crate::jose::{self, Key};
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
 use crate::server::Peer;
-use crate::world::{Authorization, Place, Subject, World};
+use crate::world::{Authorization, Subject, World};
 use crate::{CLIENT_ID, CLIENT_SECRET, verify};
 
+pub(crate) const HOST: SimHost = SimHost::https("camara.simulator.test");
 const CODE_LIFETIME: Duration = Duration::from_mins(1);
 /// Of tokens, and of a client's assertions: CAMARA allows no more.
 const TOKEN_LIFETIME_S: u64 = 300;
@@ -113,7 +115,7 @@ async fn discovery(State(world): State<Arc<World>>) -> Response {
     let issuer = issuer(&world);
     Json(json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{}/authorize", world.https(Place::Camara)),
+        "authorization_endpoint": format!("{}/authorize", world.https(HOST)),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks"),
         "scopes_supported": ["openid", API_SCOPE, "dpv:FraudPreventionAndDetection"],

@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::world::Place;
+use crate::hosts;
 
 pub(crate) struct Certificates {
     pub(crate) root_pem: String,
@@ -17,7 +17,7 @@ pub(crate) struct Certificates {
 pub(crate) fn make() -> Result<Certificates, Box<dyn std::error::Error + Send + Sync>> {
     let root = root()?;
     let local = ["localhost", "127.0.0.1", "::1"];
-    let names: Vec<String> = Place::all().map(Place::host).chain(local).map(str::to_owned).collect();
+    let names: Vec<String> = hosts::all().map(|(host, _)| host.name).chain(local).map(str::to_owned).collect();
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
     params.use_authority_key_identifier_extension = true; // RFC 5280, section 4.2.1.1; Python from 3.13 on insists

@@ -8,7 +8,8 @@ use hickory_proto::rr::rdata::{A, AAAA};
 use hickory_proto::rr::{RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
-use crate::world::{Place, World};
+use crate::hosts;
+use crate::world::World;
 
 const TTL: u32 = 60;
 
@@ -32,10 +33,10 @@ fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
     answer.metadata.recursion_desired = query.metadata.recursion_desired;
     answer.metadata.recursion_available = true;
     answer.add_query(question.clone());
-    match Place::all().find(|place| place.host() == host) {
+    match hosts::named(&host) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
-        Some(place) => {
-            let data = match (question.query_type(), world.address_of(place)) {
+        Some(host) => {
+            let data = match (question.query_type(), world.address_of(host)) {
                 (RecordType::A, Some(IpAddr::V4(ip))) => Some(RData::A(A(ip))),
                 (RecordType::AAAA, Some(IpAddr::V6(ip))) => Some(RData::AAAA(AAAA(ip))),
                 _ => None,

@@ -1,4 +1,4 @@
-//! A small world to verify phone numbers in: four operators with different habits, an auth server and verify API that speak as Glide's
+//! A small world to verify phone numbers in: four operators with different quirks, an auth server and verify API that speak as Glide's
 //! do, and a backend. It runs inside a test or as a program.
 //!
 //! An operator knows a SIM by the address that a connection comes from, as a real one does, so a connection over the wrong network fails
@@ -10,22 +10,23 @@
 //! | `verify.rs` | its verify API: `/number-verification/verify` |
 //! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
-//! | `habits.rs` | what operators' servers do, byte for byte |
+//! | `quirks.rs` | what operators' servers do, byte for byte |
 //! | `providers/` | Glide, CAMARA, Vonage, tru.ID, Twilio, IPification, as a backend and a phone see them |
 //! | `scenarios.rs` | all behaviours of both, with the outcome that is right |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | what they know |
-//! | `server.rs`, `certificates.rs`, `dns.rs` | how they are reached |
+//! | `hosts.rs`, `server.rs`, `certificates.rs`, `dns.rs` | how they are reached |
 
 mod auth;
 mod backend;
 mod camara;
 mod certificates;
 mod dns;
-mod habits;
+mod hosts;
 mod jose;
 mod operators;
 mod providers;
+mod quirks;
 mod scenarios;
 mod server;
 mod verify;
@@ -41,8 +42,8 @@ use tokio::sync::oneshot;
 
 pub use crate::scenarios::{Delivery, Detail, Failure, Outcome, Scenario};
 pub use crate::server::Sockets;
+use crate::world::World;
 pub use crate::world::{Operator, Recorded, Sim};
-use crate::world::{Place, World};
 
 /// The auth server's only client: its id.
 pub const CLIENT_ID: &str = "SIMULATOR";
@@ -207,14 +208,14 @@ impl Simulator {
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         let World { https_port, http_port, other_https_port, .. } = *self.world;
-        let named = |host: &str, port: u16, place| match self.world.address_of(place)? {
-            IpAddr::V4(address) => Some(format!("{host}:{port}:{address}")),
-            IpAddr::V6(address) => Some(format!("{host}:{port}:[{address}]")),
+        let named = |name: &str, port: u16, host| match self.world.address_of(host)? {
+            IpAddr::V4(address) => Some(format!("{name}:{port}:{address}")),
+            IpAddr::V6(address) => Some(format!("{name}:{port}:[{address}]")),
         };
         let ports = [https_port, http_port, other_https_port];
-        Place::all()
-            .flat_map(|place| ports.map(|port| named(place.host(), port, place)))
-            .chain([named("localhost", https_port, Place::Auth)])
+        hosts::all()
+            .flat_map(|(host, _)| ports.map(|port| named(host.name, port, host)))
+            .chain([named("localhost", https_port, providers::glide::HOST)])
             .flatten()
             .collect()
     }

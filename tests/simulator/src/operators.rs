@@ -1,4 +1,4 @@
-//! Four operators, each with habits seen in the field. All know a SIM by the address that a connection comes from.
+//! Four operators, each with quirks seen in the field. All know a SIM by the address that a connection comes from.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,27 +11,54 @@ use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::json;
+use url::Url;
 
 use crate::auth::found;
+use crate::hosts::{MakeRouter, SimHost};
+use crate::providers::glide;
 use crate::server::Peer;
-use crate::world::{Place, World};
+use crate::world::World;
 
 type Parameters = Query<HashMap<String, String>>;
 
-pub(crate) fn router(place: Place, world: Arc<World>) -> Router {
-    let router = match place {
-        Place::OperatorA => Router::new().route("/authorize", get(a_authorize)),
-        Place::OperatorB => Router::new()
-            .route("/authorize", get(b_authorize))
-            .route("/session", get(b_session))
-            .route("/consent", get(b_consent)),
-        Place::EnrichB => Router::new().route("/enrich", get(b_enrich)),
-        Place::OperatorC => Router::new().route("/authorize", get(c_authorize)).route("/step/{step}", get(c_step)),
-        Place::EdgeC => Router::new().route("/step/{step}", get(c_step)),
-        Place::OperatorD => Router::new().route("/authorize", get(d_authorize)),
-        _ => Router::new(),
-    };
-    router.with_state(world)
+pub(crate) const A: SimHost = SimHost::https("operator-a.simulator.test");
+pub(crate) const B: SimHost = SimHost::https("operator-b.simulator.test");
+const B_ENRICH: SimHost = SimHost::http("enrich.operator-b.simulator.test");
+pub(crate) const C: SimHost = SimHost::https("operator-c.simulator.test");
+const C_EDGE: SimHost = SimHost::https("edge.operator-c.simulator.test");
+pub(crate) const D: SimHost = SimHost::https("operator-d.simulator.test");
+/// The operator of the providers that have one of their own.
+const OF_PROVIDERS: SimHost = SimHost::http("operator.simulator.test");
+
+pub(crate) const HOSTS: [(SimHost, MakeRouter); 7] =
+    [(A, a), (B, b), (B_ENRICH, b_enrich_host), (C, c), (C_EDGE, c), (D, d), (OF_PROVIDERS, of_providers)];
+
+fn a(world: Arc<World>) -> Router {
+    Router::new().route("/authorize", get(a_authorize)).with_state(world)
+}
+
+fn b(world: Arc<World>) -> Router {
+    Router::new()
+        .route("/authorize", get(b_authorize))
+        .route("/session", get(b_session))
+        .route("/consent", get(b_consent))
+        .with_state(world)
+}
+
+fn b_enrich_host(world: Arc<World>) -> Router {
+    Router::new().route("/enrich", get(b_enrich)).with_state(world)
+}
+
+fn c(world: Arc<World>) -> Router {
+    Router::new().route("/authorize", get(c_authorize)).route("/step/{step}", get(c_step)).with_state(world)
+}
+
+fn d(world: Arc<World>) -> Router {
+    Router::new().route("/authorize", get(d_authorize)).with_state(world)
+}
+
+fn of_providers(world: Arc<World>) -> Router {
+    Router::new().route("/identify", get(identify)).with_state(world)
 }
 
 async fn a_authorize(
@@ -44,7 +71,7 @@ async fn a_authorize(
 
 /// A code where there is a SIM behind the connection, else an honest refusal.
 pub(crate) fn back_to_auth(world: &World, peer: IpAddr, state: &str) -> String {
-    let callback = format!("{}/callback", world.https(Place::Auth));
+    let callback = format!("{}/callback", world.https(glide::HOST));
     match world.sim(peer) {
         Some(number) => format!("{callback}?code={}&state={state}", world.lock().grant(number)),
         None => format!("{callback}?error=access_denied&state={state}"),
@@ -56,7 +83,7 @@ fn state(query: &HashMap<String, String>) -> &str {
 }
 
 async fn b_authorize(State(world): State<Arc<World>>, query: Parameters) -> Response {
-    found(&format!("{}/enrich?state={}", world.http(Place::EnrichB), state(&query)))
+    found(&format!("{}/enrich?state={}", world.http(B_ENRICH), state(&query)))
 }
 
 /// Where the operator's network puts the subscriber's identity into the plain request.
@@ -69,7 +96,7 @@ async fn b_enrich(
         Some(number) => world.lock().grant(number),
         None => "unknown".to_owned(),
     };
-    found(&format!("{}/session?state={}&tok={token}", world.https(Place::OperatorB), state(&query)))
+    found(&format!("{}/session?state={}&tok={token}", world.https(B), state(&query)))
 }
 
 async fn b_session(State(world): State<Arc<World>>, query: Parameters) -> Response {
@@ -88,7 +115,7 @@ async fn b_consent(State(world): State<Arc<World>>, headers: HeaderMap, query: P
     let Some(number) = cookie.and_then(|cookie| known.cookies.remove(cookie)) else {
         return (StatusCode::FORBIDDEN, Html("<title>Session expired</title>")).into_response();
     };
-    let callback = format!("{}/callback", world.https(Place::Auth));
+    let callback = format!("{}/callback", world.https(glide::HOST));
     let state = state(&query);
     if number.is_empty() {
         return found(&format!("{callback}?error=access_denied&state={state}"));
@@ -97,7 +124,7 @@ async fn b_consent(State(world): State<Arc<World>>, headers: HeaderMap, query: P
 }
 
 async fn c_authorize(State(world): State<Arc<World>>, query: Parameters) -> Response {
-    let scheme_relative = format!("//{}/step/1?state={}", world.authority(Place::EdgeC), state(&query));
+    let scheme_relative = format!("//{}/step/1?state={}", world.authority(C_EDGE), state(&query));
     found(&scheme_relative)
 }
 
@@ -112,11 +139,11 @@ async fn c_step(
     let page = || Html("<html><body>Moved. <a href=\"#\">Continue</a></body></html>").into_response().into_body();
     let chunked = || Body::new(http_body(b"moved on, in chunks"));
     let (status, location, body) = match step {
-        1 => (303, format!("{}/step/2?state={state}", world.https(Place::OperatorC)), Body::empty()),
+        1 => (303, format!("{}/step/2?state={state}", world.https(C)), Body::empty()),
         2 => (307, format!("/step/3?state={state}"), page()),
-        3 => (308, format!("{}/step/4?state={state}", world.https(Place::EdgeC)), Body::empty()),
+        3 => (308, format!("{}/step/4?state={state}", world.https(C_EDGE)), Body::empty()),
         4 => (301, format!("5?state={state}"), chunked()),
-        5 => (302, format!("{}/step/6?state={state}", world.https(Place::OperatorC)), page()),
+        5 => (302, format!("{}/step/6?state={state}", world.https(C)), page()),
         6 => (302, back_to_auth(&world, peer, state), page()),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
@@ -159,4 +186,25 @@ async fn d_authorize(
         transaction.number = Some(number);
     }
     Json(json!({ "status": "done" })).into_response()
+}
+
+/// To the operator and back to `path` of this host, with a token for the SIM.
+pub(crate) fn via_operator(world: &World, host: SimHost, path: &str) -> Response {
+    let back = format!("{}{path}", world.https(host));
+    let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
+    found(&format!("{}/identify?back={back}", world.http(OF_PROVIDERS)))
+}
+
+/// Where a network puts the subscriber's identity into the plain request.
+async fn identify(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    query: Parameters,
+) -> Response {
+    let Some(Ok(mut back)) = query.get("back").map(|back| Url::parse(back)) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let token = world.sim(peer).map_or_else(|| "unknown".to_owned(), |number| world.lock().grant(number));
+    back.query_pairs_mut().append_pair("token", &token);
+    found(back.as_str())
 }

@@ -21,9 +21,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
-use crate::providers::{self, ipification, tru_id, twilio, vonage};
-use crate::world::{Place, Recorded, World};
-use crate::{Options, auth, backend, camara, dns, habits, operators};
+use crate::hosts::{self, SimHost};
+use crate::providers::glide;
+use crate::world::{Recorded, World};
+use crate::{Options, backend, dns, quirks};
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -81,10 +82,10 @@ fn listen_once(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>,
     Ok((listeners, port))
 }
 
-type Routes = Arc<HashMap<Place, Router>>;
+type Routes = Arc<HashMap<SimHost, Router>>;
 
 pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<ServerConfig>) {
-    let routes: Routes = Arc::new(Place::all().map(|place| (place, router(place, &world))).collect());
+    let routes: Routes = Arc::new(hosts::all().map(|(host, router)| (host, router(world.clone()))).collect());
     let mut tasks = JoinSet::new();
     for sockets in networks {
         for listener in sockets.https {
@@ -105,20 +106,6 @@ pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<Se
     }
 }
 
-fn router(place: Place, world: &Arc<World>) -> Router {
-    match place {
-        Place::Backend => backend::router(world.clone()),
-        Place::Auth => auth::router(world.clone()).merge(camara::backend_router(world.clone())),
-        Place::Camara => camara::authorization_router(world.clone()),
-        Place::Operator => providers::operator(world.clone()),
-        Place::Vonage => vonage::router(world.clone()),
-        Place::TruId => tru_id::router(world.clone()),
-        Place::Twilio => twilio::router(world.clone()),
-        Place::Ipification => ipification::router(world.clone()),
-        _ => operators::router(place, world.clone()),
-    }
-}
-
 async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<World>, routes: Routes) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
@@ -131,12 +118,10 @@ async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<Worl
             match tls {
                 Some(tls) => {
                     let Ok(stream) = tls.accept(stream).await else { return };
-                    let host = stream.get_ref().1.server_name().and_then(|name| place(name, true));
+                    let host = stream.get_ref().1.server_name().and_then(|name| named(name, true));
                     match host {
-                        Some(place @ (Place::Habits | Place::HabitsIdn | Place::HabitsIpv6))
-                            if world.address_of(place) == Some(local) =>
-                        {
-                            habits::converse(stream, peer.ip(), &world).await;
+                        Some(host) if quirks::serves(host) && world.address_of(host) == Some(local) => {
+                            quirks::converse(stream, peer.ip(), &world).await;
                         }
                         _ => converse(stream, local, peer.ip(), true, world, routes).await,
                     }
@@ -182,8 +167,8 @@ async fn answer(
         peer,
         headers: request.headers().clone(),
     });
-    let place = place(&host, https).filter(|place| world.address_of(*place) == Some(local) && lives_on(*place, https));
-    let Some(routes) = place.and_then(|place| routes.get(&place)) else {
+    let host = named(&host, https).filter(|host| world.address_of(*host) == Some(local) && host.serves(https));
+    let Some(routes) = host.and_then(|host| routes.get(&host)) else {
         return Ok(StatusCode::MISDIRECTED_REQUEST.into_response());
     };
     request.extensions_mut().insert(Peer(peer));
@@ -191,20 +176,11 @@ async fn answer(
 }
 
 /// A bare local host is the auth server on https (Glide's client has one base URL for it) and the backend on http.
-fn place(host: &str, https: bool) -> Option<Place> {
-    let local = host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+fn named(name: &str, https: bool) -> Option<SimHost> {
+    let local = name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     match (local, https) {
-        (true, true) => Some(Place::Auth),
-        (true, false) => Some(Place::Backend),
-        (false, _) => Place::all().find(|place| place.host() == host),
-    }
-}
-
-/// Header enrichment lives on plain http, everything else on https; the backend is on both.
-fn lives_on(place: Place, https: bool) -> bool {
-    match place {
-        Place::Backend => true,
-        Place::EnrichB | Place::Operator => !https,
-        _ => https,
+        (true, true) => Some(glide::HOST),
+        (true, false) => Some(backend::HOST),
+        (false, _) => hosts::named(name),
     }
 }

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use crate::backend::Answer;
+use crate::backend::{self, Answer};
+use crate::hosts::{Address, SimHost};
 use crate::providers::{Check, Provider};
 use crate::{Options, Sockets, camara};
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
 
-/// An operator and its habits.
+/// An operator and its quirks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// Two hops, https only.
@@ -102,62 +103,6 @@ impl FromStr for Sim {
     }
 }
 
-/// A host of the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    Backend,
-    Auth,
-    OperatorA,
-    OperatorB,
-    EnrichB,
-    OperatorC,
-    EdgeC,
-    OperatorD,
-    Habits,
-    HabitsIdn,
-    HabitsIpv6,
-    Operator,
-    Vonage,
-    TruId,
-    Twilio,
-    Ipification,
-    Camara,
-}
-
-impl Place {
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Place::{
-            Auth, Backend, Camara, EdgeC, EnrichB, Habits, HabitsIdn, HabitsIpv6, Ipification, Operator, OperatorA,
-            OperatorB, OperatorC, OperatorD, TruId, Twilio, Vonage,
-        };
-        let operators = [OperatorA, OperatorB, EnrichB, OperatorC, EdgeC, OperatorD, Habits, HabitsIdn, HabitsIpv6];
-        let providers = [Camara, Vonage, TruId, Twilio, Ipification];
-        [Backend, Auth, Operator].into_iter().chain(operators).chain(providers)
-    }
-
-    pub(crate) fn host(self) -> &'static str {
-        match self {
-            Self::Backend => "backend.simulator.test",
-            Self::Auth => "auth.simulator.test",
-            Self::OperatorA => "operator-a.simulator.test",
-            Self::OperatorB => "operator-b.simulator.test",
-            Self::EnrichB => "enrich.operator-b.simulator.test",
-            Self::OperatorC => "operator-c.simulator.test",
-            Self::EdgeC => "edge.operator-c.simulator.test",
-            Self::OperatorD => "operator-d.simulator.test",
-            Self::Habits => "habits.simulator.test",
-            Self::HabitsIdn => "xn--bcher-kva.simulator.test",
-            Self::HabitsIpv6 => "ipv6.simulator.test",
-            Self::Operator => "operator.simulator.test",
-            Self::Vonage => "vonage.simulator.test",
-            Self::TruId => "tru-id.simulator.test",
-            Self::Twilio => "twilio.simulator.test",
-            Self::Ipification => "ipification.simulator.test",
-            Self::Camara => "camara.simulator.test",
-        }
-    }
-}
-
 /// A request that came in.
 #[derive(Debug, Clone)]
 pub struct Recorded {
@@ -212,7 +157,7 @@ pub(crate) struct Knowledge {
 pub(crate) struct Session {
     pub(crate) number: String,
     pub(crate) state: String,
-    pub(crate) provider: Provider,
+    pub(crate) provider: Arc<dyn Provider>,
     /// The provider's own name for this verification.
     pub(crate) check: String,
     pub(crate) stage: Stage,
@@ -294,34 +239,34 @@ impl World {
         self.options.sims.iter().find(|sim| sim.covers(peer))
     }
 
-    pub(crate) fn address_of(&self, place: Place) -> Option<IpAddr> {
-        match place {
-            Place::Backend => Some(self.options.backend_address),
-            Place::HabitsIpv6 => self.options.operator_ipv6.map(IpAddr::V6),
-            _ => Some(self.options.operator_address),
+    pub(crate) fn address_of(&self, host: SimHost) -> Option<IpAddr> {
+        match host.address {
+            Address::Backend => Some(self.options.backend_address),
+            Address::Operator => Some(self.options.operator_address),
+            Address::OperatorIpv6 => self.options.operator_ipv6.map(IpAddr::V6),
         }
     }
 
-    pub(crate) fn https(&self, place: Place) -> String {
-        format!("https://{}", self.authority(place))
+    pub(crate) fn https(&self, host: SimHost) -> String {
+        format!("https://{}", self.authority(host))
     }
 
-    pub(crate) fn http(&self, place: Place) -> String {
+    pub(crate) fn http(&self, host: SimHost) -> String {
         match self.http_port {
-            80 => format!("http://{}", place.host()),
-            port => format!("http://{}:{port}", place.host()),
+            80 => format!("http://{}", host.name),
+            port => format!("http://{}:{port}", host.name),
         }
     }
 
-    pub(crate) fn authority(&self, place: Place) -> String {
+    pub(crate) fn authority(&self, host: SimHost) -> String {
         match self.https_port {
-            443 => place.host().to_owned(),
-            port => format!("{}:{port}", place.host()),
+            443 => host.name.to_owned(),
+            port => format!("{}:{port}", host.name),
         }
     }
 
     pub(crate) fn backend_url(&self, kind: &str, scenario: &str) -> String {
-        format!("{}/{kind}/{scenario}", self.https(Place::Backend))
+        format!("{}/{kind}/{scenario}", self.https(backend::HOST))
     }
 }
 

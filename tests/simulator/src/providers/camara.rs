@@ -3,38 +3,65 @@
 //! Sources: CAMARA's `CAMARA-Security-Interoperability.md` (IdentityAndConsentManagement), `number-verification.yaml` (NumberVerification);
 //! OpenID Connect Core, section 3.1.2.
 
-use super::{AuthorizationRequest, Refusal, UNKNOWN_CODE, camara_verify};
-use crate::world::{Place, Session, World};
+use super::{AuthorizationRequest, End, Provider, Refusal, Registration, UNKNOWN_CODE, camara_verify};
+use crate::camara::{ERRORS, HOST, authorization_router};
+use crate::scenarios::{Delivery, Detail, Scenario, VERIFIED, denied, misused, refused};
+use crate::world::{Knowledge, Session, World};
 use crate::{CLIENT_ID, camara};
 
+pub(super) const PROVIDER: Registration = Registration { host: HOST, router: authorization_router, scenarios };
+
+fn scenarios() -> Vec<Scenario> {
+    use Camara::{Code, Error, UnknownClient};
+    use Delivery::{FollowThrough, Relay};
+    let error = |(error, fallback): (&'static str, _)| {
+        let name = format!("camara-{}", error.replace('_', "-"));
+        Scenario::new(&name, Relay, Error(error), denied(Detail::Error(error), fallback))
+    };
+    let mut all = vec![
+        Scenario::new("camara", Relay, Code, VERIFIED).with_verify_errors(),
+        Scenario::new("camara-follow-through", FollowThrough, Code, VERIFIED),
+        Scenario::new("camara-follow-through-denied", FollowThrough, Error("access_denied"), refused("access_denied")),
+        Scenario::new("camara-unknown-client", Relay, UnknownClient, misused("unauthorized_client")),
+    ];
+    all.extend(ERRORS.map(error));
+    all
+}
+
 /// What the operator is made to answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AuthorizationAnswer {
+#[derive(Debug, PartialEq, Eq)]
+enum Camara {
     Code,
     Error(&'static str),
     /// An error where nobody may be redirected (RFC 6749, section 4.1.2.1).
     UnknownClient,
 }
 
-pub(super) fn auth_url(world: &World, answer: AuthorizationAnswer, asked: &AuthorizationRequest<'_>) -> String {
-    let client = if answer == AuthorizationAnswer::UnknownClient { "unknown" } else { CLIENT_ID };
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs([
-        ("client_id", client),
-        ("response_type", "code"),
-        ("redirect_uri", asked.callback),
-        ("scope", "openid dpv:FraudPreventionAndDetection number-verification:verify"),
-        ("prompt", "none"),
-        ("state", asked.state),
-        ("nonce", asked.nonce),
-    ]);
-    if let AuthorizationAnswer::Error(error) = answer {
-        query.append_pair("login_hint", &format!("error:{error}"));
+impl Provider for Camara {
+    fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
+        let client = if *self == Self::UnknownClient { "unknown" } else { CLIENT_ID };
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs([
+            ("client_id", client),
+            ("response_type", "code"),
+            ("redirect_uri", request.callback),
+            ("scope", "openid dpv:FraudPreventionAndDetection number-verification:verify"),
+            ("prompt", "none"),
+            ("state", request.state),
+            ("nonce", request.nonce),
+        ]);
+        if let Self::Error(error) = self {
+            query.append_pair("login_hint", &format!("error:{error}"));
+        }
+        format!("{}/authorize?{}", world.https(HOST), query.finish())
     }
-    format!("{}/authorize?{}", world.https(Place::Camara), query.finish())
-}
 
-pub(super) fn verdict(world: &World, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
-    let sim = code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE)?;
-    camara_verify(&sim, session)
+    fn end(&self) -> End {
+        End::Redirect
+    }
+
+    fn result(&self, world: &World, _: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
+        let sim = code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE)?;
+        camara_verify(&sim, session)
+    }
 }

@@ -15,39 +15,70 @@ use axum::routing::get;
 use serde_json::json;
 use url::Url;
 
-use super::{AuthorizationRequest, Check, Parameters, Provider, arrive, via_operator};
+use super::{AuthorizationRequest, Check, End, Parameters, Provider, REFUSED, Refusal, Registration, arrive};
 use crate::CLIENT_ID;
 use crate::auth::found;
-use crate::world::{Place, World};
+use crate::hosts::SimHost;
+use crate::operators::via_operator;
+use crate::scenarios::{Delivery, Scenario, VERIFIED, misused, refused};
+use crate::world::{Knowledge, Session, World};
 
+const HOST: SimHost = SimHost::https("ipification.simulator.test");
+pub(super) const PROVIDER: Registration = Registration { host: HOST, router, scenarios };
 const PATH: &str = "/auth/realms/ipification/protocol/openid-connect/auth";
+
+fn scenarios() -> Vec<Scenario> {
+    use Failure::{BadRequest, Denied};
+    let ipification = |name, fails, own| Scenario::new(name, Delivery::Relay, Ipification { fails }, own);
+    vec![
+        ipification("ipification", None, VERIFIED),
+        ipification("ipification-denied", Some(Denied), refused("access_denied")),
+        ipification("ipification-bad-request", Some(BadRequest), misused("invalid_request")),
+    ]
+}
+
+#[derive(Debug)]
+struct Ipification {
+    fails: Option<Failure>,
+}
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+enum Failure {
     /// Told at `redirect_uri`.
     Denied,
     /// Told in a JSON answer.
     BadRequest,
 }
 
-/// The authorization URL.
-pub(super) fn auth_url(world: &World, asked: &AuthorizationRequest<'_>) -> String {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([
-            ("response_type", "code"),
-            ("client_id", CLIENT_ID),
-            ("redirect_uri", asked.callback),
-            ("scope", "openid ip:phone_verify"),
-            ("state", asked.state),
-            ("nonce", asked.nonce),
-            ("login_hint", asked.number.trim_start_matches('+')),
-        ])
-        .finish();
-    format!("{}{PATH}?{query}", world.https(Place::Ipification))
+impl Provider for Ipification {
+    fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("response_type", "code"),
+                ("client_id", CLIENT_ID),
+                ("redirect_uri", request.callback),
+                ("scope", "openid ip:phone_verify"),
+                ("state", request.state),
+                ("nonce", request.nonce),
+                ("login_hint", request.number.trim_start_matches('+')),
+            ])
+            .finish();
+        format!("{}{PATH}?{query}", world.https(HOST))
+    }
+
+    fn end(&self) -> End {
+        End::Redirect
+    }
+
+    fn result(&self, _: &World, known: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
+        let check = known.check_of(session)?;
+        // `userinfo` repeats the login hint, which the phone could have changed.
+        if check.number == session.number { check.result_for(code) } else { Err(REFUSED) }
+    }
 }
 
-pub(crate) fn router(world: Arc<World>) -> Router {
+fn router(world: Arc<World>) -> Router {
     Router::new().route(PATH, get(open)).route("/webhook/api/webhook/auth/{id}", get(end)).with_state(world)
 }
 
@@ -58,12 +89,12 @@ async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Resp
     let Some((id, check)) = known.checks.iter_mut().find(|(_, check)| is_asked(check)) else {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
     };
-    if matches!(check.provider, Provider::Ipification { fails: Some(Failure::BadRequest) }) {
+    if matches!(check.of(), Some(Ipification { fails: Some(Failure::BadRequest) })) {
         let error = json!({ "error": "invalid_request", "error_description": "Missing consent" });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
     check.number = format!("+{}", asked("login_hint"));
-    via_operator(&world, Place::Ipification, &format!("/webhook/api/webhook/auth/{id}"))
+    via_operator(&world, HOST, &format!("/webhook/api/webhook/auth/{id}"))
 }
 
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
@@ -71,8 +102,7 @@ async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(quer
     let Some(check) = arrive(&mut known, &id, &query) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let denied =
-        matches!(check.provider, Provider::Ipification { fails: Some(Failure::Denied) }) || check.sim.is_none();
+    let denied = matches!(check.of(), Some(Ipification { fails: Some(Failure::Denied) })) || check.sim.is_none();
     let Ok(mut url) = Url::parse(&check.redirect_uri) else { return StatusCode::BAD_REQUEST.into_response() };
     if denied {
         url.query_pairs_mut()

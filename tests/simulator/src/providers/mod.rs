@@ -1,42 +1,56 @@
 //! The providers whose behaviour the simulator has, each as its public documentation tells: what the backend asks of them, and what the phone
-//! meets.
+//! meets. A new one is a file here with its `PROVIDER`, and a line in `ALL`.
 //!
 //! Vonage, tru.ID, Twilio and IPification deal with operators in one way: one hop over the operator's plain http, where the subscriber's
-//! identity is inserted. Glide's operators are in `operators.rs` and `habits.rs`.
+//! identity is inserted (`operators::via_operator`). Glide's operators are in `operators.rs` and `quirks.rs`.
 
 pub(crate) mod camara;
 pub(crate) mod glide;
-pub(crate) mod ipification;
-pub(crate) mod tru_id;
-pub(crate) mod twilio;
-pub(crate) mod vonage;
+mod ipification;
+mod tru_id;
+mod twilio;
+mod vonage;
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
 use serde_json::json;
-use url::Url;
 
-use crate::auth::found;
-use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
-use crate::server::Peer;
+use crate::hosts::{MakeRouter, SimHost};
+use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER, Scenario};
 use crate::verify;
-use crate::world::{Knowledge, Place, Session, World};
+use crate::world::{Knowledge, Session, World};
 
-/// A provider, and how it is set up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Provider {
-    Glide { operator: &'static str, ends: End },
-    Camara { answer: camara::AuthorizationAnswer },
-    Vonage { ends: End, fails: Option<vonage::Failure> },
-    TruId { ends: End, fails: Option<tru_id::Failure> },
-    Twilio { carrier_is_supported: bool },
-    Ipification { fails: Option<ipification::Failure> },
+pub(crate) const ALL: [Registration; 6] =
+    [glide::PROVIDER, camara::PROVIDER, vonage::PROVIDER, tru_id::PROVIDER, twilio::PROVIDER, ipification::PROVIDER];
+
+/// A provider: where phones and backends find it, and what it can be made to do.
+pub(crate) struct Registration {
+    pub(crate) host: SimHost,
+    pub(crate) router: MakeRouter,
+    pub(crate) scenarios: fn() -> Vec<Scenario>,
+}
+
+/// A provider as it is set up in one scenario, seen by a backend.
+pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
+    /// The URL for the phone.
+    fn auth_url(&self, world: &World, known: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String;
+
+    fn end(&self) -> End;
+
+    /// Whether the session's number is the SIM's.
+    fn result(
+        &self,
+        world: &World,
+        known: &mut Knowledge,
+        session: &Session,
+        code: Option<&str>,
+    ) -> Result<bool, Refusal>;
 }
 
 /// Where the phone's walk ends.
@@ -56,20 +70,14 @@ pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
     pub(crate) callback: &'a str,
-}
-
-/// What it gets.
-pub(crate) struct Started {
-    pub(crate) auth_url: String,
-    pub(crate) redirect_uri: Option<String>,
     /// The provider's own name for this verification.
-    pub(crate) check: String,
+    pub(crate) check: &'a str,
 }
 
 /// A verification at a provider that has names for them.
 #[derive(Debug, Clone)]
 pub(crate) struct Check {
-    provider: Provider,
+    provider: Arc<dyn Provider>,
     /// The number to verify.
     number: String,
     redirect_uri: String,
@@ -86,7 +94,7 @@ pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str, pub(cr
 pub(crate) const REFUSED: Refusal =
     Refusal(StatusCode::FORBIDDEN, "the provider cannot verify this SIM", ANOTHER_CHANNEL);
 pub(crate) const UNKNOWN_CODE: Refusal = Refusal(StatusCode::FORBIDDEN, "the code is not known", ANOTHER_CHANNEL);
-pub(crate) const NO_VERDICT: Refusal = Refusal(StatusCode::CONFLICT, "the phone has not been there", ANOTHER_CHANNEL);
+pub(crate) const NO_RESULT: Refusal = Refusal(StatusCode::CONFLICT, "the phone has not been there", ANOTHER_CHANNEL);
 const CANNOT_NOW: Refusal = Refusal(StatusCode::BAD_GATEWAY, "the provider cannot answer now", LATER);
 const MISUNDERSTOOD: Refusal = Refusal(
     StatusCode::INTERNAL_SERVER_ERROR,
@@ -105,88 +113,35 @@ fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
     }
 }
 
-impl Provider {
-    /// What a backend asks first.
-    pub(crate) fn begin(self, world: &World, known: &mut Knowledge, asked: &AuthorizationRequest<'_>) -> Started {
-        let check = self.check(known, asked);
-        let (auth_url, ends) = match self {
-            Self::Glide { operator, ends } => (glide::auth_url(world, operator, ends, asked), ends),
-            Self::Camara { answer } => (camara::auth_url(world, answer, asked), End::Redirect),
-            Self::Vonage { ends, .. } => (vonage::check_url(world, &check), ends),
-            Self::TruId { ends, .. } => (tru_id::check_url(world, &check, ends), ends),
-            Self::Twilio { .. } => (twilio::sna_url(world, known, &check), End::Nothing),
-            Self::Ipification { .. } => (ipification::auth_url(world, asked), End::Redirect),
-        };
-        Started { auth_url, redirect_uri: (ends == End::Redirect).then(|| asked.callback.to_owned()), check }
-    }
-
-    /// What it asks at the end: whether the number of the session is the SIM's.
-    pub(crate) fn verdict(
-        self,
-        world: &World,
-        known: &mut Knowledge,
-        session: &Session,
-        code: Option<&str>,
-    ) -> Result<bool, Refusal> {
-        let check = known.checks.get(&session.check).cloned().ok_or(UNKNOWN_CODE)?;
-        match self {
-            Self::Glide { .. } => glide::verdict(known, session, code),
-            Self::Camara { .. } => camara::verdict(world, session, code),
-            Self::Twilio { carrier_is_supported: false } => check.result().and(Err(REFUSED)),
-            Self::Twilio { .. } | Self::TruId { ends: End::Nothing, .. } => check.result(),
-            // `userinfo` repeats the login hint, which the phone could have changed.
-            Self::Ipification { .. } if check.number != session.number => Err(REFUSED),
-            Self::Vonage { .. } | Self::TruId { .. } | Self::Ipification { .. } => check.with_code(code),
-        }
-    }
-
-    /// A new one, by its id.
-    fn check(self, known: &mut Knowledge, asked: &AuthorizationRequest<'_>) -> String {
-        let id = known.mint();
-        let [number, redirect_uri, state] = [asked.number, asked.callback, asked.state].map(str::to_owned);
-        let check = Check { provider: self, number, redirect_uri, state, sim: None, code: None };
-        known.checks.insert(id.clone(), check);
-        id
-    }
-}
-
 impl Check {
-    fn result(self) -> Result<bool, Refusal> {
-        let sim = self.sim.ok_or(NO_VERDICT)?;
-        Ok(sim == self.number)
+    pub(crate) fn new(provider: Arc<dyn Provider>, request: &AuthorizationRequest<'_>) -> Self {
+        let [number, redirect_uri, state] = [request.number, request.callback, request.state].map(str::to_owned);
+        Self { provider, number, redirect_uri, state, sim: None, code: None }
     }
 
-    fn with_code(self, code: Option<&str>) -> Result<bool, Refusal> {
+    /// Its provider, if it is this one.
+    fn of<P: Provider>(&self) -> Option<&P> {
+        let provider: &dyn Any = &*self.provider;
+        provider.downcast_ref()
+    }
+
+    fn result(&self) -> Result<bool, Refusal> {
+        let sim = self.sim.as_ref().ok_or(NO_RESULT)?;
+        Ok(*sim == self.number)
+    }
+
+    fn result_for(&self, code: Option<&str>) -> Result<bool, Refusal> {
         if code.is_some() && code == self.code.as_deref() { self.result() } else { Err(UNKNOWN_CODE) }
     }
 }
 
+impl Knowledge {
+    fn check_of(&self, session: &Session) -> Result<&Check, Refusal> {
+        self.checks.get(&session.check).ok_or(UNKNOWN_CODE)
+    }
+}
+
 type Parameters = Query<HashMap<String, String>>;
-
-/// To the operator and back to `path` of this place, with a token for the SIM.
-fn via_operator(world: &World, place: Place, path: &str) -> Response {
-    let back = format!("{}{path}", world.https(place));
-    let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
-    found(&format!("{}/identify?back={back}", world.http(Place::Operator)))
-}
-
-pub(crate) fn operator(world: Arc<World>) -> Router {
-    Router::new().route("/identify", get(identify)).with_state(world)
-}
-
-/// Where a network puts the subscriber's identity into the plain request.
-async fn identify(
-    State(world): State<Arc<World>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    query: Parameters,
-) -> Response {
-    let Some(Ok(mut back)) = query.get("back").map(|back| Url::parse(back)) else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    let token = world.sim(peer).map_or_else(|| "unknown".to_owned(), |number| world.lock().grant(number));
-    back.query_pairs_mut().append_pair("token", &token);
-    found(back.as_str())
-}
 
 /// Notes the SIM that the phone brings from the operator, and makes a code for it.
 fn arrive<'a>(known: &'a mut Knowledge, id: &str, query: &HashMap<String, String>) -> Option<&'a mut Check> {

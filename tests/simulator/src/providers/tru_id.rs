@@ -14,28 +14,68 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Check, End, Parameters, Provider, arrive, problem, via_operator};
+use super::{AuthorizationRequest, Check, End, Parameters, Provider, Refusal, Registration, arrive, problem};
 use crate::auth::found;
-use crate::world::{Place, World};
+use crate::hosts::SimHost;
+use crate::operators::via_operator;
+use crate::scenarios::{ANOTHER_CHANNEL, Delivery, Scenario, VERIFIED, http_status, refused};
+use crate::world::{Knowledge, Session, World};
 
+const HOST: SimHost = SimHost::https("tru-id.simulator.test");
+pub(super) const PROVIDER: Registration = Registration { host: HOST, router, scenarios };
 const ERRORS: &str = "https://developer.tru.id/docs/reference/api-errors";
+
+fn scenarios() -> Vec<Scenario> {
+    use Delivery::{FollowThrough, None as NoCode, Relay};
+    let tru_id = |name, delivery, end, fails, own| Scenario::new(name, delivery, TruId { end, fails }, own);
+    let unsupported = Some(Failure::RedirectUnsupported);
+    let mno = refused("mno_redirect_unsupported");
+    let not_mobile = http_status(412, ANOTHER_CHANNEL);
+    vec![
+        tru_id("tru-id", Relay, End::Json, None, VERIFIED),
+        tru_id("tru-id-redirect", Relay, End::Redirect, None, VERIFIED),
+        tru_id("tru-id-follow-through", FollowThrough, End::Redirect, None, VERIFIED),
+        tru_id("tru-id-v0.1", NoCode, End::Nothing, None, VERIFIED),
+        tru_id("tru-id-unsupported", Relay, End::Json, unsupported, mno),
+        tru_id("tru-id-redirect-unsupported", Relay, End::Redirect, unsupported, mno),
+        tru_id("tru-id-follow-through-unsupported", FollowThrough, End::Redirect, unsupported, mno),
+        tru_id("tru-id-not-mobile-ip", Relay, End::Json, Some(Failure::NotMobileIp), not_mobile),
+    ]
+}
+
+#[derive(Debug)]
+struct TruId {
+    end: End,
+    fails: Option<Failure>,
+}
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+enum Failure {
     /// Told at the end, with status 200.
     RedirectUnsupported,
     /// Told at once.
     NotMobileIp,
 }
 
-/// What `POST /phone_check/v0.2/checks` answers.
-pub(super) fn check_url(world: &World, id: &str, ends: End) -> String {
-    let version = if ends == End::Nothing { "v0.1" } else { "v0.2" };
-    format!("{}/phone_check/{version}/checks/{id}/redirect", world.https(Place::TruId))
+impl Provider for TruId {
+    /// What `POST /phone_check/v0.2/checks` answers.
+    fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
+        let version = if self.end == End::Nothing { "v0.1" } else { "v0.2" };
+        format!("{}/phone_check/{version}/checks/{}/redirect", world.https(HOST), request.check)
+    }
+
+    fn end(&self) -> End {
+        self.end
+    }
+
+    fn result(&self, _: &World, known: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
+        let check = known.check_of(session)?;
+        if self.end == End::Nothing { check.result() } else { check.result_for(code) }
+    }
 }
 
-pub(crate) fn router(world: Arc<World>) -> Router {
+fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/phone_check/{version}/checks/{id}/redirect", get(open))
         .route("/callback/operator/{id}", get(end))
@@ -43,12 +83,12 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 }
 
 async fn open(State(world): State<Arc<World>>, Path((_, id)): Path<(String, String)>) -> Response {
-    match world.lock().checks.get(&id).map(|check| check.provider) {
-        Some(Provider::TruId { fails: Some(Failure::NotMobileIp), .. }) => {
+    match world.lock().checks.get(&id).and_then(|check| check.of()) {
+        Some(TruId { fails: Some(Failure::NotMobileIp), .. }) => {
             let kind = format!("{ERRORS}#not_mobile_ip");
             problem(StatusCode::PRECONDITION_FAILED, &kind, "Precondition Failed", "Not a mobile IP")
         }
-        Some(_) => via_operator(&world, Place::TruId, &format!("/callback/operator/{id}")),
+        Some(_) => via_operator(&world, HOST, &format!("/callback/operator/{id}")),
         None => problem(StatusCode::NOT_FOUND, &format!("{ERRORS}#check_not_found"), "Not Found", "Check Not Found"),
     }
 }
@@ -62,7 +102,7 @@ async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(quer
 }
 
 fn answer(check: &Check, id: &str) -> Response {
-    let Provider::TruId { ends, fails } = check.provider else {
+    let Some(TruId { end, fails }) = check.of() else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let outcome = match (fails, &check.sim, &check.code) {
@@ -73,7 +113,7 @@ fn answer(check: &Check, id: &str) -> Response {
             ("error_description", "MNO redirect unsupported"),
         ],
     };
-    match (ends, Url::parse(&check.redirect_uri)) {
+    match (end, Url::parse(&check.redirect_uri)) {
         (End::Redirect, Ok(mut url)) => {
             url.query_pairs_mut().extend_pairs(outcome);
             found(url.as_str())

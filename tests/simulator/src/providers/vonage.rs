@@ -13,25 +13,58 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::{Check, End, Parameters, Provider, arrive, problem, via_operator};
+use super::{AuthorizationRequest, Check, End, Parameters, Provider, Refusal, Registration, arrive, problem};
 use crate::auth::found;
-use crate::world::{Place, World};
+use crate::hosts::SimHost;
+use crate::operators::via_operator;
+use crate::scenarios::{ANOTHER_CHANNEL, Delivery, Detail, Scenario, VERIFIED, denied, http_status};
+use crate::world::{Knowledge, Session, World};
 
+const HOST: SimHost = SimHost::https("vonage.simulator.test");
+pub(super) const PROVIDER: Registration = Registration { host: HOST, router, scenarios };
 const ERRORS: &str = "https://developer.vonage.com/en/api-errors/verify-v2";
+
+fn scenarios() -> Vec<Scenario> {
+    let vonage = |name, end, fails, own| Scenario::new(name, Delivery::Relay, Vonage { end, fails }, own);
+    let unsupported = Some(Failure::NetworkNotSupported);
+    let described = denied(Detail::None, ANOTHER_CHANNEL);
+    vec![
+        vonage("vonage", End::Json, None, VERIFIED).with_mismatch(http_status(409, ANOTHER_CHANNEL)),
+        vonage("vonage-redirect", End::Redirect, None, VERIFIED).with_mismatch(described),
+        vonage("vonage-unsupported", End::Json, unsupported, http_status(412, ANOTHER_CHANNEL)),
+        vonage("vonage-redirect-unsupported", End::Redirect, unsupported, described),
+    ]
+}
+
+#[derive(Debug)]
+struct Vonage {
+    end: End,
+    fails: Option<Failure>,
+}
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+enum Failure {
     /// The phone is on Wi-Fi, or its operator does not take part.
     NetworkNotSupported,
 }
 
-/// What `POST /v2/verify` answers.
-pub(super) fn check_url(world: &World, id: &str) -> String {
-    format!("{}/v2/verify/{id}/silent-auth/redirect", world.https(Place::Vonage))
+impl Provider for Vonage {
+    /// What `POST /v2/verify` answers.
+    fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
+        format!("{}/v2/verify/{}/silent-auth/redirect", world.https(HOST), request.check)
+    }
+
+    fn end(&self) -> End {
+        self.end
+    }
+
+    fn result(&self, _: &World, known: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
+        known.check_of(session)?.result_for(code)
+    }
 }
 
-pub(crate) fn router(world: Arc<World>) -> Router {
+fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/v2/verify/{id}/silent-auth/redirect", get(open))
         .route("/v2/verify/{id}/silent-auth/result", get(end))
@@ -39,7 +72,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 }
 
 async fn open(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
-    via_operator(&world, Place::Vonage, &format!("/v2/verify/{id}/silent-auth/result"))
+    via_operator(&world, HOST, &format!("/v2/verify/{id}/silent-auth/result"))
 }
 
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
@@ -57,10 +90,10 @@ async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(quer
 
 /// Unlike others, Vonage tells the phone that the number is another one.
 fn answer(check: &Check, id: &str) -> Response {
-    let Provider::Vonage { ends, fails } = check.provider else {
+    let Some(Vonage { end, fails }) = check.of() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let refusal = if fails == Some(Failure::NetworkNotSupported) || check.sim.is_none() {
+    let refusal = if *fails == Some(Failure::NetworkNotSupported) || check.sim.is_none() {
         Some((
             StatusCode::PRECONDITION_FAILED,
             "precondition-failed",
@@ -73,7 +106,7 @@ fn answer(check: &Check, id: &str) -> Response {
         None
     };
     let code = check.code.as_deref().unwrap_or_default();
-    match (ends, refusal) {
+    match (end, refusal) {
         (End::Redirect, None) => found(&format!("{}#request_id={id}&code={code}", check.redirect_uri)),
         (End::Redirect, Some((.., detail))) => found(&format!("{}#error_description={detail}", check.redirect_uri)),
         (_, None) => Json(json!({ "request_id": id, "code": code })).into_response(),

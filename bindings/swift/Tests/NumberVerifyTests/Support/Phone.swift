@@ -2,7 +2,7 @@ import NumberVerify
 
 /// A phone whose cellular network is the loopback interface. Counts how often it is brought up and let go.
 actor Loopback: CellularProvider {
-  enum Habit: Sendable {
+  enum Behavior: Sendable {
     case comesUp, neverComesUp
     case fails(any Error)
     /// The first time only.
@@ -15,19 +15,19 @@ actor Loopback: CellularProvider {
   }
 
   private(set) var counts = Counts()
-  private let habit: Habit
+  private let behavior: Behavior
   private let binding: NetworkBinding
   private var watchers: [AsyncStream<Counts>.Continuation] = []
 
-  init(_ habit: Habit = .comesUp, binding: NetworkBinding = .linuxInterface(name: "lo")) {
-    self.habit = habit
+  init(_ behavior: Behavior = .comesUp, binding: NetworkBinding = .linuxInterface(name: "lo")) {
+    self.behavior = behavior
     self.binding = binding
   }
 
   func acquire() async throws -> NetworkBinding {
     counts.acquired += 1
     tell()
-    switch habit {
+    switch behavior {
     case .comesUp: return binding
     case .neverComesUp: return try await untilCancelled()
     case .fails(let error): throw error

@@ -33,7 +33,7 @@ struct Simulator: Decodable {
     return value
   }
 
-  /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another habit of the simulator's.
+  /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another kind of backend that the simulator has.
   func backend(_ operatorName: String, kind: String = "number-verify") -> String {
     "https://backend.simulator.test:\(httpsPort)/\(kind)/\(operatorName)"
   }

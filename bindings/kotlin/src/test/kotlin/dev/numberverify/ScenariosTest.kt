@@ -6,10 +6,10 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** Every provider's behaviour and every habit of operators that the simulator knows ends as it should, told in Kotlin's words. */
+/** Every provider's behaviour and every quirk of operators that the simulator knows ends as it should, told in Kotlin's words. */
 class ScenariosTest {
     @Test
-    fun everyProviderAndHabit() {
+    fun everyProviderAndQuirk() {
         Simulator().use { simulator ->
             assertTrue(simulator.scenarios.size > 50)
             for (scenario in simulator.scenarios) {

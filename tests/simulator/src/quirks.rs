@@ -1,39 +1,56 @@
-//! Habits of operators' servers, written byte for byte. Each is an operator of the auth server: the auth server redirects to its first hop,
+//! Quirks of operators' servers, written byte for byte. Each is an operator of the auth server: the auth server redirects to its first hop,
 //! and most end at the auth server's callback.
 //!
-//! The habits come from the field (docs/providers.md says where they were seen) and from the RFCs that allow them.
+//! The quirks come from the field (docs/providers.md says where they were seen) and from the RFCs that allow them.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::hosts::{MakeRouter, SimHost};
 use crate::operators::back_to_auth;
 use crate::scenarios::{ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status};
-use crate::world::{Place, Recorded, World};
+use crate::world::{Recorded, World};
 
 const LONGEST_HEAD: usize = 64 * 1024;
 const SLOW: Duration = Duration::from_secs(1);
 
+pub(crate) const HOST: SimHost = SimHost::https("quirks.simulator.test");
+const IDN: SimHost = SimHost::https("xn--bcher-kva.simulator.test");
+const IPV6: SimHost = SimHost::https_on_ipv6("ipv6.simulator.test");
+/// They speak below axum: `converse`.
+pub(crate) const HOSTS: [(SimHost, MakeRouter); 3] = [(HOST, nothing), (IDN, nothing), (IPV6, nothing)];
+
+pub(crate) fn serves(host: SimHost) -> bool {
+    HOSTS.iter().any(|(own, _)| *own == host)
+}
+
+fn nothing(_: Arc<World>) -> Router {
+    Router::new()
+}
+
 type Answer = fn(&Visit) -> Reply;
 
-/// A habit's name, how a flow ends with it, and what it answers to each request.
+/// A quirk's name, how a flow ends with it, and what it answers to each request.
 #[rustfmt::skip]
-const HABITS: &[(&str, Outcome, Answer)] = &[
+const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("moved-301", VERIFIED, |visit| redirect("301 Moved Permanently", &visit.done())),
     ("see-other-303", VERIFIED, |visit| redirect("303 See Other", &visit.done())),
     ("temporary-307", VERIFIED, |visit| redirect("307 Temporary Redirect", &visit.done())),
     ("permanent-308", VERIFIED, |visit| redirect("308 Permanent Redirect", &visit.done())),
     ("relative-locations", VERIFIED, relative_locations),
     ("uppercase-scheme", VERIFIED, |visit| found(&visit.done().replacen("https://auth", "HTTPS://AUTH", 1))),
-    ("idn-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIdn))),
-    ("unicode-host", authorization("bad_location", ANOTHER_CHANNEL), |visit| found(&visit.at(Place::HabitsIdn).replacen("xn--bcher-kva", "bücher", 1))),
-    ("ipv6-only-host", VERIFIED, |visit| visit.once_to(&visit.at(Place::HabitsIpv6))),
+    ("idn-host", VERIFIED, |visit| visit.once_to(&visit.at(IDN))),
+    ("unicode-host", authorization("bad_location", ANOTHER_CHANNEL), |visit| found(&visit.at(IDN).replacen("xn--bcher-kva", "bücher", 1))),
+    ("ipv6-only-host", VERIFIED, |visit| visit.once_to(&visit.at(IPV6))),
     ("another-port", VERIFIED, another_port),
     ("cookies-gate-the-next-hop", VERIFIED, cookies_gate_the_next_hop),
     ("form-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Sign in", "<form method=post action=/go><input name=msisdn></form>")),
@@ -64,16 +81,16 @@ const HABITS: &[(&str, Outcome, Answer)] = &[
 
 /// All names, and how a flow ends with each.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Outcome)> {
-    HABITS.iter().map(|(name, outcome, _)| (*name, *outcome))
+    QUIRKS.iter().map(|(name, outcome, _)| (*name, *outcome))
 }
 
-pub(crate) fn exists(habit: &str) -> bool {
-    all().any(|(name, _)| name == habit)
+pub(crate) fn exists(quirk: &str) -> bool {
+    all().any(|(name, _)| name == quirk)
 }
 
-/// The URL of a habit's first hop for a transaction of the auth server.
-pub(crate) fn first_hop(world: &World, habit: &str, state: &str) -> String {
-    format!("{}/{habit}/1?state={state}", world.https(Place::Habits))
+/// The URL of a quirk's first hop for a transaction of the auth server.
+pub(crate) fn first_hop(world: &World, quirk: &str, state: &str) -> String {
+    format!("{}/{quirk}/1?state={state}", world.https(HOST))
 }
 
 // ---- what they answer -------------------------------------------------------------------------------------------------------
@@ -83,7 +100,7 @@ fn relative_locations(visit: &Visit) -> Reply {
     match (visit.hop, visit.query.contains("again")) {
         (1, false) => found(&format!("2?state={}", visit.state)),
         (2, false) => found(&format!("/relative-locations/x/../3?state={}", visit.state)),
-        (3, false) => found(&format!("//{}", visit.at(Place::Habits).trim_start_matches("https://"))),
+        (3, false) => found(&format!("//{}", visit.at(HOST).trim_start_matches("https://"))),
         (4, false) => found(&format!("?again&state={}", visit.state)),
         (4, true) => found(&visit.done()),
         _ => error_page("404 Not Found"),
@@ -92,7 +109,7 @@ fn relative_locations(visit: &Visit) -> Reply {
 
 /// To the same host, where only the other port goes on.
 fn another_port(visit: &Visit) -> Reply {
-    let authority = format!("{}:{}", Place::Habits.host(), visit.world.other_https_port);
+    let authority = format!("{}:{}", HOST.name, visit.world.other_https_port);
     let is_there = visit.headers.get(header::HOST).is_some_and(|host| host.as_bytes() == authority.as_bytes());
     match visit.hop {
         1 => found(&format!("https://{authority}{}", visit.hop_path(2))),
@@ -283,11 +300,11 @@ impl Reply {
     }
 }
 
-/// One request to a habit.
+/// One request to a quirk.
 struct Visit<'a> {
     world: &'a World,
     peer: IpAddr,
-    habit: String,
+    quirk: String,
     hop: u32,
     query: String,
     state: String,
@@ -301,12 +318,12 @@ impl Visit<'_> {
     }
 
     fn hop_path(&self, hop: u32) -> String {
-        format!("/{}/{hop}?state={}", self.habit, self.state)
+        format!("/{}/{hop}?state={}", self.quirk, self.state)
     }
 
     /// The next hop at another host.
-    fn at(&self, place: Place) -> String {
-        format!("{}{}", self.world.https(place), self.hop_path(self.hop + 1))
+    fn at(&self, host: SimHost) -> String {
+        format!("{}{}", self.world.https(host), self.hop_path(self.hop + 1))
     }
 
     /// The auth server's callback, with a code.
@@ -329,7 +346,7 @@ impl Visit<'_> {
 pub(crate) async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: IpAddr, world: &World) {
     let mut received = Vec::new();
     while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
-        let answer = HABITS.iter().find(|(name, ..)| *name == visit.habit);
+        let answer = QUIRKS.iter().find(|(name, ..)| *name == visit.quirk);
         let reply = answer.map_or_else(|| error_page("404 Not Found"), |(.., answer)| answer(&visit));
         if reply.send(&mut stream).await.is_err() || reply.end == End::Close {
             break;
@@ -381,12 +398,12 @@ fn parse<'a>(received: &[u8], peer: IpAddr, world: &'a World) -> Option<(Visit<'
         peer,
         headers: headers.clone(),
     });
-    let (habit, hop) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    let (quirk, hop) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
     let state = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "state");
     let visit = Visit {
         world,
         peer,
-        habit: habit.to_owned(),
+        quirk: quirk.to_owned(),
         hop: hop.parse().unwrap_or_default(),
         query: query.to_owned(),
         state: state.map(|(_, state)| state.into_owned()).unwrap_or_default(),
