@@ -39,7 +39,7 @@ test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the l
 test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
 
-test-backends: ## the reference backends: the contract, attacks, bad requests, copies with Redis, a thousand flows
+test-backends: ## the reference backends: the contract, attacks, bad requests, replicas with Redis, a thousand flows
 	cargo build $(RUST) --bins --examples
 	@scripts/test-backends
 

@@ -3,9 +3,9 @@
 POST /start     makes a session for a phone number and answers with Glide's auth URL.
 POST /complete  exchanges the code and answers whether the number is the SIM's. The number comes from the session.
 GET  /callback  does the same where the phone follows the last redirect, and only for the client that called start.
-GET  /health    answers that this copy can work.
+GET  /health    answers that this replica can work.
 
-Nothing is remembered of a session but that it was used, so any copy can complete what another started:
+Nothing is remembered of a session but that it was used, so any replica can complete what another started:
 
 settings.py  from the environment     contract.py  what requests and errors look like     sealed.py  keys and sessions
 store.py     memory or Redis          once.py      Idempotency-Key                         glide.py   Glide
@@ -152,7 +152,7 @@ async def verdict(code: str, number: str) -> Response:
 
 
 async def health(_: Request) -> Response:
-    """This copy answers, and its store too; Glide is not asked."""
+    """This replica answers, and its store too; Glide is not asked."""
     await store.check()
     return answer({"status": "ok"})
 

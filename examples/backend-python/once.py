@@ -1,4 +1,4 @@
-"""The same request with the same Idempotency-Key gets the same answer: later, on another copy, or while the first runs.
+"""The same request with the same Idempotency-Key gets the same answer: later, on another replica, or while the first runs.
 
 What is kept is sealed. A refusal that passes by itself (429, 503) is not: its client comes again with the same key.
 """
@@ -24,7 +24,7 @@ CLAIM_SLACK_S = 2 * QUEUE_TIMEOUT_S  # for what the request itself asks of the s
 class Once:
     def __init__(self, store: Store, keys: Keys, lifetime_s: int, longest_run_s: float) -> None:
         self._store, self._keys, self._lifetime_s = store, keys, lifetime_s
-        # A copy may die while it runs a request. Its claim then ends by itself, not before the request would.
+        # A replica may die while it runs a request. Its claim then ends by itself, not before the request would.
         self._wait_s, self._claim_s = longest_run_s, int(longest_run_s) + CLAIM_SLACK_S
 
     async def __call__(self, key: str | None, identity: str, run: Callable[[], Awaitable[Response]]) -> Response:
@@ -64,7 +64,7 @@ class Once:
         try:
             return self._keys.open("answer", sealed)
         except InvalidToken:
-            raise Problem(409, "the same key was used on a copy with other keys", RETRY_LATER) from None
+            raise Problem(409, "the same key was used on a replica with other keys", RETRY_LATER) from None
 
 
 async def outcome(run: Callable[[], Awaitable[Response]]) -> Response:

@@ -1,6 +1,6 @@
 """What only the keys can make and read: sessions, and whatever a store keeps that is personal.
 
-A session is a Fernet token of the number; no copy of this backend remembers it. Its `state` is its hash: operators see
+A session is a Fernet token of the number; no replica of this backend remembers it. Its `state` is its hash: operators see
 the state, and cannot make the session out of it.
 """
 
@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from contract import USE_ANOTHER_CHANNEL, Problem
 
-CLOCK_SKEW_S = 60  # between copies
+CLOCK_SKEW_S = 60  # between replicas
 
 
 class Keys:
@@ -49,7 +49,7 @@ class Sessions:
 
     @property
     def longest_s(self) -> int:
-        """How long a session can be valid on any copy."""
+        """How long a session can be valid on any replica."""
         return self._lifetime_s + CLOCK_SKEW_S
 
     def make(self, number: str) -> str:

@@ -1,4 +1,4 @@
-"""What the copies of this backend have to know of each other: values that end by themselves, and counters.
+"""What the replicas of this backend have to know of each other: values that end by themselves, and counters.
 
 Nothing in it is personal in clear: names are hashes, values are sealed. Where it cannot be asked, nothing goes through.
 """
@@ -104,7 +104,7 @@ def _ends(_: str, entry: tuple[object, int], now: float) -> float:
 
 
 class Shared:
-    """In Redis, for any number of copies."""
+    """In Redis, for any number of replicas."""
 
     PREFIX = "number-verify:"
 

@@ -1,6 +1,6 @@
-"""A load balancer, as far as it matters here: each connection of a client goes to the next copy of a backend.
+"""A load balancer, as far as it matters here: each connection of a client goes to the next replica of a backend.
 
-A copy that is gone is passed over. It ends TLS on one of its two ports, and the copies see the client's own address.
+A replica that is gone is passed over. It ends TLS on one of its two ports, and the replicas see the client's own address.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 class Balancer:
     def __init__(self, certificate: Path) -> None:
-        self.copies: list[int] = []  # their ports
+        self.replicas: list[int] = []  # their ports
         self.opened: Counter[int] = Counter()  # connections to each, so far
         self._turn: Counter[str] = Counter()  # of each client
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -54,16 +54,16 @@ class Balancer:
         client = to_client.get_extra_info("peername")[0]
         turn = self._turn[client] + hash(client)
         self._turn[client] += 1
-        for offset in range(len(self.copies)):
-            port = self.copies[(turn + offset) % len(self.copies)]
+        for offset in range(len(self.replicas)):
+            port = self.replicas[(turn + offset) % len(self.replicas)]
             with suppress(OSError):
-                from_copy, to_copy = await asyncio.open_connection("127.0.0.1", port, local_addr=(client, 0))
+                from_replica, to_replica = await asyncio.open_connection("127.0.0.1", port, local_addr=(client, 0))
                 break
         else:
             to_client.close()
             return
         self.opened[port] += 1
-        await asyncio.gather(_pump(from_client, to_copy), _pump(from_copy, to_client))
+        await asyncio.gather(_pump(from_client, to_replica), _pump(from_replica, to_client))
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -83,8 +83,8 @@ def backend(world: World, implementation: Implementation) -> Iterator[Backends]:
 def own_backend(world: World, implementation: Implementation) -> Iterator[Backends]:
     """Backends of one test's own."""
 
-    def backend(delivery: str = "redirect", copies: int = 1, **settings: str) -> Backend:
-        one = Backend(implementation, world, delivery, copies, **settings)
+    def backend(delivery: str = "redirect", replicas: int = 1, **settings: str) -> Backend:
+        one = Backend(implementation, world, delivery, replicas, **settings)
         stack.callback(one.stop)
         return one
 

@@ -1,4 +1,4 @@
-"""A backend as its users see it: copies, each a process, behind a load balancer; their devices, and their logs."""
+"""A backend as its users see it: replicas, each a process, behind a load balancer; their devices, and their logs."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def plain_client(base_url: str = "", address: str | None = None) -> httpx.Client
     return httpx.Client(base_url=base_url, transport=transport, timeout=PATIENCE_S)
 
 
-class Copy:
+class Replica:
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str], port: int, log: Path) -> None:
         self.port, self.url, self.log = port, f"http://127.0.0.1:{port}", log
         with log.open("wb") as out:
@@ -93,10 +93,10 @@ def checked(line: str) -> dict[str, Any]:
 
 
 class Backend:
-    """Devices talk to a copy by plain http on this machine; phones to the balancer, by https."""
+    """Devices talk to a replica by plain http on this machine; phones to the balancer, by https."""
 
     def __init__(
-        self, implementation: Implementation, world: World, delivery: str, copies: int = 1, **settings: str
+        self, implementation: Implementation, world: World, delivery: str, replicas: int = 1, **settings: str
     ) -> None:
         self.implementation, self.world = implementation, world
         self.balancer = Balancer(world.certificate)
@@ -113,29 +113,29 @@ class Backend:
             "NUMBER_VERIFY_STARTS_PER_ADDRESS": GENEROUS,
             "NUMBER_VERIFY_CALLS_PER_ADDRESS": GENEROUS,
         }
-        self.copies: list[Copy] = []
+        self.replicas: list[Replica] = []
         try:
-            for _ in range(copies):
-                self.add_copy(**settings)
-            for copy in self.copies:
-                copy.await_readiness()
+            for _ in range(replicas):
+                self.add_replica(**settings)
+            for replica in self.replicas:
+                replica.await_readiness()
         except BaseException:
             self._end()
             raise
 
-    def add_copy(self, **settings: str) -> Copy:
+    def add_replica(self, **settings: str) -> Replica:
         port = free_port()
         special = self.implementation.environment(port, self.world.ready, f"{self.url}/callback")
         environment = self._settings | special | settings
         command, folder = self.implementation.command(port), self.implementation.folder
-        copy = Copy(command, folder, environment, port, self.world.folder / f"{self.implementation.name}-{port}.log")
-        self.copies.append(copy)
-        self.balancer.copies.append(port)
-        return copy
+        replica = Replica(command, folder, environment, port, self.world.folder / f"{self.implementation.name}-{port}.log")
+        self.replicas.append(replica)
+        self.balancer.replicas.append(port)
+        return replica
 
-    def device(self, copy: int = 0, address: str | None = None) -> httpx.Client:
+    def device(self, replica: int = 0, address: str | None = None) -> httpx.Client:
         """A client with a cookie jar of its own."""
-        device = plain_client(self.copies[copy].url, address)
+        device = plain_client(self.replicas[replica].url, address)
         self._devices.append(device)
         return device
 
@@ -152,18 +152,18 @@ class Backend:
         return done.returncode, json.loads(done.stdout)
 
     def log(self) -> str:
-        return "".join(copy.log.read_text() for copy in self.copies)
+        return "".join(replica.log.read_text() for replica in self.replicas)
 
     def stop(self) -> None:
         self._end()
-        for copy in self.copies:
-            copy.log_lines()
+        for replica in self.replicas:
+            replica.log_lines()
 
     def _end(self) -> None:
         for device in self._devices:
             device.close()
-        for copy in self.copies:
-            if copy.process.poll() is None:
-                copy.process.send_signal(signal.SIGCONT)
-                copy.stop()
+        for replica in self.replicas:
+            if replica.process.poll() is None:
+                replica.process.send_signal(signal.SIGCONT)
+                replica.stop()
         self.balancer.stop()

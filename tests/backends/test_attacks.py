@@ -311,11 +311,11 @@ def test_the_key_of_a_stranger_gets_nothing(backend: Backends, world: World) -> 
 
 
 def test_keys_are_replaced_while_flows_are_under_way(own_backend: Backends, world: World) -> None:
-    """Copy 0 has the old key, copy 1 the new one and the old one, copy 2 the new one only."""
+    """Replica 0 has the old key, replica 1 the new one and the old one, replica 2 the new one only."""
     new = Fernet.generate_key().decode()
     app: Backend = own_backend()
     for keys in [f"{new},{KEY}", new]:
-        app.add_copy(NUMBER_VERIFY_KEYS=keys).await_readiness()
+        app.add_replica(NUMBER_VERIFY_KEYS=keys).await_readiness()
     old_session, new_session = a_request(app.device(0), world), a_request(app.device(1), world)
     assert_problem(app.device(2).post("/complete", json=old_session), 401, OTHER)
     assert_verdict(app.device(1).post("/complete", json=old_session), True)

@@ -52,7 +52,7 @@ def app(backend: Backends) -> Iterator[Backend]:
     app, flow = backend("follow-through"), str(uuid4())
     yield app
     assert app.device().get("/health", headers={"x-correlator": flow}).status_code == 200
-    app.copies[0].await_log_lines(1, event="answered", flow=flow)
+    app.replicas[0].await_log_lines(1, event="answered", flow=flow)
     log = app.log()
     for secret in (CANARY, RIGHT.strip("+")):
         assert secret not in log
@@ -66,7 +66,7 @@ def assert_refused(answer: httpx.Response) -> None:
 
 def posted(app: Backend, path: str, body: bytes, headers: dict[str, Any] = JSON) -> httpx.Response:
     with plain_client() as client:
-        return client.post(app.copies[0].url + path, content=body, headers=headers)
+        return client.post(app.replicas[0].url + path, content=body, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_largest_body(app: Backend) -> None:
 
 def test_a_body_that_goes_on_and_on(app: Backend) -> None:
     """The connection ends before the sender does."""
-    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+    with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         stream.sendall(b"POST /start HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n")
         stream.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
         with pytest.raises(OSError):
@@ -209,7 +209,7 @@ def test_other_calls(app: Backend) -> None:
 def test_refusal_before_the_body_has_arrived_keeps_the_connection(app: Backend, call: str, status: int) -> None:
     """A server that closes it without saying so cuts off the client's next request."""
     head = f"{call} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+    with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         stream.sendall(head.encode())
         select.select([stream], [], [], 0.5)  # some respond to the head alone
         stream.sendall(b"{}GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -222,7 +222,7 @@ def test_a_body_with_two_lengths(app: Backend) -> None:
     head = "POST /start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     body = f"Content-Length: {5 + len(hidden)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
-    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+    with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         stream.sendall((head + body).encode())
         answer = b"".join(iter(lambda: stream.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
@@ -230,7 +230,7 @@ def test_a_body_with_two_lengths(app: Backend) -> None:
 
 @pytest.mark.parametrize("path", ["/%73tart", "/%63omplete", "/start/", "//start"])
 def test_another_spelling_of_a_path(app: Backend, path: str) -> None:
-    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+    with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         stream.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: stream.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 404 ")
@@ -280,7 +280,7 @@ def test_fuzzed_headers(app: Backend, names: list[str], value: bytes, cookie: bo
     body = json.dumps({"code": "c", "state": "s", "session": "s"}).encode()
     assert_refused(posted(app, "/complete", body, headers))
     with plain_client() as client:
-        assert_refused(client.get(f"{app.copies[0].url}/callback?code=c&state=s", headers=headers))
+        assert_refused(client.get(f"{app.replicas[0].url}/callback?code=c&state=s", headers=headers))
 
 
 @fuzzed
@@ -299,7 +299,7 @@ def test_fuzzed_queries(app: Backend, query: list[tuple[str, bytes]]) -> None:
 )
 def test_fuzzed_methods_and_paths(app: Backend, method: str, path: str) -> None:
     with plain_client() as client:
-        assert_refused(client.request(method, f"{app.copies[0].url}/{CANARY}{quote(path)}"))
+        assert_refused(client.request(method, f"{app.replicas[0].url}/{CANARY}{quote(path)}"))
 
 
 RAW = {
@@ -321,7 +321,7 @@ RAW = {
 @pytest.mark.parametrize("sent", RAW.values(), ids=RAW)
 def test_what_is_not_http(app: Backend, sent: bytes) -> None:
     """The HTTP library refuses it, or hangs up."""
-    with socket.create_connection(("127.0.0.1", app.copies[0].port), timeout=PATIENCE_S) as stream:
+    with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         try:
             stream.sendall(sent.replace(b"HTTP/1.1\r\n", f"HTTP/1.1\r\n{CANARY}: {CANARY}\r\n".encode()))
             stream.shutdown(socket.SHUT_WR)

@@ -42,7 +42,7 @@ def test_a_secret_that_the_provider_does_not_know(backend: Backends, implementat
 
 def test_without_tls_on_the_developers_machine(backend: Backends) -> None:
     app = backend("redirect")
-    assert app.verify(RIGHT, f"--backend={app.copies[0].url}")[0] == 0
+    assert app.verify(RIGHT, f"--backend={app.replicas[0].url}")[0] == 0
 
 
 def test_too_many_starts(own_backend: Backends) -> None:

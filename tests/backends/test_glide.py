@@ -130,7 +130,7 @@ def test_glide_in_trouble(backend: Backends, world: World, stub: str, code: str)
     _, _, (status, fallback), kind = CASES[code]
     assert_problem(answer, status, fallback)
     assert RIGHT not in answer.text
-    failed = [line for line in app.copies[0].log_lines() if line["event"] == "provider_failed"]
+    failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
     assert failed[-1]["kind"] == kind
 
 
@@ -139,7 +139,7 @@ def test_a_certificate_that_is_not_trusted(backend: Backends, world: World) -> N
     device = app.device()
     start(device)
     assert_problem(device.post("/complete", json={"code": "code"}), 500, FIX)
-    assert any(line.get("kind") == "tls" for line in app.copies[0].log_lines())
+    assert any(line.get("kind") == "tls" for line in app.replicas[0].log_lines())
 
 
 @pytest.mark.parametrize(("number", "status"), [(RIGHT, 0), (WRONG, 1)])

@@ -13,19 +13,19 @@ from stuck import StuckServer
 from world import RIGHT, WRONG, World
 
 
-@pytest.fixture(params=["one copy", "two copies"])
+@pytest.fixture(params=["one replica", "two replicas"])
 def app(request: pytest.FixtureRequest, backend: Backends) -> Backend:
-    return backend() if request.param == "one copy" else request.getfixturevalue("two_copies")
+    return backend() if request.param == "one replica" else request.getfixturevalue("two_replicas")
 
 
 @pytest.fixture(scope="session")
-def two_copies(backend: Backends, redis: RedisServer) -> Backend:
-    return backend("redirect", copies=2, REDIS_URL=redis.url())
+def two_replicas(backend: Backends, redis: RedisServer) -> Backend:
+    return backend("redirect", replicas=2, REDIS_URL=redis.url())
 
 
 def sent(app: Backend, path: str, times: int, at_once: bool, **request: object) -> list[httpx.Response]:
-    """The same request from different devices, to one copy after the other."""
-    devices = [app.device(index % len(app.copies)) for index in range(times)]
+    """The same request from different devices, to one replica after the other."""
+    devices = [app.device(index % len(app.replicas)) for index in range(times)]
     with ThreadPoolExecutor(times if at_once else 1) as pool:
         return list(pool.map(lambda device: device.post(path, **request), devices))
 
@@ -73,7 +73,7 @@ def test_without_the_key_one_of_many_wins(app: Backend, world: World) -> None:
 def test_different_keys_at_the_same_time(app: Backend, world: World) -> None:
     request = a_request(app.device(), world)
     with ThreadPoolExecutor(8) as pool:
-        devices = [app.device(index % len(app.copies)) for index in range(8)]
+        devices = [app.device(index % len(app.replicas)) for index in range(8)]
         answers = list(pool.map(lambda device: device.post("/complete", json=request, headers=a_key()), devices))
     assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
 
@@ -81,16 +81,16 @@ def test_different_keys_at_the_same_time(app: Backend, world: World) -> None:
 def test_who_waits_for_the_first_waits_not_for_ever(
     own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
-    """The first is at a provider that does not answer, and its copy dies."""
+    """The first is at a provider that does not answer, and its replica dies."""
     with StuckServer() as stuck:
         settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
         app = own_backend(**settings)
-        app.add_copy(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2"}).await_readiness()
+        app.add_replica(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2"}).await_readiness()
         request, key = a_request(app.device(0), world), a_key()
         with ThreadPoolExecutor(1) as pool:
             cut = pool.submit(app.device(0).post, "/complete", json=request, headers=key)
             stuck.await_connection()
-            app.copies[0].kill()
+            app.replicas[0].kill()
             with pytest.raises(httpx.TransportError):
                 cut.result()
         assert_problem(app.device(1).post("/complete", json=request | {"code": "x"}, headers=key), 422, FIX)

@@ -19,9 +19,9 @@ from world import PATIENCE_S, RIGHT, WRONG, World
 PROOF = "X-Number-Verify-Session"
 
 
-def send_callback(app: Backend, query: dict[str, str], proof: str, flow: str = "", copy: int = 0) -> socket.socket:
+def send_callback(app: Backend, query: dict[str, str], proof: str, flow: str = "", replica: int = 0) -> socket.socket:
     """A request whose response nobody reads."""
-    stream = socket.create_connection(("127.0.0.1", app.copies[copy].port), timeout=PATIENCE_S)
+    stream = socket.create_connection(("127.0.0.1", app.replicas[replica].port), timeout=PATIENCE_S)
     head = f"GET /callback?{urlencode(query)} HTTP/1.1\r\nHost: localhost\r\nx-correlator: {flow}\r\n{proof}\r\n\r\n"
     stream.sendall(head.encode())
     return stream
@@ -31,7 +31,7 @@ def lose_response(app: Backend, query: dict[str, str], session: str, by: str = "
     flow = str(uuid4())
     proof = f"{PROOF}: {session}" if by == "header" else f"Cookie: {COOKIE}={session}"
     with send_callback(app, query, proof, flow):
-        app.copies[0].await_log_lines(1, call="/callback", flow=flow)
+        app.replicas[0].await_log_lines(1, call="/callback", flow=flow)
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ def test_complete_returns_result_of_callback(app: Backend, world: World, number:
 
 def test_complete_on_another_replica_returns_result(own_backend: Backends, redis: RedisServer, world: World) -> None:
     url = redis.url()
-    app = own_backend("follow-through", copies=2, REDIS_URL=url)
+    app = own_backend("follow-through", replicas=2, REDIS_URL=url)
     for number in (RIGHT, WRONG):
         started = start(app.device(0), number)
         lose_response(app, world.code(started["authUrl"]), started["session"])
         for replica in (1, 0):
             response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
             assert_verdict(response, number == RIGHT)
-        stored = app.copies[0].log.read_bytes() + redis.everything_in(url)
+        stored = app.replicas[0].log.read_bytes() + redis.everything_in(url)
         for secret in (b"verified", started["session"].encode(), number.strip("+").encode()):
             assert secret not in stored
 
@@ -157,7 +157,7 @@ def test_complete_waits_for_running_callback(
     """The phone has hung up. Its own call then returns what the callback got: no response from the provider."""
     with StuckServer() as stuck:
         provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "15"}
-        app = own_backend("follow-through", copies=2, REDIS_URL=redis.url(), **provider)
+        app = own_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **provider)
         with running_callback(app, world, stuck) as body:
             pass
         for replica in (1, 0):
@@ -170,7 +170,7 @@ def test_replica_that_dies_in_callback_leaves_no_result(
     with StuckServer() as stuck:
         settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
         app = own_backend("follow-through", **settings)
-        app.add_copy(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"}).await_readiness()
+        app.add_replica(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"}).await_readiness()
         with running_callback(app, world, stuck) as body:
-            app.copies[0].kill()
+            app.replicas[0].kill()
         assert_problem(app.device(1).post("/complete", json=body), 409, OTHER)

@@ -187,7 +187,7 @@ def completed(app: Backend, code: str, **headers: str) -> tuple[dict[str, str], 
 
 
 def last_failure(app: Backend) -> str:
-    failed = [line for line in app.copies[0].log_lines() if line["event"] == "provider_failed"]
+    failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
     return failed[-1]["kind"]
 
 

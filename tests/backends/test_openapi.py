@@ -37,7 +37,7 @@ document.config.generation.update(modes=list(GenerationMode))
     suppress_health_check=list(HealthCheck),
 )
 def test_the_document_holds(case: schemathesis.Case, backend: Backends) -> None:
-    case.call_and_validate(base_url=backend("follow-through").copies[0].url, checks=CHECKS)
+    case.call_and_validate(base_url=backend("follow-through").replicas[0].url, checks=CHECKS)
 
 
 def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:

@@ -126,7 +126,7 @@ def test_the_log(backend: Backends, world: World) -> None:
     device.get(path, headers={"x-correlator": RIGHT})
     device.post("/complete", json=dict(parse_qsl(urlsplit(path).query)) | {"session": started["session"]})
     device.get("/nowhere")
-    lines = app.copies[0].await_log_lines(4, event="answered", flow=flow)
+    lines = app.replicas[0].await_log_lines(4, event="answered", flow=flow)
     told = {(line["call"], line["status"]) for line in lines}
     assert told == {("/start", 200), ("/callback", 200), ("/complete", 409), (None, 404)} and len(lines) == 4
     log = app.log()
@@ -140,8 +140,8 @@ def test_a_failing_provider_is_in_the_log(own_backend: Backends, world: World, i
     app = own_backend(**implementation.verify_at(f"https://localhost:{free_port()}"))
     device, flow = app.device(), str(uuid4())
     assert_problem(device.post("/complete", json=a_request(device, world), headers={"x-correlator": flow}), 502, AGAIN)
-    app.copies[0].await_log_lines(1, event="answered", flow=flow)  # no more is written after this line
-    assert len(app.copies[0].await_log_lines(1, event="provider_failed")) == 1
+    app.replicas[0].await_log_lines(1, event="answered", flow=flow)  # no more is written after this line
+    assert len(app.replicas[0].await_log_lines(1, event="provider_failed")) == 1
 
 
 def test_a_provider_that_does_not_answer(own_backend: Backends, world: World, implementation: Implementation) -> None:
@@ -149,7 +149,7 @@ def test_a_provider_that_does_not_answer(own_backend: Backends, world: World, im
         app = own_backend(**implementation.verify_at(stuck.url))
         request = a_request(app.device(), world)  # which takes its time on a busy machine
         impatient = {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "0.5"} | implementation.verify_at(stuck.url)
-        app.add_copy(**impatient).await_readiness()
+        app.add_replica(**impatient).await_readiness()
         assert_problem(app.device(1).post("/complete", json=request), 504, AGAIN)
 
 
@@ -164,7 +164,7 @@ def test_who_is_being_served_at_the_end_gets_an_answer(
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(device.post, "/complete", json=request)
             stuck.await_connection()
-            app.copies[0].process.terminate()
+            app.replicas[0].process.terminate()
             assert_problem(answer.result(), 504, AGAIN)
-        assert app.copies[0].process.wait(PATIENCE_S) in (0, -15)
-    assert app.copies[0].log_lines()[-1]["event"] == "stopped"
+        assert app.replicas[0].process.wait(PATIENCE_S) in (0, -15)
+    assert app.replicas[0].log_lines()[-1]["event"] == "stopped"

@@ -22,7 +22,7 @@ def test_every_error_of_verify(backend: Backends, world: World) -> None:
         answer = device.post("/complete", json=a_request(device, world, error["number"]))
         assert_problem(answer, *expected(error["status"], error["code"]))
         assert error["code"] not in answer.text
-        failed = [line for line in app.copies[0].log_lines() if line["event"] == "provider_failed"]
+        failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
         assert failed[-1]["status"] == error["status"]
         exit_status, told = app.verify(error["number"])
         status, fallback = expected(error["status"], error["code"])

@@ -1,4 +1,4 @@
-"""Limits by number and by address. They count on all copies together, and who is over one is told when to return."""
+"""Limits by number and by address. They count on all replicas together, and who is over one is told when to return."""
 
 import time
 
@@ -15,12 +15,12 @@ from world import RIGHT, WRONG, World
 HERE, THERE = "127.0.0.2", "127.0.0.3"
 
 
-@pytest.fixture(params=["one copy", "three copies"])
+@pytest.fixture(params=["one replica", "three replicas"])
 def limited(request: pytest.FixtureRequest, own_backend: Backends) -> Backends:
-    if request.param == "one copy":
+    if request.param == "one replica":
         return own_backend
     redis: RedisServer = request.getfixturevalue("redis")
-    return lambda **settings: own_backend(copies=3, REDIS_URL=redis.url(), **settings)
+    return lambda **settings: own_backend(replicas=3, REDIS_URL=redis.url(), **settings)
 
 
 def assert_limited(answer: Response, window_s: int) -> None:
@@ -29,8 +29,8 @@ def assert_limited(answer: Response, window_s: int) -> None:
 
 
 def post_start(app: Backend, index: int, number: str = RIGHT, address: str = HERE, **headers: str) -> Response:
-    """To one copy after the other."""
-    device = app.device(index % len(app.copies), address)
+    """To one replica after the other."""
+    device = app.device(index % len(app.replicas), address)
     return device.post("/start", json={"phoneNumber": number}, headers=headers)
 
 
@@ -56,7 +56,7 @@ def test_calls_from_an_address(limited: Backends) -> None:
     """Whatever they are about: guessing is counted too."""
     app = limited(NUMBER_VERIFY_CALLS_PER_ADDRESS="6/600")
     for index in range(3):
-        device = app.device(index % len(app.copies), HERE)
+        device = app.device(index % len(app.replicas), HERE)
         assert_problem(device.post("/complete", json={}), 400, FIX)
         assert device.get("/callback?code=c&state=s").status_code == 403
     device = app.device(0, HERE)

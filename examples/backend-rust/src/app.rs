@@ -196,7 +196,7 @@ fn denied(error: &str) -> Problem {
     refuse(StatusCode::FORBIDDEN, "the operator refused")
 }
 
-/// Whether this copy and its store answer; the provider is not asked.
+/// Whether this replica and its store answer; the provider is not asked.
 async fn health(State(app): Shared) -> Outcome {
     app.store.check().await?;
     Ok(Answer::ok(&json!({ "status": "ok" }), None))

@@ -4,7 +4,7 @@
 //! the number is the SIM's. `GET /callback` does the same where the phone follows the last redirect, and only for the client that called
 //! start. `GET /health` is for load balancers.
 //!
-//! No copy remembers a session: it travels with the phone, sealed. What copies have to know of each other is in the store.
+//! No replica remembers a session: it travels with the phone, sealed. What replicas have to know of each other is in the store.
 //!
 //! | file | what |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | `session.rs` | what only the keys can make and read |
 //! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
 //! | `uses.rs` | that a session is used once; the result of its callback |
-//! | `store/` | what copies share: in memory, or in Redis |
+//! | `store/` | what replicas share: in memory, or in Redis |
 //! | `provider.rs`, `jwt.rs`, `http.rs` | the provider |
 //! | `settings.rs`, `log.rs` | what goes in, and what is told |
 

@@ -1,4 +1,4 @@
-//! The same request with the same Idempotency-Key gets the same answer: later, on another copy, and while the first is still running.
+//! The same request with the same Idempotency-Key gets the same answer: later, on another replica, and while the first is still running.
 //!
 //! A request runs to its end, whether or not its client waits: the next one with its key gets the answer. What is kept is sealed. A
 //! refusal that passes by itself (429, 503) is not kept: its client comes again with the same key.
@@ -63,7 +63,7 @@ impl Once {
         .await
     }
 
-    /// Waits for it. The first's copy may be gone; then its claim ends by itself.
+    /// Waits for it. The first's replica may be gone; then its claim ends by itself.
     async fn answer_of_the_first(&self, name: &str, there: String, request: &str) -> Result<Answer, Problem> {
         let until = Instant::now() + self.longest_run;
         let mut there = there;
@@ -107,21 +107,21 @@ mod tests {
 
     use super::*;
 
-    struct Copies {
+    struct Replicas {
         one: Arc<Once>,
         other: Arc<Once>,
         runs: Arc<AtomicUsize>,
     }
 
     /// Two, with one store.
-    fn copies(longest_run: Duration) -> Copies {
+    fn replicas(longest_run: Duration) -> Replicas {
         let keys = Keys::parse(&fernet::Fernet::generate_key()).unwrap();
         let store = Arc::new(Store::memory());
-        let copy = || Arc::new(Once::new(store.clone(), keys.clone(), 300, longest_run));
-        Copies { one: copy(), other: copy(), runs: Arc::default() }
+        let replica = || Arc::new(Once::new(store.clone(), keys.clone(), 300, longest_run));
+        Replicas { one: replica(), other: replica(), runs: Arc::default() }
     }
 
-    impl Copies {
+    impl Replicas {
         fn run(&self, status: StatusCode) -> Run {
             let runs = self.runs.clone();
             Box::pin(async move {
@@ -134,45 +134,45 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_same_request_runs_once() {
-        let copies = copies(Duration::from_secs(6));
+        let replicas = replicas(Duration::from_secs(6));
         let answers = tokio::join!(
-            copies.one.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)),
-            copies.other.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)),
+            replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+            replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
         );
-        let later = copies.other.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)).await;
+        let later = replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await;
         assert_eq!(answers.0, answers.1);
         assert_eq!(answers.0, later);
-        assert_eq!(copies.runs.load(Ordering::Relaxed), 1);
-        let another = copies.other.answer(Some("key"), "another", copies.run(StatusCode::FORBIDDEN)).await;
+        assert_eq!(replicas.runs.load(Ordering::Relaxed), 1);
+        let another = replicas.other.answer(Some("key"), "another", replicas.run(StatusCode::FORBIDDEN)).await;
         assert_eq!(another.unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_is_told_to_come_again() {
-        let copies = copies(Duration::from_millis(500));
+        let replicas = replicas(Duration::from_millis(500));
         let (_, second) = tokio::join!(
-            copies.one.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)),
-            copies.other.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)),
+            replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+            replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
         );
         assert_eq!(second.unwrap_err().status, StatusCode::CONFLICT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_that_passes_is_not_kept() {
-        let copies = copies(Duration::from_secs(6));
+        let replicas = replicas(Duration::from_secs(6));
         for _ in 0..2 {
-            let answer = copies.one.answer(Some("key"), "request", copies.run(StatusCode::TOO_MANY_REQUESTS)).await;
+            let answer = replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::TOO_MANY_REQUESTS)).await;
             assert!(answer.unwrap().is_passing());
         }
-        assert_eq!(copies.runs.load(Ordering::Relaxed), 2);
+        assert_eq!(replicas.runs.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_hangs_up_finds_the_answer_later() {
-        let copies = copies(Duration::from_secs(6));
-        let first = copies.one.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN));
+        let replicas = replicas(Duration::from_secs(6));
+        let first = replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN));
         assert!(tokio::time::timeout(Duration::from_millis(100), first).await.is_err());
-        copies.one.answer(Some("key"), "request", copies.run(StatusCode::FORBIDDEN)).await.unwrap();
-        assert_eq!(copies.runs.load(Ordering::Relaxed), 1);
+        replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await.unwrap();
+        assert_eq!(replicas.runs.load(Ordering::Relaxed), 1);
     }
 }

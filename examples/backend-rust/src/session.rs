@@ -1,6 +1,6 @@
 //! What only the keys can make and read: sessions, and whatever a store keeps that is personal.
 //!
-//! A session is a Fernet token; no copy of this backend remembers it. Its `state` is its hash: operators see the state, and cannot make
+//! A session is a Fernet token; no replica of this backend remembers it. Its `state` is its hash: operators see the state, and cannot make
 //! the session out of it.
 
 use base64::prelude::{BASE64_URL_SAFE, Engine};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Between copies.
+/// Between replicas.
 const CLOCK_SKEW_S: u64 = 60;
 
 /// The first key makes, all of them check: so a key can be replaced while flows are under way.
@@ -71,7 +71,7 @@ impl Sessions {
         Self { keys, lifetime_s }
     }
 
-    /// How long a session can be valid on any copy.
+    /// How long a session can be valid on any replica.
     pub fn longest_s(&self) -> u64 {
         self.lifetime_s + CLOCK_SKEW_S
     }

@@ -1,4 +1,4 @@
-//! What the copies of this backend have to know of each other: values that end by themselves, and counters.
+//! What the replicas of this backend have to know of each other: values that end by themselves, and counters.
 //!
 //! Nothing in it is personal in clear: names are hashes, values are sealed. Where the store cannot be asked, nothing is let through.
 
@@ -32,12 +32,12 @@ impl Store {
         Self::Memory(Memory::default())
     }
 
-    /// In Redis, for any number of copies; none if the URL is not one of Redis.
+    /// In Redis, for any number of replicas; none if the URL is not one of Redis.
     pub fn redis(url: &str) -> Option<Self> {
         Redis::new(url).ok().map(Self::Redis)
     }
 
-    /// Puts a value, unlike any other, where there is none; else tells the one that is there. One step for all copies.
+    /// Puts a value, unlike any other, where there is none; else tells the one that is there. One step for all replicas.
     pub async fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Problem> {
         told(match self {
             Self::Memory(memory) => memory.claim(name, value, seconds),

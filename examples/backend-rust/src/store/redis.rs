@@ -1,4 +1,4 @@
-//! The store of all copies. One connection, which is made again when it breaks.
+//! The store of all replicas. One connection, which is made again when it breaks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-"""Three copies with one Redis, behind a load balancer: any copy can go on where another one began, or died."""
+"""Three replicas with one Redis, behind a load balancer: any replica can go on where another one began, or died."""
 
 import asyncio
 import signal
@@ -21,10 +21,10 @@ from world import CROWD, PATIENCE_S, RIGHT, WRONG, Phone, World
 
 @pytest.fixture
 def three(own_backend: Backends, redis: RedisServer) -> Backend:
-    return own_backend(copies=3, REDIS_URL=redis.url(), NUMBER_VERIFY_LIFETIME_S="3600")
+    return own_backend(replicas=3, REDIS_URL=redis.url(), NUMBER_VERIFY_LIFETIME_S="3600")
 
 
-def test_each_copy_completes_what_each_other_started(three: Backend, world: World) -> None:
+def test_each_replica_completes_what_each_other_started(three: Backend, world: World) -> None:
     for began in range(3):
         for ended in range(3):
             for number in (RIGHT, WRONG):
@@ -79,7 +79,7 @@ class Flow:
         return httpx.AsyncClient(transport=transport, timeout=PATIENCE_S)
 
     async def call(self, client: httpx.AsyncClient, url: str, body: dict[str, str]) -> httpx.Response:
-        """A call that was cut is repeated as it was. The next connection goes to the next copy."""
+        """A call that was cut is repeated as it was. The next connection goes to the next replica."""
         headers = {"Connection": "close", "x-correlator": self.correlator} | a_key()
         for _ in range(5):
             try:
@@ -98,8 +98,8 @@ def replicas(backend: Backend, call: str) -> dict[str, int]:
     """Which one logged the call of each flow."""
     return {
         line["flow"]: index
-        for index, copy in enumerate(backend.copies)
-        for line in copy.log_lines()
+        for index, replica in enumerate(backend.replicas)
+        for line in replica.log_lines()
         if line.get("call") == call
     }
 
@@ -132,12 +132,12 @@ def test_a_thousand_flows_at_once(three: Backend, world: World, note: Callable[[
         until(lambda call=call: len(replicas(three, call)) == CROWD, f"the line of each {call} is in a log")
     started, completed = replicas(three, "/start"), replicas(three, "/complete")
     assert all(started[flow.correlator] != completed[flow.correlator] for flow in flows)
-    note(f"{three.implementation.name}: {CROWD} flows at once through 3 copies: {took:.1f} s")
+    note(f"{three.implementation.name}: {CROWD} flows at once through 3 replicas: {took:.1f} s")
 
 
-def test_a_copy_is_killed_in_the_middle(three: Backend, world: World, note: Callable[[str], None]) -> None:
+def test_a_replica_is_killed_in_the_middle(three: Backend, world: World, note: Callable[[str], None]) -> None:
     """Flows that were not cut end right; a call that was cut and repeated gets a right answer, or a typed refusal."""
-    flows, victim = crowd(200), three.copies[1]
+    flows, victim = crowd(200), three.replicas[1]
 
     def kill_it_while_it_serves() -> None:
         until(lambda: sum(flow.answer is not None for flow in flows) >= 40, "some flows are done")
@@ -167,4 +167,4 @@ def test_a_copy_is_killed_in_the_middle(three: Backend, world: World, note: Call
             assert_verdict(flow.answer, flow.is_right)
             outcomes["cut, then right" if flow.cut else "not cut, right"] += 1
     assert outcomes["cut, then right"] + outcomes["cut, then refused"] >= 8, outcomes
-    note(f"{three.implementation.name}: a copy killed among {len(flows)} flows: {dict(outcomes)}")
+    note(f"{three.implementation.name}: a replica killed among {len(flows)} flows: {dict(outcomes)}")
