@@ -3,6 +3,7 @@ package dev.numberverify.sample
 import android.content.Intent
 import dev.numberverify.NumberVerifier
 import dev.numberverify.VerifyException
+import dev.numberverify.testsupport.Simulator
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertThrows
@@ -29,7 +30,7 @@ class ReleaseTest {
             Cellular.setMobileData(false)
             Phone(simulator.intent()).use { phone ->
                 // On plain http to loopback, which needs none of the simulator's exceptions.
-                phone.type(R.id.backend, simulator.backendOnHttp())
+                phone.type(R.id.backend, simulator.backendOnHttp("b"))
                 phone.verify("+14155550100")
                 phone.awaitCard(R.string.mobile_data_needed)
                 assertEquals(0, phone.hops)

@@ -6,6 +6,7 @@ import android.graphics.Canvas
 import android.graphics.Insets
 import android.view.View
 import android.view.WindowInsets
+import dev.numberverify.testsupport.Simulator
 import org.junit.After
 import org.junit.Assert.assertTrue
 import org.junit.Test

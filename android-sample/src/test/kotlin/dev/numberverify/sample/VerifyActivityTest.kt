@@ -4,6 +4,8 @@ import android.content.Intent
 import android.provider.Settings
 import android.view.View
 import android.widget.TextView
+import dev.numberverify.testsupport.ClosedPort
+import dev.numberverify.testsupport.Simulator
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -75,7 +77,7 @@ class VerifyActivityTest {
                 phone.verify(OWN)
                 phone.awaitCard(R.string.retry_later)
                 assertTrue(phone.stepsSaid[0], phone.stepsSaid[0].endsWith("failed"))
-                phone.type(R.id.backend, simulator.backend())
+                phone.type(R.id.backend, simulator.backend("b"))
                 phone.click(R.id.action)
                 phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
             }
@@ -96,7 +98,7 @@ class VerifyActivityTest {
 
     @Test
     fun `fix the integration - the report goes to the developer, without the number`() =
-        Phone(simulator.intent(simulator.backend().replace("/number-verify/", "/nothing/"))).use { phone ->
+        Phone(simulator.intent(simulator.backend("b").replace("/number-verify/", "/nothing/"))).use { phone ->
             phone.verify(OWN)
             phone.awaitCard(R.string.fix_integration)
             phone.click(R.id.action)
@@ -138,7 +140,7 @@ class VerifyActivityTest {
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent("https://unused.test/another"))).use { phone ->
                 val before = phone.activity
-                phone.type(R.id.backend, simulator.backend())
+                phone.type(R.id.backend, simulator.backend("b"))
                 phone.verify(OWN)
                 phone.await("the operator") { phone.hops == 1 }
                 phone.rotate(Phone.LANDSCAPE)

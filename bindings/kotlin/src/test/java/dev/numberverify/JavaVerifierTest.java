@@ -5,6 +5,7 @@ import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertThrows;
 import static org.junit.Assert.assertTrue;
 
+import dev.numberverify.testsupport.Simulator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -26,7 +27,7 @@ public class JavaVerifierTest {
 
     private NumberVerifier verifier() {
         return new NumberVerifier(network, simulator.backend("a"), null, config -> {
-            simulator.trust(config);
+            TrustKt.trust(simulator, config);
             config.header("X-App", "java");
             config.setRedirectLimit(10);
             config.getDeadlines().setOverallMs(TestDeadlinesKt.GENEROUS_MS);

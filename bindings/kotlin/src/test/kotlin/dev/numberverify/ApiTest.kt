@@ -34,7 +34,7 @@ class ApiTest {
         val dump = api.dump(StringBuilder()).toString()
         val file = Path.of(System.getProperty("api"))
         if (System.getProperty("api.write").toBoolean()) file.createParentDirectories().writeText(dump)
-        assertEquals(file.readText(), dump, "meant? mvn -f bindings/kotlin/pom.xml test -Dtest=ApiTest -Dapi.write=true")
+        assertEquals(file.readText(), dump, "meant? scripts/test-kotlin api")
     }
 
     private companion object {

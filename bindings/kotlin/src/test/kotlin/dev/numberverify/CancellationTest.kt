@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers

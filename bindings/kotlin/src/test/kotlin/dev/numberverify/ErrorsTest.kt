@@ -1,5 +1,7 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.ClosedPort
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async

@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.Simulator
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue

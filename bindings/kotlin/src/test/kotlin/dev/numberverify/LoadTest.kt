@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll

@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.runBlocking
 import org.json.JSONObject
 import org.junit.Test

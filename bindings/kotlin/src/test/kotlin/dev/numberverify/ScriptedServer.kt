@@ -4,7 +4,6 @@ import java.io.IOException
 import java.net.DatagramPacket
 import java.net.DatagramSocket
 import java.net.InetAddress
-import java.net.InetSocketAddress
 import java.net.ServerSocket
 import java.net.Socket
 import java.net.SocketException
@@ -87,15 +86,6 @@ class ScriptedServer(
             type: String = "text/html",
         ): String = "HTTP/1.1 $status X\r\nContent-Type: $type\r\nContent-Length: ${body.length}\r\n\r\n$body"
     }
-}
-
-/** A port that refuses connections: it is bound, so that no other process takes it, and nothing listens on it. */
-class ClosedPort : AutoCloseable {
-    private val socket = Socket().apply { bind(InetSocketAddress(InetAddress.getLoopbackAddress(), 0)) }
-
-    val port: Int = socket.localPort
-
-    override fun close() = socket.close()
 }
 
 /** A name server that knows no name. */

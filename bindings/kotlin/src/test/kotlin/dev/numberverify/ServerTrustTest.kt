@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.bouncycastle.asn1.x509.KeyPurposeId

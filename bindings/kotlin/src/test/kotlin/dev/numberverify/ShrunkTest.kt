@@ -14,6 +14,7 @@ import com.android.tools.r8.R8Command
 import com.android.tools.r8.origin.Origin
 import com.sun.jna.Native
 import com.sun.jna.Platform
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.Job
 import org.jetbrains.annotations.NotNull
 import org.junit.Rule

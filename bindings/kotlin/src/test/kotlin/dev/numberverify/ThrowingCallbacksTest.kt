@@ -1,6 +1,7 @@
 package dev.numberverify
 
 import com.sun.jna.Native
+import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.currentCoroutineContext

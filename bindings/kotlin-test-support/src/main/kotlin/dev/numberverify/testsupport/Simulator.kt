@@ -1,5 +1,6 @@
-package dev.numberverify
+package dev.numberverify.testsupport
 
+import org.json.JSONArray
 import org.json.JSONObject
 import java.nio.file.Files
 import java.nio.file.Path
@@ -16,23 +17,25 @@ class Simulator(
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start()
 
-    /** What the program says about itself when it is ready. */
-    private val world = JSONObject(process.inputStream.bufferedReader().readLine() ?: error("the simulator did not start"))
+    /** What the program reports when it is ready. */
+    private val ready = JSONObject(process.inputStream.bufferedReader().readLine() ?: error("the simulator did not start"))
 
     /** The root of all its certificates, in PEM form. */
     val root: String = rootFile.readText().also { rootFile.deleteExisting() }
 
-    val httpsPort: Int = world.getInt("https_port")
+    val httpsPort: Int = ready.getInt("https_port")
 
-    /** Where its hosts are, as [NumberVerifierConfig.Development.resolve] takes it. */
-    val hosts: List<String> = world.getJSONArray("hosts").let { hosts -> (0 until hosts.length()).map(hosts::getString) }
+    /** Where its hosts are, as `NumberVerifierConfig.Development.resolve` takes it. */
+    val hosts: List<String> = ready.getJSONArray("hosts").map(JSONArray::getString)
 
     /** The backend whose numbers this operator verifies: `a` to `d`. */
-    fun backend(operator: String = "a"): String = world.getJSONObject("backends").getString(operator)
+    fun backend(operator: String = "a"): String = ready.getJSONObject("backends").getString(operator)
+
+    /** The same on plain http, where loopback needs no certificate. */
+    fun backendOnHttp(operator: String): String = "http://127.0.0.1:${ready.getInt("http_port")}/number-verify/$operator"
 
     /** All behaviours of providers and operators that it knows: `name`, `backend`, `delivery`, and the `outcomes` by number. */
-    val scenarios: List<JSONObject> =
-        world.getJSONArray("scenarios").let { scenarios -> (0 until scenarios.length()).map(scenarios::getJSONObject) }
+    val scenarios: List<JSONObject> = ready.getJSONArray("scenarios").map(JSONArray::getJSONObject)
 
     /** An auth URL of the simulator's auth server, for a backend of one's own. */
     fun authUrl(
@@ -42,18 +45,12 @@ class Simulator(
         "https://auth.simulator.test:$httpsPort/oauth2/auth?client_id=SIMULATOR&response_type=code&operator=a" +
             "&state=$state&redirect_uri=$redirectUri"
 
-    /** What lets a verifier reach it, however busy the machine is. */
-    fun trust(config: NumberVerifierConfig) {
-        config.useGenerousDeadlines()
-        config.development.rootCertificates += root
-        config.development.resolve += hosts
-        config.development.anyNetwork = true
-    }
-
     override fun close() {
         process.destroy()
         process.waitFor()
     }
+
+    private fun <T> JSONArray.map(element: JSONArray.(Int) -> T): List<T> = List(length()) { element(it) }
 
     companion object {
         const val NUMBER = "+14155550100"

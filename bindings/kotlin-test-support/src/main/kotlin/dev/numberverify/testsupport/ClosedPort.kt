@@ -1,0 +1,14 @@
+package dev.numberverify.testsupport
+
+import java.net.InetAddress
+import java.net.InetSocketAddress
+import java.net.Socket
+
+/** A port that refuses connections: it is bound, so that no other process takes it, and nothing listens on it. */
+class ClosedPort : AutoCloseable {
+    private val socket = Socket().apply { bind(InetSocketAddress(InetAddress.getLoopbackAddress(), 0)) }
+
+    val port: Int = socket.localPort
+
+    override fun close() = socket.close()
+}
