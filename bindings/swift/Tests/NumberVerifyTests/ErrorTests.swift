@@ -136,12 +136,13 @@ struct ErrorTests {
   @Test func anOperatorThatIsNotThere() async throws {
     let host = "nowhere.simulator.test"
     let port = try ClosedPort()
+    let nameServer = try #require(Simulator.shared.dns)
     func kind(_ resolve: [String]) async throws -> VerifyError.Kind {
       let backend = ScriptedBackend(authURL: "https://\(host):\(port.number)/")
       return try await failure(
         NumberVerifier(Loopback(), backend: backend) {
           $0.development.resolve += resolve
-          $0.development.dnsServers = [Simulator.shared.dns]
+          $0.development.dnsServers = [nameServer]
         }
       ).kind
     }

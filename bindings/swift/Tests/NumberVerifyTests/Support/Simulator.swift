@@ -1,7 +1,7 @@
 import Foundation
 import NumberVerify
 
-/// The simulator program, which `scripts/test-swift` has started, and what a verifier needs to reach it.
+/// The simulator program, which the script of the tests has started, and what a verifier needs to reach it.
 struct Simulator: Decodable {
   static let number = "+14155550100"
   static let otherNumber = "+14155550199"
@@ -11,26 +11,29 @@ struct Simulator: Decodable {
   let httpsPort: UInt16
   let httpPort: UInt16
   let rootCa: String
-  /// Its name server, `ADDRESS:PORT`.
-  let dns: String
+  /// Its name server, `ADDRESS:PORT`, if it has one.
+  let dns: String?
+
+  /// What the program has printed.
+  static let line = printed("NUMBER_VERIFY_SIMULATOR")
 
   static let shared: Simulator = {
-    // On Linux, a vectored write to a connection that the peer has reset raises it; on Apple systems the sockets have SO_NOSIGPIPE.
-    signal(SIGPIPE, SIG_IGN)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
-      return try decoder.decode(Simulator.self, from: Data(environment("NUMBER_VERIFY_SIMULATOR").utf8))
+      return try decoder.decode(Simulator.self, from: Data(line.utf8))
     } catch {
       fatalError("NUMBER_VERIFY_SIMULATOR is not the simulator's line: \(error)")
     }
   }()
 
-  private static func environment(_ name: String) -> String {
-    guard let value = ProcessInfo.processInfo.environment[name] else {
-      fatalError("\(name) is not set: run the tests with `make test-swift`")
+  static func printed(_ variable: String) -> String {
+    // On Linux, a vectored write to a connection that the peer has reset raises it; on Apple systems the sockets have SO_NOSIGPIPE.
+    signal(SIGPIPE, SIG_IGN)
+    guard let line = ProcessInfo.processInfo.environment[variable] else {
+      fatalError("\(variable) is not set: run the tests with `make test-swift` or `make test-ios-sample`")
     }
-    return value
+    return line
   }
 
   /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another kind of backend that the simulator has.

@@ -1,1 +1,0 @@
-../../../bindings/swift/Tests/NumberVerifyTests/Support/ClosedPort.swift
