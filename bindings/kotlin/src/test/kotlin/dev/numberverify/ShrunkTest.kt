@@ -1,6 +1,7 @@
 package dev.numberverify
 
 import android.content.Context
+import com.android.tools.r8.ArchiveClassFileProvider
 import com.android.tools.r8.ClassFileResourceProvider
 import com.android.tools.r8.CompilationFailedException
 import com.android.tools.r8.CompilationMode
@@ -74,8 +75,8 @@ class ShrunkTest {
             R8Command
                 .builder(Quiet)
                 .setMode(CompilationMode.RELEASE)
-                .addLibraryFiles(codeOf(Context::class.java))
-                .addLibraryResourceProvider(WithoutDesktop(JdkClassFileProvider.fromSystemJdk()))
+                .addLibraryResourceProvider(OnPhone(ArchiveClassFileProvider(codeOf(Context::class.java))))
+                .addLibraryResourceProvider(OnPhone(JdkClassFileProvider.fromSystemJdk()))
                 .addProguardConfiguration(rules + "-keep class app.AppKt { void main(java.lang.String[]); }", Origin.unknown())
                 .setOutput(app, OutputMode.ClassFile)
         val (folders, jars) = program.partition { it.toFile().isDirectory }
@@ -134,16 +135,18 @@ class ShrunkTest {
     }
 }
 
-/** Java as Android has it, in what matters here. */
-private class WithoutDesktop(
-    private val jdk: ClassFileResourceProvider,
+/** The public packages of Android and Java that a phone has: without a desktop, and without the many others, which R8 would read each time. */
+private class OnPhone(
+    private val all: ClassFileResourceProvider,
 ) : ClassFileResourceProvider {
-    override fun getClassDescriptors(): Set<String> = jdk.classDescriptors.filterNot(::isDesktop).toSet()
+    override fun getClassDescriptors(): Set<String> = all.classDescriptors.filterTo(mutableSetOf(), ::isOnPhone)
 
     override fun getProgramResource(descriptor: String): ProgramResource? =
-        if (isDesktop(descriptor)) null else jdk.getProgramResource(descriptor)
+        if (isOnPhone(descriptor)) all.getProgramResource(descriptor) else null
 
-    private fun isDesktop(descriptor: String) = descriptor.startsWith("Ljava/awt/")
+    private fun isOnPhone(descriptor: String) =
+        listOf("Landroid/", "Ljava/", "Ljavax/", "Ljdk/internal/", "Lsun/").any(descriptor::startsWith) &&
+            listOf("Ljava/awt/", "Ljavax/swing/", "Lsun/awt/", "Lsun/java2d/").none(descriptor::startsWith)
 }
 
 /** What R8 does not fail for is not told: duplicates among the jars' metadata. */
