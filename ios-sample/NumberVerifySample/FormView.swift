@@ -14,7 +14,7 @@ struct FormView: View {
         Text(Texts.appWhat)
           .foregroundStyle(Color("OnBackgroundMuted"))
         if let cellular = model.cellular {
-          Label(model.settings.anyNetwork ? Texts.cellularAny : Texts.said(cellular), systemImage: "cellularbars")
+          Label(model.settings.anyNetwork ? Texts.cellularAny : Texts.text(for: cellular), systemImage: "cellularbars")
             .font(.subheadline)
             .foregroundStyle(Color("OnBackgroundMuted"))
         }

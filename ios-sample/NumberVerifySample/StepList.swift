@@ -51,7 +51,7 @@ private struct StepRow: View {
       }
     }
     .accessibilityElement(children: .ignore)
-    .accessibilityLabel(Texts.said(step, state))
+    .accessibilityLabel(Texts.text(for: step, state))
   }
 
   @ViewBuilder private var symbol: some View {
@@ -84,6 +84,6 @@ private struct HopRow: View {
     .font(.footnote.monospacedDigit())
     .padding(.leading, 36)
     .accessibilityElement(children: .ignore)
-    .accessibilityLabel(Texts.said(hop))
+    .accessibilityLabel(Texts.text(for: hop))
   }
 }

@@ -111,7 +111,7 @@ extension Texts {
   static func milliseconds(_ milliseconds: Int) -> String { "\(milliseconds) ms" }
 
   /// iOS tells fewer causes than Android: not airplane mode, and not a missing SIM.
-  static func said(_ status: CellularStatus) -> String {
+  static func text(for status: CellularStatus) -> String {
     switch status {
     case .ready: cellularReady
     case .wifiActive: cellularBesideWifi
@@ -125,7 +125,7 @@ extension Texts {
 
 // For VoiceOver: a row as one sentence.
 extension Texts {
-  static func said(_ step: Step, _ state: Steps.State) -> String {
+  static func text(for step: Step, _ state: Steps.State) -> String {
     switch state {
     case .waiting: "\(title(step)): \(stepWaiting)"
     case .running: "\(title(step)): \(stepRunning)"
@@ -135,7 +135,7 @@ extension Texts {
     }
   }
 
-  static func said(_ hop: Hop) -> String {
+  static func text(for hop: Hop) -> String {
     let cleartext = hop.isCleartext ? ", not encrypted" : ""
     return "Request \(hop.index) to \(hop.host)\(cleartext), answered \(status(hop)), \(hop.tookMs) milliseconds"
   }

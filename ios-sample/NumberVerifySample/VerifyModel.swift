@@ -7,7 +7,7 @@ final class VerifyModel: ObservableObject {
   @Published var phoneNumber = ""
   @Published var settings: Settings
   @Published private(set) var state = ScreenState.ready(numberIsInvalid: false)
-  /// What `check()` has told; `nil` before.
+  /// The result of `check()`; `nil` before it.
   @Published private(set) var cellular: CellularStatus?
 
   let canUseAnyNetwork: Bool

@@ -51,7 +51,7 @@ struct ScreenStateTests {
     (.unavailable(.noInterface), "Cellular is not available"),
   ])
   func theStateOfCellularIsSaid(status: CellularStatus, text: String) {
-    #expect(Texts.said(status) == text)
+    #expect(Texts.text(for: status) == text)
   }
 
   @Test(arguments: [
@@ -62,6 +62,6 @@ struct ScreenStateTests {
     (.stopped, "Ask the operator: stopped"),
   ])
   func voiceOverReadsAStepAsOneSentence(state: Steps.State, sentence: String) {
-    #expect(Texts.said(.authorize, state) == sentence)
+    #expect(Texts.text(for: .authorize, state) == sentence)
   }
 }

@@ -31,7 +31,7 @@ struct VerifyModelTests {
     #expect(model.state.steps.hops.contains { $0.isCleartext })
     #expect(model.state.steps.totalMs != nil)
     for step in Step.allCases {
-      #expect(Texts.said(step, model.state.steps[step]).contains("done, "))
+      #expect(Texts.text(for: step, model.state.steps[step]).contains("done, "))
     }
     let trace = try #require(model.state.trace)
     #expect(trace.contains("auth.simulator.test"))
@@ -82,7 +82,7 @@ struct VerifyModelTests {
     #expect(card.title == "Mobile data is needed")
     #expect(card.actions == [.openSettings, .tryAgain])
     #expect(model.state.steps[.acquire] == .failed)
-    #expect(Texts.said(try #require(model.cellular)) == "Mobile data is off")
+    #expect(Texts.text(for: try #require(model.cellular)) == "Mobile data is off")
   }
 
   @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async throws {

@@ -114,11 +114,11 @@ struct AppleCellularProviderTests {
   ])
   func theStatusSendsNothing(cellular: NWPath, any: NWPath, status: CellularStatus) async throws {
     try await inAWorld { world in
-      let asked = Task { await AppleCellularProvider(host: "api.test").status() }
+      let request = Task { await AppleCellularProvider(host: "api.test").status() }
       try await world.started().send(cellular)
       try await world.until { $0.anyNetwork.first?.seen.started == 1 }
       world.all.anyNetwork[0].send(any)
-      #expect(await asked.value == status)
+      #expect(await request.value == status)
       #expect(world.all.connections.isEmpty)
       #expect((world.all.cellular + world.all.anyNetwork).allSatisfy { $0.seen == .init(started: 1, cancelled: 1) })
     }

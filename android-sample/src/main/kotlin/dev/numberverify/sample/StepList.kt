@@ -42,12 +42,12 @@ class StepList(
         val tookMs = (state as? StepState.Done)?.tookMs
         findViewById<TextView>(R.id.step_time).text = tookMs?.let { resources.getString(R.string.milliseconds, it) }
         val title = resources.getString(step.title)
-        val said = resources.getString(state.said)
+        val text = resources.getString(state.text)
         findViewById<View>(R.id.step_row).contentDescription =
             if (tookMs == null) {
-                resources.getString(R.string.step_said, title, said)
+                resources.getString(R.string.step_description, title, text)
             } else {
-                resources.getString(R.string.step_said_with_time, title, said, tookMs)
+                resources.getString(R.string.step_description_with_time, title, text, tookMs)
             }
     }
 
@@ -61,7 +61,7 @@ class StepList(
             findViewById<View>(R.id.hop_cleartext).visibility = if (hop.isCleartext) View.VISIBLE else View.GONE
             findViewById<TextView>(R.id.hop_status).text = status
             findViewById<TextView>(R.id.hop_time).text = resources.getString(R.string.milliseconds, hop.tookMs)
-            val sentence = if (hop.isCleartext) R.string.hop_said_cleartext else R.string.hop_said
+            val sentence = if (hop.isCleartext) R.string.hop_description_cleartext else R.string.hop_description
             contentDescription = resources.getString(sentence, hop.index, hop.host, status, hop.tookMs)
         }
 }
@@ -93,7 +93,7 @@ private val StepState.icon: Int
             StepState.Stopped -> R.drawable.ic_stopped
         }
 
-private val StepState.said: Int
+private val StepState.text: Int
     get() =
         when (this) {
             StepState.Waiting -> R.string.step_waiting

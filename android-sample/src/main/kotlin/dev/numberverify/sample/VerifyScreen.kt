@@ -59,7 +59,7 @@ class VerifyScreen(
         cancel.visibility = if (isRunning) View.VISIBLE else View.GONE
         numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE
         steps.show(state.steps)
-        progress.text = state.steps.said()
+        progress.text = state.steps.text()
         showCard(state.card)
         showTrace(state.trace)
         if (shown is UiState.Running && state.card != null) scrollTo(verdict)
@@ -68,10 +68,10 @@ class VerifyScreen(
 
     fun show(status: CellularStatus?) {
         cellular.visibility = if (status == null) View.INVISIBLE else View.VISIBLE
-        if (status != null) cellular.setText(if (anyNetwork.isChecked) R.string.cellular_any else status.said)
+        if (status != null) cellular.setText(if (anyNetwork.isChecked) R.string.cellular_any else status.text)
     }
 
-    private fun Steps.said(): String? {
+    private fun Steps.text(): String? {
         val running = current
         return when {
             running != null -> root.resources.getString(R.string.progress, root.resources.getString(running.title))
@@ -131,7 +131,7 @@ class VerifyScreen(
     }
 }
 
-private val CellularStatus.said: Int
+private val CellularStatus.text: Int
     get() =
         when (this) {
             CellularStatus.Ready -> R.string.cellular_ready

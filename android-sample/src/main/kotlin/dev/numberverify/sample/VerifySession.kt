@@ -32,7 +32,7 @@ class VerifySession(
 
     val state: StateFlow<UiState> = states.asStateFlow()
 
-    /** What [NumberVerifier.check] has told; `null` before. */
+    /** The result of [NumberVerifier.check]; `null` before it. */
     val cellular: StateFlow<CellularStatus?> = cellularStates.asStateFlow()
 
     /** The screen is there: tells the state of cellular, and brings it up for a verification that will follow. */

@@ -69,7 +69,7 @@ class Phone(
     }
 
     /** What TalkBack reads for the four steps. */
-    val stepsSaid: List<String>
+    val stepDescriptions: List<String>
         get() = views.filter { it.id == R.id.step_row }.map { it.contentDescription.toString() }
 
     /** Turns the phone, by the qualifiers of how it then lies: [LANDSCAPE] or [PORTRAIT]. */

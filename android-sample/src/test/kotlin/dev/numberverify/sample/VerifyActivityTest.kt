@@ -33,7 +33,7 @@ class VerifyActivityTest {
             phone.verify(OWN)
             phone.awaitCard(R.string.verified)
             assertEquals("the redirects of operator B", 6, phone.hops)
-            assertEquals(4, phone.stepsSaid.count { it.matches(Regex(".+: done, \\d+ milliseconds")) })
+            assertEquals(4, phone.stepDescriptions.count { it.matches(Regex(".+: done, \\d+ milliseconds")) })
             assertTrue(phone.text(R.id.progress), phone.text(R.id.progress).matches(Regex("\\d+ ms")))
             assertTrue(phone.text(R.id.trace), phone.text(R.id.trace).contains("auth.simulator.test"))
         }
@@ -64,7 +64,7 @@ class VerifyActivityTest {
             Phone(strange.intent()).use { phone ->
                 phone.verify(OWN)
                 phone.awaitCard(R.string.another_channel)
-                assertTrue(phone.stepsSaid[2], phone.stepsSaid[2].endsWith("failed"))
+                assertTrue(phone.stepDescriptions[2], phone.stepDescriptions[2].endsWith("failed"))
                 phone.click(R.id.action)
                 assertTrue(dialogIsAbout(phone, R.string.use_sms_what))
             }
@@ -76,7 +76,7 @@ class VerifyActivityTest {
             Phone(simulator.intent("https://127.0.0.1:${down.port}/number-verify")).use { phone ->
                 phone.verify(OWN)
                 phone.awaitCard(R.string.retry_later)
-                assertTrue(phone.stepsSaid[0], phone.stepsSaid[0].endsWith("failed"))
+                assertTrue(phone.stepDescriptions[0], phone.stepDescriptions[0].endsWith("failed"))
                 phone.type(R.id.backend, simulator.backend("b"))
                 phone.click(R.id.action)
                 phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
@@ -90,7 +90,7 @@ class VerifyActivityTest {
             phone.await("the state of cellular") { phone.text(R.id.cellular) == phone.activity.getString(R.string.cellular_data_off) }
             phone.verify(OWN)
             phone.awaitCard(R.string.mobile_data_needed)
-            assertTrue(phone.stepsSaid[1], phone.stepsSaid[1].endsWith("failed"))
+            assertTrue(phone.stepDescriptions[1], phone.stepDescriptions[1].endsWith("failed"))
             phone.click(R.id.action)
             assertEquals(Settings.Panel.ACTION_INTERNET_CONNECTIVITY, shadowOf(phone.activity).nextStartedActivity.action)
         }
@@ -127,7 +127,7 @@ class VerifyActivityTest {
                 assertFalse(phone.view<View>(R.id.phone_number).isEnabled)
                 phone.click(R.id.cancel)
                 phone.awaitCard(R.string.cancelled)
-                assertTrue(phone.stepsSaid[2], phone.stepsSaid[2].endsWith("stopped"))
+                assertTrue(phone.stepDescriptions[2], phone.stepDescriptions[2].endsWith("stopped"))
                 gate.open()
                 phone.verify(OWN)
                 phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }

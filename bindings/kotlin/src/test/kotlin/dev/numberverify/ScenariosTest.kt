@@ -38,11 +38,11 @@ class ScenariosTest {
             try {
                 mapOf("verified" to runBlocking { verifier.verify(number) }.verified)
             } catch (failure: VerifyException) {
-                told(failure) + ("fallback" to failure.fallback.name.lowercase())
+                detail(failure) + ("fallback" to failure.fallback.name.lowercase())
             }
         }
 
-    private fun told(failure: VerifyException): Map<String, Any> =
+    private fun detail(failure: VerifyException): Map<String, Any> =
         when (failure) {
             is VerifyException.Authorization ->
                 mapOf("kind" to "authorization", "cause" to failure.reason.name.lowercase()) + known("status", failure.status)
