@@ -15,7 +15,6 @@ use tower_service::Service;
 use url::Url;
 
 use crate::network::default::DefaultNetwork;
-use crate::network::{Family, Network};
 use crate::threads::Work;
 use crate::transport::tls::Tls;
 
@@ -66,13 +65,9 @@ impl Resolve for VerifiedConnector {
     fn resolve(&self, name: Name) -> Resolving {
         let (network, port) = (self.network.clone(), self.port);
         Box::pin(async move {
-            let resolve = |family| network.resolve(name.as_str(), port, family);
-            let (v6, v4) = tokio::join!(resolve(Family::V6), resolve(Family::V4));
-            if let (Err(_), Err(_)) = (&v6, &v4) {
-                return Err("the host name could not be resolved".into());
-            }
-            let found: Vec<_> = [v6, v4].into_iter().flatten().flatten().map(|ip| SocketAddr::new(ip, port)).collect();
-            let addresses: Addrs = Box::new(found.into_iter());
+            let resolved = network.resolve_both(name.as_str(), port).await;
+            let ips = resolved.map_err(|_| BoxError::from("the host name could not be resolved"))?;
+            let addresses: Addrs = Box::new(ips.into_iter().map(move |ip| SocketAddr::new(ip, port)));
             Ok(addresses)
         })
     }

@@ -1,6 +1,9 @@
 //! What an error of the backend means for the app.
 
+use http::HeaderValue;
+
 use super::BackendError;
+use super::retry_after::retry_after_s;
 use crate::error::{BackendCause, Fallback, VerifyError};
 use crate::json::JsonObject;
 use crate::progress::Step;
@@ -21,11 +24,11 @@ impl BackendError {
     }
 
     /// The error of a status of 400 or more with this body, perhaps a problem document (RFC 9457).
-    pub(crate) fn status(status: u16, body: &[u8], retry_after_s: Option<u32>) -> Self {
+    pub(crate) fn status(status: u16, body: &[u8], retry_after: Option<&HeaderValue>) -> Self {
         let advice = JsonObject::parse(body)
             .and_then(|problem| problem.get("fallback").ok().flatten().cloned())
             .and_then(|name| serde_json::from_value(name).ok());
-        Self::Status { status, advice, retry_after_s }
+        Self::Status { status, advice, retry_after_s: retry_after.and_then(retry_after_s) }
     }
 }
 

@@ -16,7 +16,6 @@ use url::Url;
 use super::call::{BackendClient, Call, Proof};
 use super::connector::{self, VerifiedConnector};
 use super::http_error::{self, HttpError};
-use super::result::refusal;
 use super::retry_after::retry_after;
 use super::{AuthorizationStart, BackendError};
 use crate::config::FieldNames;
@@ -196,7 +195,7 @@ impl BackendClient for HttpBackend {
 
 impl HttpResponse {
     fn refusal(&self) -> BackendError {
-        refusal(self.status, &self.body, self.headers.get(header::RETRY_AFTER))
+        BackendError::status(self.status, &self.body, self.headers.get(header::RETRY_AFTER))
     }
 }
 

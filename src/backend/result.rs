@@ -1,11 +1,9 @@
 //! The verification result in a response of the backend, by whichever way the response came.
 
-use http::HeaderValue;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::BackendError;
-use super::retry_after::retry_after_s;
 use crate::json::JsonObject;
 
 /// CAMARA's name, understood in addition to the configured one.
@@ -27,11 +25,6 @@ impl VerificationResult {
         let json = String::from_utf8(body).map_err(|_| malformed)?;
         Ok(Some(Self { verified, response_json: json.into() }))
     }
-}
-
-/// The error of a response with a status of 400 or more.
-pub fn refusal(status: u16, body: &[u8], retry_after: Option<&HeaderValue>) -> BackendError {
-    BackendError::status(status, body, retry_after.and_then(retry_after_s))
 }
 
 /// Only one boolean is a result, however often and by whichever name it stands there.

@@ -131,7 +131,7 @@ impl Device {
         let device = Self { name: name.to_owned(), index, handle: TokioHandle::default() };
         device.check()?;
         let probe = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP));
-        match probe.and_then(|socket| socket.bind_device(Some(name.as_bytes()))) {
+        match probe.and_then(|socket| device.bind_device(&socket)) {
             Ok(()) => Ok(device),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Unusable::Permission),
             Err(_) => Err(Unusable::NoInterface),
@@ -147,9 +147,13 @@ impl Device {
         if is_up && is_same { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
 
+    fn bind_device(&self, socket: &Socket) -> io::Result<()> {
+        socket.bind_device(Some(self.name.as_bytes()))
+    }
+
     fn udp(&self, local: SocketAddr) -> io::Result<UdpSocket> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.bind_device(Some(self.name.as_bytes()))?;
+        self.bind_device(&socket)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::from(local))?;
         UdpSocket::from_std(socket.into())
@@ -158,7 +162,7 @@ impl Device {
 
 impl Bind for Device {
     fn bind(&self, socket: &Socket, _: SocketAddr) -> Result<(), NetworkError> {
-        Ok(socket.bind_device(Some(self.name.as_bytes()))?)
+        Ok(self.bind_device(socket)?)
     }
 }
 

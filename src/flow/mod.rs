@@ -14,7 +14,7 @@ use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
 use crate::authorization::{Completion, Head, Next, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
-use crate::backend::result::{VerificationResult, refusal};
+use crate::backend::result::VerificationResult;
 use crate::backend::{BackendError, CallInfo};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
@@ -185,7 +185,7 @@ impl<'a, N: Network> Flow<'a, N> {
                 }
             }
             Completion::CallbackRefused { status, retry_after, body } => {
-                return Err(at_complete(refusal(status, &body, retry_after.as_ref())));
+                return Err(at_complete(BackendError::status(status, &body, retry_after.as_ref())));
             }
         };
         self.record.step_began(Step::Complete);

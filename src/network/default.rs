@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpStream;
 
 use super::lookups::{Addresses, Lookups, Overrides, Scope};
@@ -23,14 +24,23 @@ impl DefaultNetwork {
     pub fn new(overrides: Overrides, threads: Threads) -> Self {
         Self { threads, lookups: Arc::new(Lookups::new(Scope::BothFamilies, overrides)) }
     }
+
+    /// The addresses of both families, in the order that the system prefers (RFC 6724).
+    #[cfg(feature = "http-backend")]
+    pub async fn resolve_both(&self, host: &str, port: u16) -> Addresses {
+        self.lookups.resolve_both(host, port, || self.look_up(host)).await
+    }
+
+    fn look_up(&self, host: &str) -> BoxFuture<'static, Addresses> {
+        look_up(self.threads.clone(), host.to_owned()).boxed()
+    }
 }
 
 impl Network for DefaultNetwork {
     type Stream = TcpStream;
 
     async fn resolve(&self, host: &str, port: u16, family: Family) -> Addresses {
-        let begin = || look_up(self.threads.clone(), host.to_owned()).boxed();
-        self.lookups.resolve(host, port, family, begin).await
+        self.lookups.resolve(host, port, family, || self.look_up(host)).await
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<TcpStream, NetworkError> {
@@ -67,5 +77,17 @@ mod tests {
         assert!(v4.unwrap().contains(&address.ip()));
         assert!(v6.unwrap().iter().all(std::net::IpAddr::is_ipv6));
         assert!(network.connect(address).await.unwrap().nodelay().unwrap());
+    }
+
+    #[cfg(feature = "http-backend")]
+    #[tokio::test]
+    async fn both_families_keep_their_order() {
+        let addresses = ["10.0.0.1", "2001:db8::1", "10.0.0.2"].map(|address| address.parse().unwrap());
+        let overrides = [(("api.test".to_owned(), 443), addresses.to_vec())].into();
+        let network = DefaultNetwork::new(overrides, Threads::new());
+        assert_eq!(network.resolve_both("api.test", 443).await.unwrap(), addresses);
+        let localhost = network.resolve_both("localhost", 443).await.unwrap();
+        let system: Vec<_> = ("localhost", 443).to_socket_addrs().unwrap().map(|address| address.ip()).collect();
+        assert_eq!(localhost, system);
     }
 }

@@ -46,15 +46,31 @@ impl Lookups {
     /// The addresses of one family: the fixed ones if there are any, else those of a running lookup or
     /// of the one that `begin` returns.
     pub async fn resolve(&self, host: &str, port: u16, family: Family, begin: impl FnOnce() -> Lookup) -> Addresses {
-        if let Some(addresses) = self.overrides.get(&(host.to_owned(), port)) {
-            return Ok(family.of(addresses));
-        }
-        let lookup = self.join(host, family, begin);
-        Ok(family.of(&lookup.await?))
+        let one_family = (self.scope == Scope::OneFamily).then_some(family);
+        Ok(family.of(&self.look_up(host, port, one_family, begin).await?))
     }
 
-    fn join(&self, host: &str, family: Family, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
-        let question = (host.to_owned(), (self.scope == Scope::OneFamily).then_some(family));
+    /// The addresses of both families, in their order. The scope has to be [`Scope::BothFamilies`].
+    #[cfg(feature = "http-backend")]
+    pub async fn resolve_both(&self, host: &str, port: u16, begin: impl FnOnce() -> Lookup) -> Addresses {
+        debug_assert_eq!(self.scope, Scope::BothFamilies);
+        self.look_up(host, port, None, begin).await
+    }
+
+    async fn look_up(
+        &self,
+        host: &str,
+        port: u16,
+        family: Option<Family>,
+        begin: impl FnOnce() -> Lookup,
+    ) -> Addresses {
+        match self.overrides.get(&(host.to_owned(), port)) {
+            Some(addresses) => Ok(addresses.clone()),
+            None => self.join((host.to_owned(), family), begin).await,
+        }
+    }
+
+    fn join(&self, question: Question, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, lookup| lookup.upgrade().is_some());
         if let Some(lookup) = running.get(&question).and_then(WeakShared::upgrade) {

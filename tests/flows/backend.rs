@@ -118,6 +118,8 @@ async fn answers_to_start() {
         ("advice of nobody", answer(500, "", r#"{"fallback":"dance"}"#), "status 500 retry_later"),
         ("hung up", String::new(), "unreachable retry_later"),
         ("cut", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_owned(), "timeout retry_later"),
+        ("1001 headers", answer(200, &"x: y\r\n".repeat(1000), "{}"), "malformed_answer fix_integration"),
+        ("1000 headers", answer(403, &"x: y\r\n".repeat(999), ""), "status 403 use_another_channel"),
         ("over 256 KiB", ok(&format!(r#"{{"authUrl":"{}"}}"#, "x".repeat(256 * 1024))), "malformed_answer fix_integration"),
     ] {
         let answers = if answer.is_empty() { Vec::new() } else { vec![answer] };
