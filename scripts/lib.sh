@@ -21,3 +21,6 @@ python_environment() {
   "$environment/bin/pip" install --quiet --require-hashes --no-deps "$@" ||
     { skip "$part" "its Python packages could not be installed: pip install --require-hashes $*"; return 1; }
 }
+
+# How cargo builds what is shipped; the crate type follows. Of one type only: with another one that cannot have it, there is no LTO.
+as_shipped=(rustc --locked --release --lib --crate-type)

@@ -60,13 +60,10 @@ abstract class RustLibraries : DefaultTask() {
 
     @TaskAction
     fun build() {
-        val abis = listOf("arm64-v8a", "armeabi-v7a", "x86_64", "x86").flatMap { listOf("--target", it) }
-        // 16 KB pages are set in .cargo/config.toml.
         exec.exec {
             workingDir(repository)
             environment("ANDROID_NDK_HOME", ndk.get().asFile.path)
-            commandLine(listOf("cargo", "ndk") + abis + listOf("--platform", "24", "--output-dir", output.get().asFile.path))
-            args("build", "--locked", "--release", "--lib")
+            commandLine("scripts/build-android", output.get().asFile.path)
         }
     }
 }
@@ -75,9 +72,6 @@ abstract class RustLibraries : DefaultTask() {
 abstract class RustBindings : DefaultTask() {
     @get:Inject
     abstract val exec: ExecOperations
-
-    @get:Inject
-    abstract val files: FileSystemOperations
 
     @get:InputFiles
     @get:PathSensitive(PathSensitivity.RELATIVE)
@@ -93,11 +87,7 @@ abstract class RustBindings : DefaultTask() {
     fun generate() {
         exec.exec {
             workingDir(repository)
-            commandLine("make", "bindings")
-        }
-        files.sync {
-            from(repository.dir("bindings/generated/kotlin"))
-            into(output)
+            commandLine("scripts/generate-bindings", "kotlin", output.get().asFile.path)
         }
     }
 }
@@ -107,13 +97,13 @@ val rustSources =
     files(root.dir("src"), root.dir(".cargo"), root.file("Cargo.toml"), root.file("Cargo.lock"), root.file("uniffi.toml"))
 
 val rustLibraries by tasks.registering(RustLibraries::class) {
-    sources.from(rustSources)
+    sources.from(rustSources, root.file("scripts/build-android"), root.file("scripts/lib.sh"))
     repository = root
     ndk = androidComponents.sdkComponents.ndkDirectory
 }
 
 val rustBindings by tasks.registering(RustBindings::class) {
-    sources.from(rustSources)
+    sources.from(rustSources, root.file("scripts/generate-bindings"), root.file("bindings/uniffi-bindgen.rs"))
     repository = root
 }
 
@@ -124,7 +114,9 @@ androidComponents {
     }
     onVariants {
         it.sources.jniLibs?.addGeneratedSourceDirectory(rustLibraries, RustLibraries::output)
-        it.sources.kotlin?.addGeneratedSourceDirectory(rustBindings, RustBindings::output)
+        // AGP 8 with the Kotlin plugin compiles what is registered as Java (issuetracker.google.com/268248348).
+        // AGP 9's built-in Kotlin wants `kotlin`.
+        it.sources.java?.addGeneratedSourceDirectory(rustBindings, RustBindings::output)
     }
 }
 
