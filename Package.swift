@@ -2,14 +2,14 @@
 //
 // The Swift package. It stands at the root of the repository because SwiftPM looks for it there; its sources are in `bindings/swift`.
 //
-// The Rust library is `NumberVerifyFFI`. On Apple systems it is an XCFramework: the one in `bindings/swift` where somebody has built one,
-// else the one of the release. On Linux, for the tests, it is the host's library with the header that `make bindings` generates;
-// `scripts/test-swift` tells the linker where it is.
+// The Rust library is `NumberVerifyFFI`. On Apple systems it is an XCFramework: the one of the release, or, before the first release and where
+// the environment has NUMBER_VERIFY_LOCAL, the one that `bindings/swift/build-xcframework` has built. SwiftPM keeps what it read from this file
+// until its text or the environment changes, so it must not look at anything else, such as whether that XCFramework is there. On Linux, for
+// the tests, it is the host's library with the header that `make bindings` generates; `scripts/test-swift` tells the linker where it is.
 
-import Foundation
 import PackageDescription
 
-/// The release writes these two. Before the first one there is nothing to load: build the XCFramework.
+/// The release writes these two. Zeros: there is none yet.
 let released = (
   url: "https://github.com/number-verify/number-verify/releases/download/0.1.0/NumberVerifyFFI.xcframework.zip",
   checksum: "0000000000000000000000000000000000000000000000000000000000000000"
@@ -18,12 +18,11 @@ let released = (
 #if os(Linux)
   let rustLibrary = Target.systemLibrary(name: "NumberVerifyFFI", path: "bindings/generated/swift/NumberVerifyFFI")
 #else
-  let built = "bindings/swift/NumberVerifyFFI.xcframework"
-  let isBuilt = FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/\(built)")
+  let isReleased = released.checksum.contains { $0 != "0" }
   let rustLibrary =
-    isBuilt
-    ? Target.binaryTarget(name: "NumberVerifyFFI", path: built)
-    : Target.binaryTarget(name: "NumberVerifyFFI", url: released.url, checksum: released.checksum)
+    isReleased && Context.environment["NUMBER_VERIFY_LOCAL"] == nil
+    ? Target.binaryTarget(name: "NumberVerifyFFI", url: released.url, checksum: released.checksum)
+    : Target.binaryTarget(name: "NumberVerifyFFI", path: "bindings/swift/NumberVerifyFFI.xcframework")
 #endif
 
 let package = Package(

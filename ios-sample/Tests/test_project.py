@@ -229,7 +229,7 @@ class TextsTest(unittest.TestCase):
     """The same texts as in the Android sample, but for what the systems do otherwise."""
 
     ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
-    OTHERWISE = {"openNetworkSettings", "hopSaid", "hopSaidCleartext", "stepSaid", "stepSaidWithTime", "progress", "milliseconds"}
+    OTHERWISE = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
     ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularPermission"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
 
