@@ -8,8 +8,8 @@ struct CellularStateTests {
   private typealias Effect = CellularState.Effect
 
   private static let events: [Event] = [
-    .begin, .path(.usable(interface: 7)), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits, .connectionFailed,
-    .deadline, .cancelled, .released,
+    .begin, .path(.usable(interface: 7)), .path(.dormant), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits,
+    .connectionFailed, .deadline, .cancelled, .released,
   ]
 
   @Test(
@@ -18,6 +18,7 @@ struct CellularStateTests {
       // Asleep, or not there yet.
       ([.begin, .path(.notYet(.noInterface)), .connectionWaits, .path(.usable(interface: 7))], .interface(7)),
       ([.begin, .connectionWaits, .connectionFailed, .path(.usable(interface: 7))], .interface(7)),
+      ([.begin, .path(.dormant), .path(.usable(interface: 7))], .interface(7)),
       // A setting says no.
       ([.begin, .path(.refused(.dataOff))], .unavailable(.dataOff)),
       ([.begin, .path(.notYet(.noInterface)), .path(.refused(.vpn))], .unavailable(.vpn)),
@@ -25,6 +26,7 @@ struct CellularStateTests {
       ([.begin, .deadline], .unavailable(.timeout)),
       ([.begin, .connectionWaits, .deadline], .unavailable(.timeout)),
       ([.begin, .connectionFailed, .deadline], .unavailable(.interfaceDown)),
+      ([.begin, .path(.notYet(.noInterface)), .path(.dormant), .deadline], .unavailable(.interfaceDown)),
       ([.begin, .path(.notYet(.noInterface)), .connectionFailed, .deadline], .unavailable(.noInterface)),
       // Nobody waits any more.
       ([.begin, .cancelled], .cancelled),
@@ -36,15 +38,23 @@ struct CellularStateTests {
     #expect(effects(of: events).compactMap { if case .answer(let answer) = $0 { answer } else { nil } } == [answer])
   }
 
-  @Test(arguments: [.connectionWaits, .path(.notYet(.noInterface)), .connectionFailed] as [CellularState.Event])
+  @Test(arguments: [.connectionWaits, .path(.dormant), .path(.notYet(.noInterface)), .connectionFailed] as [CellularState.Event])
   func whatIsNoFailureBeforeTheDeadline(event: CellularState.Event) {
     #expect(effects(of: [.begin, event]) == [.start])
   }
 
   @Test func whatIsLostInUseIsLeftToTheVerifications() {
     #expect(
-      effects(of: [.begin, .path(.usable(interface: 7)), .path(.refused(.dataOff)), .connectionFailed, .deadline, .cancelled])
-        == [.start, .answer(.interface(7))])
+      effects(of: [.begin, .path(.usable(interface: 7)), .path(.refused(.dataOff)), .deadline, .cancelled]) == [
+        .start, .answer(.interface(7)),
+      ])
+  }
+
+  @Test func whatHoldsTheNetworkIsStartedAgain() {
+    let there = Event.path(.usable(interface: 7))
+    #expect(effects(of: [.begin, .connectionWaits, there, there]) == [.start, .answer(.interface(7)), .restartConnection])
+    #expect(effects(of: [.begin, there, .connectionWaits, there]) == [.start, .answer(.interface(7)), .restartConnection])
+    #expect(effects(of: [.begin, there, .connectionFailed, .connectionFailed]) == [.start, .answer(.interface(7)), .replaceConnection])
   }
 
   /// All orders of up to five events in which the network is wanted at most once, as the provider wants it, each with a release at its end.
@@ -67,7 +77,7 @@ struct CellularStateTests {
       }
     }
     visit(CellularState(), Seen(), 5)
-    #expect(orders == 60_186)
+    #expect(orders == 102_413)
   }
 
   /// What a driver has seen so far.
@@ -77,6 +87,8 @@ struct CellularStateTests {
     var stops = 0
     var answers = 0
     var failed = false
+    /// How often it had started and stopped when the connection was started again.
+    var holds: [(starts: Int, stops: Int)] = []
     var order: [Effect] = []
 
     mutating func take(_ event: Event, _ effects: [Effect]) {
@@ -86,6 +98,7 @@ struct CellularStateTests {
         switch effect {
         case .start: starts += 1
         case .stop: stops += 1
+        case .restartConnection, .replaceConnection: holds.append((starts, stops))
         case .answer(.interface): answers += 1
         case .answer: (answers, failed) = (answers + 1, true)
         }
@@ -96,6 +109,7 @@ struct CellularStateTests {
   private func expectSound(_ seen: Seen) {
     let isSound =
       seen.starts <= 1 && seen.stops <= seen.starts && seen.answers <= 1 && (seen.answers == 0 || seen.began)
+      && seen.holds.allSatisfy { $0.starts == 1 && $0.stops == 0 }
       // What failed has let the network go already.
       && (!seen.failed || seen.stops == seen.starts)
       && (seen.order.firstIndex(of: .stop).map { seen.order.firstIndex(of: .start) ?? $0 < $0 } ?? true)
@@ -114,6 +128,7 @@ struct CellularStateTests {
   @Test func aStatusWithoutTraffic() {
     #expect(CellularStatus(cellular: .usable(interface: 7), isOnWiFi: true) == .wifiActive)
     #expect(CellularStatus(cellular: .usable(interface: 7), isOnWiFi: false) == .ready)
+    #expect(CellularStatus(cellular: .dormant, isOnWiFi: true) == .wifiActive)
     #expect(CellularStatus(cellular: .notYet(.noInterface), isOnWiFi: true) == .unavailable(.noInterface))
     #expect(CellularStatus(cellular: .refused(.dataOff), isOnWiFi: false) == .unavailable(.dataOff))
   }

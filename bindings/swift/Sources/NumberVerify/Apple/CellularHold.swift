@@ -7,17 +7,24 @@
   final class CellularHold: @unchecked Sendable {
     private let queue = DispatchQueue(label: "number-verify.cellular")
     private let monitor = NWPathMonitor(requiredInterfaceType: .cellular)
-    private let connection: NWConnection
+    private let host: NWEndpoint.Host
+    private var connection: NWConnection
     private let waitMs: Int
     private var state = CellularState()
     private var waiter: CheckedContinuation<UInt32, any Error>?
 
     init(host: String, waitMs: Int) {
-      // A socket of the core's does not wake the network; a connection of Network.framework's does, and holds it. Nothing is sent on it.
+      self.host = NWEndpoint.Host(host)
+      connection = Self.connection(self.host)
+      self.waitMs = waitMs
+    }
+
+    /// A socket of the core's does not wake the network; a connection of Network.framework's does, and holds it. Nothing is sent on it.
+    private static func connection(_ host: NWEndpoint.Host) -> NWConnection {
       let parameters = NWParameters.udp
       parameters.requiredInterfaceType = .cellular
-      connection = NWConnection(host: NWEndpoint.Host(host), port: 443, using: parameters)
-      self.waitMs = waitMs
+      parameters.preferNoProxies = true
+      return NWConnection(host: host, port: 443, using: parameters)
     }
 
     func acquire() async throws -> UInt32 {
@@ -47,6 +54,8 @@
         switch effect {
         case .start: start()
         case .answer(let answer): resume(answer)
+        case .restartConnection: connection.restart()
+        case .replaceConnection: replaceConnection()
         case .stop: stop()
         }
       }
@@ -54,16 +63,30 @@
 
     private func start() {
       monitor.pathUpdateHandler = { [weak self] in self?.handle(.path(CellularPath($0))) }
-      connection.stateUpdateHandler = { [weak self] state in
-        switch state {
-        case .waiting: self?.handle(.connectionWaits)
-        case .failed: self?.handle(.connectionFailed)
-        default: break
-        }
-      }
       monitor.start(queue: queue)
-      connection.start(queue: queue)
+      startConnection()
       queue.asyncAfter(deadline: .now() + .milliseconds(waitMs)) { [weak self] in self?.handle(.deadline) }
+    }
+
+    private func startConnection() {
+      connection.stateUpdateHandler = { @Sendable [weak self] state in self?.connectionChanged(state) }
+      connection.start(queue: queue)
+    }
+
+    private func connectionChanged(_ state: NWConnection.State) {
+      switch state {
+      // It knows before the monitor that a sleeping network has come up.
+      case .ready: if let path = connection.currentPath { handle(.path(CellularPath(path))) }
+      case .waiting: handle(.connectionWaits)
+      case .failed: handle(.connectionFailed)
+      default: break
+      }
+    }
+
+    private func replaceConnection() {
+      connection.cancel()
+      connection = Self.connection(host)
+      startConnection()
     }
 
     private func stop() {
@@ -85,7 +108,9 @@
     init(_ path: NWPath) {
       let interface = path.availableInterfaces.first { $0.type == .cellular }
       switch path.status {
-      case .satisfied, .requiresConnection:
+      case .requiresConnection:
+        self = .dormant
+      case .satisfied:
         self = interface.map { .usable(interface: UInt32(clamping: $0.index)) } ?? .notYet(.noInterface)
       case .unsatisfied:
         self = Self.unsatisfied(path.unsatisfiedReason)

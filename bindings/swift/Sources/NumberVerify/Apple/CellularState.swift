@@ -7,7 +7,7 @@ struct CellularState {
   enum Event: Hashable {
     /// The network is wanted.
     case begin
-    /// The monitor's word on the cellular path: its first, or a change.
+    /// The cellular path, as the monitor reports it, or the connection once it is ready.
     case path(CellularPath)
     /// The connection that wakes the network cannot go on for now.
     case connectionWaits
@@ -27,6 +27,10 @@ struct CellularState {
     case start
     /// Answer whoever waits.
     case answer(Answer)
+    /// Let the connection try again.
+    case restartConnection
+    /// Make and start another connection in place of the one that is over.
+    case replaceConnection
     /// Stop the monitor and the connection.
     case stop
   }
@@ -47,6 +51,8 @@ struct CellularState {
   }
 
   private var phase = Phase.idle
+  private var connectionWaits = false
+  private var wasReplaced = false
 
   mutating func handle(_ event: Event) -> [Effect] {
     switch (phase, event) {
@@ -61,7 +67,10 @@ struct CellularState {
 
     case (.waiting, .path(.usable(let interface))):
       phase = .held
-      return [.answer(.interface(interface))]
+      return [.answer(.interface(interface))] + restart()
+    case (.waiting, .path(.dormant)):
+      phase = .waiting(.interfaceDown)
+      return []
     case (.waiting, .path(.refused(let reason))):
       return end(.unavailable(reason))
     case (.waiting, .path(.notYet(let reason))):
@@ -75,15 +84,32 @@ struct CellularState {
     case (.waiting, .cancelled), (.waiting, .released):
       return end(.cancelled)
 
+    // While the network is in use, something has to hold it.
+    case (.held, .path(.usable)):
+      return restart()
+    case (.held, .connectionFailed) where !wasReplaced:
+      wasReplaced = true
+      return [.replaceConnection]
     case (.held, .released):
       phase = .over
       return [.stop]
 
-    // A connection that waits is the network waking up. In use, verifications keep the interface that they began with: where it is lost,
-    // their own connections fail. What comes after the end was on its way before it.
+    case (.waiting, .connectionWaits), (.held, .connectionWaits):
+      connectionWaits = true
+      return []
+
+    // In use, verifications keep the interface that they began with: where it is lost, their own connections fail. What comes after the end
+    // was on its way before it.
     case (.idle, _), (.waiting, _), (.held, _), (.over, _):
       return []
     }
+  }
+
+  /// A connection that waits, for its name or for the network, may go on where the network is there.
+  private mutating func restart() -> [Effect] {
+    guard connectionWaits else { return [] }
+    connectionWaits = false
+    return [.restartConnection]
   }
 
   private mutating func end(_ answer: Answer) -> [Effect] {
@@ -94,8 +120,10 @@ struct CellularState {
 
 /// The cellular path in words that decide.
 enum CellularPath: Hashable {
-  /// It is there, or asleep and wakes when it is used. The index of its interface.
+  /// It is there. The index of its interface.
   case usable(interface: UInt32)
+  /// It is asleep. A connection of Network.framework wakes it; a socket that is bound to its interface does not.
+  case dormant
   /// It is not there, and may come.
   case notYet(CellularCause)
   /// It will not come before the user or somebody else changes a setting.
@@ -106,7 +134,7 @@ extension CellularStatus {
   init(cellular: CellularPath, isOnWiFi: Bool) {
     self =
       switch cellular {
-      case .usable: isOnWiFi ? .wifiActive : .ready
+      case .usable, .dormant: isOnWiFi ? .wifiActive : .ready
       case .notYet(let reason), .refused(let reason): .unavailable(reason)
       }
   }

@@ -75,6 +75,8 @@ public final class NWParameters {
 
   /// https://developer.apple.com/documentation/network/nwparameters/requiredinterfacetype
   public var requiredInterfaceType = NWInterface.InterfaceType.other
+  /// https://developer.apple.com/documentation/network/nwparameters/prefernoproxies
+  public var preferNoProxies = false
 }
 
 /// https://developer.apple.com/documentation/network/nwendpoint
@@ -125,6 +127,12 @@ public final class NWConnection {
   public var stateUpdateHandler: (@Sendable (_ state: State) -> Void)? {
     didSet { stub.handler = stateUpdateHandler }
   }
+
+  /// https://developer.apple.com/documentation/network/nwconnection/currentpath
+  public var currentPath: NWPath? { stub.currentPath }
+
+  /// https://developer.apple.com/documentation/network/nwconnection/restart()
+  public func restart() { stub.restart() }
 
   /// https://developer.apple.com/documentation/network/nwconnection/start(queue:)
   public func start(queue: DispatchQueue) { stub.start(queue) }

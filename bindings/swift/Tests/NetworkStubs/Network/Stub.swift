@@ -9,19 +9,23 @@ public enum Stub {
     private var queue: DispatchQueue?
     private var receiver: (@Sendable (Event) -> Void)?
     private var counts = Counts()
+    private var path: NWPath?
     private let first: Event?
+    private let world: World
 
-    init(first: Event?) {
+    init(first: Event?, world: World) {
       self.first = first
+      self.world = world
     }
 
     /// How often.
     public struct Counts: Equatable, Sendable {
       public var started: Int
+      public var restarted: Int
       public var cancelled: Int
 
-      public init(started: Int = 0, cancelled: Int = 0) {
-        (self.started, self.cancelled) = (started, cancelled)
+      public init(started: Int = 0, restarted: Int = 0, cancelled: Int = 0) {
+        (self.started, self.restarted, self.cancelled) = (started, restarted, cancelled)
       }
     }
 
@@ -38,13 +42,22 @@ public enum Stub {
       if let first { send(first) }
     }
 
+    func restart() { lock.withLock { counts.restarted += 1 } }
+
     func cancel() { lock.withLock { counts.cancelled += 1 } }
+
+    /// Of a connection.
+    var currentPath: NWPath? { lock.withLock { path } }
 
     public var seen: Counts { lock.withLock { counts } }
 
-    /// As the framework does: later, on the queue, also after a cancel that crossed it.
-    public func send(_ event: Event) {
-      lock.withLock { queue }?.async { self.handler?(event) }
+    /// As the framework does: later, on the queue, also after a cancel that crossed it. A connection has this path then.
+    public func send(_ event: Event, currentPath: NWPath? = nil) {
+      lock.withLock { path = currentPath }
+      lock.withLock { queue }?.async {
+        // What the handler makes belongs to the same test.
+        Stub.$world.withValue(self.world) { self.handler?(event) }
+      }
     }
   }
 
@@ -89,13 +102,13 @@ public enum Stub {
   @TaskLocal public static var world = World()
 
   static func monitor(_ type: NWInterface.InterfaceType?) -> Monitor {
-    let monitor = Monitor(first: type == .cellular ? world.atStart.path : nil)
+    let monitor = Monitor(first: type == .cellular ? world.atStart.path : nil, world: world)
     world.change { if type == .cellular { $0.cellular.append(monitor) } else { $0.anyNetwork.append(monitor) } }
     return monitor
   }
 
   static func connection(_ host: String, _ port: UInt16, _ type: NWInterface.InterfaceType) -> Connection {
-    let connection = Connection(first: world.atStart.state)
+    let connection = Connection(first: world.atStart.state, world: world)
     world.change {
       $0.connections.append(connection)
       $0.endpoints.append("\(host):\(port) over \(type)")

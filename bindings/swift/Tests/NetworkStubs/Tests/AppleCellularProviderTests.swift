@@ -7,13 +7,13 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct AppleCellularProviderTests {
   private static let there = NWPath(.satisfied, [.cellular])
+  private static let asleep = NWPath(.requiresConnection, [.cellular])
   private static let notThere = NWPath(.unsatisfied)
   private static let denied = NWPath(.unsatisfied, because: .cellularDenied)
 
-  @Test(arguments: [NWPath(.satisfied, [.wifi, .cellular]), NWPath(.requiresConnection, [.cellular])])
-  func theInterfaceIsTheMonitorsFirstWord(path: NWPath) async throws {
+  @Test func theInterfaceIsTheMonitorsFirstWord() async throws {
     try await inAWorld { world in
-      world.atStart(path: path)
+      world.atStart(path: NWPath(.satisfied, [.wifi, .cellular]))
       let provider = AppleCellularProvider(host: "api.test")
       let binding = try await provider.acquire()
       #expect(binding == .appleInterface(index: 7))
@@ -57,8 +57,44 @@ struct AppleCellularProviderTests {
     }
   }
 
+  /// A socket cannot wake it: it is there when the monitor or the connection says so.
+  @Test(arguments: [true, false]) func aSleepingNetworkIsWokenByTheConnection(theMonitorKnowsFirst: Bool) async throws {
+    try await inAWorld { world in
+      let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
+      let acquired = Task { try await provider.acquire() }
+      let monitor = try await world.started()
+      monitor.send(Self.asleep)
+      world.all.connections[0].send(.preparing)
+      if theMonitorKnowsFirst {
+        monitor.send(Self.there)
+      } else {
+        world.all.connections[0].send(.ready, currentPath: Self.there)
+      }
+      #expect(try await acquired.value == .appleInterface(index: 7))
+      await provider.release()
+    }
+  }
+
+  /// Nothing else keeps the network awake for the time of a verification.
+  @Test func theConnectionIsKeptAliveWhileTheNetworkIsInUse() async throws {
+    try await inAWorld { world in
+      world.atStart(path: Self.there)
+      let provider = AppleCellularProvider(host: "api.test")
+      _ = try await provider.acquire()
+      world.all.connections[0].send(.waiting(.posix(50)))
+      world.all.cellular[0].send(Self.there)
+      try await world.until { $0.connections[0].seen.restarted == 1 }
+      world.all.connections[0].send(.failed(.posix(50)))
+      try await world.until { $0.connections.count == 2 && $0.connections[1].seen.started == 1 }
+      world.all.connections[1].send(.failed(.posix(50)))
+      await provider.release()
+      #expect(world.all.connections.map(\.seen.cancelled) == [1, 1])
+    }
+  }
+
   @Test(arguments: [
-    (NWPath?.none, nil, CellularCause.timeout), (notThere, nil, .noInterface), (nil, NWConnection.State.failed(.posix(50)), .interfaceDown),
+    (NWPath?.none, nil, CellularCause.timeout), (asleep, nil, .interfaceDown), (notThere, nil, .noInterface),
+    (nil, NWConnection.State.failed(.posix(50)), .interfaceDown),
     (NWPath(.satisfied, [.wifi]), .waiting(.posix(50)), .noInterface),
   ])
   func afterTheDeadlineWhatIsKnownIsSaid(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
@@ -110,7 +146,7 @@ struct AppleCellularProviderTests {
 
   @Test(arguments: [
     (there, NWPath(.satisfied, [.wifi]), CellularStatus.wifiActive), (there, there, .ready), (denied, there, .unavailable(.dataOff)),
-    (notThere, NWPath(.satisfied, [.wifi]), .unavailable(.noInterface)),
+    (notThere, NWPath(.satisfied, [.wifi]), .unavailable(.noInterface)), (asleep, NWPath(.satisfied, [.wifi]), .wifiActive),
   ])
   func theStatusSendsNothing(cellular: NWPath, any: NWPath, status: CellularStatus) async throws {
     try await inAWorld { world in
