@@ -29,7 +29,7 @@ pub const SLEEP_CHECK: Duration = Duration::from_secs(1);
 
 // Time, of connections.
 
-/// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3).
+/// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// How long one connection attempt has before the next begins concurrently (RFC 8305, section 5).
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

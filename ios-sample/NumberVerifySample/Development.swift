@@ -11,6 +11,8 @@ struct Development: Equatable, Sendable {
   var rootCertificates: [String] = []
   /// Fixed addresses, each `HOST:PORT:ADDRESS`.
   var resolve: [String] = []
+  /// Why the simulator program cannot be used, if it was to be.
+  var problem: String?
 
   #if DEBUG
     /// As the scheme's environment says: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator program prints.
@@ -19,7 +21,9 @@ struct Development: Equatable, Sendable {
       do {
         return try Development(simulator: line)
       } catch {
-        fatalError("NUMBER_VERIFY_SIMULATOR: \(error)")
+        var development = Development()
+        development.problem = "NUMBER_VERIFY_SIMULATOR is not the line that the simulator program prints: \(error)"
+        return development
       }
     }()
 
@@ -29,14 +33,14 @@ struct Development: Equatable, Sendable {
       let simulator = try decoder.decode(Simulator.self, from: Data(line.utf8))
       backend = simulator.backend
       anyNetwork = true
-      rootCertificates = [try String(contentsOfFile: simulator.rootCa, encoding: .utf8)]
+      rootCertificates = [simulator.rootCaPem]
       resolve = simulator.hosts
     }
 
     private struct Simulator: Decodable {
       let backend: String
       let hosts: [String]
-      let rootCa: String
+      let rootCaPem: String
     }
   #else
     static let current: Development? = nil

@@ -14,10 +14,15 @@ struct FormView: View {
         Text(Texts.appWhat)
           .foregroundStyle(Color("OnBackgroundMuted"))
         if let cellular = model.cellular {
-          Label(model.settings.anyNetwork ? Texts.cellularAny : Texts.text(for: cellular), systemImage: "cellularbars")
+          Label(model.settings.anyNetwork ? Texts.cellularAny : Texts.text(for: cellular), systemImage: "antenna.radiowaves.left.and.right")
             .font(.subheadline)
             .foregroundStyle(Color("OnBackgroundMuted"))
         }
+      }
+      if let problem = model.developmentProblem {
+        Text(problem)
+          .font(.footnote)
+          .foregroundStyle(Color("OnSurfaceFailure"))
       }
       card
       if model.state.isRunning {

@@ -11,12 +11,15 @@ final class VerifyModel: ObservableObject {
   @Published private(set) var cellular: CellularStatus?
 
   let canUseAnyNetwork: Bool
+  /// Why the simulator program cannot be used: for the developer.
+  let developmentProblem: String?
   private let verifiers: Verifiers
   private var verifying: Task<Void, Never>?
 
   init(development: Development?) {
     verifiers = Verifiers(development: development)
     canUseAnyNetwork = development != nil
+    developmentProblem = development?.problem
     settings = Settings()
     settings.anyNetwork = development?.anyNetwork ?? false
     settings.backend = development?.backend ?? settings.backend

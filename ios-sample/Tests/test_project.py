@@ -109,6 +109,10 @@ class ProjectTest(unittest.TestCase):
             keys = " ".join(settings.get_keys())
             self.assertNotIn("NSAppTransportSecurity", keys, "the app makes no exception")
             self.assertNotIn("INFOPLIST_FILE =", keys)
+            # The library brings its own TLS: whoever publishes an app has to say so.
+            self.assertNotIn("ITSAppUsesNonExemptEncryption", keys)
+            # To reach the simulator program on a Mac needs the permission for the local network; an operator never does.
+            self.assertEqual("NSLocalNetworkUsageDescription" in keys, configuration == "Debug")
 
     def test_the_shared_scheme_runs_the_target(self):
         scheme = ElementTree.parse(PROJECT / "xcshareddata/xcschemes/NumberVerifySample.xcscheme")

@@ -12,9 +12,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
+use if_addrs::get_if_addrs;
 use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 
 use super::apple_rules::{self as rules, Replies};
 use super::binding::ValidBinding;
@@ -22,6 +24,7 @@ use super::bound::Options;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
 use crate::error::VerifyError;
+use crate::limits;
 use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
@@ -94,7 +97,11 @@ impl Binding {
     pub(super) fn check(&self) -> Result<(), Unusable> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| Unusable::Unsupported)?;
         let bound = socket.bind_device_by_index_v4(Some(self.interface));
-        bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))
+        bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))?;
+        let entries = get_if_addrs().map_err(|_| Unusable::InterfaceDown)?;
+        let own = entries.iter().filter(|entry| entry.index == Some(self.interface.get()));
+        let has_network = rules::has_network(own.map(|entry| (entry.is_oper_up(), entry.ip())));
+        if has_network { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
 }
 
@@ -114,7 +121,15 @@ async fn look_up(interface: NonZeroU32, host: &str, family: Family) -> Result<Ve
     // SAFETY: the socket is the query's own, the same and open until the query is dropped, which the result does last.
     let query = unsafe { AsyncFd::register_with_interest(query, Interest::READABLE) }.map_err(|_| BAD_REFERENCE)?;
     loop {
-        let mut ready = query.readable().await.map_err(|_| BAD_REFERENCE)?;
+        let readable = query.readable();
+        let readable = match query.get_ref().so_far() {
+            None => readable.await,
+            Some(addresses) => match timeout(limits::RESOLUTION_DELAY, readable).await {
+                Ok(readable) => readable,
+                Err(_) => return Ok(addresses),
+            },
+        };
+        let mut ready = readable.map_err(|_| BAD_REFERENCE)?;
         query.get_ref().process();
         ready.clear_ready();
         if let Some(outcome) = query.get_ref().outcome() {
@@ -166,6 +181,10 @@ impl Query {
         if status != 0 {
             self.replies.lock().unwrap_or_else(PoisonError::into_inner).fail(status);
         }
+    }
+
+    fn so_far(&self) -> Option<Vec<IpAddr>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).so_far()
     }
 
     fn outcome(&self) -> Option<Result<Vec<IpAddr>, i32>> {

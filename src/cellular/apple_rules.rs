@@ -24,6 +24,18 @@ pub(super) fn bind_refusal(errno: i32) -> Unusable {
     }
 }
 
+/// Whether an interface has a network, by its entries in `getifaddrs`: whether it is running, and an address. A socket can be bound to any
+/// interface that exists, also to one that has lost its network.
+pub(super) fn has_network(entries: impl IntoIterator<Item = (bool, IpAddr)>) -> bool {
+    entries.into_iter().any(|(is_running, address)| {
+        is_running
+            && match address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+            }
+    })
+}
+
 /// Names that would be asked for by multicast, or with the search domains of another network (RFC 6762, section 3).
 pub(super) fn is_local(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -38,7 +50,7 @@ pub(super) struct Replies {
 }
 
 impl Replies {
-    /// Takes one in. One without address and error is about an intermediate name (CNAME): the answer is still to come.
+    /// Takes one in. Intermediate names (CNAME) are not reported; their addresses are.
     pub(super) fn add(&mut self, flags: u32, error: i32, address: Option<IpAddr>) {
         match (error, address) {
             (NO_ERROR, Some(address)) if flags & ADD != 0 => {
@@ -49,7 +61,8 @@ impl Replies {
                     self.outcome = Some(Ok(()));
                 }
             }
-            (NO_ERROR, _) => {}
+            (NO_ERROR, Some(address)) => self.addresses.retain(|known| *known != address),
+            (NO_ERROR, None) => {}
             (NO_SUCH_RECORD, _) => self.outcome = Some(Ok(())),
             (error, _) => self.outcome = Some(Err(error)),
         }
@@ -58,6 +71,11 @@ impl Replies {
     /// The service itself failed.
     pub(super) fn fail(&mut self, error: i32) {
         self.outcome = Some(Err(error));
+    }
+
+    /// The addresses so far. More that was announced may never come: what was on its way may have been a CNAME, or an address that went.
+    pub(super) fn so_far(&self) -> Option<Vec<IpAddr>> {
+        (!self.addresses.is_empty()).then(|| self.addresses.clone())
     }
 
     /// All addresses, or the service's error, once it is known.
@@ -82,6 +100,21 @@ mod tests {
         assert_eq!(bind_refusal(EPERM), Unusable::Permission);
         assert_eq!(bind_refusal(EACCES), Unusable::Permission);
         assert_eq!(bind_refusal(6), Unusable::InterfaceDown); // ENXIO
+    }
+
+    #[test]
+    fn what_has_a_network() {
+        let [v4, global, link_local]: [IpAddr; 3] =
+            ["192.0.0.2", "2001:db8::1", "fe80::1"].map(|ip| ip.parse().unwrap());
+        for (entries, expected) in [
+            (vec![(true, v4)], true),
+            (vec![(true, link_local), (true, global)], true),
+            (vec![(true, link_local)], false),
+            (vec![(false, v4), (false, global)], false),
+            (vec![], false),
+        ] {
+            assert_eq!(has_network(entries.clone()), expected, "{entries:?}");
+        }
     }
 
     #[test]
@@ -114,6 +147,15 @@ mod tests {
             ("an intermediate name", vec![(ADD, NO_ERROR, None)], None),
             ("and its address", vec![(ADD, NO_ERROR, None), (ADD, NO_ERROR, Some(one))], Some(Ok(vec![one]))),
             ("an address that went", vec![(0, NO_ERROR, Some(one))], None),
+            (
+                "one of two went",
+                vec![
+                    (ADD | MORE_COMING, NO_ERROR, Some(one)),
+                    (MORE_COMING, NO_ERROR, Some(one)),
+                    (ADD, NO_ERROR, Some(other)),
+                ],
+                Some(Ok(vec![other])),
+            ),
             ("no record of this family", vec![(ADD, NO_SUCH_RECORD, None)], Some(Ok(vec![]))),
             ("no such name", vec![(0, NO_SUCH_NAME, None)], Some(Err(NO_SUCH_NAME))),
         ] {
@@ -123,6 +165,12 @@ mod tests {
             }
             assert_eq!(all.outcome(), outcome, "{name}");
         }
+        let mut announced = Replies::default();
+        assert_eq!(announced.so_far(), None);
+        announced.add(ADD | MORE_COMING, NO_ERROR, Some(one));
+        assert_eq!((announced.outcome(), announced.so_far()), (None, Some(vec![one])));
+        announced.add(0, NO_ERROR, Some(one));
+        assert_eq!(announced.so_far(), None);
         let mut failed = Replies::default();
         failed.fail(SERVICE_NOT_RUNNING);
         assert_eq!(failed.outcome(), Some(Err(SERVICE_NOT_RUNNING)));

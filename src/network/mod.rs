@@ -76,7 +76,9 @@ pub enum NetworkError {
 impl From<io::Error> for NetworkError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
+                Self::Unreachable
+            }
             _ => Self::Failed,
         }
     }

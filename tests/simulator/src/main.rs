@@ -103,6 +103,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
                 "verify_url": simulator.camara_verify_url(),
             },
             "root_ca": arguments.root_ca_out,
+            "root_ca_pem": simulator.root_ca_pem(),
         })
     );
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_told_to_stop())

@@ -10,7 +10,7 @@ struct Simulator: Decodable {
   let hosts: [String]
   let httpsPort: UInt16
   let httpPort: UInt16
-  let rootCa: String
+  let rootCaPem: String
   /// Its name server, `ADDRESS:PORT`, if it has one.
   let dns: String?
 
@@ -61,11 +61,7 @@ struct Simulator: Decodable {
   /// Makes a verifier reach it.
   func configure(_ configuration: inout NumberVerifier.Configuration) {
     configuration.development.resolve += hosts
-    do {
-      configuration.development.rootCertificates.append(try String(contentsOfFile: rootCa, encoding: .utf8))
-    } catch {
-      fatalError("\(rootCa): \(error)")
-    }
+    configuration.development.rootCertificates.append(rootCaPem)
   }
 }
 
