@@ -1,4 +1,4 @@
-"""The same request with the same Idempotency-Key gets the same answer: later, on another replica, or while the first runs.
+"""The same request with the same Idempotency-Key gets the same answer: later, on another replica, or during the first.
 
 What is kept is sealed. A refusal that passes by itself (429, 503) is not: its client comes again with the same key.
 """

@@ -1,7 +1,7 @@
 """What only the keys can make and read: sessions, and whatever a store keeps that is personal.
 
-A session is a Fernet token of the number; no replica of this backend remembers it. Its `state` is its hash: operators see
-the state, and cannot make the session out of it.
+A session is a Fernet token of the number; no replica of this backend remembers it. Its `state` is its hash: operators
+see the state, and cannot make the session out of it.
 """
 
 import base64

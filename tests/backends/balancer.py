@@ -1,6 +1,6 @@
 """A load balancer, as far as it matters here: each connection of a client goes to the next replica of a backend.
 
-A replica that is gone is passed over. It ends TLS on one of its two ports, and the replicas see the client's own address.
+A replica that is gone is passed over. It ends TLS on one of its two ports; the replicas see the client's own address.
 """
 
 import asyncio

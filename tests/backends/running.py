@@ -128,7 +128,9 @@ class Backend:
         special = self.implementation.environment(port, self.world.ready, f"{self.url}/callback")
         environment = self._settings | special | settings
         command, folder = self.implementation.command(port), self.implementation.folder
-        replica = Replica(command, folder, environment, port, self.world.folder / f"{self.implementation.name}-{port}.log")
+        replica = Replica(
+            command, folder, environment, port, self.world.folder / f"{self.implementation.name}-{port}.log"
+        )
         self.replicas.append(replica)
         self.balancer.replicas.append(port)
         return replica
