@@ -20,6 +20,7 @@ test: ## all tests; says at the end what ran, what passed, and what was skipped 
 
 test-rust: ## the crate, the simulator, the command line
 	cargo test $(RUST)
+	@echo "ran: rust"
 
 test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
