@@ -7,11 +7,14 @@ import android.net.NetworkCapabilities
 import android.net.NetworkRequest
 import android.net.TelephonyNetworkSpecifier
 import android.os.Build
-import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withTimeoutOrNull
 
 /**
  * Brings the cellular network up beside Wi-Fi, with `ConnectivityManager.requestNetwork`. The app's other traffic stays where it is.
@@ -43,8 +46,8 @@ public class AndroidCellularProvider
                 val request = Request()
                 request.register()
                 try {
-                    val network = request.network.await()
-                    // `await` does not check it if the network is already there, and a cancelled acquire may have had its release.
+                    val network = request.network()
+                    // That does not check it if the network is already there, and a cancelled acquire may have had its release.
                     currentCoroutineContext().ensureActive()
                     held = request
                     NetworkBinding.AndroidNetwork(network.networkHandle.toULong())
@@ -66,8 +69,24 @@ public class AndroidCellularProvider
 
         /** One network request: registered once, unregistered once. Its events come on a thread of ConnectivityManager, in the system's order. */
         private inner class Request : ConnectivityManager.NetworkCallback() {
-            val network = CompletableDeferred<Network>()
+            private val offers = MutableStateFlow<Offer>(Offer.Awaited)
             private var offered: Network? = null
+
+            /**
+             * Waits for the network. One that is blocked has a moment to become usable: the system learns asynchronously that the app has
+             * come to the foreground.
+             */
+            suspend fun network(): Network {
+                while (true) {
+                    when (val offer = offers.first { it != Offer.Awaited }) {
+                        is Offer.Usable -> return offer.network
+                        is Offer.Refused -> throw CellularException.Unavailable(offer.reason)
+                        else ->
+                            withTimeoutOrNull(BLOCKED_MS) { offers.first { it != Offer.Blocked } }
+                                ?: throw CellularException.Unavailable(phone.blockedBy())
+                    }
+                }
+            }
 
             fun register() {
                 phone.obstacle()?.let { throw CellularException.Unavailable(it) }
@@ -85,7 +104,8 @@ public class AndroidCellularProvider
 
             /** The first network is kept; another one later does not move a running verification. It need not be validated: that costs time. */
             override fun onAvailable(network: Network) {
-                if (tellsWhetherBlocked) offered = network else this.network.complete(network)
+                offered = network
+                offer(if (tellsWhetherBlocked) Offer.Awaited else Offer.Usable(network))
             }
 
             /** From API 29 on, always right after [onAvailable], and again when it changes. */
@@ -93,24 +113,36 @@ public class AndroidCellularProvider
                 network: Network,
                 blocked: Boolean,
             ) {
-                if (blocked) {
-                    fail(CellularCause.BLOCKED_IN_BACKGROUND)
-                } else if (network == offered) {
-                    this.network.complete(network)
-                }
+                if (network == offered) offer(if (blocked) Offer.Blocked else Offer.Usable(network))
             }
 
             /** Lost before it was used: another one may come. Lost in use: the verification's connections fail by themselves. */
             override fun onLost(network: Network) {
-                if (network == offered) offered = null
+                if (network != offered) return
+                offered = null
+                offer(Offer.Awaited)
             }
 
             /** No network can answer this request, now or later. */
-            override fun onUnavailable() = fail(CellularCause.NO_INTERFACE)
+            override fun onUnavailable() = offer(Offer.Refused(CellularCause.NO_INTERFACE))
 
-            private fun fail(reason: CellularCause) {
-                network.completeExceptionally(CellularException.Unavailable(reason))
-            }
+            private fun offer(next: Offer) = offers.update { if (it is Offer.Usable || it is Offer.Refused) it else next }
+        }
+
+        /** What has become of a request. The last two are final. */
+        private sealed interface Offer {
+            data object Awaited : Offer
+
+            /** The network is there, and the app may not use it. */
+            data object Blocked : Offer
+
+            data class Usable(
+                val network: Network,
+            ) : Offer
+
+            data class Refused(
+                val reason: CellularCause,
+            ) : Offer
         }
 
         private fun cellular(): NetworkRequest {
@@ -129,3 +161,6 @@ public class AndroidCellularProvider
             val tellsWhetherBlocked = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
         }
     }
+
+/** Some 100 ms pass until the system knows that an app is in the foreground. */
+private const val BLOCKED_MS = 1_000L

@@ -8,22 +8,28 @@ import android.net.ConnectivityManager
 import android.net.NetworkCapabilities
 import android.os.Build
 import android.provider.Settings
+import android.telephony.SubscriptionManager
 import android.telephony.TelephonyManager
 
 /** What the phone knows about its cellular network by itself. Never causes traffic. */
 internal class PhoneState(
     private val context: Context,
-    subscriptionId: Int?,
+    private val subscriptionId: Int?,
 ) {
     val connectivity = context.getSystemService(Context.CONNECTIVITY_SERVICE) as ConnectivityManager
-    private val telephony =
-        (context.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager?)?.let {
-            if (subscriptionId == null) it else it.createForSubscriptionId(subscriptionId)
+
+    /** Of the SIM that is set for mobile data, if no other one is named: by itself, Android returns that of the SIM for calls. */
+    private val telephony: TelephonyManager?
+        get() {
+            val default = context.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager?
+            val id = subscriptionId ?: SubscriptionManager.getDefaultDataSubscriptionId()
+            return if (id == SubscriptionManager.INVALID_SUBSCRIPTION_ID) default else default?.createForSubscriptionId(id)
         }
 
     /** Why the cellular network cannot come up; `null` where nothing speaks against it. */
     fun obstacle(): CellularCause? =
         try {
+            val telephony = telephony
             when {
                 telephony == null || !hasRadio() -> CellularCause.NO_INTERFACE
                 isInAirplaneMode() -> CellularCause.AIRPLANE
@@ -50,6 +56,9 @@ internal class PhoneState(
             CellularStatus.Unavailable(CellularCause.PERMISSION)
         }
 
+    /** Why the system blocks a network for this app. In the foreground, only "Block connections without VPN" does. */
+    fun blockedBy(): CellularCause = if (isInBackground()) CellularCause.BLOCKED_IN_BACKGROUND else CellularCause.VPN
+
     private fun hasRadio() = context.packageManager.hasSystemFeature(PackageManager.FEATURE_TELEPHONY)
 
     private fun isInAirplaneMode() = Settings.Global.getInt(context.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0) != 0
@@ -58,8 +67,10 @@ internal class PhoneState(
     private fun isDataEnabled(telephony: TelephonyManager) = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
 
     /** Data Saver is on, does not exempt this app, and the app is in the background. */
-    private fun isRestrictedInBackground(): Boolean {
-        if (connectivity.restrictBackgroundStatus != ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED) return false
+    private fun isRestrictedInBackground() =
+        connectivity.restrictBackgroundStatus == ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED && isInBackground()
+
+    private fun isInBackground(): Boolean {
         val process = RunningAppProcessInfo().also(ActivityManager::getMyMemoryState)
         return process.importance > RunningAppProcessInfo.IMPORTANCE_FOREGROUND_SERVICE
     }

@@ -22,6 +22,7 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -29,8 +30,10 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import org.robolectric.shadow.api.Shadow
 import org.robolectric.shadows.ShadowNetwork
 import org.robolectric.shadows.ShadowNetworkCapabilities
+import org.robolectric.shadows.ShadowSubscriptionManager
 import java.util.concurrent.CyclicBarrier
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
@@ -105,7 +108,8 @@ class AndroidCellularProviderTest {
             when (event) {
                 Event.CANCEL -> return "cancelled"
                 Event.UNAVAILABLE -> return CellularCause.NO_INTERFACE
-                Event.BLOCKED -> return CellularCause.BLOCKED_IN_BACKGROUND
+                // It has a second to be allowed: `blockedNetworks`.
+                Event.BLOCKED -> {}
                 Event.AVAILABLE -> if (TELLS_BLOCKED) offered = cell else return cell
                 Event.OTHER_AVAILABLE -> if (TELLS_BLOCKED) offered = other else return other
                 Event.LOST -> if (offered == cell) offered = null
@@ -151,6 +155,40 @@ class AndroidCellularProviderTest {
             orders++
         }
         assertEquals((0..LONGEST).sumOf { power(events.size, it) }, orders)
+    }
+
+    /** The system's word on a network that is blocked, and on one that is so only for a moment. */
+    @Test
+    @Config(sdk = [35])
+    fun blockedNetworks() {
+        val provider = AndroidCellularProvider(app)
+
+        fun acquire(vararg events: Event): Any? {
+            val acquiring = begin(provider)
+            events.forEach { callback().hear(it) }
+            runBlocking { withTimeout(Loopback.HANGS_S * 1000) { acquiring.join() } }
+            return outcome(acquiring).also { release(provider) }
+        }
+        assertEquals(CellularCause.VPN, acquire(Event.AVAILABLE, Event.BLOCKED))
+        assertEquals(cell, acquire(Event.AVAILABLE, Event.BLOCKED, Event.ALLOWED))
+        assertEquals(other, acquire(Event.AVAILABLE, Event.BLOCKED, Event.LOST, Event.OTHER_AVAILABLE, Event.OTHER_ALLOWED))
+        isInBackground()
+        assertEquals(CellularCause.BLOCKED_IN_BACKGROUND, acquire(Event.AVAILABLE, Event.BLOCKED))
+        assertUnregisteredOnce()
+    }
+
+    /** By itself, Android returns the state of the SIM for calls. */
+    @Test
+    @Config(sdk = [35])
+    fun theSimForDataIsLookedAt() {
+        val ofDataSim = Shadow.newInstanceOf(TelephonyManager::class.java)
+        shadowOf(ofDataSim).setDataEnabled(true)
+        telephony.setTelephonyManagerForSubscriptionId(7, ofDataSim)
+        telephony.setDataEnabled(false)
+        val provider = AndroidCellularProvider(app)
+        assertEquals(CellularStatus.Unavailable(CellularCause.DATA_OFF), runBlocking { provider.status() })
+        ShadowSubscriptionManager.setDefaultDataSubscriptionId(7)
+        assertEquals(CellularStatus.WifiActive, runBlocking { provider.status() })
     }
 
     /** As the core does it: the acquire is cancelled on one thread while the system answers on another, then there is one release. */
