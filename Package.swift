@@ -9,7 +9,7 @@
 
 import PackageDescription
 
-/// The release writes these two. Zeros: there is none yet.
+/// Written by the release. All zeros before the first one.
 let released = (
   url: "https://github.com/number-verify/number-verify/releases/download/0.1.0/NumberVerifyFFI.xcframework.zip",
   checksum: "0000000000000000000000000000000000000000000000000000000000000000"

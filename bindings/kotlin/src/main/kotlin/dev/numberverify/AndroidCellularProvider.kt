@@ -81,7 +81,7 @@ public class AndroidCellularProvider
                     when (val offer = offers.first { it != Offer.Awaited }) {
                         is Offer.Usable -> return offer.network
                         is Offer.Refused -> throw CellularException.Unavailable(offer.reason)
-                        else ->
+                        Offer.Awaited, Offer.Blocked ->
                             withTimeoutOrNull(BLOCKED_MS) { offers.first { it != Offer.Blocked } }
                                 ?: throw CellularException.Unavailable(phone.blockedBy())
                     }

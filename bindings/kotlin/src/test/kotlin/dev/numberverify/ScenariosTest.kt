@@ -7,7 +7,7 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** Every provider's behaviour and every quirk of operators that the simulator knows ends as it should, told in Kotlin's words. */
+/** Every provider's behaviour and every quirk of operators that the simulator knows ends as it should, in Kotlin's types. */
 class ScenariosTest {
     @Test
     fun everyProviderAndQuirk() {

@@ -2,18 +2,13 @@ package dev.numberverify.testsupport
 
 import org.json.JSONArray
 import org.json.JSONObject
-import java.nio.file.Files
-import java.nio.file.Path
-import kotlin.io.path.deleteExisting
-import kotlin.io.path.readText
 
 /** The simulator program: operators, an auth server and a backend on loopback. All loopback is the SIM [NUMBER]. */
 class Simulator(
     vararg flags: String,
 ) : AutoCloseable {
-    private val rootFile: Path = Files.createTempFile("root", ".pem")
     private val process =
-        ProcessBuilder(System.getProperty("simulator"), "--root-ca-out", "$rootFile", *flags)
+        ProcessBuilder(System.getProperty("simulator"), *flags)
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start()
 
@@ -21,7 +16,7 @@ class Simulator(
     private val ready = JSONObject(process.inputStream.bufferedReader().readLine() ?: error("the simulator did not start"))
 
     /** The root of all its certificates, in PEM form. */
-    val root: String = rootFile.readText().also { rootFile.deleteExisting() }
+    val root: String = ready.getString("root_ca_pem")
 
     val httpsPort: Int = ready.getInt("https_port")
 
