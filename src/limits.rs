@@ -59,6 +59,8 @@ pub const COOKIE: usize = 4096;
 pub const CERTIFICATE: usize = 16 * 1024;
 /// All certificates of a chain.
 pub const CHAIN: usize = 64 * 1024;
+/// Real ones have less than 2 KiB, with the certificate of their signer in them.
+pub const OCSP_RESPONSE: usize = 16 * 1024;
 /// A `ClientHello` that fits one packet: operators' middleboxes drop those that do not.
 pub const CLIENT_HELLO: u64 = 1200;
 

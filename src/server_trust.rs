@@ -18,9 +18,17 @@ pub trait ServerTrust: Send + Sync {
     /// return) means that it is not trusted, and nothing is sent to the server.
     ///
     /// The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-    /// certificates of 16 KiB, 64 KiB in all. Called once for each new connection, on a thread that may block; a connection to the
-    /// backend is reused by verifications that follow within 15 seconds.
-    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError>;
+    /// certificates of 16 KiB, 64 KiB in all. The OCSP response (DER, RFC 6960) is the one that the server stapled to the handshake,
+    /// at most 16 KiB; absent if there was none. Certificate transparency may want it (RFC 6962, section 3.3).
+    ///
+    /// Called once for each new connection, on a thread that may block; a connection to the backend is reused by verifications that
+    /// follow within 15 seconds.
+    fn check_server_trusted(
+        &self,
+        chain: Vec<Vec<u8>>,
+        host: String,
+        ocsp_response: Option<Vec<u8>>,
+    ) -> Result<bool, ServerTrustError>;
 }
 
 /// Why a chain is not trusted.

@@ -205,8 +205,8 @@ fn http_backend(_: &Settings, _: &Tls, _: &Threads) -> Result<Arc<dyn BackendCli
 struct ThroughTheApp(Arc<dyn ServerTrust>);
 
 impl AppTrust for ThroughTheApp {
-    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> bool {
-        matches!(self.0.check_server_trusted(chain, host), Ok(true))
+    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String, ocsp_response: Option<Vec<u8>>) -> bool {
+        matches!(self.0.check_server_trusted(chain, host, ocsp_response), Ok(true))
     }
 }
 

@@ -25,8 +25,9 @@ pub const NEEDS_THE_APP: bool = cfg!(target_os = "android");
 
 /// Reaches the platform's trust store if rustls cannot.
 pub trait AppTrust: Send + Sync {
-    /// Whether the platform trusts this chain (DER, the server's certificate first) for this host. May block.
-    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> bool;
+    /// Whether the platform trusts this chain (DER, the server's certificate first) for this host, with the OCSP response that the
+    /// server stapled. May block.
+    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String, ocsp_response: Option<Vec<u8>>) -> bool;
 }
 
 /// A root certificate does not parse, or the platform has none.
@@ -38,6 +39,7 @@ pub struct NoRoots;
 pub struct PeerChain {
     pub(super) host: ServerName<'static>,
     pub(super) chain: Vec<CertificateDer<'static>>,
+    /// Empty if the server stapled none.
     pub(super) ocsp_response: Vec<u8>,
 }
 
@@ -84,7 +86,8 @@ impl ChainVerifier {
 
 fn ask_app(app: &dyn AppTrust, peer: &PeerChain) -> Result<(), Error> {
     let chain = peer.chain.iter().map(|certificate| certificate.to_vec()).collect();
-    let is_trusted = app.is_trusted(chain, peer.host.to_str().into_owned());
+    let ocsp_response = Some(peer.ocsp_response.clone()).filter(|response| !response.is_empty());
+    let is_trusted = app.is_trusted(chain, peer.host.to_str().into_owned(), ocsp_response);
     if is_trusted { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure.into()) }
 }
 
@@ -149,7 +152,7 @@ impl ServerCertVerifier for DeferredVerifier {
         let peer = PeerChain {
             host: server_name.to_owned(),
             chain: chain::bounded(end_entity, intermediates)?,
-            ocsp_response: ocsp_response.to_owned(),
+            ocsp_response: chain::bounded_ocsp(ocsp_response).to_owned(),
         };
         CAPTURED
             .try_with(|captured| *captured.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer))

@@ -46,6 +46,11 @@ pub(super) fn bounded(
     Ok(chain)
 }
 
+/// Without one that is too large, as if the server had stapled none.
+pub(super) fn bounded_ocsp(response: &[u8]) -> &[u8] {
+    if response.len() <= limits::OCSP_RESPONSE { response } else { &[] }
+}
+
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, Issuer, KeyPair};

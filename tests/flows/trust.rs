@@ -102,7 +102,18 @@ impl Server {
     /// With clients' certificates of this root, if one is given.
     async fn start_with(chain: Vec<CertificateDer<'static>>, key: &KeyPair, clients: Option<&Root>) -> Self {
         let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
-        let certified = Arc::new(CertifiedKey::new(chain, key));
+        Self::serve(CertifiedKey::new(chain, key), clients).await
+    }
+
+    async fn stapling(certificate: CertificateDer<'static>, key: &KeyPair, ocsp_response: Vec<u8>) -> Self {
+        let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
+        let mut certified = CertifiedKey::new(vec![certificate], key);
+        certified.ocsp = Some(ocsp_response);
+        Self::serve(certified, None).await
+    }
+
+    async fn serve(certified: CertifiedKey, clients: Option<&Root>) -> Self {
+        let certified = Arc::new(certified);
         let provider = Arc::new(default_provider());
         let clients = clients.map(|root| {
             let mut roots = RootCertStore::empty();
@@ -167,7 +178,12 @@ impl Platform {
 }
 
 impl ServerTrust for Platform {
-    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
+    fn check_server_trusted(
+        &self,
+        chain: Vec<Vec<u8>>,
+        host: String,
+        _: Option<Vec<u8>>,
+    ) -> Result<bool, ServerTrustError> {
         let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
         let (server, intermediates) = chain.split_first().ok_or(ServerTrustError::NotTrusted)?;
         let host = ServerName::try_from(host).map_err(|_| ServerTrustError::Failed)?;
@@ -194,7 +210,7 @@ const BROKEN: [Broken; 4] = [
 ];
 
 impl ServerTrust for Broken {
-    fn check_server_trusted(&self, _: Vec<Vec<u8>>, _: String) -> Result<bool, ServerTrustError> {
+    fn check_server_trusted(&self, _: Vec<Vec<u8>>, _: String, _: Option<Vec<u8>>) -> Result<bool, ServerTrustError> {
         self.0()
     }
 }
@@ -296,7 +312,12 @@ struct Slow {
 }
 
 impl ServerTrust for Slow {
-    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
+    fn check_server_trusted(
+        &self,
+        _: Vec<Vec<u8>>,
+        host: String,
+        _: Option<Vec<u8>>,
+    ) -> Result<bool, ServerTrustError> {
         if host == self.about {
             self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
             self.released.lock().unwrap().recv().map_err(|_| ServerTrustError::Failed)?;
@@ -343,7 +364,12 @@ struct Hanging {
 }
 
 impl ServerTrust for Hanging {
-    fn check_server_trusted(&self, _: Vec<Vec<u8>>, host: String) -> Result<bool, ServerTrustError> {
+    fn check_server_trusted(
+        &self,
+        _: Vec<Vec<u8>>,
+        host: String,
+        _: Option<Vec<u8>>,
+    ) -> Result<bool, ServerTrustError> {
         if host == self.about {
             self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
             let (is_over, changed) = &*self.over;
@@ -392,14 +418,37 @@ async fn cancelled_trust_callbacks_that_never_return_stall_nothing() {
     over.1.notify_all();
 }
 
-/// Keeps the chains that it is asked about.
+/// Keeps the chains and OCSP responses that it is asked about.
 #[derive(Default)]
-struct Keeping(Mutex<Vec<Vec<Vec<u8>>>>);
+struct Keeping(Mutex<Vec<(Vec<Vec<u8>>, Option<Vec<u8>>)>>);
 
 impl ServerTrust for Keeping {
-    fn check_server_trusted(&self, chain: Vec<Vec<u8>>, _: String) -> Result<bool, ServerTrustError> {
-        self.0.lock().unwrap().push(chain);
+    fn check_server_trusted(
+        &self,
+        chain: Vec<Vec<u8>>,
+        _: String,
+        ocsp_response: Option<Vec<u8>>,
+    ) -> Result<bool, ServerTrustError> {
+        self.0.lock().unwrap().push((chain, ocsp_response));
         Ok(false)
+    }
+}
+
+/// The platform's certificate transparency may depend on it.
+#[tokio::test]
+async fn a_stapled_ocsp_response_reaches_the_app() {
+    let trusted = root();
+    let limit = 16 * 1024;
+    for (stapled, arrives) in [(vec![1, 2, 3], true), (vec![7; limit], true), (vec![7; limit + 1], false)] {
+        let (certificate, key) = signed(&leaf(), &trusted);
+        let server = Server::stapling(certificate.clone(), &key, stapled.clone()).await;
+        for auth_url in [Some(server.url()), None] {
+            let trust = Arc::<Keeping>::default();
+            let verifier = verifier(server.config(&server.url()), auth_url, Some(trust.clone()));
+            assert_eq!(error(verifier).await["cause"], "tls");
+            let expected = arrives.then(|| stapled.clone());
+            assert_eq!(*trust.0.lock().unwrap(), [(vec![certificate.to_vec()], expected)], "{} bytes", stapled.len());
+        }
     }
 }
 
@@ -423,7 +472,8 @@ async fn a_chain_built_to_explode_reaches_no_path_builder() {
         let verifier = verifier(server.config(&server.url()), auth_url, Some(trust.clone()));
         assert_eq!(timeout(HANGS, error(verifier)).await.expect("it does not end")["cause"], "tls");
         let seen = trust.0.lock().unwrap().clone();
-        assert_eq!(seen, [chain[..3].iter().map(|der| der.to_vec()).collect::<Vec<_>>()], "no name comes twice");
+        let chain = chain[..3].iter().map(|der| der.to_vec()).collect::<Vec<_>>();
+        assert_eq!(seen, [(chain, None)], "no name comes twice");
     }
     assert!(!server.was_asked.load(Ordering::Relaxed));
 }

@@ -2,6 +2,7 @@ package dev.numberverify
 
 import android.net.http.X509TrustManagerExtensions
 import java.io.ByteArrayInputStream
+import java.lang.reflect.InvocationTargetException
 import java.security.KeyStore
 import java.security.cert.CertificateException
 import java.security.cert.CertificateFactory
@@ -15,25 +16,61 @@ import javax.net.ssl.X509TrustManager
  * The host name and the possession of the key are checked in the core: Android does not check them here.
  */
 public class AndroidServerTrust internal constructor(
-    trustManager: () -> X509TrustManager,
+    platform: () -> X509TrustManagerExtensions,
 ) : ServerTrust {
-    private val platform by lazy { X509TrustManagerExtensions(trustManager()) }
+    private val platform by lazy(platform)
 
     /** Trusts what the app trusts. */
-    public constructor() : this(::platformTrustManager)
+    public constructor() : this({ X509TrustManagerExtensions(platformTrustManager()) })
 
     /** Returns `true` if the app trusts the chain, `false` if Android rejects it. Throws if Android could not validate it. */
     override fun checkServerTrusted(
         chain: List<ByteArray>,
         host: String,
+        ocspResponse: ByteArray?,
     ): Boolean =
         try {
             val certificates = chain.map(::certificate)
-            platform.checkServerTrusted(certificates.toTypedArray(), ANY_KEY_EXCHANGE, host)
+            validate(certificates.toTypedArray(), host, ocspResponse)
             certificates.first().maySign()
         } catch (_: CertificateException) {
             false
         }
+
+    /** Throws a [CertificateException] if the chain is not trusted. */
+    private fun validate(
+        chain: Array<X509Certificate>,
+        host: String,
+        ocspResponse: ByteArray?,
+    ) {
+        val validated = ocspResponse != null && validateWithOcsp(chain, host, ocspResponse)
+        if (!validated) platform.checkServerTrusted(chain, ANY_KEY_EXCHANGE, host)
+    }
+
+    /**
+     * Returns `false` where the trust manager takes no OCSP response: before Android 16 (API 36), and where the part of the system that is
+     * updated apart from it has not got this call. By reflection, since JDK 17, which runs this library's tests, cannot read Android 16's
+     * classes.
+     */
+    private fun validateWithOcsp(
+        chain: Array<X509Certificate>,
+        host: String,
+        ocspResponse: ByteArray,
+    ): Boolean {
+        val bytes = ByteArray::class.java
+        val text = String::class.java
+        try {
+            platform.javaClass
+                .getMethod("checkServerTrusted", chain.javaClass, bytes, bytes, text, text)
+                .invoke(platform, chain, ocspResponse, null, ANY_KEY_EXCHANGE, host)
+        } catch (_: NoSuchMethodException) {
+            return false
+        } catch (thrown: InvocationTargetException) {
+            if (thrown.targetException is IllegalArgumentException) return false
+            throw thrown.targetException
+        }
+        return true
+    }
 
     private fun certificate(der: ByteArray) =
         CertificateFactory.getInstance("X.509").generateCertificate(ByteArrayInputStream(der)) as X509Certificate

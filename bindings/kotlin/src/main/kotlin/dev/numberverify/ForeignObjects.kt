@@ -35,7 +35,8 @@ internal class SafeServerTrust(
     override fun checkServerTrusted(
         chain: List<ByteArray>,
         host: String,
-    ): Boolean = boundary.blocking { app.checkServerTrusted(chain, host) }
+        ocspResponse: ByteArray?,
+    ): Boolean = boundary.blocking { app.checkServerTrusted(chain, host, ocspResponse) }
 }
 
 internal class SafeBackend(

@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import android.net.http.X509TrustManagerExtensions
 import dev.numberverify.testsupport.Simulator
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -8,13 +9,16 @@ import org.bouncycastle.asn1.x509.KeyUsage
 import org.conscrypt.Conscrypt
 import org.junit.Test
 import java.security.KeyStore
+import java.security.cert.CertificateException
 import java.security.cert.X509Certificate
 import java.util.concurrent.atomic.AtomicInteger
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
+import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertIs
+import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
 /**
@@ -23,7 +27,7 @@ import kotlin.test.assertTrue
  */
 class ServerTrustTest {
     private val authority = Authority("trusted")
-    private val trust = AndroidServerTrust { trusting(authority.root.certificate) }
+    private val trust = AndroidServerTrust { X509TrustManagerExtensions(trusting(authority.root.certificate)) }
 
     private val rows =
         mapOf(
@@ -77,6 +81,59 @@ class ServerTrustTest {
         }
     }
 
+    /** As Android 16 (API 36) has it, where certificate transparency may take the OCSP response for what the certificate lacks. */
+    private class Android16(
+        trustManager: X509TrustManager,
+        private val outcome: () -> List<X509Certificate>,
+    ) : X509TrustManagerExtensions(trustManager) {
+        val ocspResponses = mutableListOf<ByteArray?>()
+
+        @Suppress("unused")
+        fun checkServerTrusted(
+            chain: Array<X509Certificate>,
+            ocspResponse: ByteArray?,
+            tlsSctData: ByteArray?,
+            authType: String,
+            host: String,
+        ): List<X509Certificate> {
+            assertEquals(listOf(HOST, "UNKNOWN"), listOf(host, authType))
+            assertNull(tlsSctData)
+            ocspResponses += ocspResponse
+            return outcome().ifEmpty { chain.toList() }
+        }
+    }
+
+    @Test
+    fun theOcspResponseDecidesWhereThePlatformTakesIt() {
+        val trusted = rows.getValue("good").certificate.encoded
+        val untrusted = rows.getValue("untrusted root").certificate.encoded
+        val ocspResponse = byteArrayOf(1, 2, 3)
+
+        fun check(
+            chain: ByteArray,
+            ocspResponse: ByteArray?,
+            outcome: () -> List<X509Certificate>,
+        ): Pair<Result<Boolean>, List<ByteArray?>> {
+            val platform = Android16(trusting(authority.root.certificate), outcome)
+            val trust = AndroidServerTrust { platform }
+            return runCatching { trust.checkServerTrusted(listOf(chain), HOST, ocspResponse) } to platform.ocspResponses
+        }
+        val accepts = { emptyList<X509Certificate>() }
+        val (accepted, seen) = check(trusted, ocspResponse, accepts)
+        assertTrue(accepted.getOrThrow())
+        assertContentEquals(ocspResponse, seen.single())
+        assertEquals(false, check(trusted, ocspResponse) { throw CertificateException("not enough SCTs") }.first.getOrThrow())
+        assertTrue(check(trusted, ocspResponse) { error("no trust store") }.first.isFailure)
+
+        // Without a response the other call decides, and so it does where the trust manager lacks this one.
+        val missing = { throw IllegalArgumentException("missing") }
+        for ((chain, isTrusted) in listOf(trusted to true, untrusted to false)) {
+            assertEquals(isTrusted, check(chain, null) { error("not called") }.first.getOrThrow())
+            assertEquals(isTrusted, check(chain, ocspResponse, missing).first.getOrThrow())
+            assertEquals(isTrusted, trust.checkServerTrusted(listOf(chain), HOST, ocspResponse), "before Android 16")
+        }
+    }
+
     /** Android's trust manager tries every order that fits by name, which takes minutes for 15 certificates: the core bounds the chain. */
     @Test
     fun aChainWithManyPossibleOrdersIsRejectedInTime() {
@@ -87,9 +144,10 @@ class ServerTrustTest {
                     override fun checkServerTrusted(
                         chain: List<ByteArray>,
                         host: String,
+                        ocspResponse: ByteArray?,
                     ): Boolean {
                         begun.incrementAndGet()
-                        return trust.checkServerTrusted(chain, host).also { ended.incrementAndGet() }
+                        return trust.checkServerTrusted(chain, host, ocspResponse).also { ended.incrementAndGet() }
                     }
                 }
 

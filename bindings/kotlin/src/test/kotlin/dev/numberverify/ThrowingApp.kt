@@ -85,6 +85,7 @@ class ThrowingApp(
     override fun checkServerTrusted(
         chain: List<ByteArray>,
         host: String,
+        ocspResponse: ByteArray?,
     ): Boolean {
         awaitAcquire()
         failIn(Callback.CHECK_SERVER_TRUSTED)
