@@ -16,7 +16,7 @@ fn denied(error: Option<&str>) -> VerifyError {
 #[test]
 fn cellular_unavailable() {
     use CellularCause::{
-        Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, Permission, Timeout,
+        Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, NotDataSim, Permission, Timeout,
         TooManyRequests, Unsupported, Vpn,
     };
     for (reason, name, fallback) in [
@@ -27,6 +27,7 @@ fn cellular_unavailable() {
         (DataOff, "data_off", AskToEnableMobileData),
         (Airplane, "airplane", UseAnotherChannel),
         (NoSim, "no_sim", UseAnotherChannel),
+        (NotDataSim, "not_data_sim", UseAnotherChannel),
         (Permission, "permission", FixIntegration),
         (TooManyRequests, "too_many_requests", RetryLater),
         (Timeout, "timeout", UseAnotherChannel),

@@ -37,6 +37,8 @@ pub enum CellularCause {
     Airplane,
     /// There is no usable SIM.
     NoSim,
+    /// The SIM that was asked for is not the one that the phone is set to use for mobile data.
+    NotDataSim,
     /// A permission is missing.
     Permission,
     /// The app has too many pending network requests.
@@ -109,6 +111,7 @@ impl CellularCause {
             | Self::Vpn
             | Self::Airplane
             | Self::NoSim
+            | Self::NotDataSim
             | Self::Timeout
             | Self::Unsupported => Fallback::UseAnotherChannel,
         }

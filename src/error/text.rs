@@ -74,6 +74,7 @@ fn cellular(reason: CellularCause) -> &'static str {
         CellularCause::DataOff => "Mobile data is off",
         CellularCause::Airplane => "Airplane mode is on",
         CellularCause::NoSim => "There is no usable SIM",
+        CellularCause::NotDataSim => "Another SIM is set for mobile data",
         CellularCause::Permission => "The app lacks a permission for the cellular network",
         CellularCause::TooManyRequests => "The app has too many pending network requests",
         CellularCause::Timeout => "The cellular network did not become available in time",

@@ -41,6 +41,8 @@ public enum CellularCause: Sendable, Hashable, CaseIterable {
   case airplane
   /// There is no usable SIM. Not told by iOS.
   case noSIM
+  /// The SIM that was asked for is not the one that the phone is set to use for mobile data. Not told by iOS.
+  case notDataSIM
   /// A permission is missing.
   case permission
   /// The app has too many pending network requests.

@@ -48,6 +48,7 @@ extension CellularCause {
       case .dataOff: .dataOff
       case .airplane: .airplane
       case .noSim: .noSIM
+      case .notDataSim: .notDataSIM
       case .permission: .permission
       case .tooManyRequests: .tooManyRequests
       case .timeout: .timeout
@@ -64,6 +65,7 @@ extension CellularCause {
     case .dataOff: .dataOff
     case .airplane: .airplane
     case .noSIM: .noSim
+    case .notDataSIM: .notDataSim
     case .permission: .permission
     case .tooManyRequests: .tooManyRequests
     case .timeout: .timeout

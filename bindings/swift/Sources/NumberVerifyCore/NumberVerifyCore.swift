@@ -2355,10 +2355,13 @@ public protocol ServerTrust: AnyObject, Sendable {
      * return) means that it is not trusted, and nothing is sent to the server.
      *
      * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. Called once for each new connection, on a thread that may block; a connection to the
-     * backend is reused by verifications that follow within 15 seconds.
+     * certificates of 16 KiB, 64 KiB in all. The OCSP response (DER, RFC 6960) is the one that the server stapled to the handshake,
+     * at most 16 KiB; absent if there was none. Certificate transparency may want it (RFC 6962, section 3.3).
+     *
+     * Called once for each new connection, on a thread that may block; a connection to the backend is reused by verifications that
+     * follow within 15 seconds.
      */
-    func checkServerTrusted(chain: [Data], host: String) throws  -> Bool
+    func checkServerTrusted(chain: [Data], host: String, ocspResponse: Data?) throws  -> Bool
     
 }
 /**
@@ -2425,16 +2428,20 @@ open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
      * return) means that it is not trusted, and nothing is sent to the server.
      *
      * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. Called once for each new connection, on a thread that may block; a connection to the
-     * backend is reused by verifications that follow within 15 seconds.
+     * certificates of 16 KiB, 64 KiB in all. The OCSP response (DER, RFC 6960) is the one that the server stapled to the handshake,
+     * at most 16 KiB; absent if there was none. Certificate transparency may want it (RFC 6962, section 3.3).
+     *
+     * Called once for each new connection, on a thread that may block; a connection to the backend is reused by verifications that
+     * follow within 15 seconds.
      */
-open func checkServerTrusted(chain: [Data], host: String)throws  -> Bool  {
+open func checkServerTrusted(chain: [Data], host: String, ocspResponse: Data?)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeServerTrustError_lift) {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_servertrust_check_server_trusted(
             self.uniffiCloneHandle(),
         FfiConverterSequenceData.lower(chain),
-        FfiConverterString.lower(host),uniffiCallStatus
+        FfiConverterString.lower(host),
+        FfiConverterOptionData.lower(ocspResponse),uniffiCallStatus
     )
 })
 }
@@ -2471,6 +2478,7 @@ fileprivate struct UniffiCallbackInterfaceServerTrust {
             uniffiHandle: UInt64,
             chain: RustBuffer,
             host: RustBuffer,
+            ocspResponse: RustBuffer,
             uniffiOutReturn: UnsafeMutablePointer<Int8>,
             uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
         ) in
@@ -2481,7 +2489,8 @@ fileprivate struct UniffiCallbackInterfaceServerTrust {
                 }
                 return try uniffiObj.checkServerTrusted(
                      chain: try FfiConverterSequenceData.lift(chain),
-                     host: try FfiConverterString.lift(host)
+                     host: try FfiConverterString.lift(host),
+                     ocspResponse: try FfiConverterOptionData.lift(ocspResponse)
                 )
             }
 
@@ -4404,6 +4413,10 @@ public enum CellularCause: Equatable, Hashable {
      */
     case noSim
     /**
+     * The SIM that was asked for is not the one that the phone is set to use for mobile data.
+     */
+    case notDataSim
+    /**
      * A permission is missing.
      */
     case permission
@@ -4454,13 +4467,15 @@ public struct FfiConverterTypeCellularCause: FfiConverterRustBuffer {
         
         case 7: return .noSim
         
-        case 8: return .permission
+        case 8: return .notDataSim
         
-        case 9: return .tooManyRequests
+        case 9: return .permission
         
-        case 10: return .timeout
+        case 10: return .tooManyRequests
         
-        case 11: return .unsupported
+        case 11: return .timeout
+        
+        case 12: return .unsupported
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4498,20 +4513,24 @@ public struct FfiConverterTypeCellularCause: FfiConverterRustBuffer {
             writeInt(&buf, Int32(7))
         
         
-        case .permission:
+        case .notDataSim:
             writeInt(&buf, Int32(8))
         
         
-        case .tooManyRequests:
+        case .permission:
             writeInt(&buf, Int32(9))
         
         
-        case .timeout:
+        case .tooManyRequests:
             writeInt(&buf, Int32(10))
         
         
-        case .unsupported:
+        case .timeout:
             writeInt(&buf, Int32(11))
+        
+        
+        case .unsupported:
+            writeInt(&buf, Int32(12))
         
         }
     }
@@ -6379,6 +6398,30 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionData: FfiConverterRustBuffer {
+    typealias SwiftType = Data?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterData.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterData.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeOperatorMessage: FfiConverterRustBuffer {
     typealias SwiftType = OperatorMessage?
 
@@ -6816,7 +6859,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 44929) {
+    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 25968) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_begin() != 36296) {

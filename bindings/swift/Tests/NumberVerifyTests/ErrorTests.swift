@@ -21,8 +21,8 @@ struct ErrorTests {
   @Test(arguments: [
     (CellularCause.noInterface, Fallback.useAnotherChannel), (.interfaceDown, .useAnotherChannel), (.vpn, .useAnotherChannel),
     (.blockedInBackground, .askToEnableMobileData), (.dataOff, .askToEnableMobileData), (.airplane, .useAnotherChannel),
-    (.noSIM, .useAnotherChannel), (.permission, .fixIntegration), (.tooManyRequests, .retryLater), (.timeout, .useAnotherChannel),
-    (.unsupported, .useAnotherChannel),
+    (.noSIM, .useAnotherChannel), (.notDataSIM, .useAnotherChannel), (.permission, .fixIntegration),
+    (.tooManyRequests, .retryLater), (.timeout, .useAnotherChannel), (.unsupported, .useAnotherChannel),
   ])
   func theCellularNetwork(cause: CellularCause, fallback: Fallback) async throws {
     let phone = Loopback(.fails(CellularError(cause)))

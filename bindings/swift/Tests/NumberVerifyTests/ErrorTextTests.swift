@@ -6,8 +6,8 @@ import Testing
 /// An error has one text in all languages, the core's. Swift has its own spelling of settings, and Apple's simulator its own text.
 struct ErrorTextTests {
   private static let causes: [NumberVerifyCore.CellularCause] = [
-    .noInterface, .interfaceDown, .vpn, .blockedInBackground, .dataOff, .airplane, .noSim, .permission, .tooManyRequests, .timeout,
-    .unsupported,
+    .noInterface, .interfaceDown, .vpn, .blockedInBackground, .dataOff, .airplane, .noSim, .notDataSim, .permission,
+    .tooManyRequests, .timeout, .unsupported,
   ]
   private static let backendCauses: [NumberVerifyCore.BackendCause] = [.unreachable, .tls, .timeout, .status, .malformedAnswer, .appFailed]
   private static let authorizationCauses: [NumberVerifyCore.AuthorizationCause] = [

@@ -142,6 +142,7 @@ private val CellularStatus.text: Int
                     CellularCause.BLOCKED_IN_BACKGROUND -> R.string.cellular_blocked
                     CellularCause.AIRPLANE -> R.string.cellular_airplane
                     CellularCause.NO_SIM -> R.string.cellular_no_sim
+                    CellularCause.NOT_DATA_SIM -> R.string.cellular_not_data_sim
                     CellularCause.VPN -> R.string.cellular_vpn
                     CellularCause.PERMISSION -> R.string.cellular_permission
                     else -> R.string.cellular_unavailable

@@ -24,8 +24,8 @@ import kotlinx.coroutines.withTimeoutOrNull
  * Needs the permissions INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE, which the library's manifest declares.
  *
  * @param context any context of the app; only its application context is kept.
- * @param subscriptionId the SIM, by its id in `SubscriptionManager`; `null` for the one that is set for mobile data. Android 11 (API 30) and
- *   later; earlier systems use the SIM for mobile data.
+ * @param subscriptionId the SIM that has to be the one for mobile data, by its id in `SubscriptionManager`; `null` for whichever it is.
+ *   Android 11 (API 30) and later; earlier systems ignore it.
  */
 public class AndroidCellularProvider
     @JvmOverloads
@@ -33,7 +33,7 @@ public class AndroidCellularProvider
         context: Context,
         private val subscriptionId: Int? = null,
     ) : CellularProvider {
-        private val phone = PhoneState(context.applicationContext ?: context, subscriptionId)
+        private val phone = PhoneState(context.applicationContext ?: context, subscriptionId.takeIf { takesSubscription })
         private val connectivity = phone.connectivity
 
         /** A release waits until the acquire before it, which was perhaps cancelled, is over. */
@@ -43,9 +43,13 @@ public class AndroidCellularProvider
         /** Brings the network up. Answers at once, without traffic, where it cannot come up: in airplane mode, without a SIM, or with mobile data off. */
         override suspend fun acquire(): NetworkBinding =
             turn.withLock {
-                val request = Request()
-                request.register()
+                var request = Request()
                 try {
+                    request.register()
+                    if (phone.isUnderDataSaver() && !request.isOffered()) {
+                        request.unregister()
+                        request = Request().apply { register() }
+                    }
                     val network = request.network()
                     // That does not check it if the network is already there, and a cancelled acquire may have had its release.
                     currentCoroutineContext().ensureActive()
@@ -71,6 +75,13 @@ public class AndroidCellularProvider
         private inner class Request : ConnectivityManager.NetworkCallback() {
             private val offers = MutableStateFlow<Offer>(Offer.Awaited)
             private var offered: Network? = null
+            private var isRegistered = false
+
+            /**
+             * Whether a network is offered in time. A request that is filed while Data Saver restricts the app never gets a metered one, also
+             * after the app has come to the foreground, which the system learns asynchronously.
+             */
+            suspend fun isOffered(): Boolean = withTimeoutOrNull(FOREGROUND_MS) { offers.first { it != Offer.Awaited } } != null
 
             /**
              * Waits for the network. One that is blocked has a moment to become usable: the system learns asynchronously that the app has
@@ -82,7 +93,7 @@ public class AndroidCellularProvider
                         is Offer.Usable -> return offer.network
                         is Offer.Refused -> throw CellularException.Unavailable(offer.reason)
                         Offer.Awaited, Offer.Blocked ->
-                            withTimeoutOrNull(BLOCKED_MS) { offers.first { it != Offer.Blocked } }
+                            withTimeoutOrNull(FOREGROUND_MS) { offers.first { it != Offer.Blocked } }
                                 ?: throw CellularException.Unavailable(phone.blockedBy())
                     }
                 }
@@ -92,6 +103,7 @@ public class AndroidCellularProvider
                 phone.obstacle()?.let { throw CellularException.Unavailable(it) }
                 try {
                     connectivity.requestNetwork(cellular(), this)
+                    isRegistered = true
                 } catch (_: SecurityException) {
                     throw CellularException.Unavailable(CellularCause.PERMISSION)
                 } catch (_: RuntimeException) {
@@ -100,7 +112,10 @@ public class AndroidCellularProvider
                 }
             }
 
-            fun unregister() = connectivity.unregisterNetworkCallback(this)
+            fun unregister() {
+                if (isRegistered) connectivity.unregisterNetworkCallback(this)
+                isRegistered = false
+            }
 
             /** The first network is kept; another one later does not move a running verification. It need not be validated: that costs time. */
             override fun onAvailable(network: Network) {
@@ -151,7 +166,7 @@ public class AndroidCellularProvider
                     .Builder()
                     .addTransportType(NetworkCapabilities.TRANSPORT_CELLULAR)
                     .addCapability(NetworkCapabilities.NET_CAPABILITY_INTERNET)
-            if (subscriptionId != null && Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
+            if (subscriptionId != null && takesSubscription) {
                 request.setNetworkSpecifier(TelephonyNetworkSpecifier.Builder().setSubscriptionId(subscriptionId).build())
             }
             return request.build()
@@ -159,8 +174,9 @@ public class AndroidCellularProvider
 
         private companion object {
             val tellsWhetherBlocked = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
+            val takesSubscription = Build.VERSION.SDK_INT >= Build.VERSION_CODES.R
         }
     }
 
 /** Some 100 ms pass until the system knows that an app is in the foreground. */
-private const val BLOCKED_MS = 1_000L
+private const val FOREGROUND_MS = 1_000L

@@ -52,7 +52,10 @@ public class NumberVerifierConfig internal constructor(
 
     /**
      * The subscription whose SIM is verified on a phone with two, by its id in `SubscriptionManager`; `null` for the SIM that is set for
-     * mobile data. Android 11 (API 30) and later; earlier systems use the SIM for mobile data. Only for the constructors with a context.
+     * mobile data. Only for the constructors with a context.
+     *
+     * Android lets data only over the SIM that is set for it, so this states which SIM has to be that one: with another one,
+     * [CellularCause.NOT_DATA_SIM] comes before anything is sent. Android 11 (API 30) and later; earlier systems ignore it.
      */
     public var subscriptionId: Int? = null
 

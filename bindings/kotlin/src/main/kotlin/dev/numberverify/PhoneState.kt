@@ -34,7 +34,7 @@ internal class PhoneState(
                 telephony == null || !hasRadio() -> CellularCause.NO_INTERFACE
                 isInAirplaneMode() -> CellularCause.AIRPLANE
                 telephony.simState in UNUSABLE_SIMS -> CellularCause.NO_SIM
-                !isDataEnabled(telephony) -> CellularCause.DATA_OFF
+                !isDataEnabled(telephony) -> if (isAnotherSimForData()) CellularCause.NOT_DATA_SIM else CellularCause.DATA_OFF
                 isRestrictedInBackground() -> CellularCause.BLOCKED_IN_BACKGROUND
                 else -> null
             }
@@ -59,6 +59,9 @@ internal class PhoneState(
     /** Why the system blocks a network for this app. In the foreground, only "Block connections without VPN" does. */
     fun blockedBy(): CellularCause = if (isInBackground()) CellularCause.BLOCKED_IN_BACKGROUND else CellularCause.VPN
 
+    /** Data Saver is on and does not exempt this app: in the background, it has no mobile data. */
+    fun isUnderDataSaver() = connectivity.restrictBackgroundStatus == ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED
+
     private fun hasRadio() = context.packageManager.hasSystemFeature(PackageManager.FEATURE_TELEPHONY)
 
     private fun isInAirplaneMode() = Settings.Global.getInt(context.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0) != 0
@@ -66,9 +69,13 @@ internal class PhoneState(
     /** Before API 26 an app cannot ask: the request then waits for its time limit. */
     private fun isDataEnabled(telephony: TelephonyManager) = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
 
-    /** Data Saver is on, does not exempt this app, and the app is in the background. */
-    private fun isRestrictedInBackground() =
-        connectivity.restrictBackgroundStatus == ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED && isInBackground()
+    /** Android turns data off for every SIM but the one that is set for it. */
+    private fun isAnotherSimForData(): Boolean {
+        val forData = SubscriptionManager.getDefaultDataSubscriptionId()
+        return subscriptionId != null && forData != SubscriptionManager.INVALID_SUBSCRIPTION_ID && forData != subscriptionId
+    }
+
+    private fun isRestrictedInBackground() = isUnderDataSaver() && isInBackground()
 
     private fun isInBackground(): Boolean {
         val process = RunningAppProcessInfo().also(ActivityManager::getMyMemoryState)

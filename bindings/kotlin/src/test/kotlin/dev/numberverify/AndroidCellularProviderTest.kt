@@ -23,6 +23,7 @@ import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.yield
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -190,6 +191,59 @@ class AndroidCellularProviderTest {
         ShadowSubscriptionManager.setDefaultDataSubscriptionId(7)
         assertEquals(CellularStatus.WifiActive, runBlocking { provider.status() })
     }
+
+    /** Android turns data off for every SIM but the one that is set for it. */
+    @Test
+    @Config(sdk = [35])
+    fun aSimThatIsNotForDataHasItsOwnCause() {
+        val ofOtherSim = Shadow.newInstanceOf(TelephonyManager::class.java)
+        shadowOf(ofOtherSim).setDataEnabled(false)
+        telephony.setTelephonyManagerForSubscriptionId(7, app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
+        telephony.setTelephonyManagerForSubscriptionId(8, ofOtherSim)
+        val provider = AndroidCellularProvider(app, subscriptionId = 8)
+
+        fun status() = runBlocking { provider.status() }
+        assertEquals(CellularStatus.Unavailable(CellularCause.DATA_OFF), status(), "no SIM is set for data")
+        ShadowSubscriptionManager.setDefaultDataSubscriptionId(7)
+        assertEquals(CellularStatus.Unavailable(CellularCause.NOT_DATA_SIM), status())
+        assertEquals(CellularCause.NOT_DATA_SIM, outcome(begin(provider)))
+        assertTrue(CountingConnectivity.requests.isEmpty())
+        ShadowSubscriptionManager.setDefaultDataSubscriptionId(8)
+        assertEquals(CellularStatus.Unavailable(CellularCause.DATA_OFF), status())
+    }
+
+    /** Such a request never gets a metered network, also after the system has learned that the app is in the foreground. */
+    @Test
+    fun aRequestThatWasFiledUnderDataSaverIsFiledAnew() {
+        shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
+        val provider = AndroidCellularProvider(app)
+        val waiting = begin(provider)
+        await { CountingConnectivity.callbacks.size == 2 }
+        assertEquals(1, CountingConnectivity.unregistrations[CountingConnectivity.callbacks.first()]?.get())
+        CountingConnectivity.callbacks.first().offer()
+        assertNull(outcome(waiting), "the first request is over")
+        callback().offer()
+        runBlocking { withTimeout(Loopback.HANGS_S * 1000) { waiting.join() } }
+        assertEquals(cell, outcome(waiting))
+        release(provider)
+        assertEquals(2, CountingConnectivity.callbacks.size)
+        assertUnregisteredOnce()
+
+        val inTime = begin(provider)
+        callback().offer()
+        assertEquals(cell, outcome(inTime))
+        release(provider)
+        begin(provider).cancel()
+        val refused = begin(provider)
+        isInBackground()
+        runBlocking { withTimeout(Loopback.HANGS_S * 1000) { refused.join() } }
+        assertEquals(CellularCause.BLOCKED_IN_BACKGROUND, outcome(refused))
+        release(provider)
+        assertEquals(5, CountingConnectivity.callbacks.size)
+        assertUnregisteredOnce()
+    }
+
+    private fun await(condition: () -> Boolean) = runBlocking { withTimeout(Loopback.HANGS_S * 1000) { while (!condition()) yield() } }
 
     /** As the core does it: the acquire is cancelled on one thread while the system answers on another, then there is one release. */
     @Test
