@@ -1,4 +1,7 @@
 # To be sourced from the project's folder. What several scripts do: skip a part and say why, and make a Python environment.
+
+# Android Studio, started from a desktop, has a PATH without it.
+export PATH=$PATH:${HOME:-}/.cargo/bin
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)

@@ -3,6 +3,7 @@
 
 import com.android.build.api.variant.HostTestBuilder
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+import org.jetbrains.kotlin.gradle.dsl.KotlinVersion
 
 plugins {
     alias(libs.plugins.android.library)
@@ -32,7 +33,13 @@ android {
 }
 
 kotlin {
-    compilerOptions { jvmTarget = JvmTarget.JVM_17 }
+    // For apps on Kotlin 2.2, whose compiler cannot read what the newer version writes.
+    coreLibrariesVersion = "2.2.21"
+    compilerOptions {
+        jvmTarget = JvmTarget.JVM_17
+        languageVersion = KotlinVersion.KOTLIN_2_2
+        apiVersion = KotlinVersion.KOTLIN_2_2
+    }
 }
 
 dependencies {
@@ -63,7 +70,7 @@ abstract class RustLibraries : DefaultTask() {
         exec.exec {
             workingDir(repository)
             environment("ANDROID_NDK_HOME", ndk.get().asFile.path)
-            commandLine("scripts/build-android", output.get().asFile.path)
+            commandLine(repository.file("scripts/build-android").get().asFile.path, output.get().asFile.path)
         }
     }
 }
@@ -87,7 +94,7 @@ abstract class RustBindings : DefaultTask() {
     fun generate() {
         exec.exec {
             workingDir(repository)
-            commandLine("scripts/generate-bindings", "kotlin", output.get().asFile.path)
+            commandLine(repository.file("scripts/generate-bindings").get().asFile.path, "kotlin", output.get().asFile.path)
         }
     }
 }
