@@ -12,8 +12,8 @@ use tokio::task::spawn_blocking;
 
 use crate::limits;
 
-/// What a thread is needed for. Only Android's lookups over the cellular network block, and only the built-in backend client verifies.
-#[cfg_attr(not(all(target_os = "android", feature = "http-backend")), allow(dead_code))]
+/// What a thread is needed for. Only a phone's lookups over the cellular network block, and only the built-in backend client verifies.
+#[cfg_attr(not(all(any(target_os = "android", target_vendor = "apple"), feature = "http-backend")), allow(dead_code))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// A records over the cellular network.

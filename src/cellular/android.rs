@@ -25,7 +25,7 @@ use super::stream::{Bind, BoundStream};
 use crate::error::VerifyError;
 use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
-use crate::threads::{Threads, Work};
+use crate::threads::Threads;
 
 #[link(name = "android")]
 unsafe extern "C" {
@@ -60,12 +60,8 @@ impl Binding {
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Addresses {
         let network = self.network;
         let host = CString::new(host).map_err(|_| NetworkError::Failed)?;
-        let work = match family {
-            Family::V4 => Work::CellularV4,
-            Family::V6 => Work::CellularV6,
-        };
         let lookup = move || rules::resolve(|| network.check(), || network.look_up(&host, family));
-        self.threads.run(work, lookup).await.unwrap_or(Err(NetworkError::Failed))
+        self.threads.run(super::work(family), lookup).await.unwrap_or(Err(NetworkError::Failed))
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {

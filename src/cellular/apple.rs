@@ -64,17 +64,18 @@ unsafe extern "C" {
 /// An interface by its index.
 pub(super) struct Binding {
     interface: NonZeroU32,
+    threads: Threads,
 }
 
 impl Binding {
-    pub(super) fn open(binding: &ValidBinding, _: &Options, _: &Threads) -> Result<Self, VerifyError> {
+    pub(super) fn open(binding: &ValidBinding, _: &Options, threads: &Threads) -> Result<Self, VerifyError> {
         let interface = match binding.get() {
             NetworkBinding::AppleInterface { index } => NonZeroU32::new(*index).ok_or(Unusable::NoInterface)?,
             NetworkBinding::AndroidNetwork { .. } | NetworkBinding::LinuxInterface { .. } | NetworkBinding::Unbound => {
                 return Err(Unusable::Unsupported.into());
             }
         };
-        let binding = Self { interface };
+        let binding = Self { interface, threads: threads.clone() };
         binding.check()?;
         Ok(binding)
     }
@@ -83,11 +84,19 @@ impl Binding {
         if rules::is_local(host) {
             return Err(NetworkError::Failed);
         }
-        let mut outcome = look_up(self.interface, host, family).await;
+        let mut outcome = self.look_up(host, family).await;
         if outcome.as_ref().is_err_and(|error| rules::is_temporary(*error)) {
-            outcome = look_up(self.interface, host, family).await;
+            outcome = self.look_up(host, family).await;
         }
         outcome.map_err(|_| NetworkError::Failed)
+    }
+
+    /// An error is one of `kDNSServiceErr_…`.
+    async fn look_up(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, i32> {
+        // It waits until the system's daemon has taken the question, a minute if need be.
+        let (interface, host) = (self.interface, host.to_owned());
+        let begin = self.threads.run(super::work(family), move || Query::begin(interface, &host, family));
+        answer(begin.await.map_err(|_| BAD_REFERENCE)??).await
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
@@ -116,8 +125,7 @@ impl Bind for Binding {
 }
 
 /// An error is one of `kDNSServiceErr_…`.
-async fn look_up(interface: NonZeroU32, host: &str, family: Family) -> Result<Vec<IpAddr>, i32> {
-    let query = Query::begin(interface, host, family)?;
+async fn answer(query: Query) -> Result<Vec<IpAddr>, i32> {
     // SAFETY: the socket is the query's own, the same and open until the query is dropped, which the result does last.
     let query = unsafe { AsyncFd::register_with_interest(query, Interest::READABLE) }.map_err(|_| BAD_REFERENCE)?;
     loop {

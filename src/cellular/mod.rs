@@ -21,7 +21,19 @@ mod apple_rules;
 #[cfg_attr(not(any(target_os = "android", target_vendor = "apple", target_os = "linux")), path = "unsupported.rs")]
 mod system;
 
+#[cfg(any(target_os = "android", target_vendor = "apple"))]
+use crate::{network::Family, threads::Work};
+
 pub use self::binding::ValidBinding;
 pub use self::bound::{BoundNetwork, Options};
 pub use self::lease::{Lease, SharedNetwork};
 pub use self::provider::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
+
+/// The threads on which the system looks up names, or is asked to: its daemon may hang.
+#[cfg(any(target_os = "android", target_vendor = "apple"))]
+fn work(family: Family) -> Work {
+    match family {
+        Family::V4 => Work::CellularV4,
+        Family::V6 => Work::CellularV6,
+    }
+}

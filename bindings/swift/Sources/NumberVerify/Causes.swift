@@ -35,7 +35,8 @@ public enum CellularCause: Sendable, Hashable, CaseIterable {
   case vpn
   /// The system blocks the app's traffic in the background.
   case blockedInBackground
-  /// Mobile data is off. iOS says so only where it is off for this app.
+  /// Mobile data is off. Apple documents its `cellularDenied`, which this is, as "the user has disabled cellular": for the device, for this
+  /// app, or both.
   case dataOff
   /// Airplane mode is on. Not told by iOS.
   case airplane

@@ -9,7 +9,7 @@ struct CellularStateTests {
 
   private static let events: [Event] = [
     .begin, .path(.usable(interface: 7)), .path(.dormant), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits,
-    .connectionFailed, .deadline, .cancelled, .released,
+    .connectionReady, .connectionFailed, .deadline, .cancelled, .released,
   ]
 
   @Test(
@@ -38,7 +38,9 @@ struct CellularStateTests {
     #expect(effects(of: events).compactMap { if case .answer(let answer) = $0 { answer } else { nil } } == [answer])
   }
 
-  @Test(arguments: [.connectionWaits, .path(.dormant), .path(.notYet(.noInterface)), .connectionFailed] as [CellularState.Event])
+  @Test(
+    arguments: [.connectionWaits, .connectionReady, .path(.dormant), .path(.notYet(.noInterface)), .connectionFailed]
+      as [CellularState.Event])
   func whatIsNoFailureBeforeTheDeadline(event: CellularState.Event) {
     #expect(effects(of: [.begin, event]) == [.start])
   }
@@ -54,6 +56,7 @@ struct CellularStateTests {
     let there = Event.path(.usable(interface: 7))
     #expect(effects(of: [.begin, .connectionWaits, there, there]) == [.start, .answer(.interface(7)), .restartConnection])
     #expect(effects(of: [.begin, there, .connectionWaits, there]) == [.start, .answer(.interface(7)), .restartConnection])
+    #expect(effects(of: [.begin, .connectionWaits, .connectionReady, there]) == [.start, .answer(.interface(7))], "it goes on by itself")
     #expect(effects(of: [.begin, there, .connectionFailed, .connectionFailed]) == [.start, .answer(.interface(7)), .replaceConnection])
   }
 
@@ -77,7 +80,7 @@ struct CellularStateTests {
       }
     }
     visit(CellularState(), Seen(), 5)
-    #expect(orders == 102_413)
+    #expect(orders == 165_432)
   }
 
   /// What a driver has seen so far.

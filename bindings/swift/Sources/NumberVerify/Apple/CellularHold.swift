@@ -75,8 +75,10 @@
 
     private func connectionChanged(_ state: NWConnection.State) {
       switch state {
-      // It knows before the monitor that a sleeping network has come up.
-      case .ready: if let path = connection.currentPath { handle(.path(CellularPath(path))) }
+      case .ready:
+        handle(.connectionReady)
+        // It knows before the monitor that a sleeping network has come up.
+        if let path = connection.currentPath { handle(.path(CellularPath(path))) }
       case .waiting: handle(.connectionWaits)
       case .failed: handle(.connectionFailed)
       default: break

@@ -11,6 +11,8 @@ struct CellularState {
     case path(CellularPath)
     /// The connection that wakes the network cannot go on for now.
     case connectionWaits
+    /// That connection has come up.
+    case connectionReady
     /// That connection is over.
     case connectionFailed
     /// It was waited for long enough.
@@ -96,6 +98,9 @@ struct CellularState {
 
     case (.waiting, .connectionWaits), (.held, .connectionWaits):
       connectionWaits = true
+      return []
+    case (.waiting, .connectionReady), (.held, .connectionReady):
+      connectionWaits = false
       return []
 
     // In use, verifications keep the interface that they began with: where it is lost, their own connections fail. What comes after the end

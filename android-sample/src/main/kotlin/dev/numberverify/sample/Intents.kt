@@ -35,8 +35,9 @@ object Intents {
             }
         try {
             activity.startActivity(settings)
-        } catch (_: ActivityNotFoundException) {
-            // Not every maker keeps these screens; this one is always there.
+        } catch (failure: RuntimeException) {
+            if (failure !is ActivityNotFoundException && failure !is SecurityException) throw failure
+            // Not every maker keeps these screens, or lets apps open them; this one is always there.
             activity.startActivity(Intent(Settings.ACTION_SETTINGS))
         }
     }
