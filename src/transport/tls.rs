@@ -1,7 +1,8 @@
 //! TLS for both legs: what is offered, and what an error of it means. Which certificates are trusted stands in `certificates.rs`.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -88,6 +89,8 @@ pub(super) struct NetworkTls {
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
     verifier: ChainVerifier,
+    /// OCSP responses by host: a session that is resumed brings its chain and not this, which its verification may need again.
+    stapled: Mutex<HashMap<ServerName<'static>, Vec<u8>>>,
 }
 
 impl NetworkTls {
@@ -95,7 +98,12 @@ impl NetworkTls {
         let mut config = tls.config.clone();
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
         let connector = |config: ClientConfig| TlsConnector::from(Arc::new(config));
-        Self { resuming: connector(config), fresh: connector(tls.config.clone()), verifier: tls.verifier.clone() }
+        Self {
+            resuming: connector(config),
+            fresh: connector(tls.config.clone()),
+            verifier: tls.verifier.clone(),
+            stapled: Mutex::default(),
+        }
     }
 
     /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].
@@ -115,18 +123,30 @@ impl NetworkTls {
         let stream = outcome.map_err(|(error, _)| failure(&error).unwrap_or(TransportError::Closed))?;
         // A resumed session may be one whose chain was refused: it is verified again.
         let peer = match peer {
-            Some(peer) => peer,
-            None => resumed(host.clone(), stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
+            Some(peer) => {
+                self.keep_stapled(&peer);
+                peer
+            }
+            None => self.resumed(host, stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
         };
         self.verifier.verify(peer, Work::CellularTrust).await.map_err(|_| TransportError::Tls { alert: None })?;
         Ok(stream)
     }
-}
 
-fn resumed(host: ServerName<'static>, connection: &ClientConnection) -> Option<PeerChain> {
-    let (server, others) = connection.peer_certificates()?.split_first()?;
-    let chain = chain::bounded(server, others).ok()?;
-    Some(PeerChain { host, chain, ocsp_response: Vec::new() })
+    fn keep_stapled(&self, peer: &PeerChain) {
+        let mut stapled = self.stapled.lock().unwrap_or_else(PoisonError::into_inner);
+        if !peer.ocsp_response.is_empty() && stapled.len() < limits::TLS_SESSIONS {
+            stapled.insert(peer.host.clone(), peer.ocsp_response.clone());
+        }
+    }
+
+    fn resumed(&self, host: ServerName<'static>, connection: &ClientConnection) -> Option<PeerChain> {
+        let (server, others) = connection.peer_certificates()?.split_first()?;
+        let chain = chain::bounded(server, others).ok()?;
+        let stapled = self.stapled.lock().unwrap_or_else(PoisonError::into_inner);
+        let ocsp_response = stapled.get(&host).cloned().unwrap_or_default();
+        Some(PeerChain { host, chain, ocsp_response })
+    }
 }
 
 pub(super) fn is_resumed(connection: &ClientConnection) -> bool {

@@ -7,7 +7,7 @@ use number_verify::internals::AppTrust;
 
 use crate::flow::{Outcome, Phone, Setting};
 use crate::script::{Chain, Instead};
-use crate::server::Reply;
+use crate::server::{OCSP_RESPONSE, Reply};
 
 /// Says yes as often as it is told to, then no.
 struct Patience {
@@ -16,7 +16,8 @@ struct Patience {
 }
 
 impl AppTrust for Patience {
-    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String) -> bool {
+    fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String, ocsp_response: Option<Vec<u8>>) -> bool {
+        assert_eq!(ocsp_response.as_deref(), Some(OCSP_RESPONSE), "a resumed session has none of its own");
         assert!(chain.len() == 1 && ["auth.glide.test", "operator-a.test"].contains(&host.as_str()), "{host}");
         self.asked.fetch_add(1, Ordering::Relaxed);
         let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
