@@ -51,7 +51,7 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document
+lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document, the Gradle build
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
@@ -62,6 +62,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	@scripts/version
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
+	@scripts/lint-gradle
 
 audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
 	@scripts/audit
