@@ -51,7 +51,7 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document, the Gradle build
+lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document, the Gradle build, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
@@ -63,6 +63,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
 	@scripts/lint-gradle
+	@scripts/lint-workflows
 
 audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
 	@scripts/audit
