@@ -70,7 +70,7 @@ abstract class RustLibraries : DefaultTask() {
         exec.exec {
             workingDir(repository)
             environment("ANDROID_NDK_HOME", ndk.get().asFile.path)
-            commandLine(repository.file("scripts/build-android").get().asFile.path, output.get().asFile.path)
+            commandLine("${repository.get().asFile}/scripts/build-android", output.get().asFile.path)
         }
     }
 }
@@ -94,7 +94,7 @@ abstract class RustBindings : DefaultTask() {
     fun generate() {
         exec.exec {
             workingDir(repository)
-            commandLine(repository.file("scripts/generate-bindings").get().asFile.path, "kotlin", output.get().asFile.path)
+            commandLine("${repository.get().asFile}/scripts/generate-bindings", "kotlin", output.get().asFile.path)
         }
     }
 }
@@ -110,7 +110,7 @@ val rustLibraries by tasks.registering(RustLibraries::class) {
 }
 
 val rustBindings by tasks.registering(RustBindings::class) {
-    sources.from(rustSources, root.file("scripts/generate-bindings"), root.file("bindings/uniffi-bindgen.rs"))
+    sources.from(rustSources, root.file("scripts/generate-bindings"), root.file("scripts/lib.sh"), root.file("bindings/uniffi-bindgen.rs"))
     repository = root
 }
 
