@@ -1,4 +1,4 @@
-//! HTTP/1.1 on one connection: hyper's client, and the checks that hyper leaves out.
+//! HTTP/1.1 on one connection: hyper's client over a stream whose heads are put right.
 //!
 //! No task drives a connection: it is polled together with the exchange that runs on it, so that dropping the exchange closes
 //! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use http::Request;
 use http::response::Parts;
-use http::{Request, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
@@ -22,6 +22,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::error::TransportError;
+use super::head_reader::{HeadNotes, HeadReader};
 use super::meter::{Meter, Metered};
 use super::tls;
 use crate::limits;
@@ -49,6 +50,7 @@ pub(super) struct Connection {
     socket: Meter,
     /// Above TLS: a session ticket or a `close_notify` is no answer.
     http: Meter,
+    notes: HeadNotes,
     session: TlsSession,
 }
 
@@ -74,6 +76,7 @@ impl From<SendError> for TransportError {
 impl Connection {
     pub(super) async fn new(io: Box<dyn Io>, socket: Meter, session: TlsSession) -> Result<Self, TransportError> {
         let (io, http) = Metered::new(io);
+        let (io, notes) = HeadReader::new(io);
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
             .max_headers(limits::HEADER_COUNT)
@@ -82,7 +85,7 @@ impl Connection {
             .await
             .map_err(|_| TransportError::Closed)?;
         let driver = Driver { connection: Some(connection), failure: None };
-        Ok(Self { sender, driver, socket, http, session })
+        Ok(Self { sender, driver, socket, http, notes, session })
     }
 
     pub(super) fn socket(&self) -> &Meter {
@@ -93,9 +96,9 @@ impl Connection {
         self.session == TlsSession::Resumed
     }
 
-    /// Looks whether the peer has closed a kept connection.
+    /// Looks whether the peer has closed a kept connection. One whose response had to be put right is not used again.
     pub(super) fn is_open(&mut self) -> bool {
-        self.ready().now_or_never() == Some(true)
+        !self.notes.is_repaired() && self.ready().now_or_never() == Some(true)
     }
 
     pub(super) async fn send(mut self, mut request: Request<Empty<Bytes>>) -> Result<IncomingResponse, SendError> {
@@ -109,9 +112,11 @@ impl Connection {
         let (received_before, sent_before) = (self.http.received(), self.http.sent());
         // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
         self.http.limit(limits::HEADERS as u64);
-        let exchange = async {
-            self.sender.ready().await?;
-            self.sender.send_request(request).await
+        let (sender, notes) = (&mut self.sender, &self.notes);
+        let exchange = async move {
+            sender.ready().await?;
+            notes.await_head();
+            sender.send_request(request).await
         };
         let outcome = self.driver.drive(exchange).await;
         let received = self.http.received() - received_before;
@@ -122,7 +127,9 @@ impl Connection {
         match outcome {
             Ok(response) => {
                 let (head, body) = response.into_parts();
-                check(&head).map_err(SendError::Failed)?;
+                if !(200..=599).contains(&head.status.as_u16()) {
+                    return Err(SendError::Failed(TransportError::MalformedResponse));
+                }
                 Ok(IncomingResponse { head, body, connection: self })
             }
             Err(error) => Err(match (received, self.driver.explain(&error)) {
@@ -194,6 +201,9 @@ pub(super) struct IncomingResponse {
 impl IncomingResponse {
     pub(super) async fn collect(&mut self, into: &mut Vec<u8>, limit: usize) -> Result<(), TransportError> {
         let Self { body, connection, .. } = self;
+        if connection.notes.has_unusable_body() {
+            return Err(TransportError::MalformedResponse);
+        }
         while let Some(frame) = next_frame(body, connection).await {
             if let Ok(data) = frame.map_err(|error| connection.driver.explain(&error))?.into_data() {
                 if into.len() + data.len() > limit {
@@ -214,20 +224,6 @@ async fn next_frame(
         return None;
     }
     connection.driver.drive(body.frame()).await
-}
-
-/// What RFC 9112 forbids, or this client cannot use, and hyper accepts.
-fn check(head: &Parts) -> Result<(), TransportError> {
-    let headers = &head.headers;
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let coding = codings.next();
-    let framed_twice = coding.is_some() && headers.contains_key(header::CONTENT_LENGTH);
-    let other_coding = coding.is_some_and(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    let status = head.status.as_u16();
-    if framed_twice || other_coding || codings.next().is_some() || !(200..=599).contains(&status) {
-        return Err(TransportError::MalformedResponse);
-    }
-    Ok(())
 }
 
 fn classify(error: &hyper::Error) -> TransportError {

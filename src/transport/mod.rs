@@ -9,6 +9,8 @@ mod chain;
 mod client;
 mod dial;
 mod error;
+mod head;
+mod head_reader;
 mod http1;
 mod limits;
 mod meter;

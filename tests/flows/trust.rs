@@ -420,7 +420,9 @@ async fn cancelled_trust_callbacks_that_never_return_stall_nothing() {
 
 /// Keeps the chains and OCSP responses that it is asked about.
 #[derive(Default)]
-struct Keeping(Mutex<Vec<(Vec<Vec<u8>>, Option<Vec<u8>>)>>);
+struct Keeping(Mutex<Vec<Asked>>);
+
+type Asked = (Vec<Vec<u8>>, Option<Vec<u8>>);
 
 impl ServerTrust for Keeping {
     fn check_server_trusted(

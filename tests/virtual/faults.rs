@@ -69,7 +69,7 @@ fn faults() -> Vec<(&'static str, Fault, &'static str)> {
         ("truncated chunks", send_and_vanish(HALF_A_CHUNK), "closed"),
         ("cut without close_notify", send_and_vanish(UNTIL_CLOSE), "closed"),
         ("garbage", send("\u{1}\u{2} nonsense\r\n\r\n"), "malformed_response"),
-        ("NUL in a header", send(NUL), "malformed_response"),
+        ("NUL in a header", send(NUL), "unexpected_page"),
         ("two lengths", send(TWO_LENGTHS), "malformed_response"),
         ("length and chunked", send(LENGTH_AND_CHUNKED), "malformed_response"),
         ("other transfer coding", send(OTHER_CODING), "malformed_response"),

@@ -7,6 +7,7 @@ mod dialling;
 mod families;
 mod faults;
 mod flow;
+mod heads;
 mod network;
 mod pipe;
 mod repeats;
