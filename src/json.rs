@@ -13,11 +13,12 @@ pub struct JsonObject(Vec<(String, Value)>);
 pub struct Repeated;
 
 impl JsonObject {
-    /// Nothing where the text is not one JSON object. A byte order mark is passed over.
+    /// Nothing where the text is not one JSON object. A byte order mark before it and NUL after it are passed over.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        serde_json::from_slice(text).ok()
+        let length = text.iter().rposition(|byte| *byte != 0 && !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
+        serde_json::from_slice(&text[..length]).ok()
     }
 
     /// The value of a name; identical repetitions are one.
@@ -66,9 +67,11 @@ mod tests {
 
     #[test]
     fn only_objects() {
-        for text in ["", "[]", "1", "null", "\"a\"", "{", "{}x", "<html>"] {
+        for text in ["", "\0", "[]", "1", "null", "\"a\"", "{", "{}x", "{}\0x", "\0{}", "{\0}", "<html>"] {
             assert!(JsonObject::parse(text.as_bytes()).is_none(), "{text}");
         }
-        assert!(JsonObject::parse("\u{feff}{}".as_bytes()).is_some());
+        for text in ["\u{feff}{}", "{}\0", "{} \0\0\r\n\0", " {}\n"] {
+            assert!(JsonObject::parse(text.as_bytes()).is_some(), "{text:?}");
+        }
     }
 }

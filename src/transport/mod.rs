@@ -7,6 +7,7 @@
 pub mod certificates;
 mod chain;
 mod client;
+mod content_coding;
 mod dial;
 mod error;
 mod head;

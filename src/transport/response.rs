@@ -1,13 +1,12 @@
 //! A response whose headers are there: its body can be read, or discarded so that the connection is pooled.
 
-use std::io::Read;
 use std::sync::{Arc, Weak};
 
-use flate2::read::MultiGzDecoder;
 use futures_util::FutureExt;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
+use super::content_coding::decode;
 use super::error::TransportError;
 use super::http1::IncomingResponse;
 use super::limits::Limits;
@@ -74,25 +73,4 @@ impl Response {
             pool.put(self.origin, self.incoming.connection);
         }
     }
-}
-
-/// Undoes gzip (RFC 9110, section 8.4), the only coding that was asked for.
-fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TransportError> {
-    let mut gzipped = false;
-    for value in headers.get_all(header::CONTENT_ENCODING) {
-        match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => {}
-            b"gzip" | b"x-gzip" if !gzipped => gzipped = true,
-            _ => return Err(TransportError::MalformedResponse),
-        }
-    }
-    if !gzipped || body.is_empty() {
-        return Ok(body);
-    }
-    let mut decoded = Vec::new();
-    MultiGzDecoder::new(body.as_slice())
-        .take(limit as u64 + 1)
-        .read_to_end(&mut decoded)
-        .map_err(|_| TransportError::MalformedResponse)?;
-    if decoded.len() > limit { Err(TransportError::TooLarge) } else { Ok(decoded) }
 }

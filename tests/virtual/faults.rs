@@ -269,6 +269,13 @@ async fn odd_answers_that_are_fine() {
             "identity",
             format!("HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: {length}\r\n\r\n{JSON}"),
         ),
+        (
+            "a label that is no coding, and NUL at the end",
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8, binary\r\nContent-Length: {}\r\n\r\n{JSON}\0",
+                length + 1
+            ),
+        ),
     ] {
         let mut chain = Chain::new("S1");
         chain.instead(3, Instead::Always(Reply::Send(reply.into())));
