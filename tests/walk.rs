@@ -241,7 +241,20 @@ fn redirect_uris() {
         ("longer host", relay(), "https://cb.test.evil.test/cb?code=C", "GET https://cb.test.evil.test/cb?code=C"),
         ("http instead of https", relay(), "http://cb.test/cb?code=C", "forbidden_redirect"),
         ("own query kept", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&a=1&state=S", "code C state S"),
-        ("own query lost", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&state=S", "forbidden_redirect"),
+        ("own query lost", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&state=S", "lost_redirect_uri"),
+        ("trailing slash", relay(), "https://cb.test/cb/?code=C&state=S", "lost_redirect_uri"),
+        ("another scheme", relay(), "http://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
+        ("an app's scheme", relay(), "myapp://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
+        ("another port", relay(), "https://cb.test:8443/cb?code=C&state=S", "lost_redirect_uri"),
+        ("escaped slash", relay(), "https://cb.test%2Fcb?code=C&state=S", "bad_location"),
+        ("escaped slash in the path", relay(), "https://cb.test/%2Fcb?code=C&state=S", "lost_redirect_uri"),
+        ("another path", relay(), "https://CB.test./?state=S&code=C", "lost_redirect_uri"),
+        ("in the fragment", relay(), "https://cb.test/cb/#code=C&state=S", "lost_redirect_uri"),
+        ("state encoded", relay(), "https://cb.test/cb/?code=C&state=%2553", "lost_redirect_uri"),
+        ("followed through", given(AUTH, Delivery::FollowThrough), "https://cb.test/cb/?code=C&state=S", "lost_redirect_uri"),
+        ("another host's code", relay(), "https://op.test/cb?code=C&state=S", "GET https://op.test/cb?code=C&state=S"),
+        ("its host, another state", relay(), "https://cb.test/login?code=C&state=T", "GET https://cb.test/login?code=C&state=T"),
+        ("its host, no code", relay(), "https://cb.test/login?state=S", "GET https://cb.test/login?state=S"),
         ("unknown, code passes", untold(), "https://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
         ("unknown, error passes", untold(), "myapp://cb?error=e&state=S", "lost_redirect_uri"),
         ("unknown, code in the fragment", untold(), "https://cb.test/cb#code=C&state=S", "lost_redirect_uri"),
@@ -266,7 +279,18 @@ fn parameters_at_redirect_uri() {
         ("no state", AUTH, "?code=C", "state_mismatch"),
         ("repeated state", AUTH, "?code=C&state=S&state=S", "state_mismatch"),
         ("error with other state", AUTH, "?error=access_denied&state=T", "state_mismatch"),
-        ("error without state", AUTH, "?error=access_denied", "state_mismatch"),
+        ("error without state", AUTH, "?error=access_denied", "denied access_denied"),
+        ("error with an empty state", AUTH, "?error=access_denied&state=", "denied access_denied"),
+        ("error without state, in the fragment", AUTH, "#error=login_required", "denied login_required"),
+        ("only a description, without state", AUTH, "?error_description=no", "denied ?"),
+        ("error with a state in other case", AUTH, "?error=access_denied&state=s", "state_mismatch"),
+        ("error with two states", AUTH, "?error=access_denied&state=S&state=T", "state_mismatch"),
+        ("error and code, without state", AUTH, "?error=access_denied&code=C", "malformed_response"),
+        ("empty error beside a code", AUTH, "?error=&code=C&state=S", "code C state S"),
+        ("null error beside a code", AUTH, "?error=null&code=C&state=S", "code C state S"),
+        ("false error beside a code", AUTH, "?code=C&state=S&error=false", "code C state S"),
+        ("empty error beside a code, without state", AUTH, "?error=&code=C", "state_mismatch"),
+        ("an empty and a real error beside a code", AUTH, "?error=&error=e&code=C&state=S", "malformed_response"),
         ("state nobody asked for", STATELESS, "?code=C&state=T", "code C state T"),
         ("no state, none asked for", STATELESS, "?code=C", "code C"),
         ("empty state, none asked for", STATELESS, "?code=C&state=", "code C"),
@@ -287,6 +311,45 @@ fn parameters_at_redirect_uri() {
     ] {
         let location = format!("https://cb.test/cb{parameters}");
         assert_eq!(walk(given(auth_url, Delivery::Relay), &[to(&location)]), expected, "{name}");
+    }
+}
+
+/// Operators that echo the state in another form of the same text.
+#[test]
+fn states_that_come_back_encoded() {
+    let walked = |sent: &str, echoed: &str| {
+        let auth = given("https://op.test/a?redirect_uri=https%3A%2F%2Fcb.test%2Fcb", Delivery::Relay);
+        let sent: &'static str = sent.to_owned().leak();
+        walk(auth.answered_state(sent), &[to(&format!("https://cb.test/cb?code=C&state={echoed}"))])
+    };
+    for (sent, echoed) in [
+        ("a+b/c==", "a+b/c=="),
+        ("a+b/c==", "a%2Bb%2Fc%3D%3D"),
+        ("a+b/c==", "a+b%2fc%3d%3d"),
+        ("a+b/c==", "a%252Bb%252Fc%253D%253D"),
+        ("a b", "a+b"),
+        ("a b", "a%20b"),
+        ("a b", "a%2Bb"),
+        ("a b", "a%2520b"),
+        ("a%2Bb", "a%2Bb"),
+        ("a%2Bb", "a%252Bb"),
+        ("\u{e9}", "%C3%A9"),
+        ("\u{e9}", "%25C3%25A9"),
+    ] {
+        assert_eq!(walked(sent, echoed), format!("code C state {sent}"), "{sent} as {echoed}");
+    }
+    for (sent, echoed) in [
+        ("a+b", "ab"),
+        ("a+b", "a-b"),
+        ("a+b", "A%2BB"),
+        ("a+b", "a%25252Bb"),
+        ("a+b", "a+b+"),
+        ("a b", "ab"),
+        ("a", "a%00"),
+        ("a", ""),
+        ("a%2Bb", "a%2Cb"),
+    ] {
+        assert_eq!(walked(sent, echoed), "state_mismatch", "{sent} as {echoed}");
     }
 }
 
@@ -312,6 +375,14 @@ fn json_answers() {
         ("error and code", r#"{"error":"e","code":"C"}"#, "denied e"),
         ("CAMARA error", r#"{"status":403,"code":"PERMISSION_DENIED","message":"m"}"#, "denied PERMISSION_DENIED"),
         ("CAMARA error, null error", r#"{"status":403,"code":"X","error":null}"#, "denied X"),
+        ("false error", r#"{"code":"C","error":false}"#, "code C"),
+        ("empty error", r#"{"code":"C","error":""}"#, "code C"),
+        ("error that says null", r#"{"code":"C","error":"null"}"#, "code C"),
+        ("error that is true", r#"{"code":"C","error":true}"#, "denied ?"),
+        ("CAMARA error, status as text", r#"{"status":"403","code":"PERMISSION_DENIED"}"#, "denied PERMISSION_DENIED"),
+        ("CAMARA error, status as text with blanks", r#"{"status":" 404.0 ","code":"X"}"#, "denied X"),
+        ("status 200 as text beside a code", r#"{"status":"200","code":"C"}"#, "code C"),
+        ("NUL after it", "{\"code\":\"C\"}\0", "code C"),
         ("status 200 beside a code", r#"{"status":200,"code":"C"}"#, "code C"),
         ("status that is text", r#"{"status":"ok","code":"C"}"#, "code C"),
         ("nothing of ours", r#"{"hello":"world"}"#, "unexpected_page"),

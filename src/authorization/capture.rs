@@ -1,6 +1,7 @@
 //! The redirect to `redirect_uri`: recognising it and reading it (RFC 6749, sections 4.1.2 and 4.1.2.1).
 
-use url::{Url, form_urlencoded};
+use percent_encoding::percent_decode_str;
+use url::Url;
 
 use super::{Denial, Failure};
 use crate::limits;
@@ -26,6 +27,12 @@ pub(super) fn are_same(one: &Url, other: &Url) -> bool {
     matches(one, other) && matches(other, one)
 }
 
+/// Whether a Location that is not `redirect_uri` leads to its host.
+pub(super) fn is_on_host_of(location: &Url, redirect_uri: &Url) -> bool {
+    let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+    host(location).is_some_and(|host_of_location| Some(host_of_location) == host(redirect_uri))
+}
+
 fn path(url: &Url) -> &str {
     if url.path().is_empty() { "/" } else { url.path() }
 }
@@ -36,10 +43,23 @@ pub(super) fn parameters(location: &Url) -> Parameters {
     if in_query.are_a_response() { in_query } else { Parameters::of(location.fragment()) }
 }
 
-/// An unrequested state is ignored; a requested one must come back.
-pub(super) fn check_state(expected: Option<&SecretString>, given: Option<&str>) -> Result<(), Failure> {
-    let expected = expected.map(ExposeSecret::expose_secret);
-    if expected.is_none() || given == expected { Ok(()) } else { Err(Failure::StateMismatch) }
+/// An unrequested state is ignored; a requested one must come back, as it is or encoded.
+pub(super) fn check_state(expected: Option<&SecretString>, echoed: Option<&str>) -> Result<(), Failure> {
+    let Some(expected) = expected else { return Ok(()) };
+    let is_same = echoed.is_some_and(|echoed| is_same_state(expected.expose_secret(), echoed));
+    if is_same { Ok(()) } else { Err(Failure::StateMismatch) }
+}
+
+/// Operators leave `+` as it is, write it for a blank, or encode twice: up to two decodings, each with either reading of `+`.
+fn is_same_state(expected: &str, echoed: &str) -> bool {
+    let once = decodings(echoed);
+    echoed == expected
+        || once.iter().any(|text| text == expected || decodings(text).iter().any(|twice| twice == expected))
+}
+
+fn decodings(text: &str) -> Vec<String> {
+    let readings = [text.to_owned(), text.replace('+', " ")];
+    readings.iter().filter_map(|text| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned())).collect()
 }
 
 /// Keeps of a refusal a plain error code and the description, each only if it contains no secret of the flow.
@@ -52,12 +72,33 @@ pub(super) fn denial(error: &str, description: Option<&str>, redactor: &Redactor
     }
 }
 
-/// Decoded names and values of a query or a fragment.
-pub(super) struct Parameters(Vec<(String, String)>);
+/// The parameters of a query or a fragment.
+pub(super) struct Parameters(Vec<Parameter>);
+
+struct Parameter {
+    name: String,
+    value: String,
+    /// The value as it stands there.
+    encoded: String,
+}
 
 impl Parameters {
     pub(super) fn of(part: Option<&str>) -> Self {
-        Self(form_urlencoded::parse(part.unwrap_or_default().as_bytes()).into_owned().collect())
+        let pairs = part.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let decoded = |text: &str| {
+            let text = text.replace('+', " ");
+            percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        };
+        Self(
+            pairs
+                .filter(|(name, encoded)| !(name.is_empty() && encoded.is_empty()))
+                .map(|(name, encoded)| Parameter {
+                    name: decoded(name),
+                    value: decoded(encoded),
+                    encoded: encoded.to_owned(),
+                })
+                .collect(),
+        )
     }
 
     pub(super) fn are_a_response(&self) -> bool {
@@ -65,22 +106,52 @@ impl Parameters {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
+        self.all(name).next().is_some()
     }
 
-    pub(super) fn has_value(&self, name: &str, wanted: &str) -> bool {
-        self.0.iter().any(|(key, value)| key == name && value == wanted)
+    /// Whether it is absent, or empty, which counts as absent (RFC 6749, section 3.1).
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.all(name).all(|parameter| parameter.value.is_empty())
+    }
+
+    pub(super) fn has_state(&self, state: &str) -> bool {
+        self.all("state").any(|parameter| is_same_state(state, &parameter.encoded))
+    }
+
+    /// Whether this is a refusal: beside a code, an error that says nothing counts as omitted.
+    pub(super) fn are_a_refusal(&self) -> bool {
+        if self.has("code") {
+            self.all("error").any(|error| !is_no_error(&error.value))
+        } else {
+            self.has("error") || self.has("error_description")
+        }
+    }
+
+    /// As it stands there; absent if repeated or empty.
+    pub(super) fn encoded(&self, name: &str) -> Option<&str> {
+        let mut values = self.all(name).map(|parameter| parameter.encoded.as_str());
+        let first = values.next();
+        first.filter(|value| !value.is_empty() && values.next().is_none())
     }
 
     /// Repeated, even with the same value, or no text, it is malformed; empty, it counts as omitted (RFC 6749, section 3.1).
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Failure> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let mut values = self.all(name).map(|parameter| parameter.value.as_str());
         match (values.next(), values.next()) {
             (Some(value), None) if value.contains(char::REPLACEMENT_CHARACTER) => Err(Failure::MalformedResponse),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
             (_, Some(_)) => Err(Failure::MalformedResponse),
         }
     }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = &Parameter> {
+        self.0.iter().filter(move |parameter| parameter.name == name)
+    }
+}
+
+/// What some operators send as `error` when there is none.
+pub(super) fn is_no_error(error: &str) -> bool {
+    matches!(error, "" | "null" | "false")
 }
 
 #[cfg(test)]

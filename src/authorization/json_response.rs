@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::capture::{check_state, denial};
+use super::capture::{check_state, denial, is_no_error};
 use super::{Completion, Denial, Failure};
 use crate::json::{JsonObject, Repeated};
 use crate::secret::{Redactor, SecretString};
@@ -18,7 +18,7 @@ pub(super) fn code(
     let code = match json.get("code") {
         Ok(None) => None,
         Ok(Some(Value::String(code))) if !code.is_empty() => Some(code),
-        Ok(Some(Value::Null)) if is_present(json, "error") => None,
+        Ok(Some(Value::Null)) if has_error(json) => None,
         Ok(Some(_)) | Err(Repeated) => return Err(Failure::MalformedResponse),
     };
     if let Some(denial) = denial_in(json, redactor) {
@@ -42,17 +42,27 @@ pub(super) fn code(
 /// `error` as in RFC 6749, section 5.2, or CAMARA's `status`, `code` and `message`.
 pub(super) fn denial_in(json: &JsonObject, redactor: &Redactor) -> Option<Denial> {
     let text = |name: &str| json.get(name).ok().flatten().and_then(Value::as_str);
-    if is_present(json, "error") {
+    if has_error(json) {
         if let Some(code) = text("code") {
             redactor.add(code);
         }
         return Some(denial(text("error").unwrap_or_default(), text("error_description"), redactor));
     }
-    let status = json.get("status").ok().flatten().and_then(Value::as_f64)?;
+    let status = json.get("status").ok().flatten().and_then(number)?;
     let code = text("code")?;
     (status >= 400.0).then(|| denial(code, text("message"), redactor))
 }
 
-fn is_present(json: &JsonObject, name: &str) -> bool {
-    !matches!(json.get(name), Ok(None | Some(Value::Null)))
+/// An error that says nothing is none.
+fn has_error(json: &JsonObject) -> bool {
+    match json.get("error") {
+        Ok(None | Some(Value::Null | Value::Bool(false))) => false,
+        Ok(Some(Value::String(error))) => !is_no_error(error),
+        Ok(Some(_)) | Err(Repeated) => true,
+    }
+}
+
+/// Some gateways write numbers as text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }

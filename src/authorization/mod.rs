@@ -198,7 +198,7 @@ pub enum Failure {
     UnexpectedPage,
     /// A response that contradicts itself.
     MalformedResponse,
-    /// A redirect carries this flow's state, and no `redirect_uri` is known.
+    /// A redirect carries this flow's state to no known `redirect_uri`, or to what only looks like it.
     LostRedirectUri,
     /// The response belongs to another flow.
     StateMismatch,

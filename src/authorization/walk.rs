@@ -131,7 +131,7 @@ impl Walk {
         if self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(&location, uri)) {
             return self.on_redirect_uri(location);
         }
-        if self.redirect_uri.is_none() && self.rules.delivery != Delivery::NoCode && self.carries_own_state(&location) {
+        if self.rules.delivery != Delivery::NoCode && self.would_lose_the_code(&location) {
             return Err(Failure::LostRedirectUri);
         }
         self.follow(location)
@@ -145,17 +145,21 @@ impl Walk {
         if self.current.scheme() == "http" && parameters.has("code") {
             return Err(Failure::ForbiddenRedirect);
         }
-        check_state(self.state.as_ref(), parameters.one("state").ok().flatten())?;
-        if parameters.has("error") || parameters.has("error_description") && !parameters.has("code") {
+        let is_refusal = parameters.are_a_refusal();
+        // A refusal without a state gives nothing away, and says why.
+        if !(is_refusal && parameters.lacks("state")) {
+            check_state(self.state.as_ref(), parameters.encoded("state"))?;
+        }
+        if is_refusal {
             return Err(self.denied(&parameters).unwrap_or_else(|failure| failure));
         }
         if self.rules.delivery == Delivery::NoCode {
             return self.follow(location);
         }
         let code = parameters.one("code")?.ok_or(Failure::MalformedResponse)?;
-        let state = parameters.one("state")?;
         if self.rules.delivery == Delivery::Relay {
-            return Ok(Next::Done(Completion::Code { code: code.into(), state: state.map(SecretString::from) }));
+            let unasked = parameters.one("state").ok().flatten().map(SecretString::from);
+            return Ok(Next::Done(Completion::Code { code: code.into(), state: self.state.clone().or(unasked) }));
         }
         self.at_redirect_uri = true;
         self.follow(location)
@@ -182,8 +186,15 @@ impl Walk {
     fn carries_own_state(&self, location: &Url) -> bool {
         let Some(state) = self.state.as_ref() else { return false };
         [location.query(), location.fragment()].into_iter().map(Parameters::of).any(|parameters| {
-            parameters.has_value("state", state.expose_secret()) && (parameters.has("code") || parameters.has("error"))
+            parameters.has_state(state.expose_secret()) && (parameters.has("code") || parameters.has("error"))
         })
+    }
+
+    /// Whether the response goes to a `redirect_uri` that nobody named, or to what is only nearly the one that somebody did: another
+    /// path or scheme on its host.
+    fn would_lose_the_code(&self, location: &Url) -> bool {
+        let may_be_for_us = self.redirect_uri.as_ref().is_none_or(|uri| capture::is_on_host_of(location, uri));
+        may_be_for_us && self.carries_own_state(location)
     }
 
     fn follow(&mut self, mut url: Url) -> Result<Next<'static>, Failure> {
