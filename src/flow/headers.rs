@@ -9,6 +9,9 @@ use crate::contract;
 use crate::secret::sensitive_header;
 use crate::settings::Settings;
 
+/// As a browser's navigation has it, for gateways that look for `text/html`, and JSON, for endpoints that have nothing else.
+const ACCEPT: &str = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8";
+
 /// Whether a request goes to the auth URL's own origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -19,8 +22,8 @@ pub(super) enum Origin {
 /// gzip is offered on https only: on plain http a middlebox may want to read the body.
 pub(super) fn of(request: &Request, origin: Origin, settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, settings.user_agent.clone());
+    headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
     if request.url.scheme() == "https" {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }

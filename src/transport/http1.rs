@@ -80,6 +80,8 @@ impl Connection {
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
             .max_headers(limits::HEADER_COUNT)
+            // Boxes on plain http look for the usual spelling, though names have no case (RFC 9110, section 5.1).
+            .title_case_headers(true)
             .max_buf_size(2 * limits::HEADERS)
             .handshake(TokioIo::new(io))
             .await

@@ -11,6 +11,7 @@ mod heads;
 mod network;
 mod pipe;
 mod repeats;
+mod requests;
 mod round_trips;
 mod script;
 mod secrets;

@@ -33,6 +33,8 @@ pub struct Asked {
     /// With the query.
     pub target: String,
     pub cookie: Option<String>,
+    /// As it came.
+    pub head: String,
 }
 
 /// An answer, byte for byte.
@@ -152,5 +154,6 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) ->
         head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name))
     };
     assert_eq!(header("host")?.1, host, "the request went to the wrong host");
-    Some(Asked { https, host: host.to_owned(), target, cookie: header("cookie").map(|(_, value)| value.to_owned()) })
+    let cookie = header("cookie").map(|(_, value)| value.to_owned());
+    Some(Asked { https, host: host.to_owned(), target, cookie, head })
 }
