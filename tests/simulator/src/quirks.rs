@@ -61,6 +61,14 @@ const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("gzip-json", VERIFIED, gzip_json),
     ("gzip-bomb", authorization("too_large", ANOTHER_CHANNEL), |_| coded("gzip", &gzip(&vec![b' '; 1024 * 1024]))),
     ("brotli-json", authorization("malformed_response", ANOTHER_CHANNEL), |visit| coded("br", &stored_brotli(visit.json().as_bytes()))),
+    ("label-that-is-no-coding", VERIFIED, |visit| coded("UTF-8", visit.json().as_bytes())),
+    ("bytes-after-gzip", VERIFIED, |visit| coded("gzip", &[gzip(visit.json().as_bytes()), b"\r\n<!-- gw3 -->".to_vec()].concat())),
+    ("nul-after-json", VERIFIED, |visit| coded("identity", format!("{}\0", visit.json()).as_bytes())),
+    ("folded-lines", VERIFIED, |visit| odd_found(visit, "HTTP/1.1 302 Found", "Location:\r\n ", "X-Via: a,\r\n\tb\r\n")),
+    ("lines-that-are-no-fields", VERIFIED, |visit| odd_found(visit, "HTTP/1.1 302 Found", "PHP Warning: x on line 3\r\n<br />\r\nLocation: ", "X-Frame-Options : DENY\r\n")),
+    ("sloppy-status-line", VERIFIED, |visit| odd_found(visit, "http/1.1  302", "Location: ", "Content-Length: 0\r\n")),
+    ("contradictory-framing", VERIFIED, |visit| odd_found(visit, "HTTP/1.0 302 Found", "Location: ", "Transfer-Encoding: chunked\r\nContent-Length: -1\r\n")),
+    ("contradictory-framing-json", authorization("malformed_response", ANOTHER_CHANNEL), |visit| Reply::new(&format!("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}", visit.json()))),
     ("http-1.0", VERIFIED, http_1_0),
     ("connection-close", VERIFIED, connection_close),
     ("chunked-with-trailers", VERIFIED, chunked_with_trailers),
@@ -213,6 +221,12 @@ fn large_redirect_page(visit: &Visit) -> Reply {
     let page = "moved ".repeat(1024);
     let head = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 10000000\r\n\r\n", visit.done());
     Reply { end: End::FallSilent, ..Reply::new(&(head + &page)) }
+}
+
+/// Two redirects over connections that end, the second one to the callback.
+fn odd_found(visit: &Visit, status_line: &str, before_location: &str, fields: &str) -> Reply {
+    let next = if visit.hop == 1 { visit.hop_path(2) } else { visit.done() };
+    Reply { end: End::Close, ..Reply::new(&format!("{status_line}\r\n{before_location}{next}\r\n{fields}\r\n")) }
 }
 
 fn found(location: &str) -> Reply {
