@@ -35,6 +35,7 @@ mod network;
 mod phone_number;
 mod progress;
 mod recorder;
+mod retry_after;
 mod runtime;
 mod secret;
 mod server_trust;

@@ -31,6 +31,8 @@ pub const SLEEP_CHECK: Duration = Duration::from_secs(1);
 
 /// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// The longest `Retry-After` of an operator that is waited for.
+pub const PAUSE: Duration = Duration::from_secs(2);
 /// How long one connection attempt has before the next begins concurrently (RFC 8305, section 5).
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// On the operator's side: beyond this a server or a middlebox on the way has often forgotten the connection.

@@ -3,10 +3,10 @@
 use http::HeaderValue;
 
 use super::BackendError;
-use super::retry_after::retry_after_s;
 use crate::error::{BackendCause, Fallback, VerifyError};
 use crate::json::JsonObject;
 use crate::progress::Step;
+use crate::retry_after::retry_after_s;
 
 impl BackendError {
     pub(crate) fn at(self, step: Step) -> VerifyError {

@@ -9,7 +9,6 @@ pub mod http;
 #[cfg(feature = "http-backend")]
 mod http_error;
 pub mod result;
-mod retry_after;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 
 mod errors;
 mod headers;
+mod request;
 mod walk;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::progress::Step;
 use crate::recorder::Recorder;
 use crate::secret::{ExposeSecret, Redactor};
 use crate::settings::Settings;
-use crate::transport::{Repeat, Transport};
+use crate::transport::Transport;
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -127,8 +128,7 @@ impl<'a, N: Network> Flow<'a, N> {
             let mut hop = self.record.hop_began(request.url.scheme(), host);
             let origin = if request.url.origin() == first { Origin::First } else { Origin::Other };
             let headers = headers::of(&request, origin, &self.verifier.settings);
-            let repeat = if request.spends_code { Repeat::Never } else { Repeat::Once };
-            let response = match transport.get(&request.url, headers, repeat, &mut hop.timings).await {
+            let response = match request::send(transport, &request, headers, &mut hop.timings).await {
                 Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
                     // The backend may have the result, and is asked for it.
                     self.record.step_ended(Step::Authorize);

@@ -23,8 +23,8 @@ use crate::limits;
 use crate::network::Network;
 use crate::network::address::AllowedHosts;
 
-/// Whether a request may be sent again, on a fresh connection, if a reused one ended after a part of it went out and before a
-/// response came: the server may have acted on it.
+/// Whether a request may be sent again, on a fresh connection, if one ended after a part of it went out and before a response came
+/// (RFC 9110, section 9.2.2): the server may have acted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// Once: it changes nothing.
@@ -83,18 +83,32 @@ impl<N: Network> Transport<N> {
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
+        let may_repeat = |outcome: &Result<Response, SendError>| matches!(outcome, Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once);
         if let Some(kept) = self.pool.take(origin) {
             timings.reused = true;
-            match self.exchange(kept, origin, request.clone(), timings).await {
-                Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once => {
-                    *timings = Timings::default();
-                }
-                outcome => return outcome.map_err(TransportError::from),
+            let outcome = self.exchange(kept, origin, request.clone(), timings).await;
+            if !may_repeat(&outcome) {
+                return Ok(outcome?);
             }
+            *timings = Timings::default();
         }
-        let connection =
-            timeout(self.limits.connect, self.open(origin, timings)).await.map_err(|_| TransportError::Timeout)??;
-        Ok(self.exchange(connection, origin, request, timings).await?)
+        let outcome = self.exchange_anew(origin, request.clone(), timings).await;
+        if !may_repeat(&outcome) {
+            return Ok(outcome?);
+        }
+        *timings = Timings::default();
+        Ok(self.exchange_anew(origin, request, timings).await?)
+    }
+
+    async fn exchange_anew(
+        &self,
+        origin: &Origin,
+        request: Request<Empty<Bytes>>,
+        timings: &mut Timings,
+    ) -> Result<Response, SendError> {
+        let opened = timeout(self.limits.connect, self.open(origin, timings)).await;
+        let connection = opened.unwrap_or(Err(TransportError::Timeout)).map_err(SendError::Failed)?;
+        self.exchange(connection, origin, request, timings).await
     }
 
     async fn exchange(

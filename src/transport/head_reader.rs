@@ -153,7 +153,7 @@ mod tests {
             drop(server);
         };
         let mut received = Vec::new();
-        let (_, outcome) = tokio::join!(sending, reader.read_to_end(&mut received));
+        let ((), outcome) = tokio::join!(sending, reader.read_to_end(&mut received));
         outcome.unwrap();
         (String::from_utf8(received).unwrap(), notes)
     }

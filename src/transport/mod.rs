@@ -2,7 +2,7 @@
 //!
 //! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs over a bound socket in a phone and
 //! over an in-memory network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps
-//! or retries, except for the one repeat on a pooled connection that turned out dead.
+//! or retries, except for one repeat after a pooled connection that turned out dead, and one after a fresh one.
 
 pub mod certificates;
 mod chain;
@@ -24,3 +24,4 @@ pub use self::client::{Repeat, Transport};
 pub use self::error::TransportError;
 pub use self::limits::Limits;
 pub use self::meter::Timings;
+pub use self::response::Response;

@@ -191,9 +191,9 @@ async fn bodies_of_a_callback() {
     }
 }
 
-/// The server may not have seen the request: it is sent again, once, on a fresh connection.
+/// The server may not have seen the request: it is sent again on a fresh connection, and once more if that one dies, too.
 #[tokio::test(start_paused = true)]
-async fn a_kept_connection_that_dies_is_replaced_once() {
+async fn a_connection_that_dies_before_a_response_is_replaced() {
     for (name, reply) in [
         ("reset", Reply::Reset),
         ("closed", Reply::SendAndClose(Vec::new())),
@@ -207,10 +207,18 @@ async fn a_kept_connection_that_dies_is_replaced_once() {
         assert!(!outcome.trace.hops[2].reused, "{name}");
 
         let mut chain = Chain::new("S1");
-        chain.instead(1, Instead::Once(reply));
+        chain.instead(1, Instead::Once(reply.clone()));
         let outcome = flow(chain).await;
-        assert_eq!(outcome.error_json()["cause"], "closed", "{name} on a fresh connection is not repeated");
-        assert_eq!(outcome.connections.len(), 1, "{name}");
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name} on a fresh one: {:?}", outcome.result);
+        assert_eq!(outcome.connections.len(), 3, "{name} on a fresh one");
+
+        for (hop, connections) in [(1, 2), (3, 4)] {
+            let mut chain = Chain::new("S1");
+            chain.instead(hop, Instead::Always(reply.clone()));
+            let outcome = flow(chain).await;
+            assert_eq!(outcome.error_json()["cause"], "closed", "{name}, always, at hop {hop}");
+            assert_eq!(outcome.connections.len(), connections, "{name}, always, at hop {hop}");
+        }
     }
 }
 

@@ -94,3 +94,30 @@ async fn another_request_is_repeated_once() {
         assert_eq!(asked.len(), if is_repeated { 3 } else { 2 }, "{name}: {asked:?}");
     }
 }
+
+/// A server that says when it will do better is asked again then, once, if that is soon.
+#[tokio::test(start_paused = true)]
+async fn a_busy_server_is_asked_again_when_it_says_so() {
+    let busy = |status: &str, when: &str| {
+        Reply::Send(format!("HTTP/1.1 {status}\r\n{when}Content-Length: 4\r\n\r\nbusy").into())
+    };
+    let past = "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    for (name, reply, asked_again) in [
+        ("503", busy("503 Busy", "Retry-After: 1\r\n"), true),
+        ("429", busy("429 Too Many Requests", "Retry-After: 2\r\n"), true),
+        ("at once", busy("503 Busy", "Retry-After: 0\r\n"), true),
+        ("a date that is over", busy("503 Busy", past), true),
+        ("later", busy("503 Busy", "Retry-After: 3\r\n"), false),
+        ("nobody knows when", busy("503 Busy", ""), false),
+        ("no time", busy("503 Busy", "Retry-After: soon\r\n"), false),
+        ("another status", busy("500 Broken", "Retry-After: 1\r\n"), false),
+    ] {
+        let (outcome, asked) = flow(CodeDelivery::Relay, "/hop", reply.clone()).await;
+        assert_eq!(asked.len(), if asked_again { 3 } else { 2 }, "{name}: {asked:?}");
+        let expected = if asked_again { "unexpected_page" } else { "http_status" };
+        assert_eq!(outcome.error_json()["cause"], expected, "{name}: the third response is a page");
+        let with_code = format!("/other?code={CODE}&state={STATE}");
+        let (_, asked) = flow(CodeDelivery::NoCode, &with_code, reply).await;
+        assert_eq!(asked.len(), 2, "{name}: a code is not sent twice");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 
 /// How long to wait from now on; absent if the value is neither.
-pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
+pub fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -15,6 +15,6 @@ pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
 }
 
 /// The same in whole seconds, for the caller.
-pub(super) fn retry_after_s(value: &HeaderValue) -> Option<u32> {
+pub fn retry_after_s(value: &HeaderValue) -> Option<u32> {
     u32::try_from(retry_after(value)?.as_secs()).ok()
 }
