@@ -5,6 +5,9 @@
 //! section 5.7): otherwise an attacker on such a hop could choose the session. A cookie set over
 //! https is Secure here with or without the attribute, so it is never sent over plain http. Values
 //! are secrets of the flow and are never logged.
+//!
+//! A cookie is bytes, which come back as they came (RFC 6265, section 5.4). The store wants text: each
+//! byte is the character of its number, as in ISO 8859-1.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,9 +17,10 @@ use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use url::Url;
 
+use crate::cookie_date;
 use crate::limits;
 use crate::network::address::is_loopback;
-use crate::secret::{Redactor, SecretString};
+use crate::secret::Redactor;
 use crate::url_text::is_plain_host;
 
 /// Domain, path and name: what makes a cookie the same one.
@@ -44,19 +48,21 @@ impl CookieJar {
     /// Takes in the `Set-Cookie` headers of an answer from this URL. What breaks a rule is left out.
     pub fn store<'a>(&self, url: &Url, set_cookie: impl Iterator<Item = &'a HeaderValue>, redactor: &Redactor) {
         let mut jar = self.lock();
-        for text in set_cookie.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()) {
-            jar.set(url, text, redactor);
+        for value in set_cookie {
+            jar.set(url, &without_long_attributes(&to_text(value.as_bytes())), redactor);
         }
     }
 
     /// The `Cookie` header for this URL: longer paths first, then older cookies (RFC 6265, section 5.4).
     #[must_use]
-    pub fn header(&self, url: &Url) -> Option<SecretString> {
+    pub fn header(&self, url: &Url) -> Option<HeaderValue> {
         let jar = self.lock();
         let mut cookies = jar.store.matches(url);
         cookies.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied()));
         let pairs: Vec<_> = cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; ").into())
+        let mut header = HeaderValue::from_bytes(&to_bytes(&pairs.join("; "))).ok().filter(|_| !pairs.is_empty())?;
+        header.set_sensitive(true);
+        Some(header)
     }
 
     fn lock(&self) -> MutexGuard<'_, Jar> {
@@ -68,13 +74,17 @@ impl Jar {
     fn set(&mut self, url: &Url, text: &str, redactor: &Redactor) {
         // A cookie without a name is an error too: its value could pass for a name with a prefix.
         let Ok(mut raw) = RawCookie::parse(text) else {
-            return redactor.add(text.split(';').next().unwrap_or_default().trim());
+            return add_secret(text.split(';').next().unwrap_or_default().trim(), redactor);
         };
-        redactor.add(raw.value());
-        redactor.add(raw.value_trimmed());
+        add_secret(raw.value(), redactor);
+        add_secret(raw.value_trimmed(), redactor);
         drop_empty_attributes(&mut raw, text);
-        let printable = raw.name_value().0.chars().chain(raw.value().chars()).all(|c| !c.is_control());
-        if text.len() > limits::COOKIE
+        if let Some(date) = attributes(text, "expires").filter_map(cookie_date::parse).last() {
+            raw.set_expires(date);
+        }
+        let (name, value) = raw.name_value();
+        let printable = name.chars().chain(value.chars()).all(|c| !c.is_ascii_control());
+        if name.chars().count() + value.chars().count() > limits::COOKIE
             || !printable
             || !raw.domain().is_none_or(is_allowed_domain)
             || breaks_prefix(&raw, url)
@@ -123,16 +133,40 @@ fn is_secure(url: &Url) -> bool {
 /// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty, in which
 /// case the parser uses the one before.
 fn drop_empty_attributes(cookie: &mut RawCookie<'_>, text: &str) {
-    let is_empty = |name: &str| {
-        let pairs = text.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let last = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).last();
-        last.is_some_and(|(_, value)| value.trim().is_empty())
-    };
-    if is_empty("domain") {
+    if attributes(text, "domain").last().is_some_and(|domain| matches!(domain, "" | ".")) {
         cookie.unset_domain();
     }
-    if is_empty("path") {
+    if attributes(text, "path").last().is_some_and(str::is_empty) {
         cookie.unset_path();
+    }
+}
+
+/// The values of all attributes of this name.
+fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let pairs = text.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(move |(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+/// An attribute that is too long is ignored, and the cookie kept (RFC 6265bis, section 5.6).
+fn without_long_attributes(text: &str) -> String {
+    let parts = text.split(';').enumerate();
+    let kept: Vec<_> = parts.filter(|(index, part)| *index == 0 || part.len() <= limits::COOKIE_ATTRIBUTE).collect();
+    kept.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join(";")
+}
+
+fn to_text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn to_bytes(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|c| u8::try_from(c).ok()).collect()
+}
+
+/// As it is read in a page, too, where it is UTF-8.
+fn add_secret(value: &str, redactor: &Redactor) {
+    redactor.add(value);
+    if let Ok(text) = std::str::from_utf8(&to_bytes(value)) {
+        redactor.add(text);
     }
 }
 
@@ -173,7 +207,6 @@ impl fmt::Debug for CookieJar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::ExposeSecret;
 
     fn sent(set: &[(&str, &str)], to: &str) -> Option<String> {
         let jar = CookieJar::new();
@@ -181,7 +214,7 @@ mod tests {
             let value = HeaderValue::from_str(cookie).unwrap();
             jar.store(&Url::parse(url).unwrap(), [&value].into_iter(), &Redactor::new());
         }
-        jar.header(&Url::parse(to).unwrap()).map(|header| header.expose_secret().to_owned())
+        jar.header(&Url::parse(to).unwrap()).map(|header| String::from_utf8(header.as_bytes().to_vec()).unwrap())
     }
 
     #[test]
@@ -205,6 +238,19 @@ mod tests {
             ("s=1; Path=/; Domain=op.test; Domain=", "https://sub.op.test/", None),
             ("s=1; Path=/; Domain=other.test; Domain=op.test", "https://sub.op.test/", Some("s=1")),
             ("s=1; Path=/; Max-Age=0", "https://op.test/", None),
+            ("s=1; Path=/; Domain=.", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Domain=.", "https://sub.op.test/", None),
+            ("s=1; Path=/; Domain=op.test; Domain= . ", "https://sub.op.test/", None),
+            ("s=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "https://op.test/", None),
+            ("s=1; Path=/; Expires=Thursday, 01-Jan-70 00:00:01 GMT", "https://op.test/", None),
+            ("s=1; Path=/; Expires=1 jan 2000 0:0:0", "https://op.test/", None),
+            ("s=1; Path=/; Expires=2000/01/Jan 00:00:00", "https://op.test/", None),
+            ("s=1; Path=/; Expires=Thu, 01-January-1970 00:00:00.000 UTC", "https://op.test/", None),
+            ("s=1; Path=/; Expires=01 Jan 2300 00:00:00; Expires=01 Jan 2000 00:00:00", "https://op.test/", None),
+            ("s=1; Path=/; Expires=01 Jan 2000 00:00:00; Expires=soon", "https://op.test/", None),
+            ("s=1; Path=/; Expires=01 Jan 2000 00:00:00; Max-Age=60", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Expires=01-Jan-2300 00:00:00", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Expires=0", "https://op.test/", Some("s=1")),
             ("s=\"q\"; Path=/", "https://op.test/", Some("s=\"q\"")),
             ("=; Path=/", "https://op.test/", None),
         ] {
@@ -335,13 +381,32 @@ mod tests {
     #[test]
     fn limits() {
         let url = "https://op.test/";
-        let long = format!("s={}", "v".repeat(limits::COOKIE));
-        assert_eq!(sent(&[(url, &long)], url), None);
+        let value = |length: usize| format!("s={}", "v".repeat(length));
+        assert_eq!(sent(&[(url, &value(limits::COOKIE))], url), None);
+        let longest = value(limits::COOKIE - 1);
+        let comment = format!("{longest}; Comment={}; Path=/; Priority=High", "c".repeat(5000));
+        assert_eq!(sent(&[(url, &comment)], url), Some(longest));
+        let long_path = format!("s=1; Path=/{}", "p".repeat(limits::COOKIE_ATTRIBUTE));
+        assert_eq!(sent(&[(url, &long_path)], url).as_deref(), Some("s=1"), "the attribute is ignored");
         let many: Vec<String> = (0..60).map(|index| format!("c{index}=v")).collect();
         let many: Vec<_> = many.iter().map(|cookie| (url, cookie.as_str())).chain([(url, "c0=new")]).collect();
         let header = sent(&many, url).unwrap();
         assert_eq!(header.split("; ").count(), limits::COOKIES_OF_A_DOMAIN);
         assert!(header.starts_with("c0=new; c1=v; "));
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_came() {
+        let url = Url::parse("https://op.test/").unwrap();
+        for value in [&b"s=caf\xe9"[..], b"s=\x80\xff", "s=caf\u{e9} \u{20ac}".as_bytes(), b"s=\"a b\""] {
+            let (jar, redactor) = (CookieJar::new(), Redactor::new());
+            jar.store(&url, [&HeaderValue::from_bytes(value).unwrap()].into_iter(), &redactor);
+            let header = jar.header(&url).unwrap();
+            assert_eq!((header.as_bytes(), header.is_sensitive()), (value, true));
+            if let Ok(text) = std::str::from_utf8(&value[2..]) {
+                assert!(redactor.contains_secret(text), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod cellular;
 mod clock;
 mod config;
 mod contract;
+mod cookie_date;
 mod cookies;
 mod delivery;
 mod error;

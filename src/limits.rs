@@ -57,6 +57,8 @@ pub const BACKEND_BODY: usize = 256 * 1024;
 pub const URL: usize = 16 * 1024;
 /// RFC 6265, section 6.1, asks for at least this much of one cookie.
 pub const COOKIE: usize = 4096;
+/// RFC 6265bis, section 5.6, has this limit.
+pub const COOKIE_ATTRIBUTE: usize = 1024;
 /// Real certificates have 1 to 3 KiB.
 pub const CERTIFICATE: usize = 16 * 1024;
 /// All certificates of a chain.

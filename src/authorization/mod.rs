@@ -136,8 +136,8 @@ pub enum MalformedStart {
 pub struct Request {
     /// Without a fragment.
     pub url: Url,
-    /// The `Cookie` header.
-    pub cookie: Option<SecretString>,
+    /// The `Cookie` header, sensitive.
+    pub cookie: Option<HeaderValue>,
     /// The `X-Number-Verify-Session` header.
     pub session: Option<SecretString>,
     /// Whether it hands over this flow's code, which is for one use (RFC 6749, section 4.1.2): it must not be sent twice.

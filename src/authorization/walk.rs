@@ -30,7 +30,7 @@ pub struct Walk {
     retry_after: Option<HeaderValue>,
     followed: u8,
     /// URL and `Cookie` header of every request.
-    seen: HashSet<(String, Option<String>)>,
+    seen: HashSet<(String, Option<HeaderValue>)>,
     at_redirect_uri: bool,
     title: Option<String>,
 }
@@ -211,8 +211,7 @@ impl Walk {
 
     fn request(&mut self, url: Url) -> Request {
         let cookie = self.cookies.header(&url);
-        let exposed = cookie.as_ref().map(|cookie| cookie.expose_secret().to_owned());
-        self.seen.insert((url.to_string(), exposed));
+        self.seen.insert((url.to_string(), cookie.clone()));
         self.current = url.clone();
         Request { session: self.session_for(&url), spends_code: self.spends_code(&url), url, cookie }
     }

@@ -111,13 +111,11 @@ impl HttpBackend {
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let cookie = call.cookies.header(url);
-        for (name, value) in [
-            (contract::IDEMPOTENCY_KEY, Some(call.info.idempotency_key.as_str())),
-            (contract::CORRELATOR, Some(call.info.correlator.as_str())),
-            (header::COOKIE, cookie.as_ref().map(ExposeSecret::expose_secret)),
-        ] {
-            headers.extend(value.and_then(sensitive_header).map(|value| (name, value)));
+        headers.extend(call.cookies.header(url).map(|cookie| (header::COOKIE, cookie)));
+        for (name, value) in
+            [(contract::IDEMPOTENCY_KEY, &call.info.idempotency_key), (contract::CORRELATOR, &call.info.correlator)]
+        {
+            headers.extend(sensitive_header(value).map(|value| (name, value)));
         }
         headers
     }

@@ -30,9 +30,8 @@ pub(super) fn of(request: &Request, origin: Origin, settings: &Settings) -> Head
     if origin == Origin::First || settings.operator_headers_to == OperatorHeaders::AllHosts {
         headers.extend(settings.operator_headers.clone());
     }
-    for (name, secret) in [(header::COOKIE, &request.cookie), (contract::SESSION, &request.session)] {
-        let value = secret.as_ref().and_then(|secret| sensitive_header(secret.expose_secret()));
-        headers.extend(value.map(|value| (name, value)));
-    }
+    headers.extend(request.cookie.clone().map(|cookie| (header::COOKIE, cookie)));
+    let session = request.session.as_ref().and_then(|session| sensitive_header(session.expose_secret()));
+    headers.extend(session.map(|session| (contract::SESSION, session)));
     headers
 }
