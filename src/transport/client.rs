@@ -14,11 +14,11 @@ use super::dial;
 use super::error::TransportError;
 use super::http1::{Connection, Io, SendError, TlsSession};
 use super::limits::Limits;
-use super::meter::{Bytes as BytesOnSocket, Metered, Stopwatch, Timings};
+use super::meter::{Bytes as BytesOnSocket, Meter, Metered, Stopwatch, Timings};
 use super::origin::Origin;
 use super::pool::Pool;
 use super::response::Response;
-use super::tls::{self, NetworkTls, Tls};
+use super::tls::{self, HandshakeError, NetworkTls, Offer, Tls};
 use crate::limits;
 use crate::network::Network;
 use crate::network::address::AllowedHosts;
@@ -131,22 +131,51 @@ impl<N: Network> Transport<N> {
     }
 
     async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
-        // From here on it does not matter what network it is, and the code need not be there twice.
-        let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
-        let first_write = if origin.https { limits::CLIENT_HELLO } else { u64::MAX };
-        let (stream, meter) = Metered::with_first_write_of(stream, first_write);
-        timings.bytes = BytesOnSocket::of_new(&meter);
         if !origin.https {
+            let (stream, meter) = self.dial(origin, u64::MAX, timings).await?;
             return Connection::new(Box::new(stream), meter, TlsSession::None).await;
         }
-        let name = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
+        let host = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
+        let offer = self.tls.offer(&host);
+        match self.open_tls(origin, &host, offer, timings).await {
+            Err(first) if first.may_be_the_offer && offer == Offer::Both => {
+                *timings = Timings::default();
+                let older = self.open_tls(origin, &host, Offer::Tls12, timings).await.map_err(|_| first.error)?;
+                self.tls.remember_tls12(host);
+                Ok(older)
+            }
+            outcome => outcome.map_err(|failed| failed.error),
+        }
+    }
+
+    async fn open_tls(
+        &self,
+        origin: &Origin,
+        host: &ServerName<'static>,
+        offer: Offer,
+        timings: &mut Timings,
+    ) -> Result<Connection, HandshakeError> {
+        let (stream, meter) = self.dial(origin, limits::CLIENT_HELLO, timings).await?;
         let stream = {
             let _handshake = Stopwatch::start(&mut timings.tls);
-            self.tls.connect(name, stream).await?
+            self.tls.connect(host.clone(), offer, stream).await?
         };
         let session = if tls::is_resumed(stream.get_ref().1) { TlsSession::Resumed } else { TlsSession::New };
-        let stream: Box<dyn Io> = Box::new(stream);
-        Connection::new(stream, meter, session).await
+        Ok(Connection::new(Box::new(stream), meter, session).await?)
+    }
+
+    /// A TCP connection, with what counts its bytes. From here on it does not matter what network it is, and the code need not be
+    /// there twice.
+    async fn dial(
+        &self,
+        origin: &Origin,
+        first_write: u64,
+        timings: &mut Timings,
+    ) -> Result<(Metered<Box<dyn Io>>, Meter), TransportError> {
+        let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
+        let (stream, meter) = Metered::with_first_write_of(stream, first_write);
+        timings.bytes = BytesOnSocket::of_new(&meter);
+        Ok((stream, meter))
     }
 }
 

@@ -1,6 +1,6 @@
 //! TLS for both legs: what is offered, and what an error of it means. Which certificates are trusted stands in `certificates.rs`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,9 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::sign::SigningKey;
-use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind};
+use tokio_rustls::rustls::{
+    self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, SupportedProtocolVersion,
+};
 
 use super::certificates::{AppTrust, ChainVerifier, DeferredVerifier, NoRoots, PeerChain, capture_chain};
 use super::chain;
@@ -29,6 +31,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Tls {
     config: ClientConfig,
+    /// With TLS 1.2 alone.
+    tls12: ClientConfig,
     verifier: ChainVerifier,
 }
 
@@ -38,16 +42,12 @@ impl Tls {
         let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
         let verifier = ChainVerifier::new(app, provider.clone(), roots, threads)?;
-        let deferred = DeferredVerifier(provider.signature_verification_algorithms);
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|_| NoRoots)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(deferred))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = Resumption::disabled();
-        Ok(Self { config, verifier })
+        let both = config(provider.clone(), &[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        // rustls would offer the suites of TLS 1.3 too, and an old server is to see nothing of it.
+        let mut older = CryptoProvider::clone(&provider);
+        older.cipher_suites.retain(|suite| suite.version().version == ProtocolVersion::TLSv1_2);
+        let tls12 = config(Arc::new(older), &[&rustls::version::TLS12])?;
+        Ok(Self { config: both, tls12, verifier })
     }
 
     /// For another client's handshakes, each of which has to run in [`Tls::verify_handshake`]. Without resumption, so that each
@@ -73,6 +73,22 @@ impl Tls {
     }
 }
 
+fn config(
+    provider: Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, NoRoots> {
+    let deferred = DeferredVerifier(provider.signature_verification_algorithms);
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|_| NoRoots)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(deferred))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
 /// There are no client certificates, so that the code that signs with them need not be there (44 KB).
 #[derive(Debug)]
 struct NoClientKeys;
@@ -83,11 +99,53 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
+/// Which versions a `ClientHello` offers. Never less than TLS 1.2 (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// TLS 1.3 and 1.2.
+    Both,
+    Tls12,
+}
+
+/// Why there is no connection over TLS.
+pub(super) struct HandshakeError {
+    pub(super) error: TransportError,
+    /// Whether the server may have stumbled over the offer of TLS 1.3, and not over a certificate or the network.
+    pub(super) may_be_the_offer: bool,
+}
+
+const UNTRUSTED: HandshakeError =
+    HandshakeError { error: TransportError::Tls { alert: None }, may_be_the_offer: false };
+
+impl HandshakeError {
+    /// A connection that ends inside the handshake is a refusal without an alert.
+    fn of(error: &io::Error) -> Self {
+        use AlertDescription as Alert;
+        let may_be_the_offer = match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::AlertReceived(alert)) => {
+                matches!(alert, Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::IllegalParameter)
+            }
+            Some(_) => false,
+            None => true,
+        };
+        Self { error: failure(error).unwrap_or(TransportError::Tls { alert: None }), may_be_the_offer }
+    }
+}
+
+impl From<TransportError> for HandshakeError {
+    fn from(error: TransportError) -> Self {
+        Self { error, may_be_the_offer: false }
+    }
+}
+
 /// TLS on one network: sessions resume, and do not outlive it.
 pub(super) struct NetworkTls {
     resuming: TlsConnector,
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
+    /// For servers that cannot cope with the offer of a newer version.
+    tls12: TlsConnector,
+    tls12_hosts: Mutex<HashSet<ServerName<'static>>>,
     verifier: ChainVerifier,
     /// OCSP responses by host: a session that is resumed brings its chain and not this, which its verification may need again.
     stapled: Mutex<HashMap<ServerName<'static>, Vec<u8>>>,
@@ -101,35 +159,50 @@ impl NetworkTls {
         Self {
             resuming: connector(config),
             fresh: connector(tls.config.clone()),
+            tls12: connector(tls.tls12.clone()),
+            tls12_hosts: Mutex::default(),
             verifier: tls.verifier.clone(),
             stapled: Mutex::default(),
         }
+    }
+
+    /// What to offer to this host.
+    pub(super) fn offer(&self, host: &ServerName<'static>) -> Offer {
+        let hosts = self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.contains(host) { Offer::Tls12 } else { Offer::Both }
+    }
+
+    /// Offers TLS 1.2 alone from now on, while the network is held.
+    pub(super) fn remember_tls12(&self, host: ServerName<'static>) {
+        self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
     }
 
     /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
+        offer: Offer,
         stream: S,
-    ) -> Result<TlsStream<S>, TransportError> {
+    ) -> Result<TlsStream<S>, HandshakeError> {
         let handshake = |connector: &TlsConnector, stream| connector.connect(host.clone(), stream).into_fallible();
-        let (mut outcome, mut peer) = capture_chain(handshake(&self.resuming, stream)).await;
+        let first = if offer == Offer::Tls12 { &self.tls12 } else { &self.resuming };
+        let (mut outcome, mut peer) = capture_chain(handshake(first, stream)).await;
         if let Err((error, stream)) = outcome {
             if error.kind() != io::ErrorKind::InvalidInput {
-                return Err(failure(&error).unwrap_or(TransportError::Closed));
+                return Err(HandshakeError::of(&error));
             }
             (outcome, peer) = capture_chain(handshake(&self.fresh, stream)).await;
         }
-        let stream = outcome.map_err(|(error, _)| failure(&error).unwrap_or(TransportError::Closed))?;
+        let stream = outcome.map_err(|(error, _)| HandshakeError::of(&error))?;
         // A resumed session may be one whose chain was refused: it is verified again.
         let peer = match peer {
             Some(peer) => {
                 self.keep_stapled(&peer);
                 peer
             }
-            None => self.resumed(host, stream.get_ref().1).ok_or(TransportError::Tls { alert: None })?,
+            None => self.resumed(host, stream.get_ref().1).ok_or(UNTRUSTED)?,
         };
-        self.verifier.verify(peer, Work::CellularTrust).await.map_err(|_| TransportError::Tls { alert: None })?;
+        self.verifier.verify(peer, Work::CellularTrust).await.map_err(|_| UNTRUSTED)?;
         Ok(stream)
     }
 

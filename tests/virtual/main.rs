@@ -17,4 +17,5 @@ mod script;
 mod secrets;
 mod server;
 mod timing;
+mod tls;
 mod trust;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::network::Door;
-use crate::server::{Asked, Hosts, Reply};
+use crate::server::{Asked, Hosts, Reply, Tls13};
 
 pub const STATE: &str = "state-7d21";
 pub const CODE: &str = "code-c0de";
@@ -40,6 +40,7 @@ static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(include_str!
 pub struct Chain {
     scenario: Scenario,
     pub ticket_padding: usize,
+    tls13: HashMap<String, Tls13>,
     doors: HashMap<String, Door>,
     instead: Mutex<HashMap<usize, Instead>>,
     asked: Mutex<Vec<Asked>>,
@@ -54,14 +55,20 @@ pub enum Instead {
 impl Chain {
     pub fn new(name: &str) -> Self {
         let scenario = FILE.scenarios[name].clone();
-        let (doors, instead, asked) = Default::default();
-        Self { scenario, ticket_padding: 0, doors, instead, asked }
+        let (tls13, doors, instead, asked) = Default::default();
+        Self { scenario, ticket_padding: 0, tls13, doors, instead, asked }
     }
 
     /// The host of this hop (counted from 1) does not take connections openly.
     pub fn close(&mut self, hop: usize, door: Door) {
         let url = Url::parse(&self.scenario.hops[hop - 1].url).unwrap();
         self.doors.insert(url.host_str().unwrap().to_owned(), door);
+    }
+
+    /// What the host of this hop (counted from 1) makes of the offer of TLS 1.3.
+    pub fn tls13(&mut self, hop: usize, tls13: Tls13) {
+        let url = Url::parse(&self.scenario.hops[hop - 1].url).unwrap();
+        self.tls13.insert(url.host_str().unwrap().to_owned(), tls13);
     }
 
     pub fn instead(&mut self, hop: usize, instead: Instead) {
@@ -112,6 +119,10 @@ impl Hosts for Chain {
 
     fn door(&self, host: &str) -> Door {
         self.doors.get(host).copied().unwrap_or(Door::Open)
+    }
+
+    fn tls13(&self, host: &str) -> Tls13 {
+        self.tls13.get(host).copied().unwrap_or(Tls13::Spoken)
     }
 
     fn ticket_padding(&self) -> usize {

@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::ProducesTickets;
+use tokio_rustls::rustls::server::{Acceptor, ProducesTickets};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion};
 
 use crate::network::Door;
 use crate::pipe::Pipe;
@@ -19,10 +20,29 @@ pub trait Hosts: Send + Sync {
     fn door(&self, host: &str) -> Door;
     fn answer(&self, asked: &Asked) -> Reply;
 
+    /// What a host's TLS makes of the offer of TLS 1.3.
+    fn tls13(&self, _host: &str) -> Tls13 {
+        Tls13::Spoken
+    }
+
     /// How many bytes TLS tickets are longer than they need to be.
     fn ticket_padding(&self) -> usize {
         0
     }
+}
+
+/// What a server makes of the offer of TLS 1.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls13 {
+    Spoken,
+    /// TLS 1.2 is taken instead, as it should be.
+    Declined,
+    /// This alert (RFC 8446, section 6), then the end.
+    Alert(u8),
+    Close,
+    Reset,
+    /// The end of every handshake.
+    NoTls,
 }
 
 /// A request.
@@ -58,6 +78,7 @@ pub const OCSP_RESPONSE: &[u8] = b"OCSP";
 pub struct Certificates {
     pub root_pem: String,
     config: ServerConfig,
+    tls12: ServerConfig,
 }
 
 pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
@@ -67,17 +88,19 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let key = KeyPair::generate().unwrap();
     let names = ["*.glide.test", "*.example.test", "operator-a.test", "*.operator-a.test"].map(str::to_owned).to_vec();
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &root).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert_with_ocsp(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-            OCSP_RESPONSE.to_vec(),
-        )
-        .unwrap();
-    Certificates { root_pem: root.pem(), config }
+    let config = |versions: &[&'static SupportedProtocolVersion]| {
+        ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert_with_ocsp(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+                OCSP_RESPONSE.to_vec(),
+            )
+            .unwrap()
+    };
+    Certificates { root_pem: root.pem(), config: config(&[&TLS13, &TLS12]), tls12: config(&[&TLS12]) }
 });
 
 /// Tickets that anybody can read, since nobody here is a secret's owner.
@@ -110,7 +133,26 @@ pub async fn converse(pipe: Pipe, host: String, https: bool, hosts: Arc<dyn Host
     }
     let mut config = CERTIFICATES.config.clone();
     config.ticketer = Arc::new(PlainTickets { padding: hosts.ticket_padding() });
-    if let Ok(stream) = TlsAcceptor::from(Arc::new(config)).accept(pipe).await {
+    let Ok(mut begun) = LazyConfigAcceptor::new(Acceptor::default(), pipe).await else { return };
+    if hosts.tls13(&host) == Tls13::NoTls {
+        return;
+    }
+    let suites = begun.client_hello().cipher_suites().to_vec();
+    if suites.contains(&CipherSuite::TLS13_AES_128_GCM_SHA256) {
+        match hosts.tls13(&host) {
+            Tls13::Spoken | Tls13::Declined | Tls13::NoTls => {}
+            Tls13::Alert(alert) => {
+                let _ = begun.io.write_all(&[21, 3, 1, 0, 2, 2, alert]).await;
+                return;
+            }
+            Tls13::Close => return,
+            Tls13::Reset => return begun.io.reset(),
+        }
+    }
+    if hosts.tls13(&host) != Tls13::Spoken {
+        config = CERTIFICATES.tls12.clone();
+    }
+    if let Ok(stream) = begun.into_stream(Arc::new(config)).await {
         serve(stream, &host, https, &*hosts, |stream| stream.get_mut().0.reset()).await;
     }
 }
