@@ -72,6 +72,8 @@ pub mod internals {
         Walk,
     };
     pub use crate::backend::call::AppBackend;
+    #[cfg(feature = "http-backend")]
+    pub use crate::backend::http::HttpBackend;
     pub use crate::backend::result::VerificationResult;
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
