@@ -1,9 +1,9 @@
-//! The date of a cookie's `Expires`, by the algorithm of RFC 6265, section 5.1.1: a time, a day, a month and a year in any order,
-//! among whatever else stands there.
+//! The date of a cookie's `Expires`, by the algorithm of RFC 6265, section 5.1.1: a time, a day, a month and a year in any
+//! order, between any other tokens.
 
 use time::{Date, Month, OffsetDateTime, Time};
 
-/// The date, in UTC, which is what the time zone is taken for.
+/// The date in UTC; any other time zone is ignored.
 pub fn parse(text: &str) -> Option<OffsetDateTime> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
@@ -45,7 +45,7 @@ fn time_of(token: &str) -> Option<Time> {
     Time::from_hms(hour.ok()?, minute.ok()?, second.ok()?).ok().filter(|_| is_exact)
 }
 
-/// The digits that the token begins with, if there are so many.
+/// The leading digits of the token, if their number is in this range.
 fn number(token: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u16> {
     let length = token.bytes().take_while(u8::is_ascii_digit).count();
     if digits.contains(&length) { token[..length].parse().ok() } else { None }

@@ -50,7 +50,7 @@ pub(super) fn check_state(expected: Option<&SecretString>, echoed: Option<&str>)
     if is_same { Ok(()) } else { Err(Failure::StateMismatch) }
 }
 
-/// Operators leave `+` as it is, write it for a blank, or encode twice: up to two decodings, each with either reading of `+`.
+/// Operators keep `+`, use it for a space, or encode twice: compares up to two decodings, each with both meanings of `+`.
 fn is_same_state(expected: &str, echoed: &str) -> bool {
     let once = decodings(echoed);
     echoed == expected
@@ -78,7 +78,7 @@ pub(super) struct Parameters(Vec<Parameter>);
 struct Parameter {
     name: String,
     value: String,
-    /// The value as it stands there.
+    /// The encoded value.
     encoded: String,
 }
 
@@ -118,7 +118,7 @@ impl Parameters {
         self.all("state").any(|parameter| is_same_state(state, &parameter.encoded))
     }
 
-    /// Whether this is a refusal: beside a code, an error that says nothing counts as omitted.
+    /// Whether this is a refusal. In addition to a code, an empty error counts as omitted.
     pub(super) fn are_a_refusal(&self) -> bool {
         if self.has("code") {
             self.all("error").any(|error| !is_no_error(&error.value))
@@ -127,7 +127,7 @@ impl Parameters {
         }
     }
 
-    /// As it stands there; absent if repeated or empty.
+    /// The encoded value; `None` if it is repeated or empty.
     pub(super) fn encoded(&self, name: &str) -> Option<&str> {
         let mut values = self.all(name).map(|parameter| parameter.encoded.as_str());
         let first = values.next();
@@ -149,7 +149,7 @@ impl Parameters {
     }
 }
 
-/// What some operators send as `error` when there is none.
+/// Values of `error` that some operators send without an error.
 pub(super) fn is_no_error(error: &str) -> bool {
     matches!(error, "" | "null" | "false")
 }

@@ -53,7 +53,7 @@ pub(super) fn denial_in(json: &JsonObject, redactor: &Redactor) -> Option<Denial
     (status >= 400.0).then(|| denial(code, text("message"), redactor))
 }
 
-/// An error that says nothing is none.
+/// An empty, null or false error counts as omitted.
 fn has_error(json: &JsonObject) -> bool {
     match json.get("error") {
         Ok(None | Some(Value::Null | Value::Bool(false))) => false,

@@ -198,7 +198,7 @@ pub enum Failure {
     UnexpectedPage,
     /// A response that contradicts itself.
     MalformedResponse,
-    /// A redirect carries this flow's state to no known `redirect_uri`, or to what only looks like it.
+    /// A redirect carries this flow's state to an unknown `redirect_uri`, or to one that is only similar to the known one.
     LostRedirectUri,
     /// The response belongs to another flow.
     StateMismatch,

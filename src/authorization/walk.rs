@@ -146,7 +146,7 @@ impl Walk {
             return Err(Failure::ForbiddenRedirect);
         }
         let is_refusal = parameters.are_a_refusal();
-        // A refusal without a state gives nothing away, and says why.
+        // A refusal without a state discloses nothing, and has the reason.
         if !(is_refusal && parameters.lacks("state")) {
             check_state(self.state.as_ref(), parameters.encoded("state"))?;
         }
@@ -190,8 +190,7 @@ impl Walk {
         })
     }
 
-    /// Whether the response goes to a `redirect_uri` that nobody named, or to what is only nearly the one that somebody did: another
-    /// path or scheme on its host.
+    /// Whether the response would go to an unknown `redirect_uri`, or to another path or scheme on the host of the known one.
     fn would_lose_the_code(&self, location: &Url) -> bool {
         let may_be_for_us = self.redirect_uri.as_ref().is_none_or(|uri| capture::is_on_host_of(location, uri));
         may_be_for_us && self.carries_own_state(location)

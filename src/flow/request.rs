@@ -1,4 +1,4 @@
-//! One request of a walk, repeated where that changes nothing and may help.
+//! One request of a walk, and its repetition after a short `Retry-After`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::network::Network;
 use crate::retry_after::retry_after;
 use crate::transport::{Repeat, Response, Timings, Transport, TransportError};
 
-/// Sends the request, and once more where the server says that it will do better in a moment.
+/// Sends the request, and once more after a short `Retry-After`.
 pub(super) async fn send<N: Network>(
     transport: &Transport<N>,
     request: &Request,

@@ -1,4 +1,4 @@
-//! Undoes the content coding of a body (RFC 9110, section 8.4). gzip is the only one that was asked for.
+//! Decodes the content coding of a body (RFC 9110, section 8.4). gzip is the only requested one.
 
 use std::io::Read;
 
@@ -7,8 +7,8 @@ use http::{HeaderMap, header};
 
 use super::error::TransportError;
 
-/// The content codings of IANA's registry that are not read. What is neither here nor gzip, such as `UTF-8` or `binary`, is no
-/// coding: the body is as it is.
+/// The content codings in IANA's registry that are not supported. A value that is neither here nor gzip, such as `UTF-8` or `binary`,
+/// is not a content coding and is ignored.
 const OTHERS: [&str; 10] =
     ["aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "pack200-gzip", "x-compress", "zstd"];
 
@@ -27,7 +27,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result
     if is_gzipped && !body.is_empty() { gunzip(&body, limit) } else { Ok(body) }
 }
 
-/// Of all members (RFC 1952, section 2.2). What comes after them is ignored: gateways append zeros, line ends and comments.
+/// Decodes all members (RFC 1952, section 2.2). Bytes after them are ignored: gateways append zeros, line ends and comments.
 fn gunzip(mut body: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
     let mut decoded = Vec::new();
     loop {

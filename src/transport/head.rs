@@ -1,37 +1,40 @@
-//! The head of a response as browsers read it: what is odd in it is put right before hyper sees it.
+//! The head of a response as browsers read it: oddities are repaired before hyper parses it.
 //!
 //! A redirect is a status and a Location; nothing else in its head may end the flow. A head without oddities stays as it is, byte
-//! for byte. Any other is written anew, and its connection is not used again: nobody knows where the next response would begin.
+//! for byte. Any other head is rewritten, and its connection is not reused, because the start of the next response is unknown.
 
 /// A head that hyper can read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) bytes: Vec<u8>,
     pub(super) is_repaired: bool,
-    /// Another head follows: this is an informational response (RFC 9110, section 15.2).
+    /// Whether another head follows (RFC 9110, section 15.2).
     pub(super) is_informational: bool,
-    /// Where the body ends is contradictory (RFC 9112, section 6.3): it must not be used.
+    /// Whether the end of the body is contradictory (RFC 9112, section 6.3), so that the body must not be used.
     pub(super) has_unusable_body: bool,
 }
 
-/// The length of the first head in these bytes, which ends with an empty line; absent if it is not complete. `from` is where to
-/// go on looking: the beginning of a line.
+/// The number of bytes before the status line: empty lines are ignored, as RFC 9112, section 2.2, demands for requests.
+pub(super) fn start(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// The length of the head that these bytes begin with, up to and including the empty line; `None` if it is incomplete. `from` is
+/// the beginning of the line to continue with.
 pub(super) fn end(bytes: &[u8], from: &mut usize) -> Option<usize> {
     while let Some(length) = bytes[*from..].iter().position(|byte| *byte == b'\n') {
         let is_empty = without_line_end(&bytes[*from..*from + length]).is_empty();
-        // Empty lines before the status line are passed over (RFC 9112, section 2.2, says so of requests).
-        let is_first = bytes[..*from].iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         *from += length + 1;
-        if is_empty && !is_first {
+        if is_empty {
             return Some(*from);
         }
     }
     None
 }
 
-/// Puts right what is odd. What does not begin with a status line stays as it is: hyper refuses it.
+/// Repairs what is odd. A head without a status line stays as it is, because hyper rejects it.
 pub(super) fn repaired(bytes: Vec<u8>) -> Head {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(without_line_end).skip_while(|line| line.is_empty());
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(without_line_end);
     let Some(status) = lines.next().and_then(StatusLine::parse) else {
         return Head { bytes, is_repaired: false, is_informational: false, has_unusable_body: false };
     };
@@ -63,7 +66,7 @@ struct StatusLine {
 }
 
 impl StatusLine {
-    /// The name of the protocol in any case, any version and blanks, and what follows the status does not matter.
+    /// Accepts the protocol's name in any case, any version, any blanks, and any reason phrase.
     fn parse(line: &[u8]) -> Option<Self> {
         let (name, rest) = line.split_at_checked(5)?;
         let (version, rest) = rest.split_at(rest.iter().position(|byte| is_blank(*byte))?);
@@ -89,7 +92,7 @@ impl StatusLine {
 /// A name and its value, with folded lines joined.
 type Field = (Vec<u8>, Vec<u8>);
 
-/// Lines that are no fields are left out; whether there was anything odd.
+/// The fields, and whether there was anything odd. Lines that are not fields are skipped.
 fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<Field>, bool) {
     let mut fields: Vec<Option<Field>> = Vec::new();
     let mut is_odd = false;
@@ -110,14 +113,14 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<Field>, bool) {
 fn field(line: &[u8]) -> Option<Field> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = line[..colon].trim_ascii_end();
-    // A carriage return alone is a blank (RFC 9112, section 2.2).
+    // A bare CR is replaced by a space (RFC 9112, section 2.2).
     let value: Vec<u8> = line[colon + 1..].iter().map(|byte| if *byte == b'\r' { b' ' } else { *byte }).collect();
     let is_field =
         !name.is_empty() && name.iter().all(|byte| is_token(*byte)) && value.iter().all(|byte| is_text(*byte));
     is_field.then(|| (name.to_vec(), value))
 }
 
-/// RFC 9112, section 5.2. What belongs to a line that was left out goes with it.
+/// RFC 9112, section 5.2. The continuation of a skipped line is skipped as well.
 fn unfold(field: Option<&mut Option<Field>>, line: &[u8]) {
     let Some(field) = field else { return };
     if !line.iter().all(|byte| is_text(*byte)) {
@@ -138,7 +141,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What a value may consist of (RFC 9110, section 5.5).
+/// Allowed in a value (RFC 9110, section 5.5).
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -146,9 +149,9 @@ fn is_text(byte: u8) -> bool {
 /// Where the body ends (RFC 9112, section 6.3).
 #[derive(Debug, PartialEq, Eq)]
 enum Framing {
-    /// As the fields say.
+    /// As the fields state.
     Plain,
-    /// As this field says, or, without one, at the end of the connection.
+    /// As this field states, or, without one, at the end of the connection.
     Repaired(Option<String>),
     Contradictory,
 }
@@ -236,7 +239,7 @@ mod tests {
             "HTTP/1.0 200 \r\n\r\n",
             "HTTP/1.1 200 Tr\u{e8}s bien\r\nX-A:\r\nX-B:\ta \tb\r\nX-A: \u{e9}\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n\r\n",
-            "\r\nHTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\n\r\n",
             "HTTP/1.1 999 What\r\n\r\n",
         ] {
             let head = read(text);

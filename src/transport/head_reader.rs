@@ -1,6 +1,6 @@
-//! A stream whose responses have heads that hyper can read (`head.rs`).
+//! A stream that repairs the heads of responses (`head.rs`) while a response is awaited.
 //!
-//! Only while a response is awaited: what comes unasked passes through, so that hyper sees it and gives the connection up.
+//! Unsolicited bytes pass through unchanged, so that hyper closes the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head;
 
-/// What is known of the response that is read, or was read last. Clones share it.
+/// What is known about the current response and the connection. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct HeadNotes(Arc<Notes>);
 
@@ -29,25 +29,25 @@ impl HeadNotes {
         self.0.is_awaited.store(true, Ordering::Relaxed);
     }
 
-    /// Whether any head on this connection had to be put right.
+    /// Whether any head on this connection was repaired.
     pub(super) fn is_repaired(&self) -> bool {
         self.0.is_repaired.load(Ordering::Relaxed)
     }
 
-    /// Whether it is contradictory where the body ends.
+    /// Whether the end of the body is contradictory.
     pub(super) fn has_unusable_body(&self) -> bool {
         self.0.has_unusable_body.load(Ordering::Relaxed)
     }
 }
 
-/// A stream that puts the heads of responses right.
+/// A stream with repaired heads.
 pub(super) struct HeadReader<S> {
     stream: S,
     notes: HeadNotes,
-    /// Of a head that is not complete, and where its last line begins.
+    /// An incomplete head, and the beginning of its last line.
     incoming: Vec<u8>,
     line: usize,
-    /// Put right, and not read yet.
+    /// Repaired, and not read yet.
     outgoing: Vec<u8>,
     taken: usize,
 }
@@ -70,9 +70,12 @@ impl<S> HeadReader<S> {
         }
     }
 
-    /// Puts the heads right that are complete, and leaves alone what comes after the last one.
+    /// Repairs the complete heads, and passes on the bytes after the last one.
     fn digest(&mut self) {
         let notes = &self.notes.0;
+        if self.line == 0 {
+            self.incoming.drain(..head::start(&self.incoming));
+        }
         while notes.is_awaited.load(Ordering::Relaxed)
             && let Some(end) = head::end(&self.incoming, &mut self.line)
         {
@@ -159,9 +162,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_heads_are_put_right() {
+    async fn only_heads_are_repaired() {
         const BODY: &str = "HTTP/1.1  200\r\nX : body\r\n\r\n";
-        let sent = format!("HTTP/1.1 103 Hints\r\nX : a\r\n\r\nhttp/1.1 200 OK\r\n\r\n{BODY}");
+        let sent = format!("\r\n\nHTTP/1.1 103 Hints\r\nX : a\r\n\r\nhttp/1.1 200 OK\r\n\r\n{BODY}");
         for piece in [1, 7, 8192] {
             let (received, notes) = read(sent.as_bytes(), piece).await;
             assert_eq!(received, format!("HTTP/1.1 103 \r\nX: a\r\n\r\nHTTP/1.1 200 \r\n\r\n{BODY}"));
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_unasked_passes_through() {
+    async fn unsolicited_bytes_pass_through() {
         let (mut server, client) = duplex(8192);
         let (mut reader, notes) = HeadReader::new(client);
         server.write_all(b"HTTP/1.1  200").await.unwrap();

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on one connection: hyper's client over a stream whose heads are put right.
+//! HTTP/1.1 on one connection: hyper's client over a stream with repaired heads.
 //!
 //! No task drives a connection: it is polled together with the exchange that runs on it, so that dropping the exchange closes
 //! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
@@ -98,7 +98,7 @@ impl Connection {
         self.session == TlsSession::Resumed
     }
 
-    /// Looks whether the peer has closed a kept connection. One whose response had to be put right is not used again.
+    /// Whether a pooled connection is still open. One with a repaired response is not reused.
     pub(super) fn is_open(&mut self) -> bool {
         !self.notes.is_repaired() && self.ready().now_or_never() == Some(true)
     }

@@ -31,7 +31,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub struct Tls {
     config: ClientConfig,
-    /// With TLS 1.2 alone.
+    /// With TLS 1.2 only.
     tls12: ClientConfig,
     verifier: ChainVerifier,
 }
@@ -43,7 +43,7 @@ impl Tls {
         let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
         let verifier = ChainVerifier::new(app, provider.clone(), roots, threads)?;
         let both = config(provider.clone(), &[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        // rustls would offer the suites of TLS 1.3 too, and an old server is to see nothing of it.
+        // rustls would still offer the cipher suites of TLS 1.3.
         let mut older = CryptoProvider::clone(&provider);
         older.cipher_suites.retain(|suite| suite.version().version == ProtocolVersion::TLSv1_2);
         let tls12 = config(Arc::new(older), &[&rustls::version::TLS12])?;
@@ -99,7 +99,7 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
-/// Which versions a `ClientHello` offers. Never less than TLS 1.2 (RFC 8996).
+/// The versions that a `ClientHello` offers. Never below TLS 1.2 (RFC 8996).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
     /// TLS 1.3 and 1.2.
@@ -110,7 +110,7 @@ pub(super) enum Offer {
 /// Why there is no connection over TLS.
 pub(super) struct HandshakeError {
     pub(super) error: TransportError,
-    /// Whether the server may have stumbled over the offer of TLS 1.3, and not over a certificate or the network.
+    /// Whether the offer of TLS 1.3 may be the reason, and not a certificate or the network.
     pub(super) may_be_the_offer: bool,
 }
 
@@ -118,7 +118,7 @@ const UNTRUSTED: HandshakeError =
     HandshakeError { error: TransportError::Tls { alert: None }, may_be_the_offer: false };
 
 impl HandshakeError {
-    /// A connection that ends inside the handshake is a refusal without an alert.
+    /// A connection that ends inside the handshake counts as a refusal without an alert.
     fn of(error: &io::Error) -> Self {
         use AlertDescription as Alert;
         let may_be_the_offer = match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
@@ -143,7 +143,7 @@ pub(super) struct NetworkTls {
     resuming: TlsConnector,
     /// For servers whose tickets are too long.
     fresh: TlsConnector,
-    /// For servers that cannot cope with the offer of a newer version.
+    /// For servers that fail if TLS 1.3 is offered.
     tls12: TlsConnector,
     tls12_hosts: Mutex<HashSet<ServerName<'static>>>,
     verifier: ChainVerifier,
@@ -166,13 +166,13 @@ impl NetworkTls {
         }
     }
 
-    /// What to offer to this host.
+    /// The versions to offer to this host.
     pub(super) fn offer(&self, host: &ServerName<'static>) -> Offer {
         let hosts = self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.contains(host) { Offer::Tls12 } else { Offer::Both }
     }
 
-    /// Offers TLS 1.2 alone from now on, while the network is held.
+    /// Offers only TLS 1.2 to this host while the network is held.
     pub(super) fn remember_tls12(&self, host: ServerName<'static>) {
         self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
     }
