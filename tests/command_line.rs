@@ -209,11 +209,12 @@ fn control_c_cancels() {
 }
 
 /// Whose last answer is a page, and its title.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("form-page", "Sign in"),
     ("script-page", "One moment"),
     ("meta-refresh-page", "Redirecting"),
     ("error-page-403", "403 Forbidden"),
+    ("error-page-501", "501 Not Implemented"),
     ("error-page-503", "503 Service Unavailable"),
 ];
 

@@ -20,6 +20,8 @@ from settings import DEV_PRINT, Settings
 
 NOT_ABOUT_THE_USER = "PERMISSION_DENIED"  # CAMARA's code for a client that may not do this
 ANSWER_LIMIT = 256 * 1024
+# RFC 9110, section 15: timeouts, limits, and servers that fail or are overloaded. Other 5xx will be the same later.
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
 async def fetch(url: str, asked: FetchXInput) -> Fetched:
@@ -85,8 +87,10 @@ def _explain(call: str, error: Exception) -> tuple[str, Problem]:
     if isinstance(error, asyncio.TimeoutError):
         return "timeout", Problem(504, "Glide did not answer in time", RETRY_LATER)
     if isinstance(error, FetchError):
-        if error.status == 429 or error.status >= 500:
+        if error.status in TEMPORARY:
             return f"{call}_busy", Problem(502, "Glide cannot answer now", RETRY_LATER)
+        if error.status >= 500:
+            return f"{call}_unavailable", Problem(502, "Glide does not provide this", USE_ANOTHER_CHANNEL)
         if _is_about_the_user(call, error):
             return f"{call}_refused", Problem(403, "Glide refuses this code", USE_ANOTHER_CHANNEL)
         return f"{call}_misused", _misunderstood()

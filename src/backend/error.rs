@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::BackendError;
-use crate::error::{BackendCause, Fallback, VerifyError};
+use crate::error::{BackendCause, Fallback, VerifyError, is_temporary};
 use crate::json::JsonObject;
 use crate::progress::Step;
 use crate::retry_after::retry_after_s;
@@ -34,8 +34,8 @@ impl BackendError {
 
 fn usual_advice(status: u16) -> Fallback {
     match status {
-        403 | 409 | 410 | 422 => Fallback::UseAnotherChannel,
-        429 | 500..=599 => Fallback::RetryLater,
+        status if is_temporary(status) => Fallback::RetryLater,
+        403 | 409 | 410 | 422 | 500..=599 => Fallback::UseAnotherChannel,
         _ => Fallback::FixIntegration,
     }
 }
@@ -51,10 +51,10 @@ mod tests {
         for status in [400, 401, 404, 405, 415] {
             assert_eq!(fallback(status, ""), Fallback::FixIntegration, "{status}");
         }
-        for status in [403, 409, 410, 422] {
+        for status in [403, 409, 410, 422, 501, 505, 507, 511, 520, 599] {
             assert_eq!(fallback(status, ""), Fallback::UseAnotherChannel, "{status}");
         }
-        for status in [429, 500, 503, 599] {
+        for status in [408, 425, 429, 500, 502, 503, 504] {
             assert_eq!(fallback(status, ""), Fallback::RetryLater, "{status}");
         }
         assert_eq!(fallback(500, r#"{"fallback":"use_another_channel"}"#), Fallback::UseAnotherChannel);

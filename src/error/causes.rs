@@ -119,12 +119,15 @@ impl CellularCause {
 }
 
 impl AuthorizationCause {
-    /// Most operators' troubles pass by another channel; a timeout or a broken connection may pass by itself.
+    /// What can be repeated was repeated by then, and a user at a sign-in screen does not wait.
     pub(crate) fn fallback(self, status: Option<u16>) -> Fallback {
         match self {
-            Self::Dns | Self::Connect | Self::Timeout | Self::Closed => Fallback::RetryLater,
-            Self::HttpStatus if status.is_some_and(|s| s == 429 || s >= 500) => Fallback::RetryLater,
-            Self::Tls
+            Self::HttpStatus if status.is_some_and(is_temporary) => Fallback::RetryLater,
+            Self::Dns
+            | Self::Connect
+            | Self::Tls
+            | Self::Timeout
+            | Self::Closed
             | Self::HttpStatus
             | Self::TooManyRedirects
             | Self::RedirectLoop
@@ -135,6 +138,12 @@ impl AuthorizationCause {
             | Self::TooLarge => Fallback::UseAnotherChannel,
         }
     }
+}
+
+/// Whether the status states a temporary condition: a timeout, a limit, or a server that fails or is overloaded (RFC 9110, section 15;
+/// RFC 6585, section 4; RFC 8470, section 5.2). 501, 505, 511 and the other 5xx do not.
+pub(crate) fn is_temporary(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504)
 }
 
 /// The names of the variants in JSON, in snake case, are their printed form too.

@@ -11,6 +11,7 @@ mod text;
 
 use std::fmt;
 
+pub(crate) use self::causes::is_temporary;
 pub use self::causes::{AuthorizationCause, BackendCause, CellularCause, Fallback};
 pub use self::kinds::{OperatorMessage, VerifyError};
 pub use self::setting::Setting;

@@ -142,6 +142,7 @@ STATUSES = {
     "callback": [400, 401, 403, 409, 429, 500, 502, 503, 504],
 }
 BY_STATUS = {403: "use_another_channel", 409: "use_another_channel", 422: "use_another_channel"}
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
 def test_the_table_of_statuses_is_the_documents() -> None:
@@ -159,7 +160,7 @@ def test_every_refusal(recorder: Recorder, call: str, status: int, fallback: str
     delivery = "follow-through" if call == "callback" else "relay"
     flow = Flow(recorder, "number-verify/a", RIGHT, f"--code-delivery={delivery}")
     flow.contract.check(flow.exchanges[-1])
-    by_status = BY_STATUS.get(status) or ("retry_later" if status == 429 or status >= 500 else "fix_integration")
+    by_status = BY_STATUS.get(status) or ("retry_later" if status in TEMPORARY else "fix_integration")
     assert flow.error == ("start" if call == "start" else "complete", "status", fallback or by_status)
     assert flow.outcome["error"]["detail"]["status"] == status
 

@@ -104,8 +104,7 @@ async fn every_fault_has_its_cause() {
             let error = outcome.error_json();
             assert_eq!((&error["kind"], &error["step"]), (&"authorization".into(), &"authorize".into()), "{name}");
             assert_eq!((&error["cause"], &error["hop"]), (&cause.into(), &hop.into()), "{name}: {error}");
-            let may_pass = matches!(cause, "dns" | "connect" | "timeout" | "closed" | "http_status");
-            let fallback = if may_pass { "retry_later" } else { "use_another_channel" };
+            let fallback = if cause == "http_status" { "retry_later" } else { "use_another_channel" };
             assert_eq!(error["fallback"], fallback, "{name}");
             assert_eq!((outcome.acquired, outcome.released), (1, 1), "{name}");
             assert_eq!(outcome.completed_with, None, "{name}");

@@ -262,6 +262,7 @@ fn explain(failure: Failure) -> Problem {
         Kind::Timeout => Problem::later(StatusCode::GATEWAY_TIMEOUT, "the provider did not answer in time"),
         Kind::Unreachable => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot be reached"),
         Kind::Busy => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot answer now"),
+        Kind::Unavailable => Problem::refusal(StatusCode::BAD_GATEWAY, "the provider does not provide this"),
         Kind::Refused => Problem::refusal(StatusCode::FORBIDDEN, "the provider refuses this code or this SIM"),
         Kind::Misused | Kind::Tls | Kind::Malformed => {
             let title = "this backend and the provider do not understand each other";

@@ -34,8 +34,10 @@ pub enum Kind {
     Timeout,
     Unreachable,
     Tls,
-    /// It answers 429 or 5xx.
+    /// It responds with the status of a temporary condition.
     Busy,
+    /// It responds with another 5xx, which will be the same later.
+    Unavailable,
     /// It has nothing against this backend, but says no to this user, SIM or code.
     Refused,
     /// It does not let this backend in, or does not understand it.
@@ -68,6 +70,7 @@ impl Failure {
             Kind::Unreachable => return "unreachable".to_owned(),
             Kind::Tls => return "tls".to_owned(),
             Kind::Busy => "busy",
+            Kind::Unavailable => "unavailable",
             Kind::Refused => "refused",
             Kind::Misused => "misused",
             Kind::Malformed => "malformed",
@@ -89,13 +92,16 @@ impl Http {
         Ok(Self(client))
     }
 
-    /// An answer that is neither 429 nor 5xx.
+    /// A response whose status is neither that of a temporary condition nor 5xx.
     pub async fn send(&self, step: Step, request: HttpRequest) -> Result<HttpResponse, Failure> {
         let request = request.try_into().map_err(|_| Failure::new(step, Kind::Malformed))?;
         let response = self.0.execute(request).await.map_err(|error| explain(step, &error))?;
         let status = response.status();
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        if is_temporary(status) {
             return Err(Failure::with_status(step, Kind::Busy, status));
+        }
+        if status.is_server_error() {
+            return Err(Failure::with_status(step, Kind::Unavailable, status));
         }
         let body = collect(step, response).await?;
         let mut answer = HttpResponse::new(body);
@@ -112,6 +118,11 @@ impl<'c> AsyncHttpClient<'c> for Http {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.send(Step::Token, request))
     }
+}
+
+/// RFC 9110, section 15: timeouts, limits, and servers that fail or are overloaded.
+fn is_temporary(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504)
 }
 
 async fn collect(step: Step, mut response: Response) -> Result<Vec<u8>, Failure> {

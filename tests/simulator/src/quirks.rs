@@ -84,7 +84,8 @@ const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("no-location", authorization("bad_location", ANOTHER_CHANNEL), |_| Reply::new("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")),
     ("error-page-403", http_status(403, ANOTHER_CHANNEL), |_| error_page("403 Forbidden")),
     ("error-page-503", http_status(503, LATER), |_| error_page("503 Service Unavailable")),
-    ("hangs-up", authorization("closed", LATER), |_| Reply { end: End::Close, ..Reply::new("") }),
+    ("error-page-501", http_status(501, ANOTHER_CHANNEL), |_| error_page("501 Not Implemented")),
+    ("hangs-up", authorization("closed", ANOTHER_CHANNEL), |_| Reply { end: End::Close, ..Reply::new("") }),
 ];
 
 /// All names, and how a flow ends with each.

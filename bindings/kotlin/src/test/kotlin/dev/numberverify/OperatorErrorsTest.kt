@@ -17,8 +17,8 @@ class OperatorErrorsTest {
         val twoLengths = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
         val rows =
             listOf<Triple<AuthorizationCause, Fallback, (String) -> String?>>(
-                Triple(AuthorizationCause.TIMEOUT, Fallback.RETRY_LATER) { null },
-                Triple(AuthorizationCause.CLOSED, Fallback.RETRY_LATER) { "" },
+                Triple(AuthorizationCause.TIMEOUT, Fallback.USE_ANOTHER_CHANNEL) { null },
+                Triple(AuthorizationCause.CLOSED, Fallback.USE_ANOTHER_CHANNEL) { "" },
                 Triple(AuthorizationCause.HTTP_STATUS, Fallback.USE_ANOTHER_CHANNEL) { ScriptedServer.status(404) },
                 Triple(AuthorizationCause.HTTP_STATUS, Fallback.RETRY_LATER) { ScriptedServer.status(503) },
                 Triple(AuthorizationCause.TOO_MANY_REDIRECTS, Fallback.USE_ANOTHER_CHANNEL) { ScriptedServer.redirect("$it/x") },
@@ -61,10 +61,10 @@ class OperatorErrorsTest {
                     development.dnsServers += dns.address
                     development.resolve = emptyList()
                 }
-            assertEquals(AuthorizationCause.DNS to Fallback.RETRY_LATER, unknown.reason to unknown.fallback)
+            assertEquals(AuthorizationCause.DNS to Fallback.USE_ANOTHER_CHANNEL, unknown.reason to unknown.fallback)
         }
         val closed = ClosedPort().use { authorize<VerifyException.Authorization>(it.port) }
-        assertEquals(AuthorizationCause.CONNECT to Fallback.RETRY_LATER, closed.reason to closed.fallback)
+        assertEquals(AuthorizationCause.CONNECT to Fallback.USE_ANOTHER_CHANNEL, closed.reason to closed.fallback)
     }
 
     @Test
