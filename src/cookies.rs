@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cookie_store::{CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
+use time::Duration;
 use url::Url;
 
 use crate::cookie_date;
@@ -72,17 +73,16 @@ impl CookieJar {
 
 impl Jar {
     fn set(&mut self, url: &Url, text: &str, redactor: &Redactor) {
-        // A cookie without a name is an error too: its value could pass for a name with a prefix.
-        let Ok(mut raw) = RawCookie::parse(text) else {
-            return add_secret(text.split(';').next().unwrap_or_default().trim(), redactor);
-        };
-        add_secret(raw.value(), redactor);
-        add_secret(raw.value_trimmed(), redactor);
-        drop_empty_attributes(&mut raw, text);
-        if let Some(date) = attributes(text, "expires").filter_map(cookie_date::parse).last() {
-            raw.set_expires(date);
+        let pair = text.split(';').next().unwrap_or_default();
+        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+        let (name, value) = (trim(name), trim(value));
+        add_secret(value, redactor);
+        add_secret(value.trim_matches('"'), redactor);
+        // Without a name, its value could pass for a name with a prefix.
+        if name.is_empty() {
+            return;
         }
-        let (name, value) = raw.name_value();
+        let mut raw = parsed(name, value, text);
         let printable = name.chars().chain(value.chars()).all(|c| !c.is_ascii_control());
         if name.chars().count() + value.chars().count() > limits::COOKIE
             || !printable
@@ -130,21 +130,47 @@ fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
-/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty, in which
-/// case the parser uses the one before.
-fn drop_empty_attributes(cookie: &mut RawCookie<'_>, text: &str) {
-    if attributes(text, "domain").last().is_some_and(|domain| matches!(domain, "" | ".")) {
-        cookie.unset_domain();
+/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; a value that is none of its kind is ignored.
+fn parsed(name: &str, value: &str, text: &str) -> RawCookie<'static> {
+    let last = |attribute| attributes(text, attribute).last();
+    let mut cookie = RawCookie::new(name.to_owned(), value.to_owned());
+    if let Some(domain) = last("domain").filter(|domain| !matches!(*domain, "" | ".")) {
+        cookie.set_domain(domain.to_owned());
     }
-    if attributes(text, "path").last().is_some_and(str::is_empty) {
-        cookie.unset_path();
+    if let Some(path) = last("path").filter(|path| !path.is_empty()) {
+        cookie.set_path(path.to_owned());
     }
+    cookie.set_secure(last("secure").is_some());
+    cookie.set_http_only(last("httponly").is_some());
+    if let Some(age) = attributes(text, "max-age").filter_map(max_age).last() {
+        cookie.set_max_age(age);
+    }
+    if let Some(date) = attributes(text, "expires").filter_map(cookie_date::parse).last() {
+        cookie.set_expires(date);
+    }
+    cookie
+}
+
+/// RFC 6265, section 5.2.2.
+fn max_age(text: &str) -> Option<Duration> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| if digits.len() < text.len() { Duration::ZERO } else { seconds(digits) })
+}
+
+fn seconds(digits: &str) -> Duration {
+    Duration::seconds(digits.parse().unwrap_or(i64::MAX))
+}
+
+/// White space in a cookie is blanks and tabs (RFC 6265, section 5.2).
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// The values of all attributes of this name.
 fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = text.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.filter(move |(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    pairs.filter(move |(key, _)| trim(key).eq_ignore_ascii_case(name)).map(|(_, value)| trim(value))
 }
 
 /// An attribute that is too long is ignored, and the cookie kept (RFC 6265bis, section 5.6).
@@ -238,6 +264,12 @@ mod tests {
             ("s=1; Path=/; Domain=op.test; Domain=", "https://sub.op.test/", None),
             ("s=1; Path=/; Domain=other.test; Domain=op.test", "https://sub.op.test/", Some("s=1")),
             ("s=1; Path=/; Max-Age=0", "https://op.test/", None),
+            ("s=1; Path=/; Max-Age=-1", "https://op.test/", None),
+            ("s=1; Path=/; Max-Age=-0; Expires=01 Jan 2300 00:00:00", "https://op.test/", None),
+            ("s=1; Path=/; Max-Age=99999999999999999999", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Max-Age=soon; Max-Age", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Max-Age=0; Max-Age=60", "https://op.test/", Some("s=1")),
+            (" s\t= 1 2 ;Path=/", "https://op.test/", Some("s=1 2")),
             ("s=1; Path=/; Domain=.", "https://op.test/", Some("s=1")),
             ("s=1; Path=/; Domain=.", "https://sub.op.test/", None),
             ("s=1; Path=/; Domain=op.test; Domain= . ", "https://sub.op.test/", None),
@@ -398,7 +430,8 @@ mod tests {
     #[test]
     fn bytes_come_back_as_they_came() {
         let url = Url::parse("https://op.test/").unwrap();
-        for value in [&b"s=caf\xe9"[..], b"s=\x80\xff", "s=caf\u{e9} \u{20ac}".as_bytes(), b"s=\"a b\""] {
+        for value in [&b"s=caf\xe9"[..], b"s=\x80\xff", b"s=\xa0a\x85", "s=caf\u{e9} \u{20ac}".as_bytes(), b"s=\"a b\""]
+        {
             let (jar, redactor) = (CookieJar::new(), Redactor::new());
             jar.store(&url, [&HeaderValue::from_bytes(value).unwrap()].into_iter(), &redactor);
             let header = jar.header(&url).unwrap();
