@@ -234,7 +234,7 @@ class TextsTest(unittest.TestCase):
 
     ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
     OTHERWISE = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
-    ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularPermission"}
+    ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularNotDataSim", "cellularPermission"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
 
     def test_texts(self):
