@@ -50,7 +50,7 @@ impl CookieJar {
     pub fn store<'a>(&self, url: &Url, set_cookie: impl Iterator<Item = &'a HeaderValue>, redactor: &Redactor) {
         let mut jar = self.lock();
         for value in set_cookie {
-            jar.set(url, &without_long_attributes(&to_text(value.as_bytes())), redactor);
+            jar.set(url, &to_text(value.as_bytes()), redactor);
         }
     }
 
@@ -61,7 +61,10 @@ impl CookieJar {
         let mut cookies = jar.store.matches(url);
         cookies.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied()));
         let pairs: Vec<_> = cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
-        let mut header = HeaderValue::from_bytes(&to_bytes(&pairs.join("; "))).ok().filter(|_| !pairs.is_empty())?;
+        if pairs.is_empty() {
+            return None;
+        }
+        let mut header = HeaderValue::from_bytes(&to_bytes(&pairs.join("; "))).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
@@ -130,7 +133,7 @@ fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
-/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; a value that is none of its kind is ignored.
+/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; an invalid value is ignored.
 fn parsed(name: &str, value: &str, text: &str) -> RawCookie<'static> {
     let last = |attribute| attributes(text, attribute).last();
     let mut cookie = RawCookie::new(name.to_owned(), value.to_owned());
@@ -167,17 +170,11 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The values of all attributes of this name.
+/// The values of all attributes of this name. One that is too long is ignored (RFC 6265bis, section 5.6).
 fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let pairs = text.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let attributes = text.split(';').skip(1).filter(|attribute| attribute.len() <= limits::COOKIE_ATTRIBUTE);
+    let pairs = attributes.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.filter(move |(key, _)| trim(key).eq_ignore_ascii_case(name)).map(|(_, value)| trim(value))
-}
-
-/// An attribute that is too long is ignored, and the cookie kept (RFC 6265bis, section 5.6).
-fn without_long_attributes(text: &str) -> String {
-    let parts = text.split(';').enumerate();
-    let kept: Vec<_> = parts.filter(|(index, part)| *index == 0 || part.len() <= limits::COOKIE_ATTRIBUTE).collect();
-    kept.into_iter().map(|(_, part)| part).collect::<Vec<_>>().join(";")
 }
 
 fn to_text(bytes: &[u8]) -> String {
@@ -188,7 +185,7 @@ fn to_bytes(text: &str) -> Vec<u8> {
     text.chars().filter_map(|c| u8::try_from(c).ok()).collect()
 }
 
-/// As it is read in a page, too, where it is UTF-8.
+/// Also as UTF-8, in which a page would show it.
 fn add_secret(value: &str, redactor: &Redactor) {
     redactor.add(value);
     if let Ok(text) = std::str::from_utf8(&to_bytes(value)) {

@@ -292,6 +292,7 @@ fn parameters_at_redirect_uri() {
         ("empty error beside a code, without state", AUTH, "?error=&code=C", "state_mismatch"),
         ("an empty and a real error beside a code", AUTH, "?error=&error=e&code=C&state=S", "malformed_response"),
         ("state nobody asked for", STATELESS, "?code=C&state=T", "code C state T"),
+        ("repeated state that was not requested", STATELESS, "?code=C&state=S&state=T", "malformed_response"),
         ("no state, none asked for", STATELESS, "?code=C", "code C"),
         ("empty state, none asked for", STATELESS, "?code=C&state=", "code C"),
         ("error", AUTH, "?error=access_denied&state=S", "denied access_denied"),

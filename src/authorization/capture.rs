@@ -1,7 +1,7 @@
 //! The redirect to `redirect_uri`: recognising it and reading it (RFC 6749, sections 4.1.2 and 4.1.2.1).
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::{Denial, Failure};
 use crate::limits;
@@ -84,21 +84,12 @@ struct Parameter {
 
 impl Parameters {
     pub(super) fn of(part: Option<&str>) -> Self {
-        let pairs = part.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let decoded = |text: &str| {
-            let text = text.replace('+', " ");
-            percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        let parameter = |pair: &str| {
+            let (name, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
+            let encoded = pair.split_once('=').map_or("", |(_, encoded)| encoded).to_owned();
+            Some(Parameter { name: name.into_owned(), value: value.into_owned(), encoded })
         };
-        Self(
-            pairs
-                .filter(|(name, encoded)| !(name.is_empty() && encoded.is_empty()))
-                .map(|(name, encoded)| Parameter {
-                    name: decoded(name),
-                    value: decoded(encoded),
-                    encoded: encoded.to_owned(),
-                })
-                .collect(),
-        )
+        Self(part.unwrap_or_default().split('&').filter_map(parameter).collect())
     }
 
     pub(super) fn are_a_response(&self) -> bool {

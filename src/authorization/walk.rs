@@ -158,8 +158,11 @@ impl Walk {
         }
         let code = parameters.one("code")?.ok_or(Failure::MalformedResponse)?;
         if self.rules.delivery == Delivery::Relay {
-            let unasked = parameters.one("state").ok().flatten().map(SecretString::from);
-            return Ok(Next::Done(Completion::Code { code: code.into(), state: self.state.clone().or(unasked) }));
+            let state = match &self.state {
+                Some(state) => Some(state.clone()),
+                None => parameters.one("state")?.map(SecretString::from),
+            };
+            return Ok(Next::Done(Completion::Code { code: code.into(), state }));
         }
         self.at_redirect_uri = true;
         self.follow(location)

@@ -93,10 +93,10 @@ impl Binding {
 
     /// An error is one of `kDNSServiceErr_…`.
     async fn look_up(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, i32> {
-        // It waits until the system's daemon has taken the question, a minute if need be.
+        // Blocks until the system's daemon has accepted the query, at most a minute.
         let (interface, host) = (self.interface, host.to_owned());
         let begin = self.threads.run(super::work(family), move || Query::begin(interface, &host, family));
-        answer(begin.await.map_err(|_| BAD_REFERENCE)??).await
+        addresses(begin.await.map_err(|_| BAD_REFERENCE)??).await
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
@@ -125,7 +125,7 @@ impl Bind for Binding {
 }
 
 /// An error is one of `kDNSServiceErr_…`.
-async fn answer(query: Query) -> Result<Vec<IpAddr>, i32> {
+async fn addresses(query: Query) -> Result<Vec<IpAddr>, i32> {
     // SAFETY: the socket is the query's own, the same and open until the query is dropped, which the result does last.
     let query = unsafe { AsyncFd::register_with_interest(query, Interest::READABLE) }.map_err(|_| BAD_REFERENCE)?;
     loop {

@@ -118,17 +118,26 @@ const UNTRUSTED: HandshakeError =
     HandshakeError { error: TransportError::Tls { alert: None }, may_be_the_offer: false };
 
 impl HandshakeError {
-    /// A connection that ends inside the handshake counts as a refusal without an alert.
+    /// A connection that the peer ends inside the handshake counts as a refusal without an alert.
     fn of(error: &io::Error) -> Self {
         use AlertDescription as Alert;
-        let may_be_the_offer = match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::AlertReceived(alert)) => {
-                matches!(alert, Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::IllegalParameter)
-            }
-            Some(_) => false,
-            None => true,
-        };
-        Self { error: failure(error).unwrap_or(TransportError::Tls { alert: None }), may_be_the_offer }
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::AlertReceived(alert)) => Self {
+                error: TransportError::Tls { alert: Some(alert_name(*alert)) },
+                may_be_the_offer: matches!(
+                    alert,
+                    Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::IllegalParameter
+                ),
+            },
+            Some(_) => UNTRUSTED,
+            None => match error.kind() {
+                UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe => {
+                    Self { error: TransportError::Tls { alert: None }, may_be_the_offer: true }
+                }
+                _ => TransportError::Closed.into(),
+            },
+        }
     }
 }
 
@@ -208,7 +217,8 @@ impl NetworkTls {
 
     fn keep_stapled(&self, peer: &PeerChain) {
         let mut stapled = self.stapled.lock().unwrap_or_else(PoisonError::into_inner);
-        if !peer.ocsp_response.is_empty() && stapled.len() < limits::TLS_SESSIONS {
+        let has_room = stapled.len() < limits::TLS_SESSIONS || stapled.contains_key(&peer.host);
+        if !peer.ocsp_response.is_empty() && has_room {
             stapled.insert(peer.host.clone(), peer.ocsp_response.clone());
         }
     }

@@ -108,7 +108,7 @@ async fn a_busy_server_is_asked_again_when_it_says_so() {
         ("at once", busy("503 Busy", "Retry-After: 0\r\n"), true),
         ("a date that is over", busy("503 Busy", past), true),
         ("later", busy("503 Busy", "Retry-After: 3\r\n"), false),
-        ("nobody knows when", busy("503 Busy", ""), false),
+        ("no Retry-After", busy("503 Busy", ""), false),
         ("no time", busy("503 Busy", "Retry-After: soon\r\n"), false),
         ("another status", busy("500 Broken", "Retry-After: 1\r\n"), false),
     ] {

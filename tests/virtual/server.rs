@@ -72,7 +72,7 @@ pub enum Reply {
     Reset,
 }
 
-/// What all servers staple. Nobody here reads it.
+/// The OCSP response that all servers staple; not a valid one.
 pub const OCSP_RESPONSE: &[u8] = b"OCSP";
 
 pub struct Certificates {
