@@ -7,6 +7,7 @@ import pytest
 
 from calls import Backends
 from implementations import IMPLEMENTATIONS, Implementation
+from provider_stub import StubbedProvider
 from redis_server import RedisServer
 from running import Backend
 from world import World
@@ -90,3 +91,17 @@ def own_backend(world: World, implementation: Implementation) -> Iterator[Backen
 
     with ExitStack() as stack:
         yield backend
+
+
+@pytest.fixture(scope="module")
+def stub(world: World) -> Iterator[StubbedProvider]:
+    stub = StubbedProvider(world)
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def own_stub(world: World) -> Iterator[StubbedProvider]:
+    stub = StubbedProvider(world)
+    yield stub
+    stub.stop()

@@ -4,37 +4,38 @@ The provider is a stub here, which does what the code says; where it has to be r
 """
 
 import json
-import ssl
-from collections.abc import Iterator
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
-from time import time
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
 
 import httpx
 import jwt
 import pytest
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from calls import AGAIN, FIX, OTHER, Backends, a_request, assert_problem, assert_verdict, start
-from running import KEY, Backend
+from provider_stub import (
+    CLIENT,
+    SECRET,
+    TOKEN,
+    VERIFIED,
+    Answer,
+    StubbedProvider,
+    a_signing_key,
+    completed,
+    last_failure,
+)
+from running import KEY
 from waiting import free_port, until
 from world import RIGHT, World
 
 pytestmark = pytest.mark.only("rust")
 
-CLIENT, SECRET = "client of the stub", "a secret: %&+ä"
-TOKEN = {"access_token": "token", "token_type": "Bearer", "expires_in": 300}
-VERIFIED = (200, '{"devicePhoneNumberVerified": true}')
 REFUSED = '{"code": "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"}'
 
-Answer = tuple[int, str]
 # code: (status and body of the token call, of the verify call), (status and fallback for the app), kind in the log
 CASES: dict[str, tuple[Answer, Answer, tuple[int, str], str]] = {
     "used": ((400, '{"error": "invalid_grant"}'), VERIFIED, (403, OTHER), "token_refused"),
@@ -48,7 +49,7 @@ CASES: dict[str, tuple[Answer, Answer, tuple[int, str], str]] = {
     "early": ((425, ""), VERIFIED, (502, AGAIN), "token_busy"),
     "not-there": ((501, ""), VERIFIED, (502, OTHER), "token_unavailable"),
     "behind-a-portal": ((511, "<html>"), VERIFIED, (502, OTHER), "token_unavailable"),
-    "moved": ((307, json.dumps(TOKEN)), VERIFIED, (500, FIX), "token_malformed"),
+    "moved": ((307, json.dumps(TOKEN)), VERIFIED, (500, FIX), "token_misused"),
     "page": ((200, "<html>"), VERIFIED, (500, FIX), "token_malformed"),
     "no-token": ((200, "{}"), VERIFIED, (500, FIX), "token_malformed"),
     "endless": ((200, " " * 300_000 + json.dumps(TOKEN)), VERIFIED, (500, FIX), "token_malformed"),
@@ -88,125 +89,12 @@ ID_TOKENS: dict[str, tuple[dict[str, Any], tuple[int, str], str]] = {
 }
 
 
-def a_signing_key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-class StubbedProvider(ThreadingHTTPServer):
-    def __init__(self, world: World, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(world.certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-        self.url = f"https://localhost:{self.server_port}"
-        self.over, self.key, self.key_id = Event(), a_signing_key(), "first"
-        self.publishes = True
-        self.metadata: dict[str, Any] = {
-            "issuer": self.url,
-            "authorization_endpoint": f"{self.url}/authorize",
-            "token_endpoint": f"{self.url}/token",
-            "jwks_uri": f"{self.url}/jwks",
-        }
-        self.calls: list[tuple[str, dict[str, str], str]] = []  # path, headers, body
-        self._case = ""
-        self._thread = Thread(target=self.serve_forever)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.over.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-    def settings(self, world: World, **more: str) -> dict[str, str]:
-        return {
-            "OIDC_ISSUER": self.url,
-            "OIDC_CLIENT_ID": CLIENT,
-            "OIDC_CLIENT_SECRET": SECRET,
-            "CAMARA_VERIFY_URL": f"{self.url}/verify",
-            "SSL_CERT_FILE": str(world.own_root),
-        } | more
-
-    def answer(self, path: str, body: str) -> Answer:
-        if path == "/.well-known/openid-configuration":
-            return 200, json.dumps(self.metadata)
-        if path == "/jwks":
-            if not self.publishes:
-                return 200, json.dumps({"keys": []})
-            jwk = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
-            return 200, json.dumps({"keys": [jwk | {"kid": self.key_id, "use": "sig", "alg": "ES256"}]})
-        if path == "/token":
-            self._case, _, nonce = parse_qs(body)["code"][0].partition(" ")
-            return CASES[self._case][0] if self._case in CASES else (200, self._token(nonce))
-        return CASES[self._case][1] if self._case in CASES else VERIFIED
-
-    def _token(self, nonce: str) -> str:
-        claims = {"iss": self.url, "aud": CLIENT, "sub": "user", "exp": int(time()) + 60, "nonce": nonce}
-        claims |= ID_TOKENS.get(self._case, ({},))[0]
-        id_token = jwt.encode(claims, self.key, "ES256", {"kid": self.key_id})
-        return json.dumps(TOKEN | {"id_token": id_token})
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: StubbedProvider
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-        self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        status, answer = self.server.answer(self.path, body)
-        if answer == "hang":
-            self.server.over.wait()
-        if status < 0:
-            self.close_connection = True
-            return
-        self.send_response(status)
-        if status == 307:
-            self.send_header("location", f"{self.server.url}/elsewhere")
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer.encode())
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def stub(world: World) -> Iterator[StubbedProvider]:
-    stub = StubbedProvider(world)
-    yield stub
-    stub.stop()
-
-
-@pytest.fixture
-def own_stub(world: World) -> Iterator[StubbedProvider]:
-    stub = StubbedProvider(world)
-    yield stub
-    stub.stop()
-
-
-def completed(app: Backend, code: str, **headers: str) -> tuple[dict[str, str], httpx.Response]:
-    """The parameters of the auth URL, and the answer for a code with its nonce."""
-    device = app.device()
-    started = start(device)
-    query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
-    request = {"code": f"{code} {query['nonce']}", "state": query["state"], "session": started["session"]}
-    return query, device.post("/complete", json=request, headers=headers)
-
-
-def last_failure(app: Backend) -> str:
-    failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
-    return failed[-1]["kind"]
-
-
 @pytest.mark.parametrize("code", CASES)
 def test_a_provider_in_trouble(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
     """Without `openid` it need not give an ID token."""
     settings = stub.settings(world, OIDC_SCOPE="dpv:FraudPreventionAndDetection number-verification:verify")
     app = backend(**settings | ({"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"} if code == "hangs" else {}))
+    stub.answers = {code: CASES[code][:2]}
     device = app.device()
     until(lambda: device.post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the provider is discovered")
     _, answer = completed(app, code)
@@ -214,26 +102,28 @@ def test_a_provider_in_trouble(backend: Backends, world: World, stub: StubbedPro
     assert_problem(answer, status, fallback)
     assert RIGHT not in answer.text
     assert last_failure(app) == kind
-    assert "/elsewhere" not in [path for path, _, _ in stub.calls]
+    assert "/elsewhere" not in stub.paths
 
 
 @pytest.mark.parametrize("code", ID_TOKENS)
 def test_an_id_token_that_is_wrong(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
     app = backend(**stub.settings(world))
     stub.calls.clear()
+    stub.claims = {code: ID_TOKENS[code][0]}
     _, answer = completed(app, code)
     _, (status, fallback), kind = ID_TOKENS[code]
     assert_problem(answer, status, fallback)
     assert last_failure(app) == kind
-    assert "/verify" not in [path for path, _, _ in stub.calls]
+    assert "/verify" not in stub.paths
 
 
 def test_no_id_token_though_it_was_asked_for(backend: Backends, world: World, stub: StubbedProvider) -> None:
     app = backend(**stub.settings(world))
     stub.calls.clear()
-    assert_problem(completed(app, "no-verdict")[1], 500, FIX)
+    stub.answers = {"no-id-token": ((200, json.dumps(TOKEN)), VERIFIED)}
+    assert_problem(completed(app, "no-id-token")[1], 500, FIX)
     assert last_failure(app) == "id_token_malformed"
-    assert "/verify" not in [path for path, _, _ in stub.calls]
+    assert "/verify" not in stub.paths
 
 
 def test_an_id_token_of_a_new_key_and_of_no_published_one(
@@ -243,7 +133,7 @@ def test_an_id_token_of_a_new_key_and_of_no_published_one(
     assert_verdict(completed(app, "good")[1], True)
     own_stub.key, own_stub.key_id = a_signing_key(), "second"
     assert_verdict(completed(app, "good")[1], True)
-    asked = [path for path, _, _ in own_stub.calls]
+    asked = own_stub.paths
     assert (asked.count("/jwks"), asked.count("/.well-known/openid-configuration")) == (2, 1)
     own_stub.key, own_stub.publishes = a_signing_key(), False
     assert_problem(completed(app, "good")[1], 500, FIX)

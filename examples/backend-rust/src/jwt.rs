@@ -1,7 +1,7 @@
 //! The two signed tokens of OpenID Connect that a backend has to do with: the provider's ID token, and its own client assertion.
 
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
     get_current_timestamp,
@@ -13,9 +13,16 @@ use uuid::Uuid;
 /// CAMARA allows 300 s.
 const ASSERTION_LIFETIME_S: u64 = 60;
 
-/// The keys that are understood here; others may be among them (RFC 7517, section 5).
+/// The members of a key that are used here. A certificate, for example, may have any form.
+const USED_MEMBERS: [&str; 10] = ["kty", "crv", "x", "y", "n", "e", "kid", "use", "key_ops", "alg"];
+
+/// The keys that can be read; others may be among them (RFC 7517, section 5).
 pub fn known_keys(published: PublishedKeys) -> JwkSet {
-    JwkSet { keys: published.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect() }
+    let read = |mut key: Value| {
+        key.as_object_mut()?.retain(|name, _| USED_MEMBERS.contains(&name.as_str()));
+        serde_json::from_value(key).ok()
+    };
+    JwkSet { keys: published.keys.into_iter().filter_map(read).collect() }
 }
 
 #[derive(Deserialize)]
@@ -50,23 +57,35 @@ pub fn check_id_token(token: &str, keys: &JwkSet, issuer: &str, client: &str, no
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[client]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let fits = |key: &&Jwk| {
-        let is_meant = header.kid.is_none() || header.kid == key.common.key_id;
-        is_meant && key.common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
-    };
-    for key in keys.keys.iter().filter(fits) {
+    let is_meant = |key: &&Jwk| header.kid.is_none() || header.kid == key.common.key_id;
+    for key in keys.keys.iter().filter(is_meant).filter(|key| suits(key, header.alg)) {
         let Ok(key) = DecodingKey::from_jwk(key) else { continue };
         match decode::<Claims>(token, &key, &validation) {
             Ok(token) => return check_claims(&token.claims, client, nonce),
-            Err(error) if is_of_another_key(&error) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
             Err(_) => return Err(Invalid::Malformed),
         }
     }
     Err(Invalid::UnknownKey)
 }
 
-fn is_of_another_key(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm)
+/// Whether the key is for signatures by this algorithm (RFC 7517, section 4; RFC 7518, section 3.1; RFC 8037).
+fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
+    let is_of_its_kind = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => algorithm.family() == AlgorithmFamily::Rsa,
+        AlgorithmParameters::EllipticCurve(key) => match algorithm {
+            Algorithm::ES256 => key.curve == EllipticCurve::P256,
+            Algorithm::ES384 => key.curve == EllipticCurve::P384,
+            _ => false,
+        },
+        AlgorithmParameters::OctetKeyPair(key) => algorithm == Algorithm::EdDSA && key.curve == EllipticCurve::Ed25519,
+        _ => false,
+    };
+    let common = &key.common;
+    is_of_its_kind
+        && common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
+        && common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify))
+        && common.key_algorithm.is_none_or(|intended| intended == algorithm.into())
 }
 
 fn check_claims(claims: &Claims, client: &str, nonce: &str) -> Result<(), Invalid> {
