@@ -1,7 +1,8 @@
 """Glide's `getAuthUrl` and `verifyNumber`, by its own client, and what its failures mean for the app.
 
 The SDK's own way to fetch is replaced: it follows redirects (to whom, and over what?), reads answers of any size, takes
-201 for 200, and the string "true" for a verdict. Of a failure only the kind is logged: texts may quote what Glide said.
+201 for 200, and the string "true" for a verdict. It needs more of a token response than it uses. Of a failure only the
+kind is logged: texts may quote what Glide said.
 """
 
 import asyncio
@@ -18,6 +19,9 @@ import log
 from contract import FIX_INTEGRATION, RETRY_LATER, USE_ANOTHER_CHANNEL, Problem
 from settings import DEV_PRINT, Settings
 
+# Errors for which another channel helps. OAuth has them in `error`, CAMARA in `code`, in capitals.
+TOKEN_REFUSALS = ("invalid_grant", "access_denied")
+NOT_FOUND = ("IDENTIFIER_NOT_FOUND", "DEVICE_NOT_FOUND")
 NOT_ABOUT_THE_USER = "PERMISSION_DENIED"  # CAMARA's code for a client that may not do this
 ANSWER_LIMIT = 256 * 1024
 # RFC 9110, section 15: timeouts, limits, and servers that fail or are overloaded. Other 5xx will be the same later.
@@ -36,10 +40,19 @@ async def fetch(url: str, asked: FetchXInput) -> Fetched:
             data += chunk
             if len(data) > ANSWER_LIMIT:
                 raise ValueError
-        text = data.decode()
-        if response.status != 200:
+        text, is_token = data.decode(), url.endswith("/oauth2/token")
+        if response.status not in (range(200, 300) if is_token else (200,)):
             raise FetchError(response.status, "", text)
-        return Fetched(text, response.status, ok=True)
+        return Fetched(_token(text) if is_token else text, response.status, ok=True)
+
+
+def _token(text: str) -> str:
+    """Only the access token of the response (RFC 6749, section 5.1): the SDK needs the other two, and uses neither."""
+    told = json.loads(text)
+    token = told.get("access_token") if isinstance(told, dict) else None
+    if not isinstance(token, str) or not token:
+        raise ValueError
+    return json.dumps({"access_token": token, "expires_in": 0, "scope": ""})
 
 
 class Verdict(number_verify.NumberVerifyResponse):
@@ -110,9 +123,13 @@ def _is_about_the_user(call: str, error: FetchError) -> bool:
     if not isinstance(told, dict):
         return False
     if call == "token":
-        return told.get("error") == "invalid_grant"
-    code = told.get("code")
-    return error.status in (403, 409, 410, 422) and isinstance(code, str) and code != NOT_ABOUT_THE_USER
+        return any(str(told.get(name)).lower() in TOKEN_REFUSALS for name in ("error", "code"))
+    if not isinstance(told.get("code"), str):
+        return False
+    code = told["code"].upper()
+    if error.status == 404:
+        return code in NOT_FOUND  # and not: no such path
+    return error.status in (403, 409, 410, 422) and code != NOT_ABOUT_THE_USER
 
 
 def _misunderstood() -> Problem:

@@ -23,6 +23,9 @@ class Implementation(Protocol):
     def verify_at(self, base_url: str) -> dict[str, str]:
         """The setting for a verify API at another place."""
 
+    def provider_at(self, base_url: str) -> dict[str, str]:
+        """The settings for another provider, which gives no ID token."""
+
     def wrong_secret(self) -> dict[str, str]:
         """The setting for a client that the provider does not know."""
 
@@ -52,6 +55,9 @@ class Python:
     def verify_at(self, base_url: str) -> dict[str, str]:
         return {"GLIDE_API_BASE_URL": base_url}
 
+    def provider_at(self, base_url: str) -> dict[str, str]:
+        return {"GLIDE_AUTH_BASE_URL": base_url, "GLIDE_API_BASE_URL": base_url}
+
     def wrong_secret(self) -> dict[str, str]:
         return {"GLIDE_CLIENT_SECRET": "of another app"}
 
@@ -80,6 +86,10 @@ class Rust:
 
     def verify_at(self, base_url: str) -> dict[str, str]:
         return {"CAMARA_VERIFY_URL": f"{base_url}/number-verification/v2/verify"}
+
+    def provider_at(self, base_url: str) -> dict[str, str]:
+        scope = "dpv:FraudPreventionAndDetection number-verification:verify"
+        return {"OIDC_ISSUER": base_url, "OIDC_SCOPE": scope} | self.verify_at(base_url)
 
     def wrong_secret(self) -> dict[str, str]:
         return {"OIDC_CLIENT_SECRET": "of another app"}

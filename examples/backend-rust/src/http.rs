@@ -116,7 +116,13 @@ impl<'c> AsyncHttpClient<'c> for Http {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(Step::Token, request))
+        Box::pin(async {
+            let mut response = self.send(Step::Token, request).await?;
+            if response.status().is_success() {
+                *response.status_mut() = StatusCode::OK; // `oauth2` knows no other success
+            }
+            Ok(response)
+        })
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
 //! | `uses.rs` | that a session is used once; the result of its callback |
 //! | `store/` | what replicas share: in memory, or in Redis |
-//! | `provider.rs`, `jwt.rs`, `http.rs` | the provider |
+//! | `provider.rs`, `token.rs`, `jwt.rs`, `http.rs` | the provider |
 //! | `settings.rs`, `log.rs` | what goes in, and what is told |
 
 mod app;
@@ -29,6 +29,7 @@ mod provider;
 mod session;
 mod settings;
 mod store;
+mod token;
 mod uses;
 
 use std::io;

@@ -7,19 +7,16 @@ use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use moka::future::Cache;
-use oauth2::basic::{
-    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
-};
+use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::http::{Method, Request, StatusCode, header};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, StandardRevocableToken,
+    TokenResponse, TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -27,6 +24,7 @@ use uuid::Uuid;
 use crate::http::{Failure, Http, Kind, Step};
 use crate::jwt::{ClientKey, Invalid, check_id_token, known_keys};
 use crate::session::Session;
+use crate::token::{TokenRefusal, Tokens};
 
 const PUBLISHED_LIFETIME: Duration = Duration::from_hours(1);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -61,17 +59,9 @@ struct Metadata {
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct IdToken {
-    id_token: Option<String>,
-}
-
-impl ExtraTokenFields for IdToken {}
-
-type Token = StandardTokenResponse<IdToken, BasicTokenType>;
 type OAuth = Client<
-    BasicErrorResponse,
-    Token,
+    TokenRefusal,
+    Tokens,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -128,8 +118,8 @@ impl Provider {
     pub async fn verdict(&self, session: &Session, code: &str, flow: Uuid) -> Result<bool, Failure> {
         self.in_time(Step::Verify, async {
             let metadata = self.metadata().await?;
-            let token = self.token(&metadata, session, code).await?;
-            match &token.extra_fields().id_token {
+            let tokens = self.tokens(&metadata, session, code).await?;
+            match &tokens.id_token {
                 Some(id_token) => self.check(&metadata, id_token, &session.nonce).await?,
                 // It was asked for, and it is what binds the code to this flow where the provider knows no PKCE.
                 None if self.registration.scope.split(' ').any(|scope| scope == "openid") => {
@@ -137,7 +127,7 @@ impl Provider {
                 }
                 None => {}
             }
-            self.verify(token.access_token().secret(), &session.number, flow).await
+            self.verify(tokens.access_token().secret(), &session.number, flow).await
         })
         .await
     }
@@ -192,7 +182,7 @@ impl Provider {
     }
 
     /// The token request (RFC 6749, section 4.1.3).
-    async fn token(&self, metadata: &Metadata, session: &Session, code: &str) -> Result<Token, Failure> {
+    async fn tokens(&self, metadata: &Metadata, session: &Session, code: &str) -> Result<Tokens, Failure> {
         let oauth = self.oauth(metadata);
         let mut request = oauth
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -206,8 +196,7 @@ impl Provider {
         request.request_async(&self.http).await.map_err(|error| match error {
             RequestTokenError::Request(failure) => failure,
             RequestTokenError::ServerResponse(refusal) => {
-                let is_about_the_code = *refusal.error() == BasicErrorResponseType::InvalidGrant;
-                Failure::new(Step::Token, if is_about_the_code { Kind::Refused } else { Kind::Misused })
+                Failure::new(Step::Token, if refusal.is_about_the_user() { Kind::Refused } else { Kind::Misused })
             }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(Step::Token, Kind::Malformed),
         })
@@ -258,9 +247,10 @@ fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
         let verified = member("devicePhoneNumberVerified").and_then(Value::as_bool);
         return verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, status));
     }
-    let code = member("code").and_then(Value::as_str);
-    let kind = match (status.as_u16(), code) {
+    let code = member("code").and_then(Value::as_str).map(str::to_ascii_uppercase);
+    let kind = match (status.as_u16(), code.as_deref()) {
         (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
+        (404, Some("IDENTIFIER_NOT_FOUND" | "DEVICE_NOT_FOUND")) => Kind::Refused, // and not: no such path
         _ => Kind::Misused,
     };
     Err(Failure::with_status(Step::Verify, kind, status))
@@ -296,6 +286,8 @@ mod tests {
             (403, "PERMISSION_DENIED", Kind::Misused),
             (401, "UNAUTHENTICATED", Kind::Misused),
             (400, "INVALID_ARGUMENT", Kind::Misused),
+            (404, "IDENTIFIER_NOT_FOUND", Kind::Refused),
+            (404, "DEVICE_NOT_FOUND", Kind::Refused),
             (404, "NOT_FOUND", Kind::Misused),
         ];
         for (status, code, kind) in cases {
