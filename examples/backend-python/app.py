@@ -10,6 +10,7 @@ Nothing is remembered of a session but that it was used, so any replica can comp
 settings.py  from the environment     contract.py  what requests and errors look like     sealed.py  keys and sessions
 store.py     memory or Redis          once.py      Idempotency-Key                         glide.py   Glide
 uses.py      a session's only use     addresses.py who shares a limit                      log.py    JSON, no secrets
+hints.py     hints for the phone's requests
 """
 
 import re
@@ -74,7 +75,11 @@ async def start(request: Request) -> Response:
         await limit("starts", number, settings.starts_per_number)
         session = sessions.make(number)
         told = {"authUrl": await glide.auth_url(state_of(session)), "session": session}
-        response = answer(told | ({"redirectUri": settings.redirect_uri} if settings.redirect_uri else {}))
+        if settings.redirect_uri:
+            told["redirectUri"] = settings.redirect_uri
+        if settings.hints is not None:
+            told["hints"] = settings.hints
+        response = answer(told)
         secure = is_secure(request)
         name, lifetime_s = SECURE_COOKIE if secure else COOKIE, settings.lifetime_s
         response.set_cookie(name, session, max_age=lifetime_s, httponly=True, secure=secure, samesite="lax")

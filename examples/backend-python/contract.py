@@ -74,18 +74,26 @@ async def _read(request: Request) -> bytes:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = strict_json(body)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Problem(400, "the body must be a JSON object", FIX_INTEGRATION)
+    return value
+
+
+def strict_json(text: bytes) -> Any:  # noqa: ANN401
     """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates, not deep."""
     try:
         value = json.loads(
-            body.decode(), object_pairs_hook=_once_each, parse_int=_finite, parse_float=_finite, parse_constant=_finite
+            text.decode(), object_pairs_hook=_once_each, parse_int=_finite, parse_float=_finite, parse_constant=_finite
         )
         json.dumps(value, ensure_ascii=False).encode()
         if _depth(value) > DEPTH_LIMIT:
             raise ValueError
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise Problem(400, "the body must be a JSON object", FIX_INTEGRATION)
+    except RecursionError:
+        raise ValueError from None
     return value
 
 

@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
+
+import hints
 
 T = TypeVar("T")
 DEV_PRINT, REDIRECT, FOLLOW_THROUGH = "dev_print", "redirect", "follow-through"
@@ -33,6 +35,7 @@ class Settings:
     starts_per_number: Limit
     starts_per_address: Limit
     calls_per_address: Limit
+    hints: list[dict[str, Any]] | None
     client_id: str
     client_secret: str
     redirect_uri: str
@@ -58,6 +61,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         starts_per_number=setting("NUMBER_VERIFY_STARTS_PER_NUMBER", "5/600", _limit, limit),
         starts_per_address=setting("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60", _limit, limit),
         calls_per_address=setting("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60", _limit, limit),
+        hints=_hints(environment.get("NUMBER_VERIFY_HINTS", "")),
         client_id=setting("GLIDE_CLIENT_ID", "", _given, "set"),
         client_secret=setting("GLIDE_CLIENT_SECRET", "", _given, "set"),
         redirect_uri=environment.get("GLIDE_REDIRECT_URI", ""),
@@ -110,6 +114,13 @@ def _limit(text: str) -> Limit:
     if not re.fullmatch(r"[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", text):
         raise ValueError
     return Limit(*map(int, text.split("/")))
+
+
+def _hints(path: str) -> list[dict[str, Any]] | None:
+    try:
+        return hints.read(path) if path else None
+    except ValueError as what:
+        raise SystemExit(f"NUMBER_VERIFY_HINTS must be {what}") from None
 
 
 def _given(text: str) -> str:

@@ -92,6 +92,26 @@ def checked(line: str) -> dict[str, Any]:
     return told
 
 
+def complaint_about(implementation: Implementation, world: World, name: str, value: str) -> str:
+    """The one line with which a backend ends that has this wrong setting."""
+    port = free_port()
+    environment = implementation.environment(port, world.ready, "https://backend.test/callback")
+    environment |= {"NUMBER_VERIFY_KEYS": KEY, "SSL_CERT_FILE": str(world.root), name: value}
+    done = subprocess.run(
+        implementation.command(port),
+        cwd=implementation.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode not in (0, None)
+    complaint = (done.stdout + done.stderr).strip()
+    assert name in complaint and "\n" not in complaint
+    return complaint
+
+
 class Backend:
     """Devices talk to a replica by plain http on this machine; phones to the balancer, by https."""
 

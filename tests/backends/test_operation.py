@@ -1,6 +1,5 @@
 """What an operator sees: settings and complaints, health, the log, the end."""
 
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -12,7 +11,7 @@ from cryptography.fernet import Fernet
 from calls import AGAIN, OTHER, Backends, a_request, assert_problem, assert_verdict, start
 from implementations import Implementation
 from redis_server import RedisServer
-from running import KEY
+from running import KEY, complaint_about
 from stuck import StuckServer
 from waiting import free_port, until
 from world import PATIENCE_S, RIGHT, World
@@ -37,21 +36,7 @@ WRONG_SETTINGS = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG_SETTINGS)
 def test_a_wrong_setting_ends_the_program(implementation: Implementation, world: World, name: str, value: str) -> None:
-    port = free_port()
-    environment = implementation.environment(port, world.ready, "https://backend.test/callback")
-    environment |= {"NUMBER_VERIFY_KEYS": KEY, "SSL_CERT_FILE": str(world.root), name: value}
-    done = subprocess.run(
-        implementation.command(port),
-        cwd=implementation.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode not in (0, None)
-    complaint = (done.stdout + done.stderr).strip()
-    assert name in complaint and "\n" not in complaint
+    complaint = complaint_about(implementation, world, name, value)
     assert KEY not in complaint and (len(value) < 4 or value not in complaint)
 
 

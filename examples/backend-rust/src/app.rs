@@ -225,7 +225,10 @@ impl App {
         let session = Provider::session(number);
         let token = self.sessions.make(&session).map_err(|_| failed())?;
         let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;
-        let body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
+        let mut body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
+        if let Some(hints) = &self.settings.hints {
+            body["hints"] = hints.clone();
+        }
         let lifetime = cookie::time::Duration::seconds(self.settings.lifetime_s.try_into().unwrap_or(i64::MAX));
         let name = if secure { SECURE_COOKIE } else { COOKIE };
         let cookie = Cookie::build((name, token))

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -127,6 +128,12 @@ impl Members {
             }
         }
     }
+}
+
+/// JSON in which no member is repeated, at any depth.
+pub fn strict_json(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<Json>(text).ok()?;
+    serde_json::from_slice(text).ok()
 }
 
 fn is_e164(number: &str) -> bool {

@@ -15,10 +15,12 @@
 //! | `uses.rs` | that a session is used once; the result of its callback |
 //! | `store/` | what replicas share: in memory, or in Redis |
 //! | `provider.rs`, `token.rs`, `jwt.rs`, `http.rs` | the provider |
+//! | `hints.rs` | hints for the phone's requests to an operator's hosts |
 //! | `settings.rs`, `log.rs` | what goes in, and what is told |
 
 mod app;
 mod contract;
+mod hints;
 mod http;
 mod jwt;
 mod limits;

@@ -1,12 +1,15 @@
 //! All settings, from the environment, read once. A wrong one ends the program with a sentence that names it, never its value.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use oauth2::RedirectUrl;
 use secrecy::SecretString;
+use serde_json::Value;
 use url::Url;
 
+use crate::hints;
 use crate::jwt::ClientKey;
 use crate::limits::{Limit, Proxies};
 use crate::provider::{Credential, Registration};
@@ -33,6 +36,7 @@ pub struct AppSettings {
     pub starts_per_address: Limit,
     pub calls_per_address: Limit,
     pub proxies: Proxies,
+    pub hints: Option<Value>,
 }
 
 /// The sentence.
@@ -40,7 +44,7 @@ pub struct AppSettings {
 #[error("{name} must be {what}")]
 pub struct Wrong {
     name: &'static str,
-    what: &'static str,
+    what: Cow<'static, str>,
 }
 
 const LIMIT: &str = "COUNT/SECONDS, such as 5/600";
@@ -49,7 +53,7 @@ const HTTPS: &str = "an https URL";
 /// The settings, by the names of environment variables; an empty one is none.
 pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong> {
     let given = |name| variable(name).filter(|text| !text.is_empty());
-    let required = |name| given(name).ok_or(Wrong { name, what: "set" });
+    let required = |name| given(name).ok_or(Wrong { name, what: "set".into() });
     let keys = parse("NUMBER_VERIFY_KEYS", &required("NUMBER_VERIFY_KEYS")?, KEYS, Keys::parse)?;
     let limit = |name, default: &str| {
         parse(name, &given(name).unwrap_or_else(|| default.to_owned()), LIMIT, |text| text.parse::<Limit>().ok())
@@ -68,6 +72,10 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
         starts_per_address: limit("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60")?,
         calls_per_address: limit("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60")?,
         proxies: parse("FORWARDED_ALLOW_IPS", &or("FORWARDED_ALLOW_IPS", ""), PROXIES, |text| text.parse().ok())?,
+        hints: match given(HINTS) {
+            Some(path) => Some(hints::read(&path).map_err(|what| Wrong { name: HINTS, what })?),
+            None => None,
+        },
     };
     let redirect_uri = required("OIDC_REDIRECT_URI")?;
     let redirect_uri = if follow_through {
@@ -96,13 +104,14 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
     })
 }
 
+const HINTS: &str = "NUMBER_VERIFY_HINTS";
 const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
 const TIMEOUT: &str = "seconds, over 0 and up to 60";
 const PROXIES: &str = "addresses and networks with commas, or *";
 
 fn parse<T>(name: &'static str, text: &str, what: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Wrong> {
-    parse(text).ok_or(Wrong { name, what })
+    parse(text).ok_or(Wrong { name, what: what.into() })
 }
 
 fn delivery_of(text: &str) -> Option<bool> {
@@ -153,7 +162,7 @@ fn credential(given: &impl Fn(&'static str) -> Option<String>) -> Result<Credent
             })
             .map(Credential::Key)
         }
-        _ => Err(Wrong { name: "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE", what: "set, and not both" }),
+        _ => Err(Wrong { name: "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE", what: "set, and not both".into() }),
     }
 }
 
