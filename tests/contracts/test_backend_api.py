@@ -169,6 +169,8 @@ START_ANSWERS = [
     ('{"authUrl": "AUTH"}', True),
     ('{"authUrl": "AUTH", "more": [1]}', True),
     ('{"authUrl": "AUTH", "state": "own-state", "redirectUri": "myapp://done", "session": "s"}', True),
+    ('{"authUrl": "AUTH", "hints": []}', True),
+    ('{"authUrl": "AUTH", "hints": [{"host": "*.a.example", "headers": {"Accept": "*/*"}, "maxTls": "1.2"}]}', True),
     ("{}", False),
     ("[]", False),
     ('{"authUrl": 1}', False),
