@@ -35,14 +35,18 @@ async def fetch(url: str, asked: FetchXInput) -> Fetched:
         aiohttp.ClientSession(auto_decompress=False) as session,
         session.request(asked.method, url, headers=headers, data=asked.body, allow_redirects=False) as response,
     ):
+        is_token = url.endswith("/oauth2/token")
+        is_success = response.status in (range(200, 300) if is_token else (200,))
         data = b""
         async for chunk in response.content.iter_any():
             data += chunk
             if len(data) > ANSWER_LIMIT:
-                raise ValueError
-        text, is_token = data.decode(), url.endswith("/oauth2/token")
-        if response.status not in (range(200, 300) if is_token else (200,)):
-            raise FetchError(response.status, "", text)
+                break
+        if not is_success:  # whatever its page looks like, the status counts
+            raise FetchError(response.status, "", data.decode(errors="replace"))
+        if len(data) > ANSWER_LIMIT:
+            raise ValueError
+        text = data.decode()
         return Fetched(_token(text) if is_token else text, response.status, ok=True)
 
 

@@ -100,21 +100,22 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-        self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        status, answer = self.server.answer(self.path, body)
+        request = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+        self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, request))
+        status, answer = self.server.answer(self.path, request)
         if answer == "hang":
             self.server.over.wait()
         if status < 0:
             self.close_connection = True
             return
+        body = answer.encode(errors="surrogateescape")
         self.send_response(status)
         if status == 307:
             self.send_header("location", f"{self.server.url}/elsewhere")
         self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(answer.encode())))
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer.encode())
+        self.wfile.write(body)
 
     do_POST = do_GET
 

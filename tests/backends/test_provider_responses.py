@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from calls import FIX, OTHER, Backends, assert_problem, assert_verdict
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_verdict
 from implementations import Implementation
 from provider_stub import VERIFIED, Answer, StubbedProvider, completed
 from world import World
@@ -178,3 +178,10 @@ def test_verify_is_misused(responded: Responded, response: Answer) -> None:
 def test_501_is_not_temporary(responded: Responded, call: str, response: Answer) -> None:
     answer = responded(response) if call == "token" else responded(token(), response)
     assert_problem(answer, 502, OTHER)
+
+
+@pytest.mark.parametrize("page", ["<html>K\udcf6ln", "<html>" + "x" * 300_000, '{"code": "NOT_FOUND"'])
+@pytest.mark.parametrize("call", ["token", "verify"])
+def test_a_page_does_not_hide_its_status(responded: Responded, call: str, page: str) -> None:
+    answer = responded((503, page)) if call == "token" else responded(token(), (503, page))
+    assert_problem(answer, 502, AGAIN)
