@@ -27,3 +27,6 @@ python_environment() {
 
 # How cargo builds what is shipped; the crate type follows. Of one type only: with another one that cannot have it, there is no LTO.
 as_shipped=(rustc --locked --release --lib --crate-type)
+# What ends that command for Android: uniffi's description of the interface, which only its generator reads, stays out (37 KB). lld warns
+# of each symbol that rustc exports and this hides.
+for_android=(-- -C "link-arg=-Wl,--version-script=$PWD/bindings/kotlin/metadata-symbols" -C link-arg=-Wl,--no-warnings)

@@ -104,7 +104,12 @@ val rustSources =
     files(root.dir("src"), root.dir(".cargo"), root.file("Cargo.toml"), root.file("Cargo.lock"), root.file("uniffi.toml"))
 
 val rustLibraries by tasks.registering(RustLibraries::class) {
-    sources.from(rustSources, root.file("scripts/build-android"), root.file("scripts/lib.sh"))
+    sources.from(
+        rustSources,
+        root.file("scripts/build-android"),
+        root.file("scripts/lib.sh"),
+        root.file("bindings/kotlin/metadata-symbols"),
+    )
     repository = root
     ndk = androidComponents.sdkComponents.ndkDirectory
 }
