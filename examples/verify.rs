@@ -12,8 +12,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use futures_util::FutureExt;
 use number_verify::{
-    CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, LogLevel, NetworkBinding,
-    NumberVerifier, Progress, ProgressListener, Setting, Trace, VerifyError, log_to_system,
+    CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, Hint, LogLevel,
+    NetworkBinding, NumberVerifier, Progress, ProgressListener, Setting, Trace, VerifyError, hints_from_json,
+    log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 
@@ -50,6 +51,9 @@ struct Arguments {
     /// A header for the backend (repeatable)
     #[arg(long, value_name = "'Name: value'", value_parser = header)]
     header: Vec<(String, String)>,
+    /// How requests to some of the operator's hosts differ, as in a start response (repeatable)
+    #[arg(long, value_name = "JSON", value_parser = hint)]
+    hint: Vec<Hint>,
     /// How the code gets to the backend
     #[arg(long, value_enum, default_value = "relay")]
     code_delivery: Delivery,
@@ -117,6 +121,7 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
         Delivery::None => CodeDelivery::NoCode,
     };
     config.headers = arguments.header.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect();
+    config.hints.clone_from(&arguments.hint);
     if arguments.no_cleartext {
         config.cleartext = Cleartext::Never;
     }
@@ -232,6 +237,11 @@ fn say(line: &str) -> std::io::Result<()> {
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("must be 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn hint(json: &str) -> Result<Hint, String> {
+    let hints = hints_from_json(&format!("[{json}]")).map_err(|error| error.to_string())?;
+    <[Hint; 1]>::try_from(hints).map(|[hint]| hint).map_err(|_| "must be one JSON object".to_owned())
 }
 
 fn milliseconds(text: &str) -> Result<u64, String> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::hints::Hint;
 use crate::limits;
 
 use secrecy::SecretString;
@@ -27,6 +28,9 @@ pub struct Config {
     pub operator_headers: Vec<Arc<Header>>,
     /// Which hosts get `operator_headers`.
     pub operator_headers_to: OperatorHeaders,
+    /// How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+    #[uniffi(default = [])]
+    pub hints: Vec<Hint>,
     /// The JSON names that the backend uses.
     #[uniffi(default)]
     pub field_names: FieldNames,
@@ -170,6 +174,7 @@ impl Config {
             headers: Vec::new(),
             operator_headers: Vec::new(),
             operator_headers_to: OperatorHeaders::default(),
+            hints: Vec::new(),
             field_names: FieldNames::default(),
             code_delivery: CodeDelivery::default(),
             redirect_uri: None,

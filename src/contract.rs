@@ -8,3 +8,5 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
 /// Proves to `redirect_uri` that the request comes from the client that called `start`.
 pub const SESSION: HeaderName = HeaderName::from_static("x-number-verify-session");
+/// What further headers of this contract will begin with.
+pub const OWN_PREFIX: &str = "x-number-verify-";

@@ -29,6 +29,7 @@ mod cookies;
 mod delivery;
 mod error;
 mod flow;
+mod hints;
 mod json;
 mod limits;
 mod logging;
@@ -52,10 +53,11 @@ pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, 
 pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Setting, VerifyError};
+pub use hints::{Hint, hints_from_json};
 pub use logging::{LogLevel, log_to_system};
 pub use progress::{ListenerError, Progress, ProgressListener, Step};
 pub use server_trust::{ServerTrust, ServerTrustError};
-pub use trace::{Hop, NetworkKind, Trace};
+pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
 pub use verifier::{NumberVerifier, Verification, VerificationFlow};
 
 /// The examples in the README compile.
@@ -87,5 +89,5 @@ pub mod internals {
     pub use crate::threads::{Threads, Work};
     pub use crate::transport::certificates::AppTrust;
     pub use crate::transport::tls::Tls;
-    pub use crate::transport::{Limits, Repeat, Timings, Transport, TransportError};
+    pub use crate::transport::{Limits, Repeat, Restrictions, Timings, Transport, TransportError};
 }

@@ -9,6 +9,12 @@ use std::time::Duration;
 
 /// A longer timeout is a mistake in the unit.
 pub const LONGEST_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
+/// Hints of the settings, and of a start response: one for each operator that needs one, on a phone with one or two SIMs.
+pub const HINTS: usize = 16;
+/// Of one hint.
+pub const HINT_HEADERS: usize = 16;
+/// A browser's `User-Agent` has 100 to 200 characters.
+pub const HINT_VALUE: usize = 1024;
 /// Operators' chains have 2 to 8 redirects; browsers follow 20.
 pub const MAX_REDIRECTS: u8 = 15;
 
@@ -53,6 +59,8 @@ pub const OPERATOR_BODY: usize = 64 * 1024;
 /// More than a result ever needs; enough for an error page of a proxy.
 #[cfg(feature = "http-backend")]
 pub const BACKEND_BODY: usize = 256 * 1024;
+/// A trace id. A `traceparent` has 55 characters.
+pub const TRACE_ID: usize = 128;
 /// A `Location`, and an auth URL. Real ones with signed request objects have 2 to 4 KiB.
 pub const URL: usize = 16 * 1024;
 /// RFC 6265, section 6.1, asks for at least this much of one cookie.

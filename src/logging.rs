@@ -46,6 +46,7 @@ pub(crate) enum Event<'a> {
     Failed(&'a VerifyError),
     ListenerFailed,
     NotReleased,
+    HintsIgnored { count: usize },
 }
 
 impl Event<'_> {
@@ -57,7 +58,7 @@ impl Event<'_> {
         match self {
             Self::Progress(_) => Level::Debug,
             Self::Ended { .. } | Self::Failed(_) => Level::Info,
-            Self::ListenerFailed | Self::NotReleased => Level::Warn,
+            Self::ListenerFailed | Self::NotReleased | Self::HintsIgnored { .. } => Level::Warn,
         }
     }
 }
@@ -71,6 +72,9 @@ impl fmt::Display for Event<'_> {
             Self::Failed(error) => write!(f, "{error} ({})", error.fallback()),
             Self::ListenerFailed => f.write_str("the progress listener failed"),
             Self::NotReleased => f.write_str("the cellular provider did not release the network"),
+            Self::HintsIgnored { count } => {
+                write!(f, "{count} hints of the start response break a rule and are ignored")
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ pub enum Step {
 /// One thing that happened in a running flow. Holds nothing secret.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // Bindings have no boxes, and one at a time exists.
 pub enum Progress {
     /// A step began. `start` and `acquire` run at the same time.
     StepBegan {

@@ -2,6 +2,7 @@
 //!
 //! It is shared with the app's handle, so that the trace of a running, failed or cancelled flow can be read.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use tokio::time::Instant;
 
 use crate::delivery::Events;
 use crate::logging::Event;
+use crate::network::Family;
 use crate::progress::{Progress, Step};
-use crate::trace::{Hop, NetworkKind, Trace};
+use crate::secret::Redactor;
+use crate::trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
 use crate::transport::Timings;
+use crate::transport::tls::Version;
 
 /// The record of one flow.
 pub struct Recorder {
@@ -72,7 +76,22 @@ impl Recorder {
         let hops = &mut self.lock().trace.hops;
         let index = u32::try_from(hops.len()).unwrap_or(u32::MAX).saturating_add(1);
         hops.push(Hop { index, scheme: scheme.to_owned(), host: host.clone(), ..Hop::default() });
-        HopRecord { recorder: self, index, host, status: None, timings: Timings::default(), page_title: None }
+        HopRecord {
+            recorder: self,
+            index,
+            host,
+            status: None,
+            timings: Timings::default(),
+            trace_ids: HashMap::new(),
+            page_title: None,
+        }
+    }
+
+    /// Drops the trace ids that turned out to contain a secret.
+    pub(crate) fn redact_trace_ids(&self, redactor: &Redactor) {
+        for hop in &mut self.lock().trace.hops {
+            hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
+        }
     }
 
     /// Ends the record with the flow, also where that is cancelled.
@@ -122,6 +141,7 @@ pub(crate) struct HopRecord<'a> {
     pub(crate) host: String,
     pub(crate) status: Option<u16>,
     pub(crate) timings: Timings,
+    pub(crate) trace_ids: HashMap<String, String>,
     pub(crate) page_title: Option<String>,
 }
 
@@ -145,8 +165,29 @@ impl HopRecord<'_> {
         hop.tls_resumed = self.timings.tls_resumed;
         hop.bytes_in = self.timings.bytes_in();
         hop.bytes_out = self.timings.bytes_out();
+        hop.family = self.timings.family.map(AddressFamily::from);
+        hop.tls_version = self.timings.tls_version.map(TlsVersion::from);
+        hop.trace_ids.clone_from(&self.trace_ids);
         hop.page_title.clone_from(&self.page_title);
         Some(hop.clone())
+    }
+}
+
+impl From<Family> for AddressFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::Ipv4,
+            Family::V6 => Self::Ipv6,
+        }
+    }
+}
+
+impl From<Version> for TlsVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::Tls12 => Self::Tls12,
+            Version::Tls13 => Self::Tls13,
+        }
     }
 }
 

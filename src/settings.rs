@@ -11,6 +11,7 @@ use url::Url;
 use crate::config::{Cleartext, CodeDelivery, Config, FieldNames, Header, OperatorHeaders};
 use crate::contract;
 use crate::error::{Setting, VerifyError};
+use crate::hints::Hints;
 use crate::limits;
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
@@ -25,6 +26,7 @@ pub struct Settings {
     pub headers: HeaderMap,
     pub operator_headers: HeaderMap,
     pub operator_headers_to: OperatorHeaders,
+    pub hints: Hints,
     pub field_names: FieldNames,
     pub code_delivery: CodeDelivery,
     pub redirect_uri: Option<String>,
@@ -63,6 +65,7 @@ impl Settings {
             operator_headers: header_map(&config.operator_headers, &[header::ACCEPT, header::USER_AGENT])
                 .ok_or_else(|| VerifyError::invalid_config(Setting::OperatorHeaders))?,
             operator_headers_to: config.operator_headers_to,
+            hints: Hints::check(&config.hints).ok_or_else(|| VerifyError::invalid_config(Setting::Hints))?,
             field_names: config.field_names.clone(),
             code_delivery: config.code_delivery,
             redirect_uri: config.redirect_uri.clone(),

@@ -1,5 +1,6 @@
 //! What a flow did and how long it took, safe to send to support: no query, code, phone number or cookie value.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -53,9 +54,38 @@ pub struct Hop {
     pub bytes_in: u64,
     /// Bytes sent on the socket, TLS included.
     pub bytes_out: u64,
+    /// Of the address that the connection leads to; absent where there was no connection.
+    pub family: Option<AddressFamily>,
+    /// The version of TLS; absent on plain http.
+    pub tls_version: Option<TlsVersion>,
+    /// The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
+    /// `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
+    /// A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+    pub trace_ids: HashMap<String, String>,
     /// The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
     /// of the flow.
     pub page_title: Option<String>,
+}
+
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// A version of TLS. Older ones are not spoken (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+pub enum TlsVersion {
+    /// 1.2 (RFC 5246).
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
 }
 
 /// How the connections of the cellular leg were bound.
@@ -84,8 +114,8 @@ impl Trace {
     #[must_use]
     pub fn to_table(&self) -> String {
         let mut table = format!(
-            "{:>3} {:<6} {:<36} {:>6} {:>6} {:>7} {:>6} {:>10} {:<7} {:>8} {:>8}\n",
-            "hop", "scheme", "host", "status", "dns", "connect", "tls", "first byte", "", "in", "out"
+            "{:>3} {:<6} {:<36} {:<4} {:>6} {:>6} {:>7} {:>6} {:>3} {:>10} {:<7} {:>8} {:>8}\n",
+            "hop", "scheme", "host", "ip", "status", "dns", "connect", "tls", "", "first byte", "", "in", "out"
         );
         for hop in &self.hops {
             let kept = match (hop.reused, hop.tls_resumed) {
@@ -95,18 +125,25 @@ impl Trace {
             };
             let _ = writeln!(
                 table,
-                "{:>3} {:<6} {:<36} {:>6} {:>6} {:>7} {:>6} {:>10} {kept:<7} {:>8} {:>8}",
+                "{:>3} {:<6} {:<36} {:<4} {:>6} {:>6} {:>7} {:>6} {:>3} {:>10} {kept:<7} {:>8} {:>8}",
                 hop.index,
                 hop.scheme,
                 hop.host,
+                cell(hop.family.map(AddressFamily::name)),
                 cell(hop.status),
                 cell(hop.dns_ms),
                 cell(hop.connect_ms),
                 cell(hop.tls_ms),
+                hop.tls_version.map_or("", TlsVersion::name),
                 cell(hop.first_byte_ms),
                 hop.bytes_in,
                 hop.bytes_out,
             );
+            let mut trace_ids: Vec<&str> = hop.trace_ids.keys().map(String::as_str).collect();
+            trace_ids.sort_unstable();
+            for name in trace_ids {
+                let _ = writeln!(table, "    {name}: {}", hop.trace_ids[name]);
+            }
             if let Some(title) = &hop.page_title {
                 let _ = writeln!(table, "    page: {title}");
             }
@@ -122,6 +159,24 @@ impl Trace {
             self.correlator,
         );
         table
+    }
+}
+
+impl AddressFamily {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+}
+
+impl TlsVersion {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
     }
 }
 

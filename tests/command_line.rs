@@ -81,6 +81,10 @@ fn bad_flags_and_values_are_usage_errors() {
         &["--code-delivery", "dance"],
         &["--header", "no colon"],
         &["--header", "Host: x"],
+        &["--hint", "nonsense"],
+        &["--hint", "{}"],
+        &["--hint", r#"{"host":"op.test"},{"host":"op.test"}"#],
+        &["--hint", r#"{"host":"op.test","headers":{"Cookie":"a=b"}}"#],
         &["--resolve", "nonsense"],
         &["--resolve", "host:443:nonsense"],
         &["--dns", "nonsense"],
@@ -209,11 +213,12 @@ fn control_c_cancels() {
 }
 
 /// Whose last answer is a page, and its title.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("form-page", "Sign in"),
     ("script-page", "One moment"),
     ("meta-refresh-page", "Redirecting"),
     ("error-page-403", "403 Forbidden"),
+    ("works-with-hints-only", "403 Forbidden"),
     ("error-page-501", "501 Not Implemented"),
     ("error-page-503", "503 Service Unavailable"),
 ];
@@ -252,6 +257,40 @@ fn every_provider_and_quirk() {
             let may_fetch = scenario.delivery == Delivery::FollowThrough && matches!(outcome, Outcome::Verified(_));
             assert_eq!(fetched, may_fetch, "whether the callback was fetched: {context}");
         }
+    }
+    std::fs::remove_file(&root).unwrap();
+}
+
+/// The operator that refuses without hints.
+#[test]
+fn hints_on_the_command_line() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let root = std::env::temp_dir().join(format!("number-verify-hints-{}.pem", std::process::id()));
+    std::fs::write(&root, simulator.root_ca_pem()).unwrap();
+    let scenario = simulator.scenarios().into_iter().find(|scenario| scenario.name == "works-with-hints-only").unwrap();
+    let (backend, hosts) = (simulator.scenario_url(&scenario), simulator.hosts());
+    let flow = |hints: &[&str]| {
+        let mut arguments = vec!["--json", "--any-network", "--backend", &backend, "--root-ca", root.to_str().unwrap()];
+        arguments.extend(hosts.iter().flat_map(|host| ["--resolve", host]));
+        arguments.extend(hints.iter().flat_map(|hint| ["--hint", hint]));
+        flows(&verify(&arguments)).pop().unwrap()
+    };
+    let host = r#""host":"old.simulator.test""#;
+    let accept = format!(r#"{{{host},"headers":{{"Accept":"application/json"}}}}"#);
+    let family = format!(r#"{{{host},"addressFamily":"ipv4"}}"#);
+    let tls = format!(r#"{{{host},"maxTls":"1.2"}}"#);
+    let hinted = flow(&[&accept, &family, &tls]);
+    assert_eq!(hinted["verified"], true, "{hinted}");
+    let hop = &hinted["trace"]["hops"][2];
+    assert_eq!(
+        (&hop["host"], &hop["family"], &hop["tls_version"]),
+        (&"old.simulator.test".into(), &"ipv4".into(), &"1.2".into())
+    );
+    assert_eq!(hinted["trace"]["hops"][1]["tls_version"], "1.3", "another host");
+    for without_one in [&[&family, &tls], &[&accept, &tls], &[&accept, &family]] {
+        let refused = flow(&without_one.map(String::as_str));
+        let has_ipv6 = simulator.scenarios().iter().any(|scenario| scenario.name == "ipv6-only-host");
+        assert!(refused["error"]["detail"]["status"] == 403 || !has_ipv6, "{without_one:?}: {refused}");
     }
     std::fs::remove_file(&root).unwrap();
 }

@@ -19,6 +19,7 @@ use super::http_error::{self, HttpError};
 use super::{AuthorizationStart, BackendError};
 use crate::config::FieldNames;
 use crate::contract;
+use crate::hints::Hints;
 use crate::json::JsonObject;
 use crate::limits;
 use crate::network::default::DefaultNetwork;
@@ -168,7 +169,7 @@ impl BackendClient for HttpBackend {
             200 | 201 => start_response(&response.body, &self.names).ok_or(malformed),
             301 | 302 | 303 | 307 | 308 => {
                 let auth_url = location(&response.headers).ok_or(malformed)?;
-                Ok(AuthorizationStart::new(auth_url, None, None, None))
+                Ok(AuthorizationStart::new(auth_url, None, None, None, Vec::new()))
             }
             400..=599 => Err(response.refusal()),
             _ => Err(malformed),
@@ -204,12 +205,14 @@ fn start_response(body: &[u8], names: &FieldNames) -> Option<Arc<AuthorizationSt
         Some(Value::String(text)) => Some(Some(text.clone())),
         Some(_) => None,
     };
-    Some(AuthorizationStart::new(
-        text(&names.auth_url)??,
-        text(&names.redirect_uri)?,
-        text(&names.session)?,
-        text(&names.state)?,
-    ))
+    let hints = response.get("hints").ok().flatten().map(Hints::of_json);
+    Some(Arc::new(AuthorizationStart {
+        auth_url: text(&names.auth_url)??.into(),
+        redirect_uri: text(&names.redirect_uri)?,
+        session: text(&names.session)?.map(SecretString::from),
+        state: text(&names.state)?.map(SecretString::from),
+        hints: hints.unwrap_or_default(),
+    }))
 }
 
 fn location(headers: &HeaderMap) -> Option<String> {

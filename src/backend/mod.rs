@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use crate::error::Fallback;
+use crate::hints::{Hint, Hints};
 use crate::phone_number::PhoneNumber;
 
 /// Calls the app's backend. It runs on the default network, not on the cellular one.
@@ -53,6 +54,7 @@ pub struct AuthorizationStart {
     pub(crate) redirect_uri: Option<String>,
     pub(crate) session: Option<SecretString>,
     pub(crate) state: Option<SecretString>,
+    pub(crate) hints: Hints,
 }
 
 /// What identifies a call, and until when it may take.
@@ -131,20 +133,23 @@ impl CompletionRequest {
 #[uniffi::export]
 impl AuthorizationStart {
     /// The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
-    /// signed request objects (RFC 9101).
-    #[uniffi::constructor]
+    /// signed request objects (RFC 9101). Of the hints for the operator's hosts, those that break a rule and all after the sixteenth are
+    /// ignored.
+    #[uniffi::constructor(default(redirect_uri = None, session = None, state = None, hints = []))]
     #[must_use]
     pub fn new(
         auth_url: String,
         redirect_uri: Option<String>,
         session: Option<String>,
         state: Option<String>,
+        hints: Vec<Hint>,
     ) -> Arc<Self> {
         Arc::new(Self {
             auth_url: auth_url.into(),
             redirect_uri,
             session: session.map(SecretString::from),
             state: state.map(SecretString::from),
+            hints: Hints::of(&hints),
         })
     }
 }

@@ -21,6 +21,8 @@ pub enum Setting {
     Headers,
     /// Headers for the operator's side.
     OperatorHeaders,
+    /// Hints for the operator's hosts.
+    Hints,
     /// JSON field names of the backend.
     FieldNames,
     /// The redirect URI.
@@ -60,6 +62,9 @@ impl Setting {
             Self::StartPath | Self::CompletePath => "it must stay under the backend's base URL",
             Self::Headers | Self::OperatorHeaders => {
                 "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
+            }
+            Self::Hints => {
+                "at most 16, each with a host name (or *. and a name), headers that a hint may set, ipv4 or ipv6, TLS 1.2 or 1.3"
             }
             Self::FieldNames => "the names of one request or response must differ, and none may be empty",
             Self::RedirectUri => "it must be an absolute URI with an ASCII host",

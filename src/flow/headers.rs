@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use crate::authorization::Request;
 use crate::config::OperatorHeaders;
 use crate::contract;
+use crate::hints::Steering;
 use crate::secret::sensitive_header;
 use crate::settings::Settings;
 
@@ -20,7 +21,7 @@ pub(super) enum Origin {
 }
 
 /// gzip is offered on https only: on plain http a middlebox may want to read the body.
-pub(super) fn of(request: &Request, origin: Origin, settings: &Settings) -> HeaderMap {
+pub(super) fn of(request: &Request, origin: Origin, steering: &Steering, settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, settings.user_agent.clone());
     headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
@@ -30,6 +31,7 @@ pub(super) fn of(request: &Request, origin: Origin, settings: &Settings) -> Head
     if origin == Origin::First || settings.operator_headers_to == OperatorHeaders::AllHosts {
         headers.extend(settings.operator_headers.clone());
     }
+    headers.extend(steering.headers.clone());
     headers.extend(request.cookie.clone().map(|cookie| (header::COOKIE, cookie)));
     let session = request.session.as_ref().and_then(|session| sensitive_header(session.expose_secret()));
     headers.extend(session.map(|session| (contract::SESSION, session)));

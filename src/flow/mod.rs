@@ -5,6 +5,7 @@
 mod errors;
 mod headers;
 mod request;
+mod trace_ids;
 mod walk;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
 use crate::cookies::CookieJar;
 use crate::error::VerifyError;
+use crate::hints::{Hints, Steering};
 use crate::logging::Event;
 use crate::network::Network;
 use crate::phone_number::PhoneNumber;
@@ -68,6 +70,7 @@ impl<N: Network> Verifier<N> {
 struct Started {
     walk: Walk,
     request: Request,
+    hints: Hints,
     session: Option<SecretString>,
 }
 
@@ -91,8 +94,9 @@ impl<'a, N: Network> Flow<'a, N> {
     async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<VerificationResult, VerifyError> {
         let lease = self.verifier.network.lease(alive);
         let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
-        let completion = self.authorize(started.walk, started.request, &transport).await?;
-        self.complete(started.session, completion).await
+        let Started { walk, request, hints, session } = started;
+        let completion = self.authorize(walk, request, hints, &transport).await?;
+        self.complete(session, completion).await
     }
 
     async fn start(&self, number: PhoneNumber) -> Result<Started, VerifyError> {
@@ -104,7 +108,8 @@ impl<'a, N: Network> Flow<'a, N> {
         let (walk, request) = Walk::begin(walk::start(&response), rules, self.cookies.clone(), self.redactor.clone())
             .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
         self.record.step_ended(Step::Start);
-        Ok(Started { walk, request, session })
+        let hints = self.verifier.settings.hints.then(&response.hints);
+        Ok(Started { walk, request, hints, session })
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
@@ -119,6 +124,7 @@ impl<'a, N: Network> Flow<'a, N> {
         &self,
         mut walk: Walk,
         mut request: Request,
+        hints: Hints,
         transport: &Transport<N>,
     ) -> Result<Completion, VerifyError> {
         self.record.step_began(Step::Authorize);
@@ -127,8 +133,10 @@ impl<'a, N: Network> Flow<'a, N> {
             let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
             let mut hop = self.record.hop_began(request.url.scheme(), host);
             let origin = if request.url.origin() == first { Origin::First } else { Origin::Other };
-            let headers = headers::of(&request, origin, &self.verifier.settings);
-            let response = match request::send(transport, &request, headers, &mut hop.timings).await {
+            let steering = self.steering(&request, &hints);
+            let headers = headers::of(&request, origin, &steering, &self.verifier.settings);
+            let restrictions = request::restrictions(&steering);
+            let response = match request::send(transport, &request, restrictions, headers, &mut hop.timings).await {
                 Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
                     // The backend may have the result, and is asked for it.
                     self.record.step_ended(Step::Authorize);
@@ -139,7 +147,9 @@ impl<'a, N: Network> Flow<'a, N> {
             let status = response.status().as_u16();
             hop.status = Some(status);
             let next = walk.on_head(&Head { status, headers: response.headers() });
+            hop.trace_ids = trace_ids::of(response.headers(), &self.redactor);
             hop.answered();
+            self.record.redact_trace_ids(&self.redactor);
             let completion = match next {
                 Next::Follow(next) => {
                     response.discard();
@@ -158,6 +168,8 @@ impl<'a, N: Network> Flow<'a, N> {
                             .and_then(|why| body.unreadable(why))
                             .ok_or_else(|| transport_error(error, &hop))?,
                     };
+                    hop.trace_ids.retain(|_, id| !self.redactor.contains_secret(id));
+                    self.record.redact_trace_ids(&self.redactor);
                     hop.page_title = walk.title().map(str::to_owned);
                     completion
                 }
@@ -166,6 +178,14 @@ impl<'a, N: Network> Flow<'a, N> {
             self.record.step_ended(Step::Authorize);
             return Ok(completion);
         }
+    }
+
+    /// The backend's own origin has what the phone's other requests to it have.
+    fn steering(&self, request: &Request, hints: &Hints) -> Steering {
+        if request.url.origin() == self.verifier.settings.start_url.origin() {
+            return Steering::default();
+        }
+        hints.for_host(request.url.host_str().unwrap_or_default())
     }
 
     async fn complete(

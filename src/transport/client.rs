@@ -10,18 +10,18 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Position, Url};
 
+use super::destination::{Destination, Restrictions};
 use super::dial;
 use super::error::TransportError;
-use super::http1::{Connection, Io, SendError, TlsSession};
+use super::http1::{Connection, Io, SendError, Underlay};
 use super::limits::Limits;
 use super::meter::{Bytes as BytesOnSocket, Meter, Metered, Stopwatch, Timings};
-use super::origin::Origin;
 use super::pool::Pool;
 use super::response::Response;
-use super::tls::{self, HandshakeError, NetworkTls, Offer, Tls};
+use super::tls::{HandshakeError, NetworkTls, Tls, Version};
 use crate::limits;
-use crate::network::Network;
 use crate::network::address::AllowedHosts;
+use crate::network::{Family, Network};
 
 /// Whether a request may be sent again, on a fresh connection, if one ended after a part of it went out and before a response came
 /// (RFC 9110, section 9.2.2): the server may have acted on it.
@@ -57,13 +57,14 @@ impl<N: Network> Transport<N> {
     pub async fn get(
         &self,
         url: &Url,
+        restrictions: Restrictions,
         headers: HeaderMap,
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
-        let origin = Origin::of(url).ok_or(TransportError::BadUrl)?;
+        let destination = Destination::of(url, restrictions).ok_or(TransportError::BadUrl)?;
         let request = get(url, headers)?;
-        self.send(&origin, request, repeat, timings).await.map_err(|error| self.explain(error))
+        self.send(&destination, request, repeat, timings).await.map_err(|error| self.explain(error))
     }
 
     /// The whole body of a response, decoded. The connection is pooled.
@@ -78,69 +79,76 @@ impl<N: Network> Transport<N> {
 
     async fn send(
         &self,
-        origin: &Origin,
+        destination: &Destination,
         request: Request<Empty<Bytes>>,
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
         let may_repeat = |outcome: &Result<Response, SendError>| matches!(outcome, Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once);
-        if let Some(kept) = self.pool.take(origin) {
+        if let Some(kept) = self.pool.take(destination) {
             timings.reused = true;
-            let outcome = self.exchange(kept, origin, request.clone(), timings).await;
+            let outcome = self.exchange(kept, destination, request.clone(), timings).await;
             if !may_repeat(&outcome) {
                 return Ok(outcome?);
             }
             *timings = Timings::default();
         }
-        let outcome = self.exchange_anew(origin, request.clone(), timings).await;
+        let outcome = self.exchange_anew(destination, request.clone(), timings).await;
         if !may_repeat(&outcome) {
             return Ok(outcome?);
         }
         *timings = Timings::default();
-        Ok(self.exchange_anew(origin, request, timings).await?)
+        Ok(self.exchange_anew(destination, request, timings).await?)
     }
 
     async fn exchange_anew(
         &self,
-        origin: &Origin,
+        destination: &Destination,
         request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
-        let opened = timeout(self.limits.connect, self.open(origin, timings)).await;
+        let opened = timeout(self.limits.connect, self.open(destination, timings)).await;
         let connection = opened.unwrap_or(Err(TransportError::Timeout)).map_err(SendError::Failed)?;
-        self.exchange(connection, origin, request, timings).await
+        self.exchange(connection, destination, request, timings).await
     }
 
     async fn exchange(
         &self,
         connection: Connection,
-        origin: &Origin,
+        destination: &Destination,
         request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
         if timings.reused {
             timings.bytes = BytesOnSocket::from_now(connection.socket());
         }
-        timings.tls_resumed = !timings.reused && connection.tls_resumed();
+        let Underlay { family, tls } = connection.underlay;
+        timings.family = Some(family);
+        timings.tls_version = tls.map(|session| session.version);
+        timings.tls_resumed = !timings.reused && tls.is_some_and(|session| session.is_resumed);
         let response = {
             let _waiting = Stopwatch::start(&mut timings.first_byte);
             timeout(self.limits.answer, connection.send(request)).await
         };
         let response = response.map_err(|_| SendError::Failed(TransportError::Timeout))??;
-        Ok(Response::new(response, self.limits, origin.clone(), &self.pool))
+        Ok(Response::new(response, self.limits, destination.clone(), &self.pool))
     }
 
-    async fn open(&self, origin: &Origin, timings: &mut Timings) -> Result<Connection, TransportError> {
-        if !origin.https {
-            let (stream, meter) = self.dial(origin, u64::MAX, timings).await?;
-            return Connection::new(Box::new(stream), meter, TlsSession::None).await;
+    async fn open(&self, destination: &Destination, timings: &mut Timings) -> Result<Connection, TransportError> {
+        if !destination.https {
+            let (stream, meter, family) = self.dial(destination, u64::MAX, timings).await?;
+            return Connection::new(Box::new(stream), meter, Underlay { family, tls: None }).await;
         }
-        let host = server_name(&origin.host).ok_or(TransportError::BadUrl)?;
-        let offer = self.tls.offer(&host);
-        match self.open_tls(origin, &host, offer, timings).await {
-            Err(first) if first.may_be_the_offer && offer == Offer::Both => {
+        let host = server_name(&destination.host).ok_or(TransportError::BadUrl)?;
+        let offer = match destination.restrictions.max_tls {
+            Some(Version::Tls12) => Version::Tls12,
+            Some(Version::Tls13) | None => self.tls.offer(&host),
+        };
+        match self.open_tls(destination, &host, offer, timings).await {
+            Err(first) if first.may_be_the_offer && offer == Version::Tls13 => {
                 *timings = Timings::default();
-                let older = self.open_tls(origin, &host, Offer::Tls12, timings).await.map_err(|_| first.error)?;
+                let older =
+                    self.open_tls(destination, &host, Version::Tls12, timings).await.map_err(|_| first.error)?;
                 self.tls.remember_tls12(host);
                 Ok(older)
             }
@@ -150,32 +158,32 @@ impl<N: Network> Transport<N> {
 
     async fn open_tls(
         &self,
-        origin: &Origin,
+        destination: &Destination,
         host: &ServerName<'static>,
-        offer: Offer,
+        offer: Version,
         timings: &mut Timings,
     ) -> Result<Connection, HandshakeError> {
-        let (stream, meter) = self.dial(origin, limits::CLIENT_HELLO, timings).await?;
-        let stream = {
+        let (stream, meter, family) = self.dial(destination, limits::CLIENT_HELLO, timings).await?;
+        let (stream, session) = {
             let _handshake = Stopwatch::start(&mut timings.tls);
             self.tls.connect(host.clone(), offer, stream).await?
         };
-        let session = if tls::is_resumed(stream.get_ref().1) { TlsSession::Resumed } else { TlsSession::New };
-        Ok(Connection::new(Box::new(stream), meter, session).await?)
+        Ok(Connection::new(Box::new(stream), meter, Underlay { family, tls: Some(session) }).await?)
     }
 
     /// A TCP connection, with what counts its bytes. From here on it does not matter what network it is, and the code need not be
     /// there twice.
     async fn dial(
         &self,
-        origin: &Origin,
+        destination: &Destination,
         first_write: u64,
         timings: &mut Timings,
-    ) -> Result<(Metered<Box<dyn Io>>, Meter), TransportError> {
-        let stream: Box<dyn Io> = Box::new(dial::dial(&self.network, origin, &self.allowed, timings).await?);
-        let (stream, meter) = Metered::with_first_write_of(stream, first_write);
+    ) -> Result<(Metered<Box<dyn Io>>, Meter, Family), TransportError> {
+        let (stream, family) = dial::dial(&self.network, destination, &self.allowed, timings).await?;
+        let (stream, meter) = Metered::with_first_write_of(Box::new(stream) as Box<dyn Io>, first_write);
         timings.bytes = BytesOnSocket::of_new(&meter);
-        Ok((stream, meter))
+        timings.family = Some(family);
+        Ok((stream, meter, family))
     }
 }
 

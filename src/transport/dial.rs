@@ -12,23 +12,25 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 use url::Host;
 
+use super::destination::Destination;
 use super::error::TransportError;
 use super::meter::{Stopwatch, Timings};
-use super::origin::Origin;
 use crate::limits;
 use crate::network::address::{AllowedHosts, is_forbidden};
 use crate::network::{Family, Network, NetworkError};
 
+/// The connection, and the family of the address that it leads to.
 pub(super) async fn dial<N: Network>(
     network: &N,
-    origin: &Origin,
+    destination: &Destination,
     allowed: &AllowedHosts,
     timings: &mut Timings,
-) -> Result<N::Stream, TransportError> {
-    match &origin.host {
-        Host::Domain(name) => dial_name(network, name, origin.port, allowed, timings).await,
-        Host::Ipv4(ip) => dial_literal(network, IpAddr::V4(*ip), origin.port, allowed, timings).await,
-        Host::Ipv6(ip) => dial_literal(network, IpAddr::V6(*ip), origin.port, allowed, timings).await,
+) -> Result<(N::Stream, Family), TransportError> {
+    let Destination { host, port, restrictions, .. } = destination;
+    match host {
+        Host::Domain(name) => dial_name(network, name, *port, restrictions.family, allowed, timings).await,
+        Host::Ipv4(ip) => dial_literal(network, IpAddr::V4(*ip), *port, allowed, timings).await,
+        Host::Ipv6(ip) => dial_literal(network, IpAddr::V6(*ip), *port, allowed, timings).await,
     }
 }
 
@@ -38,30 +40,51 @@ async fn dial_literal<N: Network>(
     port: u16,
     allowed: &AllowedHosts,
     timings: &mut Timings,
-) -> Result<N::Stream, TransportError> {
+) -> Result<(N::Stream, Family), TransportError> {
     if is_forbidden(ip) && !allowed.contains(&ip.to_string(), port) {
         return Err(TransportError::ForbiddenAddress);
     }
     let _connecting = Stopwatch::start(&mut timings.connect);
-    let mut outcome = network.connect(SocketAddr::new(ip, port)).await;
-    if let (Err(NetworkError::Unreachable), IpAddr::V4(ip)) = (&outcome, ip)
-        && let Some(embedded) = nat64(network, ip).await
-    {
-        outcome = network.connect(SocketAddr::new(IpAddr::V6(embedded), port)).await;
-    }
-    Ok(outcome?)
+    Ok(connect(network, ip, port, Nat64::IfUnreachable).await?)
 }
 
-/// One lookup for each family, and attempts that begin one after another while lookups and earlier attempts go on.
+/// Whether an IPv4 address may be reached through the network's NAT64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nat64 {
+    IfUnreachable,
+    /// The network's name servers offer an IPv6 address of their own (DNS64, RFC 6147).
+    Never,
+}
+
+async fn connect<N: Network>(
+    network: &N,
+    ip: IpAddr,
+    port: u16,
+    translation: Nat64,
+) -> Result<(N::Stream, Family), NetworkError> {
+    let family = if ip.is_ipv6() { Family::V6 } else { Family::V4 };
+    let outcome = network.connect(SocketAddr::new(ip, port)).await;
+    if let (Err(NetworkError::Unreachable), IpAddr::V4(ip), Nat64::IfUnreachable) = (&outcome, ip, translation)
+        && let Some(embedded) = nat64(network, ip).await
+    {
+        return Ok((network.connect(SocketAddr::new(IpAddr::V6(embedded), port)).await?, Family::V6));
+    }
+    Ok((outcome?, family))
+}
+
+/// One lookup for each family, or for the only one that is wanted, and attempts that begin one after another while lookups and earlier attempts go on.
 async fn dial_name<N: Network>(
     network: &N,
     name: &str,
     port: u16,
+    only: Option<Family>,
     allowed: &AllowedHosts,
     timings: &mut Timings,
-) -> Result<N::Stream, TransportError> {
+) -> Result<(N::Stream, Family), TransportError> {
+    let translation = if only.is_some() { Nat64::IfUnreachable } else { Nat64::Never };
     let mut lookups: FuturesUnordered<_> = [Family::V4, Family::V6]
         .into_iter()
+        .filter(|family| only.is_none_or(|only| only == *family))
         .map(async |family| (family, network.resolve(name, port, family).await))
         .collect();
     let other =
@@ -72,24 +95,24 @@ async fn dial_name<N: Network>(
     while let Some(Some((family, answer))) = lookups.next().now_or_never() {
         race.on_answer(family, answer, usable, other(&lookups));
     }
-    let Timings { dns, connect, .. } = timings;
-    let mut connect = Some(connect);
+    let Timings { dns, connect: connecting, .. } = timings;
+    let mut connecting = Some(connecting);
     let mut stopwatch = (!lookups.is_empty()).then(|| Stopwatch::start(dns));
     let mut attempts = FuturesUnordered::new();
     loop {
         if let Some(ip) = race.next() {
-            if let Some(connect) = connect.take() {
+            if let Some(connecting) = connecting.take() {
                 drop(stopwatch.take());
-                stopwatch = Some(Stopwatch::start(connect));
+                stopwatch = Some(Stopwatch::start(connecting));
             }
-            attempts.push(network.connect(SocketAddr::new(ip, port)));
+            attempts.push(connect(network, ip, port, translation));
         }
         tokio::select! {
             biased;
             Some(outcome) = attempts.next() => match outcome {
-                Ok(stream) => {
+                Ok(connected) => {
                     drop(stopwatch);
-                    return Ok(stream);
+                    return Ok(connected);
                 }
                 Err(error) => race.on_failure(error),
             },

@@ -24,22 +24,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::error::TransportError;
 use super::head_reader::{HeadNotes, HeadReader};
 use super::meter::{Meter, Metered};
-use super::tls;
+use super::tls::{self, TlsSession};
 use crate::limits;
+use crate::network::Family;
 
 /// What HTTP runs over: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// What a connection has under HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TlsSession {
-    /// Plain HTTP.
-    None,
-    /// A full handshake.
-    New,
-    /// An earlier session.
-    Resumed,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Underlay {
+    pub(super) family: Family,
+    /// Absent on plain HTTP.
+    pub(super) tls: Option<TlsSession>,
 }
 
 /// An open connection.
@@ -51,7 +49,7 @@ pub(super) struct Connection {
     /// Above TLS: a session ticket or a `close_notify` is no answer.
     http: Meter,
     notes: HeadNotes,
-    session: TlsSession,
+    pub(super) underlay: Underlay,
 }
 
 /// A request was not answered.
@@ -74,7 +72,7 @@ impl From<SendError> for TransportError {
 }
 
 impl Connection {
-    pub(super) async fn new(io: Box<dyn Io>, socket: Meter, session: TlsSession) -> Result<Self, TransportError> {
+    pub(super) async fn new(io: Box<dyn Io>, socket: Meter, underlay: Underlay) -> Result<Self, TransportError> {
         let (io, http) = Metered::new(io);
         let (io, notes) = HeadReader::new(io);
         let io: Box<dyn Io> = Box::new(io);
@@ -87,15 +85,11 @@ impl Connection {
             .await
             .map_err(|_| TransportError::Closed)?;
         let driver = Driver { connection: Some(connection), failure: None };
-        Ok(Self { sender, driver, socket, http, notes, session })
+        Ok(Self { sender, driver, socket, http, notes, underlay })
     }
 
     pub(super) fn socket(&self) -> &Meter {
         &self.socket
-    }
-
-    pub(super) fn tls_resumed(&self) -> bool {
-        self.session == TlsSession::Resumed
     }
 
     /// Whether a pooled connection is still open. One with a repaired response is not reused.

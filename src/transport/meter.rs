@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::tls::Version;
+use crate::network::Family;
+
 /// What one request cost. A time is absent where it was not spent.
 #[derive(Debug, Clone, Default)]
 pub struct Timings {
@@ -26,6 +29,10 @@ pub struct Timings {
     pub reused: bool,
     /// Whether TLS resumed a session.
     pub tls_resumed: bool,
+    /// Of the address that the connection leads to.
+    pub family: Option<Family>,
+    /// The version of TLS; absent on plain http.
+    pub tls_version: Option<Version>,
     pub(super) bytes: Bytes,
 }
 

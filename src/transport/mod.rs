@@ -1,4 +1,4 @@
-//! One request over a given network: DNS, connections, TLS and HTTP/1.1, with pooled connections per origin.
+//! One request over a given network: DNS, connections, TLS and HTTP/1.1, with pooled connections per destination.
 //!
 //! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs over a bound socket in a phone and
 //! over an in-memory network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps
@@ -8,6 +8,7 @@ pub mod certificates;
 mod chain;
 mod client;
 mod content_coding;
+mod destination;
 mod dial;
 mod error;
 mod head;
@@ -15,12 +16,12 @@ mod head_reader;
 mod http1;
 mod limits;
 mod meter;
-mod origin;
 mod pool;
 mod response;
 pub mod tls;
 
 pub use self::client::{Repeat, Transport};
+pub use self::destination::Restrictions;
 pub use self::error::TransportError;
 pub use self::limits::Limits;
 pub use self::meter::Timings;

@@ -1,4 +1,4 @@
-//! Open connections that wait for their next request, per origin.
+//! Open connections that wait for their next request, per destination.
 //!
 //! One that the peer closed is found out when it is taken; one that is not taken closes by itself.
 
@@ -9,21 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::destination::Destination;
 use super::http1::Connection;
-use super::origin::Origin;
 use crate::limits;
 
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<HashMap<Origin, Vec<(Connection, Instant)>>>,
+    idle: Mutex<HashMap<Destination, Vec<(Connection, Instant)>>>,
     /// Drains, and the closing of what is idle.
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Pool {
-    pub(super) fn take(&self, origin: &Origin) -> Option<Connection> {
+    pub(super) fn take(&self, destination: &Destination) -> Option<Connection> {
         let mut idle = lock(&self.idle);
-        let kept = idle.get_mut(origin)?;
+        let kept = idle.get_mut(destination)?;
         while let Some((mut connection, since)) = kept.pop() {
             if since.elapsed() < limits::IDLE_CONNECTION && connection.is_open() {
                 return Some(connection);
@@ -32,11 +32,11 @@ impl Pool {
         None
     }
 
-    pub(super) fn put(self: &Arc<Self>, origin: Origin, connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, destination: Destination, connection: Connection) {
         let was_empty = {
             let mut idle = lock(&self.idle);
             let was_empty = idle.is_empty();
-            idle.entry(origin).or_default().push((connection, Instant::now()));
+            idle.entry(destination).or_default().push((connection, Instant::now()));
             was_empty
         };
         if was_empty {

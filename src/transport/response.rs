@@ -7,23 +7,23 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
 use super::content_coding::decode;
+use super::destination::Destination;
 use super::error::TransportError;
 use super::http1::IncomingResponse;
 use super::limits::Limits;
-use super::origin::Origin;
 use super::pool::Pool;
 
 /// A response whose body is still to come.
 pub struct Response {
     incoming: IncomingResponse,
     limits: Limits,
-    origin: Origin,
+    destination: Destination,
     pool: Weak<Pool>,
 }
 
 impl Response {
-    pub(super) fn new(incoming: IncomingResponse, limits: Limits, origin: Origin, pool: &Arc<Pool>) -> Self {
-        Self { incoming, limits, origin, pool: Arc::downgrade(pool) }
+    pub(super) fn new(incoming: IncomingResponse, limits: Limits, destination: Destination, pool: &Arc<Pool>) -> Self {
+        Self { incoming, limits, destination, pool: Arc::downgrade(pool) }
     }
 
     /// The status, 200 to 599.
@@ -70,7 +70,7 @@ impl Response {
         if self.incoming.connection.is_open()
             && let Some(pool) = self.pool.upgrade()
         {
-            pool.put(self.origin, self.incoming.connection);
+            pool.put(self.destination, self.incoming.connection);
         }
     }
 }

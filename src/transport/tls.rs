@@ -99,12 +99,21 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
-/// The versions that a `ClientHello` offers. Never below TLS 1.2 (RFC 8996).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
-    /// TLS 1.3 and 1.2.
-    Both,
+/// A version of TLS, none below 1.2 (RFC 8996). A `ClientHello` offers one and those below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// RFC 5246.
     Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// What a handshake came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TlsSession {
+    pub(super) version: Version,
+    /// Whether it is an earlier session.
+    pub(super) is_resumed: bool,
 }
 
 /// Why there is no connection over TLS.
@@ -175,10 +184,10 @@ impl NetworkTls {
         }
     }
 
-    /// The versions to offer to this host.
-    pub(super) fn offer(&self, host: &ServerName<'static>) -> Offer {
+    /// The highest version to offer to this host.
+    pub(super) fn offer(&self, host: &ServerName<'static>) -> Version {
         let hosts = self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.contains(host) { Offer::Tls12 } else { Offer::Both }
+        if hosts.contains(host) { Version::Tls12 } else { Version::Tls13 }
     }
 
     /// Offers only TLS 1.2 to this host while the network is held.
@@ -190,11 +199,11 @@ impl NetworkTls {
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
-        offer: Offer,
+        offer: Version,
         stream: S,
-    ) -> Result<TlsStream<S>, HandshakeError> {
+    ) -> Result<(TlsStream<S>, TlsSession), HandshakeError> {
         let handshake = |connector: &TlsConnector, stream| connector.connect(host.clone(), stream).into_fallible();
-        let first = if offer == Offer::Tls12 { &self.tls12 } else { &self.resuming };
+        let first = if offer == Version::Tls12 { &self.tls12 } else { &self.resuming };
         let (mut outcome, mut peer) = capture_chain(handshake(first, stream)).await;
         if let Err((error, stream)) = outcome {
             if error.kind() != io::ErrorKind::InvalidInput {
@@ -212,7 +221,8 @@ impl NetworkTls {
             None => self.resumed(host, stream.get_ref().1).ok_or(UNTRUSTED)?,
         };
         self.verifier.verify(peer, Work::CellularTrust).await.map_err(|_| UNTRUSTED)?;
-        Ok(stream)
+        let session = session(stream.get_ref().1).ok_or(UNTRUSTED)?;
+        Ok((stream, session))
     }
 
     fn keep_stapled(&self, peer: &PeerChain) {
@@ -232,8 +242,13 @@ impl NetworkTls {
     }
 }
 
-pub(super) fn is_resumed(connection: &ClientConnection) -> bool {
-    connection.handshake_kind() == Some(HandshakeKind::Resumed)
+fn session(connection: &ClientConnection) -> Option<TlsSession> {
+    let version = match connection.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => Version::Tls12,
+        ProtocolVersion::TLSv1_3 => Version::Tls13,
+        _ => return None,
+    };
+    Some(TlsSession { version, is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed) })
 }
 
 /// An alert or a refused certificate is a failure of TLS; a connection that just ended is not.

@@ -39,7 +39,7 @@ impl Backend for StuckBackend {
             self.reached.notify_one();
             std::future::pending::<()>().await;
         }
-        Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None))
+        Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {

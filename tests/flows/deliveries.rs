@@ -94,7 +94,7 @@ struct Lure {
 #[async_trait]
 impl Backend for Lure {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-        Ok(AuthorizationStart::new(self.auth_url.clone(), Some(self.redirect_uri.clone()), None, None))
+        Ok(AuthorizationStart::new(self.auth_url.clone(), Some(self.redirect_uri.clone()), None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
@@ -167,7 +167,7 @@ async fn the_apps_own_backend() {
         async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
             assert_eq!(request.phone_number(), NUMBER);
             assert!(request.time_left_ms() > 0 && request.time_left_ms() <= 20_000);
-            Ok(AuthorizationStart::new(self.auth_url.clone(), None, Some("session".to_owned()), None))
+            Ok(AuthorizationStart::new(self.auth_url.clone(), None, Some("session".to_owned()), None, Vec::new()))
         }
 
         async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {

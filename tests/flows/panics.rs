@@ -103,7 +103,7 @@ struct PanickingBackend {
 impl Backend for PanickingBackend {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         let auth_url = self.auth_url.clone().expect("in start");
-        Ok(AuthorizationStart::new(auth_url, None, None, None))
+        Ok(AuthorizationStart::new(auth_url, None, None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {

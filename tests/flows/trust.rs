@@ -220,7 +220,7 @@ struct Sends(String);
 #[async_trait]
 impl Backend for Sends {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-        Ok(AuthorizationStart::new(self.0.clone(), None, None, None))
+        Ok(AuthorizationStart::new(self.0.clone(), None, None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
@@ -493,7 +493,7 @@ impl Backend for Mixed {
         let auth_url =
             format!("{auth}?client_id=SIMULATOR&response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
         let auth_url = if request.phone_number() == NUMBER { auth_url } else { self.slow.clone() };
-        Ok(AuthorizationStart::new(auth_url, None, None, None))
+        Ok(AuthorizationStart::new(auth_url, None, None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
 use number_verify::internals::{
-    AllowedHosts, Family, Limits, Network, NetworkError, Repeat, Threads, Timings, Tls, Transport, TransportError,
-    Unusable,
+    AllowedHosts, Family, Limits, Network, NetworkError, Repeat, Restrictions, Threads, Timings, Tls, Transport,
+    TransportError, Unusable,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -80,13 +80,23 @@ impl Network for Scripted {
 
 /// The attempts, each with its time, and the outcome.
 async fn dial(url: &str, answers: Answers) -> (Vec<String>, Result<(), TransportError>, Timings) {
+    dial_only(None, url, answers).await
+}
+
+async fn dial_only(
+    family: Option<Family>,
+    url: &str,
+    answers: Answers,
+) -> (Vec<String>, Result<(), TransportError>, Timings) {
     let attempts = Arc::<Mutex<Vec<String>>>::default();
     let network = Scripted { answers, began: Instant::now(), attempts: attempts.clone() };
     let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap();
     let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8), body: 64 * 1024 };
     let transport = Transport::new(network, &tls, limits, AllowedHosts::default());
     let mut timings = Timings::default();
-    let outcome = transport.get(&Url::parse(url).unwrap(), HeaderMap::new(), Repeat::Once, &mut timings).await;
+    let restrictions = Restrictions { family, max_tls: None };
+    let url = Url::parse(url).unwrap();
+    let outcome = transport.get(&url, restrictions, HeaderMap::new(), Repeat::Once, &mut timings).await;
     let attempts = attempts.lock().unwrap().clone();
     (attempts, outcome.map(drop), timings)
 }
@@ -136,6 +146,27 @@ async fn literals() {
     ] {
         let (attempted, got, _) = dial(url, answers).await;
         assert_eq!((attempted, got), (attempts.iter().map(|&attempt| attempt.to_owned()).collect(), outcome), "{url}");
+    }
+}
+
+/// The other family's name is not even asked for; one that has no route is reached through NAT64 nevertheless.
+#[tokio::test(start_paused = true)]
+#[rustfmt::skip] // one row, one line
+async fn one_family() {
+    let both = |v6, v4| Answers { v6, v4 };
+    let (v4, v6) = (Family::V4, Family::V6);
+    for (name, only, url, answers, attempts, reached) in [
+        ("IPv4", v4, "http://op.test/", both((0, Ok(&["2001:db8::28"])), (30, Ok(&["192.0.2.40"]))), vec!["30 192.0.2.40"], Ok(v4)),
+        ("IPv6", v6, "http://op.test/", both((30, Ok(&["2001:db8::28"])), (0, Ok(&["192.0.2.40"]))), vec!["30 2001:db8::28"], Ok(v6)),
+        ("IPv6 that the host has not", v6, "http://op.test/", both((0, Ok(&[])), (0, Ok(&["192.0.2.40"]))), vec![], Err(TransportError::Dns)),
+        ("IPv6 that refuses", v6, "http://op.test/", both((0, Ok(&["2001:db8::1"])), (0, Ok(&["192.0.2.40"]))), vec!["0 2001:db8::1"], Err(TransportError::Connect)),
+        ("IPv4 that the phone has not", v4, "http://op.test/", both((0, Ok(&["2001:db8::28"])), (0, Ok(&["192.0.2.3"]))), vec!["0 192.0.2.3", "0 64:ff9b::c000:203"], Ok(v6)),
+        ("IPv4 that is refused", v4, "http://op.test/", both((0, Ok(&["2001:db8::28"])), (0, Ok(&["127.0.0.1"]))), vec![], Err(TransportError::ForbiddenAddress)),
+        ("a literal keeps its family", v4, "http://[2001:db8::28]/", both((0, NO_SUCH_NAME), (0, NO_SUCH_NAME)), vec!["0 2001:db8::28"], Ok(v6)),
+    ] {
+        let (attempted, outcome, timings) = dial_only(Some(only), url, answers).await;
+        let expected = attempts.iter().map(|&attempt| attempt.to_owned()).collect();
+        assert_eq!((attempted, outcome.map(|()| timings.family.unwrap())), (expected, reached), "{name}");
     }
 }
 

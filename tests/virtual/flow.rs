@@ -10,7 +10,7 @@ use number_verify::internals::{
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, NetworkBinding, StartRequest, Trace, VerifyError,
+    Config, Hint, NetworkBinding, StartRequest, Trace, VerifyError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
@@ -29,6 +29,8 @@ pub struct Setting {
     pub release_takes: Duration,
     pub trust: Option<Arc<dyn AppTrust>>,
     pub config: Config,
+    /// Of the start response; a test may change them from flow to flow.
+    pub start_hints: Arc<Mutex<Vec<Hint>>>,
     pub resolver: Resolver,
     pub clock: Clock,
 }
@@ -46,6 +48,7 @@ impl Setting {
             release_takes,
             trust: None,
             config,
+            start_hints: Arc::default(),
             resolver: Resolver::Async,
             clock: Clock::system(),
         }
@@ -98,6 +101,7 @@ impl Phone {
         let backend = Arc::new(FixedBackend {
             auth_url: setting.auth_url,
             start_takes: setting.start_takes,
+            hints: setting.start_hints,
             completed_with: Mutex::default(),
             completions: AtomicUsize::new(0),
         });
@@ -195,6 +199,7 @@ impl CellularProvider for Provider {
 struct FixedBackend {
     auth_url: String,
     start_takes: Duration,
+    hints: Arc<Mutex<Vec<Hint>>>,
     completed_with: Mutex<Option<String>>,
     completions: AtomicUsize,
 }
@@ -203,7 +208,7 @@ struct FixedBackend {
 impl Backend for FixedBackend {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         sleep(self.start_takes).await;
-        Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None))
+        Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None, self.hints.lock().unwrap().clone()))
     }
 
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {

@@ -84,7 +84,7 @@ struct FixedBackend(String);
 #[async_trait::async_trait]
 impl Backend for FixedBackend {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-        Ok(AuthorizationStart::new(self.0.clone(), None, None, None))
+        Ok(AuthorizationStart::new(self.0.clone(), None, None, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {

@@ -103,7 +103,10 @@ fn start(
     let answer = if kind == Kind::Redirecting {
         Answer { status: StatusCode::FOUND, headers: vec![(header::LOCATION, auth_url), cookie], body: None }
     } else {
-        let body = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
+        let mut body = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
+        if let Some(hints) = scenario.hints {
+            body["hints"] = hints;
+        }
         Answer { status: StatusCode::OK, headers: vec![cookie], body: Some(body) }
     };
     store(known, &headers, identity, answer.clone());

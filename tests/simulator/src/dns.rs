@@ -36,11 +36,11 @@ fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
     match hosts::named(&host) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
         Some(host) => {
-            let data = match (question.query_type(), world.address_of(host)) {
-                (RecordType::A, Some(IpAddr::V4(ip))) => Some(RData::A(A(ip))),
-                (RecordType::AAAA, Some(IpAddr::V6(ip))) => Some(RData::AAAA(AAAA(ip))),
+            let data = world.addresses_of(host).into_iter().filter_map(|ip| match (question.query_type(), ip) {
+                (RecordType::A, IpAddr::V4(ip)) => Some(RData::A(A(ip))),
+                (RecordType::AAAA, IpAddr::V6(ip)) => Some(RData::AAAA(AAAA(ip))),
                 _ => None,
-            };
+            });
             answer.add_answers(data.map(|data| Record::from_rdata(question.name().clone(), TTL, data)));
         }
     }

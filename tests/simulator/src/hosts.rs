@@ -22,6 +22,8 @@ pub(crate) enum Address {
     Operator,
     /// It has no IPv4.
     OperatorIpv6,
+    /// It has IPv6 as well, where the simulator has.
+    OperatorBoth,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +41,10 @@ impl SimHost {
 
     pub(crate) const fn https_on_ipv6(name: &'static str) -> Self {
         Self { name, address: Address::OperatorIpv6, schemes: Schemes::Https }
+    }
+
+    pub(crate) const fn https_on_both(name: &'static str) -> Self {
+        Self { name, address: Address::OperatorBoth, schemes: Schemes::Https }
     }
 
     pub(crate) const fn http(name: &'static str) -> Self {

@@ -204,13 +204,17 @@ impl Simulator {
         verify::errors()
     }
 
-    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS`, IPv6 in brackets. `localhost` is the auth server.
+    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets. `localhost` is the auth server.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         let World { https_port, http_port, other_https_port, .. } = *self.world;
-        let named = |name: &str, port: u16, host| match self.world.address_of(host)? {
-            IpAddr::V4(address) => Some(format!("{name}:{port}:{address}")),
-            IpAddr::V6(address) => Some(format!("{name}:{port}:[{address}]")),
+        let named = |name: &str, port: u16, host| {
+            let addresses = self.world.addresses_of(host).into_iter().map(|address| match address {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("[{address}]"),
+            });
+            let addresses = addresses.collect::<Vec<_>>().join(",");
+            (!addresses.is_empty()).then(|| format!("{name}:{port}:{addresses}"))
         };
         let ports = [https_port, http_port, other_https_port];
         hosts::all()

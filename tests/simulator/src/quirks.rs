@@ -12,13 +12,16 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::rustls::ProtocolVersion;
 
 use crate::hosts::{MakeRouter, SimHost};
 use crate::operators::back_to_auth;
-use crate::scenarios::{ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status};
-use crate::world::{Recorded, World};
+use crate::scenarios::{
+    ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status, refused, state_mismatch,
+};
+use crate::world::{Recorded, Transaction, World};
 
 const LONGEST_HEAD: usize = 64 * 1024;
 const SLOW: Duration = Duration::from_secs(1);
@@ -26,11 +29,19 @@ const SLOW: Duration = Duration::from_secs(1);
 pub(crate) const HOST: SimHost = SimHost::https("quirks.simulator.test");
 const IDN: SimHost = SimHost::https("xn--bcher-kva.simulator.test");
 const IPV6: SimHost = SimHost::https_on_ipv6("ipv6.simulator.test");
+const TLS12: SimHost = SimHost::https("tls12.simulator.test");
+const BOTH: SimHost = SimHost::https_on_both("old.simulator.test");
 /// They speak below axum: `converse`.
-pub(crate) const HOSTS: [(SimHost, MakeRouter); 3] = [(HOST, nothing), (IDN, nothing), (IPV6, nothing)];
+pub(crate) const HOSTS: [(SimHost, MakeRouter); 5] =
+    [(HOST, nothing), (IDN, nothing), (IPV6, nothing), (TLS12, nothing), (BOTH, nothing)];
 
 pub(crate) fn serves(host: SimHost) -> bool {
     HOSTS.iter().any(|(own, _)| *own == host)
+}
+
+/// Whether its TLS fails on the offer of TLS 1.3, which it should decline.
+pub(crate) fn fails_on_tls13(host: &str) -> bool {
+    host == TLS12.name
 }
 
 fn nothing(_: Arc<World>) -> Router {
@@ -53,6 +64,13 @@ const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("ipv6-only-host", VERIFIED, |visit| visit.once_to(&visit.at(IPV6))),
     ("another-port", VERIFIED, another_port),
     ("cookies-gate-the-next-hop", VERIFIED, cookies_gate_the_next_hop),
+    ("cookie-deleted-with-an-odd-date", VERIFIED, cookie_deleted_with_an_odd_date),
+    ("cookie-with-a-latin-1-byte", VERIFIED, cookie_with_a_latin_1_byte),
+    ("tls-1.2-only", VERIFIED, |visit| visit.once_to(&visit.at(TLS12))),
+    ("state-escaped-twice", VERIFIED, |visit| visit.to_app(|code, state| format!("code={code}&state={}", escaped_twice(state)))),
+    ("code-without-state", state_mismatch(), |visit| visit.to_app(|code, _| format!("code={code}"))),
+    ("refusal-without-state", refused("access_denied"), |visit| visit.to_app(|_, _| "error=access_denied".to_owned())),
+    ("false-error-beside-a-code", VERIFIED, |visit| visit.to_app(|code, state| format!("code={code}&state={state}&error=false"))),
     ("form-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Sign in", "<form method=post action=/go><input name=msisdn></form>")),
     ("script-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("One moment", "<script>location = '/go'</script>")),
     ("meta-refresh-page", authorization("unexpected_page", ANOTHER_CHANNEL), |_| page("Redirecting", "<meta http-equiv=refresh content='0; url=/go'>")),
@@ -85,8 +103,21 @@ const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("error-page-403", http_status(403, ANOTHER_CHANNEL), |_| error_page("403 Forbidden")),
     ("error-page-503", http_status(503, LATER), |_| error_page("503 Service Unavailable")),
     ("error-page-501", http_status(501, ANOTHER_CHANNEL), |_| error_page("501 Not Implemented")),
+    (NEEDS_HINTS, http_status(403, ANOTHER_CHANNEL), needs_hints),
+    (GIVES_HINTS, VERIFIED, needs_hints),
     ("hangs-up", authorization("closed", ANOTHER_CHANNEL), |_| Reply { end: End::Close, ..Reply::new("") }),
 ];
+
+/// Without the hints it refuses.
+const NEEDS_HINTS: &str = "works-with-hints-only";
+/// The same operator, of a backend whose start response has them.
+const GIVES_HINTS: &str = "hints-in-start-response";
+
+/// What the start response of a backend with this operator has as `hints`.
+pub(crate) fn hints(quirk: &str) -> Option<Value> {
+    let hint = json!({ "host": BOTH.name, "headers": { "Accept": PLAIN }, "addressFamily": "ipv4", "maxTls": "1.2" });
+    (quirk == GIVES_HINTS).then(|| json!([hint]))
+}
 
 /// All names, and how a flow ends with each.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Outcome)> {
@@ -144,6 +175,22 @@ fn stored_brotli(data: &[u8]) -> Vec<u8> {
     [head.as_slice(), data, &[0x03]].concat()
 }
 
+const PLAIN: &str = "application/json";
+
+/// Its second host knows no SIM over IPv6, and its old gateway goes on with its own kind of client only.
+fn needs_hints(visit: &Visit) -> Reply {
+    let suits = [
+        visit.headers.get(header::ACCEPT).is_some_and(|accept| accept == PLAIN),
+        visit.peer.is_ipv4(),
+        visit.tls_version == Some(ProtocolVersion::TLSv1_2),
+    ];
+    match visit.hop {
+        1 => found(&visit.at(BOTH)),
+        _ if suits == [true; 3] => found(&visit.done()),
+        _ => error_page("403 Forbidden"),
+    }
+}
+
 /// RFC 6265: both have to come back, on this path only.
 fn cookies_gate_the_next_hop(visit: &Visit) -> Reply {
     if visit.hop == 1 {
@@ -162,6 +209,38 @@ fn cookies_gate_the_next_hop(visit: &Visit) -> Reply {
     } else {
         error_page("403 Forbidden")
     }
+}
+
+/// RFC 6265, section 5.1.1: two digits of a year, other separators.
+fn cookie_deleted_with_an_odd_date(visit: &Visit) -> Reply {
+    let with_cookie = |cookie: &str| {
+        let next = visit.hop_path(visit.hop + 1);
+        Reply::new(&format!(
+            "HTTP/1.1 302 Found\r\nLocation: {next}\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n"
+        ))
+    };
+    let has_cookie = visit.headers.contains_key(header::COOKIE);
+    match visit.hop {
+        1 => with_cookie("gate=shut; Path=/"),
+        2 if has_cookie => with_cookie("gate=; Path=/; Expires=Thu, 01-Jan-70 00:00:00 GMT"),
+        3 if !has_cookie => found(&visit.done()),
+        _ => error_page("403 Forbidden"),
+    }
+}
+
+/// RFC 6265, section 5.4: it comes back byte for byte.
+fn cookie_with_a_latin_1_byte(visit: &Visit) -> Reply {
+    const COOKIE: &[u8] = b"place=K\xf6ln";
+    if visit.hop > 1 {
+        let is_same = visit.headers.get(header::COOKIE).is_some_and(|cookie| cookie.as_bytes() == COOKIE);
+        return if is_same { found(&visit.done()) } else { error_page("403 Forbidden") };
+    }
+    let head = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\nSet-Cookie: ", visit.hop_path(2));
+    Reply { bytes: [head.as_bytes(), COOKIE, b"\r\n\r\n"].concat(), ..Reply::new("") }
+}
+
+fn escaped_twice(text: &str) -> String {
+    text.bytes().map(|byte| format!("%25{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// No length: the end of the connection is the end of the body (RFC 9112, section 6.3).
@@ -319,6 +398,7 @@ impl Reply {
 struct Visit<'a> {
     world: &'a World,
     peer: IpAddr,
+    tls_version: Option<ProtocolVersion>,
     quirk: String,
     hop: u32,
     query: String,
@@ -348,19 +428,41 @@ impl Visit<'_> {
 
     /// The answer in JSON, as the auth server would give it.
     fn json(&self) -> String {
+        let (code, transaction) = self.grant();
+        json!({ "code": code, "state": transaction.map(|transaction| transaction.state) }).to_string()
+    }
+
+    /// Past the auth server, with these parameters of a code and the state.
+    fn to_app(&self, parameters: impl FnOnce(&str, &str) -> String) -> Reply {
+        let (code, transaction) = self.grant();
+        match transaction {
+            Some(Transaction { redirect_uri: Some(uri), state, .. }) => {
+                found(&format!("{uri}?{}", parameters(&code, &state)))
+            }
+            _ => error_page("404 Not Found"),
+        }
+    }
+
+    fn grant(&self) -> (String, Option<Transaction>) {
         let number = self.world.sim(self.peer).unwrap_or_default();
         let mut known = self.world.lock();
-        let state = known.transactions.remove(&self.state).map(|transaction| transaction.state);
-        json!({ "code": known.grant(number), "state": state }).to_string()
+        let transaction = known.transactions.remove(&self.state);
+        (known.grant(number), transaction)
     }
 }
 
 // ---- how they are served ----------------------------------------------------------------------------------------------------
 
 /// Answers the requests of one connection, one after another. A client that hangs up is none of our business.
-pub(crate) async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, peer: IpAddr, world: &World) {
+pub(crate) async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: IpAddr,
+    tls_version: Option<ProtocolVersion>,
+    world: &World,
+) {
     let mut received = Vec::new();
     while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
+        let visit = Visit { tls_version, ..visit };
         let answer = QUIRKS.iter().find(|(name, ..)| *name == visit.quirk);
         let reply = answer.map_or_else(|| error_page("404 Not Found"), |(.., answer)| answer(&visit));
         if reply.send(&mut stream).await.is_err() || reply.end == End::Close {
@@ -418,6 +520,7 @@ fn parse<'a>(received: &[u8], peer: IpAddr, world: &'a World) -> Option<(Visit<'
     let visit = Visit {
         world,
         peer,
+        tls_version: None,
         quirk: quirk.to_owned(),
         hop: hop.parse().unwrap_or_default(),
         query: query.to_owned(),

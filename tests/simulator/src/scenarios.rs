@@ -20,6 +20,8 @@ pub struct Scenario {
     /// How a flow ends for these numbers. The simulator's SIM is +14155550100.
     pub outcomes: Vec<(String, Outcome)>,
     pub(crate) provider: Arc<dyn Provider>,
+    /// Of its backend's start response.
+    pub(crate) hints: Option<Value>,
 }
 
 /// The library's setting, in the command line's words.
@@ -84,7 +86,7 @@ impl Scenario {
     pub(crate) fn new(name: &str, delivery: Delivery, provider: impl Provider, own: Outcome) -> Self {
         let other = (own == VERIFIED).then_some((OTHER.to_owned(), Outcome::Verified(false)));
         let outcomes = [(OWN.to_owned(), own)].into_iter().chain(other).collect();
-        Self { name: name.to_owned(), delivery, outcomes, provider: Arc::new(provider) }
+        Self { name: name.to_owned(), delivery, outcomes, provider: Arc::new(provider), hints: quirks::hints(name) }
     }
 
     /// The same, but the phone learns that the number is another one.
@@ -167,6 +169,10 @@ pub(crate) const fn http_status(status: u16, fallback: &'static str) -> Outcome 
 
 pub(crate) const fn denied(detail: Detail, fallback: &'static str) -> Outcome {
     Outcome::Error(Failure { kind: "denied_by_operator", cause: None, detail, fallback })
+}
+
+pub(crate) const fn state_mismatch() -> Outcome {
+    Outcome::Error(Failure { kind: "state_mismatch", cause: None, detail: Detail::None, fallback: ANOTHER_CHANNEL })
 }
 
 /// The operator refuses with this error, and the app has nothing to correct.

@@ -14,17 +14,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::rustls::{CipherSuite, ServerConfig};
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use crate::hosts::{self, SimHost};
 use crate::providers::glide;
 use crate::world::{Recorded, World};
 use crate::{Options, backend, dns, quirks};
+
+/// RFC 8446, sections 5.1 and 6.
+const ALERT_PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +94,7 @@ pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<Se
     let mut tasks = JoinSet::new();
     for sockets in networks {
         for listener in sockets.https {
-            tasks.spawn(accept(listener, Some(TlsAcceptor::from(tls.clone())), world.clone(), routes.clone()));
+            tasks.spawn(accept(listener, Some(tls.clone()), world.clone(), routes.clone()));
         }
         for listener in sockets.http {
             tasks.spawn(accept(listener, None, world.clone(), routes.clone()));
@@ -106,7 +111,12 @@ pub(crate) async fn serve(networks: Vec<Sockets>, world: Arc<World>, tls: Arc<Se
     }
 }
 
-async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<World>, routes: Routes) -> io::Result<()> {
+async fn accept(
+    listener: StdListener,
+    tls: Option<Arc<ServerConfig>>,
+    world: Arc<World>,
+    routes: Routes,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
     loop {
@@ -117,11 +127,13 @@ async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<Worl
         connections.spawn(async move {
             match tls {
                 Some(tls) => {
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    let host = stream.get_ref().1.server_name().and_then(|name| named(name, true));
+                    let Some(stream) = handshake(stream, tls).await else { return };
+                    let connection = stream.get_ref().1;
+                    let host = connection.server_name().and_then(|name| named(name, true));
+                    let tls_version = connection.protocol_version();
                     match host {
-                        Some(host) if quirks::serves(host) && world.address_of(host) == Some(local) => {
-                            quirks::converse(stream, peer.ip(), &world).await;
+                        Some(host) if quirks::serves(host) && world.is_at(host, local) => {
+                            quirks::converse(stream, peer.ip(), tls_version, &world).await;
                         }
                         _ => converse(stream, local, peer.ip(), true, world, routes).await,
                     }
@@ -131,6 +143,17 @@ async fn accept(listener: StdListener, tls: Option<TlsAcceptor>, world: Arc<Worl
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsStream<TcpStream>> {
+    let mut begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+    let hello = begun.client_hello();
+    let offers_tls13 = hello.cipher_suites().contains(&CipherSuite::TLS13_AES_128_GCM_SHA256);
+    if offers_tls13 && hello.server_name().is_some_and(quirks::fails_on_tls13) {
+        let _ = begun.io.write_all(&ALERT_PROTOCOL_VERSION).await;
+        return None;
+    }
+    begun.into_stream(config).await.ok()
 }
 
 /// Answers the requests of one connection. A client that hangs up is none of our business.
@@ -167,7 +190,7 @@ async fn answer(
         peer,
         headers: request.headers().clone(),
     });
-    let host = named(&host, https).filter(|host| world.address_of(*host) == Some(local) && host.serves(https));
+    let host = named(&host, https).filter(|host| world.is_at(*host, local) && host.serves(https));
     let Some(routes) = host.and_then(|host| routes.get(&host)) else {
         return Ok(StatusCode::MISDIRECTED_REQUEST.into_response());
     };

@@ -239,12 +239,19 @@ impl World {
         self.options.sims.iter().find(|sim| sim.covers(peer))
     }
 
-    pub(crate) fn address_of(&self, host: SimHost) -> Option<IpAddr> {
-        match host.address {
-            Address::Backend => Some(self.options.backend_address),
-            Address::Operator => Some(self.options.operator_address),
-            Address::OperatorIpv6 => self.options.operator_ipv6.map(IpAddr::V6),
-        }
+    pub(crate) fn addresses_of(&self, host: SimHost) -> Vec<IpAddr> {
+        let ipv6 = self.options.operator_ipv6.map(IpAddr::V6);
+        let addresses = match host.address {
+            Address::Backend => [Some(self.options.backend_address), None],
+            Address::Operator => [Some(self.options.operator_address), None],
+            Address::OperatorIpv6 => [ipv6, None],
+            Address::OperatorBoth => [Some(self.options.operator_address), ipv6],
+        };
+        addresses.into_iter().flatten().collect()
+    }
+
+    pub(crate) fn is_at(&self, host: SimHost, address: IpAddr) -> bool {
+        self.addresses_of(host).contains(&address)
     }
 
     pub(crate) fn https(&self, host: SimHost) -> String {

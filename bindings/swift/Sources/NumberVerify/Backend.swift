@@ -79,8 +79,10 @@ public struct AuthorizationStart: Sendable {
   ///   - redirectURI: needed only where the auth URL does not show it, as with signed request objects (RFC 9101).
   ///   - session: comes back with ``CompletionRequest``.
   ///   - state: needed only where the auth URL does not show it.
-  public init(authURL: String, redirectURI: String? = nil, session: String? = nil, state: String? = nil) {
-    core = NumberVerifyCore.AuthorizationStart(authUrl: authURL, redirectUri: redirectURI, session: session, state: state)
+  ///   - hints: how requests to some of the operator's hosts differ. Those that break a rule, and all after the sixteenth, are ignored.
+  public init(authURL: String, redirectURI: String? = nil, session: String? = nil, state: String? = nil, hints: [Hint] = []) {
+    core = NumberVerifyCore.AuthorizationStart(
+      authUrl: authURL, redirectUri: redirectURI, session: session, state: state, hints: hints.map(\.core))
   }
 }
 

@@ -35,6 +35,10 @@ extension NumberVerifier {
     /// The `User-Agent` of all requests; `nil` for the name and version of this library.
     public var userAgent: String?
 
+    /// How requests to some of the operator's hosts differ, at most 16. The start answer may bring more of them, which need no release of
+    /// the app.
+    public var hints: [Hint] = []
+
     /// How long things may take.
     public var deadlines = Deadlines()
 
@@ -147,6 +151,7 @@ extension NumberVerifier.Configuration {
       headers: headers.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
       operatorHeaders: operatorHeaders.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
       operatorHeadersTo: operatorHeadersTo.core,
+      hints: hints.map(\.core),
       fieldNames: NumberVerifyCore.FieldNames(
         phoneNumber: fieldNames.phoneNumber,
         authUrl: fieldNames.authURL,

@@ -109,6 +109,40 @@ extension AuthorizationCause {
   }
 }
 
+extension AddressFamily {
+  init(_ core: NumberVerifyCore.AddressFamily) {
+    self =
+      switch core {
+      case .ipv4: .ipv4
+      case .ipv6: .ipv6
+      }
+  }
+
+  var core: NumberVerifyCore.AddressFamily {
+    switch self {
+    case .ipv4: .ipv4
+    case .ipv6: .ipv6
+    }
+  }
+}
+
+extension TLSVersion {
+  init(_ core: NumberVerifyCore.TlsVersion) {
+    self =
+      switch core {
+      case .tls12: .tls12
+      case .tls13: .tls13
+      }
+  }
+
+  var core: NumberVerifyCore.TlsVersion {
+    switch self {
+    case .tls12: .tls12
+    case .tls13: .tls13
+    }
+  }
+}
+
 extension NetworkKind {
   init(_ core: NumberVerifyCore.NetworkKind) {
     self =

@@ -30,6 +30,7 @@ extension NumberVerifyCore.Setting {
     case .completePath: "completePath"
     case .headers: "headers"
     case .operatorHeaders: "operatorHeaders"
+    case .hints: "hints"
     case .fieldNames: "fieldNames"
     case .redirectUri: "redirectURI"
     case .overallMs: "overallMs"

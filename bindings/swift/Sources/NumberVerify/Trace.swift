@@ -83,6 +83,18 @@ public struct Hop: Sendable, Hashable {
   /// Whether TLS resumed an earlier session.
   public var isTLSResumed: Bool { core.tlsResumed }
 
+  /// The family of the address that the connection leads to; `nil` where there was no connection.
+  public var family: AddressFamily? { core.family.map { AddressFamily($0) } }
+
+  /// The version of TLS; `nil` on plain http.
+  public var tlsVersion: TLSVersion? { core.tlsVersion.map { TLSVersion($0) } }
+
+  /// The names that the server gave this request in its own logs, by the header that they came in, for the operator's support:
+  /// `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`,
+  /// `x-amz-cf-id`, `cf-ray`. A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the
+  /// verification is left out.
+  public var traceIDs: [String: String] { core.traceIds }
+
   /// Bytes received on the socket, TLS included.
   public var bytesIn: Int { Int(core.bytesIn) }
 
@@ -99,6 +111,20 @@ extension Hop: CustomStringConvertible {
   public var description: String {
     "Hop(\(index), \(scheme)://\(host), status \(status.map(String.init) ?? "none"))"
   }
+}
+
+/// An address family.
+public enum AddressFamily: Sendable, Hashable {
+  case ipv4
+  case ipv6
+}
+
+/// A version of TLS. Older ones are not spoken (RFC 8996).
+public enum TLSVersion: Sendable, Hashable {
+  /// 1.2 (RFC 5246).
+  case tls12
+  /// 1.3 (RFC 8446).
+  case tls13
 }
 
 /// How the connections of the cellular leg were bound.

@@ -673,9 +673,10 @@ open class AuthorizationStart: AuthorizationStartProtocol, @unchecked Sendable {
     }
     /**
      * The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
-     * signed request objects (RFC 9101).
+     * signed request objects (RFC 9101). Of the hints for the operator's hosts, those that break a rule and all after the sixteenth are
+     * ignored.
      */
-public convenience init(authUrl: String, redirectUri: String?, session: String?, state: String?) {
+public convenience init(authUrl: String, redirectUri: String? = nil, session: String? = nil, state: String? = nil, hints: [Hint] = []) {
     let handle =
         try! rustCall() {
         uniffiCallStatus in
@@ -683,7 +684,8 @@ public convenience init(authUrl: String, redirectUri: String?, session: String?,
         FfiConverterString.lower(authUrl),
         FfiConverterOptionString.lower(redirectUri),
         FfiConverterOptionString.lower(session),
-        FfiConverterOptionString.lower(state),uniffiCallStatus
+        FfiConverterOptionString.lower(state),
+        FfiConverterSequenceTypeHint.lower(hints),uniffiCallStatus
     )
 }
     self.init(unsafeFromHandle: handle)
@@ -3122,6 +3124,10 @@ public struct Config {
      */
     public let operatorHeadersTo: OperatorHeaders
     /**
+     * How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+     */
+    public let hints: [Hint]
+    /**
      * The JSON names that the backend uses.
      */
     public let fieldNames: FieldNames
@@ -3177,6 +3183,9 @@ public struct Config {
          * Which hosts get `operator_headers`.
          */operatorHeadersTo: OperatorHeaders, 
         /**
+         * How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+         */hints: [Hint] = [], 
+        /**
          * The JSON names that the backend uses.
          */fieldNames: FieldNames = FieldNames(), 
         /**
@@ -3206,6 +3215,7 @@ public struct Config {
         self.headers = headers
         self.operatorHeaders = operatorHeaders
         self.operatorHeadersTo = operatorHeadersTo
+        self.hints = hints
         self.fieldNames = fieldNames
         self.codeDelivery = codeDelivery
         self.redirectUri = redirectUri
@@ -3238,6 +3248,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 headers: FfiConverterSequenceTypeHeader.read(from: &buf), 
                 operatorHeaders: FfiConverterSequenceTypeHeader.read(from: &buf), 
                 operatorHeadersTo: FfiConverterTypeOperatorHeaders.read(from: &buf), 
+                hints: FfiConverterSequenceTypeHint.read(from: &buf), 
                 fieldNames: FfiConverterTypeFieldNames.read(from: &buf), 
                 codeDelivery: FfiConverterTypeCodeDelivery.read(from: &buf), 
                 redirectUri: FfiConverterOptionString.read(from: &buf), 
@@ -3256,6 +3267,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterSequenceTypeHeader.write(value.headers, into: &buf)
         FfiConverterSequenceTypeHeader.write(value.operatorHeaders, into: &buf)
         FfiConverterTypeOperatorHeaders.write(value.operatorHeadersTo, into: &buf)
+        FfiConverterSequenceTypeHint.write(value.hints, into: &buf)
         FfiConverterTypeFieldNames.write(value.fieldNames, into: &buf)
         FfiConverterTypeCodeDelivery.write(value.codeDelivery, into: &buf)
         FfiConverterOptionString.write(value.redirectUri, into: &buf)
@@ -3756,6 +3768,102 @@ public func FfiConverterTypeFieldNames_lower(_ value: FieldNames) -> RustBuffer 
 
 
 /**
+ * How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
+ *
+ * Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the settings. No hint
+ * applies to the backend's own origin, or permits what is refused without it.
+ */
+public struct Hint: Equatable, Hashable {
+    /**
+     * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+     */
+    public let host: String
+    /**
+     * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
+     * `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
+     * unlike those of other headers, these values may be printed.
+     */
+    public let headers: [String: String]
+    /**
+     * Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+     */
+    public let addressFamily: AddressFamily?
+    /**
+     * The highest version of TLS that is offered; absent: 1.3.
+     */
+    public let maxTls: TlsVersion?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+         */host: String, 
+        /**
+         * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
+         * `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
+         * unlike those of other headers, these values may be printed.
+         */headers: [String: String] = [:], 
+        /**
+         * Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+         */addressFamily: AddressFamily? = nil, 
+        /**
+         * The highest version of TLS that is offered; absent: 1.3.
+         */maxTls: TlsVersion? = nil) {
+        self.host = host
+        self.headers = headers
+        self.addressFamily = addressFamily
+        self.maxTls = maxTls
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Hint: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHint: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Hint {
+        return
+            try Hint(
+                host: FfiConverterString.read(from: &buf), 
+                headers: FfiConverterDictionaryStringString.read(from: &buf), 
+                addressFamily: FfiConverterOptionTypeAddressFamily.read(from: &buf), 
+                maxTls: FfiConverterOptionTypeTlsVersion.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Hint, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.host, into: &buf)
+        FfiConverterDictionaryStringString.write(value.headers, into: &buf)
+        FfiConverterOptionTypeAddressFamily.write(value.addressFamily, into: &buf)
+        FfiConverterOptionTypeTlsVersion.write(value.maxTls, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHint_lift(_ buf: RustBuffer) throws -> Hint {
+    return try FfiConverterTypeHint.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHint_lower(_ value: Hint) -> RustBuffer {
+    return FfiConverterTypeHint.lower(value)
+}
+
+
+/**
  * One request over the cellular network.
  */
 public struct Hop: Equatable, Hashable {
@@ -3808,6 +3916,20 @@ public struct Hop: Equatable, Hashable {
      */
     public let bytesOut: UInt64
     /**
+     * Of the address that the connection leads to; absent where there was no connection.
+     */
+    public let family: AddressFamily?
+    /**
+     * The version of TLS; absent on plain http.
+     */
+    public let tlsVersion: TlsVersion?
+    /**
+     * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
+     * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
+     * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+     */
+    public let traceIds: [String: String]
+    /**
      * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
      * of the flow.
      */
@@ -3853,6 +3975,17 @@ public struct Hop: Equatable, Hashable {
          * Bytes sent on the socket, TLS included.
          */bytesOut: UInt64, 
         /**
+         * Of the address that the connection leads to; absent where there was no connection.
+         */family: AddressFamily?, 
+        /**
+         * The version of TLS; absent on plain http.
+         */tlsVersion: TlsVersion?, 
+        /**
+         * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
+         * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
+         * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+         */traceIds: [String: String], 
+        /**
          * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
          * of the flow.
          */pageTitle: String?) {
@@ -3868,6 +4001,9 @@ public struct Hop: Equatable, Hashable {
         self.tlsResumed = tlsResumed
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
+        self.family = family
+        self.tlsVersion = tlsVersion
+        self.traceIds = traceIds
         self.pageTitle = pageTitle
     }
 
@@ -3899,6 +4035,9 @@ public struct FfiConverterTypeHop: FfiConverterRustBuffer {
                 tlsResumed: FfiConverterBool.read(from: &buf), 
                 bytesIn: FfiConverterUInt64.read(from: &buf), 
                 bytesOut: FfiConverterUInt64.read(from: &buf), 
+                family: FfiConverterOptionTypeAddressFamily.read(from: &buf), 
+                tlsVersion: FfiConverterOptionTypeTlsVersion.read(from: &buf), 
+                traceIds: FfiConverterDictionaryStringString.read(from: &buf), 
                 pageTitle: FfiConverterOptionString.read(from: &buf)
         )
     }
@@ -3916,6 +4055,9 @@ public struct FfiConverterTypeHop: FfiConverterRustBuffer {
         FfiConverterBool.write(value.tlsResumed, into: &buf)
         FfiConverterUInt64.write(value.bytesIn, into: &buf)
         FfiConverterUInt64.write(value.bytesOut, into: &buf)
+        FfiConverterOptionTypeAddressFamily.write(value.family, into: &buf)
+        FfiConverterOptionTypeTlsVersion.write(value.tlsVersion, into: &buf)
+        FfiConverterDictionaryStringString.write(value.traceIds, into: &buf)
         FfiConverterOptionString.write(value.pageTitle, into: &buf)
     }
 }
@@ -3934,6 +4076,81 @@ public func FfiConverterTypeHop_lift(_ buf: RustBuffer) throws -> Hop {
 public func FfiConverterTypeHop_lower(_ value: Hop) -> RustBuffer {
     return FfiConverterTypeHop.lower(value)
 }
+
+
+/**
+ * An address family.
+ */
+
+public enum AddressFamily: Equatable, Hashable {
+    
+    /**
+     * IPv4.
+     */
+    case ipv4
+    /**
+     * IPv6.
+     */
+    case ipv6
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension AddressFamily: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeAddressFamily: FfiConverterRustBuffer {
+    typealias SwiftType = AddressFamily
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> AddressFamily {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .ipv4
+        
+        case 2: return .ipv6
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: AddressFamily, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .ipv4:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .ipv6:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAddressFamily_lift(_ buf: RustBuffer) throws -> AddressFamily {
+    return try FfiConverterTypeAddressFamily.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeAddressFamily_lower(_ value: AddressFamily) -> RustBuffer {
+    return FfiConverterTypeAddressFamily.lower(value)
+}
+
 
 
 /**
@@ -5981,6 +6198,10 @@ public enum Setting: Equatable, Hashable {
      */
     case operatorHeaders
     /**
+     * Hints for the operator's hosts.
+     */
+    case hints
+    /**
      * JSON field names of the backend.
      */
     case fieldNames
@@ -6069,33 +6290,35 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
         
         case 6: return .operatorHeaders
         
-        case 7: return .fieldNames
+        case 7: return .hints
         
-        case 8: return .redirectUri
+        case 8: return .fieldNames
         
-        case 9: return .overallMs
+        case 9: return .redirectUri
         
-        case 10: return .acquireMs
+        case 10: return .overallMs
         
-        case 11: return .connectMs
+        case 11: return .acquireMs
         
-        case 12: return .answerMs
+        case 12: return .connectMs
         
-        case 13: return .backendMs
+        case 13: return .answerMs
         
-        case 14: return .redirectLimit
+        case 14: return .backendMs
         
-        case 15: return .userAgent
+        case 15: return .redirectLimit
         
-        case 16: return .allowUnbound
+        case 16: return .userAgent
         
-        case 17: return .rootCertificates
+        case 17: return .allowUnbound
         
-        case 18: return .resolve
+        case 18: return .rootCertificates
         
-        case 19: return .dnsServers
+        case 19: return .resolve
         
-        case 20: return .serverTrust
+        case 20: return .dnsServers
+        
+        case 21: return .serverTrust
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -6129,60 +6352,64 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
             writeInt(&buf, Int32(6))
         
         
-        case .fieldNames:
+        case .hints:
             writeInt(&buf, Int32(7))
         
         
-        case .redirectUri:
+        case .fieldNames:
             writeInt(&buf, Int32(8))
         
         
-        case .overallMs:
+        case .redirectUri:
             writeInt(&buf, Int32(9))
         
         
-        case .acquireMs:
+        case .overallMs:
             writeInt(&buf, Int32(10))
         
         
-        case .connectMs:
+        case .acquireMs:
             writeInt(&buf, Int32(11))
         
         
-        case .answerMs:
+        case .connectMs:
             writeInt(&buf, Int32(12))
         
         
-        case .backendMs:
+        case .answerMs:
             writeInt(&buf, Int32(13))
         
         
-        case .redirectLimit:
+        case .backendMs:
             writeInt(&buf, Int32(14))
         
         
-        case .userAgent:
+        case .redirectLimit:
             writeInt(&buf, Int32(15))
         
         
-        case .allowUnbound:
+        case .userAgent:
             writeInt(&buf, Int32(16))
         
         
-        case .rootCertificates:
+        case .allowUnbound:
             writeInt(&buf, Int32(17))
         
         
-        case .resolve:
+        case .rootCertificates:
             writeInt(&buf, Int32(18))
         
         
-        case .dnsServers:
+        case .resolve:
             writeInt(&buf, Int32(19))
         
         
-        case .serverTrust:
+        case .dnsServers:
             writeInt(&buf, Int32(20))
+        
+        
+        case .serverTrust:
+            writeInt(&buf, Int32(21))
         
         }
     }
@@ -6296,6 +6523,81 @@ public func FfiConverterTypeStep_lift(_ buf: RustBuffer) throws -> Step {
 #endif
 public func FfiConverterTypeStep_lower(_ value: Step) -> RustBuffer {
     return FfiConverterTypeStep.lower(value)
+}
+
+
+
+/**
+ * A version of TLS. Older ones are not spoken (RFC 8996).
+ */
+
+public enum TlsVersion: Equatable, Hashable {
+    
+    /**
+     * 1.2 (RFC 5246).
+     */
+    case tls12
+    /**
+     * 1.3 (RFC 8446).
+     */
+    case tls13
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TlsVersion: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTlsVersion: FfiConverterRustBuffer {
+    typealias SwiftType = TlsVersion
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TlsVersion {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .tls12
+        
+        case 2: return .tls13
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TlsVersion, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .tls12:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .tls13:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTlsVersion_lift(_ buf: RustBuffer) throws -> TlsVersion {
+    return try FfiConverterTypeTlsVersion.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTlsVersion_lower(_ value: TlsVersion) -> RustBuffer {
+    return FfiConverterTypeTlsVersion.lower(value)
 }
 
 
@@ -6494,6 +6796,30 @@ fileprivate struct FfiConverterOptionTypeServerTrust: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeAddressFamily: FfiConverterRustBuffer {
+    typealias SwiftType = AddressFamily?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeAddressFamily.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeAddressFamily.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeFallback: FfiConverterRustBuffer {
     typealias SwiftType = Fallback?
 
@@ -6534,6 +6860,30 @@ fileprivate struct FfiConverterOptionTypeNetworkKind: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeNetworkKind.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTlsVersion: FfiConverterRustBuffer {
+    typealias SwiftType = TlsVersion?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTlsVersion.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTlsVersion.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -6617,6 +6967,31 @@ fileprivate struct FfiConverterSequenceTypeHeader: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeHint: FfiConverterRustBuffer {
+    typealias SwiftType = [Hint]
+
+    public static func write(_ value: [Hint], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeHint.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Hint] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Hint]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeHint.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeHop: FfiConverterRustBuffer {
     typealias SwiftType = [Hop]
 
@@ -6636,6 +7011,32 @@ fileprivate struct FfiConverterSequenceTypeHop: FfiConverterRustBuffer {
             seq.append(try FfiConverterTypeHop.read(from: &buf))
         }
         return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterDictionaryStringString: FfiConverterRustBuffer {
+    public static func write(_ value: [String: String], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for (key, value) in value {
+            FfiConverterString.write(key, into: &buf)
+            FfiConverterString.write(value, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: String] {
+        let len: Int32 = try readInt(&buf)
+        var dict = [String: String]()
+        dict.reserveCapacity(Int(len))
+        for _ in 0..<len {
+            let key = try FfiConverterString.read(from: &buf)
+            let value = try FfiConverterString.read(from: &buf)
+            dict[key] = value
+        }
+        return dict
     }
 }
 private let UNIFFI_RUST_FUTURE_POLL_READY: Int8 = 0
@@ -6777,6 +7178,24 @@ public func uniffiForeignFutureHandleCountNumberVerify() -> Int {
     UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.count
 }
 /**
+ * Reads hints from a JSON array, in the form that the start response has them (`docs/backend-api.yaml`):
+ * `[{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]`.
+ *
+ * Members with other names are ignored.
+ *
+ * # Errors
+ *
+ * [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is something else or a hint breaks a rule of [`Hint`].
+ */
+public func coreHintsFromJson(json: String)throws  -> [Hint]  {
+    return try  FfiConverterSequenceTypeHint.lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_func_core_hints_from_json(
+        FfiConverterString.lower(json),uniffiCallStatus
+    )
+})
+}
+/**
  * Logs to the system from now on: logcat on Android, the unified log on Apple systems, stderr elsewhere. Silent without it. Call it again
  * for another level. Holds no code, number, cookie or query.
  *
@@ -6804,6 +7223,9 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_number_verify_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
+    }
+    if (uniffi_number_verify_checksum_func_core_hints_from_json() != 34233) {
+        return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_func_log_to_system() != 55883) {
         return InitializationResult.apiChecksumMismatch
@@ -6892,7 +7314,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_verificationflow_trace() != 30627) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 35079) {
+    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_header_new() != 62500) {

@@ -22,6 +22,8 @@ struct ConfigurationTests {
       ("headers", { $0.addHeader("Host", "x") }),
       ("headers", { $0.addHeader("no token", "x") }),
       ("operatorHeaders", { $0.addOperatorHeader("X-A", "two\r\nlines") }),
+      ("hints", { $0.hints = [Hint(host: "https://op.test")] }),
+      ("hints", { $0.hints = Array(repeating: Hint(host: "op.test"), count: 17) }),
       ("fieldNames", { $0.fieldNames.code = "" }),
       ("redirectURI", { $0.redirectURI = "not absolute" }),
       ("redirectLimit", { $0.redirectLimit = 0 }),

@@ -59,6 +59,12 @@ public class NumberVerifierConfig internal constructor(
      */
     public var subscriptionId: Int? = null
 
+    /**
+     * How requests to some of the operator's hosts differ, at most 16. The start answer may bring more of them, which need no release of
+     * the app. [hintsFromJson] reads them from a file or a remote configuration.
+     */
+    public var hints: List<Hint> = defaults.hints
+
     /** How long things may take. */
     public val deadlines: Deadlines = Deadlines(defaults.deadlines)
 
@@ -189,6 +195,7 @@ public class NumberVerifierConfig internal constructor(
             headers = headers.map { (name, value) -> CoreHeader(name, value) },
             operatorHeaders = operatorHeaders.map { (name, value) -> CoreHeader(name, value) },
             operatorHeadersTo = operatorHeadersTo,
+            hints = hints,
             fieldNames = fieldNames.toCore(),
             codeDelivery = codeDelivery,
             redirectUri = redirectUri,

@@ -75,6 +75,20 @@ public class Hop internal constructor(
     /** Whether TLS resumed an earlier session. */
     public val isTlsResumed: Boolean get() = core.tlsResumed
 
+    /** The family of the address that the connection leads to; `null` where there was no connection. */
+    public val family: AddressFamily? get() = core.family
+
+    /** The version of TLS; `null` on plain http. */
+    public val tlsVersion: TlsVersion? get() = core.tlsVersion
+
+    /**
+     * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support:
+     * `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`,
+     * `x-amz-cf-id`, `cf-ray`. A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the
+     * verification is left out.
+     */
+    public val traceIds: Map<String, String> get() = core.traceIds
+
     /** Bytes received on the socket, TLS included. */
     public val bytesIn: Long get() = core.bytesIn.toLong()
 

@@ -47,6 +47,7 @@ class ScenariosTest {
             is VerifyException.Authorization ->
                 mapOf("kind" to "authorization", "cause" to failure.reason.name.lowercase()) + known("status", failure.status)
             is VerifyException.DeniedByOperator -> mapOf("kind" to "denied_by_operator") + known("error", failure.error)
+            is VerifyException.StateMismatch -> mapOf("kind" to "state_mismatch")
             is VerifyException.Backend ->
                 mapOf("kind" to "backend", "cause" to failure.reason.name.lowercase()) + known("status", failure.status)
             else -> throw failure

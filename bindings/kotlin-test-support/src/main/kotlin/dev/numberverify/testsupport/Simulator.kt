@@ -36,8 +36,9 @@ class Simulator(
     fun authUrl(
         redirectUri: String = "myapp%3A%2F%2Fdone",
         state: String = "state",
+        operator: String = "a",
     ): String =
-        "https://auth.simulator.test:$httpsPort/oauth2/auth?client_id=SIMULATOR&response_type=code&operator=a" +
+        "https://auth.simulator.test:$httpsPort/oauth2/auth?client_id=SIMULATOR&response_type=code&operator=$operator" +
             "&state=$state&redirect_uri=$redirectUri"
 
     override fun close() {

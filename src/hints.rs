@@ -1,0 +1,356 @@
+//! Hints: how requests to some of the operator's hosts differ, without a release of the app.
+//!
+//! They choose among what is allowed anyway. No rule about cleartext, addresses or certificates looks at them.
+
+use std::collections::HashMap;
+
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+use url::Host;
+
+use crate::contract;
+use crate::error::{Setting, VerifyError};
+use crate::limits;
+use crate::logging::Event;
+use crate::secret::sensitive_header;
+use crate::trace::{AddressFamily, TlsVersion};
+use crate::url_text::parse_url;
+
+/// How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
+///
+/// Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the settings. No hint
+/// applies to the backend's own origin, or permits what is refused without it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, uniffi::Record)]
+pub struct Hint {
+    /// A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+    pub host: String,
+    /// At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
+    /// `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
+    /// unlike those of other headers, these values may be printed.
+    #[uniffi(default)]
+    pub headers: HashMap<String, String>,
+    /// Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+    #[uniffi(default = None)]
+    pub address_family: Option<AddressFamily>,
+    /// The highest version of TLS that is offered; absent: 1.3.
+    #[uniffi(default = None)]
+    pub max_tls: Option<TlsVersion>,
+}
+
+/// Reads hints from a JSON array, in the form that the start response has them (`docs/backend-api.yaml`):
+/// `[{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]`.
+///
+/// Members with other names are ignored.
+///
+/// # Errors
+///
+/// [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is something else or a hint breaks a rule of [`Hint`].
+#[uniffi::export(name = "core_hints_from_json")]
+pub fn hints_from_json(json: &str) -> Result<Vec<Hint>, VerifyError> {
+    let hints = || {
+        let array: Value = serde_json::from_slice(json.as_bytes()).ok()?;
+        let hints: Vec<Hint> = array.as_array()?.iter().map(read).collect::<Option<_>>()?;
+        Hints::check(&hints).map(|_| hints)
+    };
+    hints().ok_or_else(|| VerifyError::invalid_config(Setting::Hints))
+}
+
+/// The checked form of hints.
+#[derive(Debug, Clone, Default)]
+pub struct Hints(Vec<CheckedHint>);
+
+#[derive(Debug, Clone)]
+struct CheckedHint {
+    hosts: Hosts,
+    steering: Steering,
+}
+
+#[derive(Debug, Clone)]
+enum Hosts {
+    Named(String),
+    /// With the dot before it.
+    Under(String),
+}
+
+/// What the hints want of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Steering {
+    pub headers: HeaderMap,
+    pub address_family: Option<AddressFamily>,
+    pub max_tls: Option<TlsVersion>,
+}
+
+impl Hints {
+    /// Nothing if one of them breaks a rule, or if there are too many.
+    pub fn check(hints: &[Hint]) -> Option<Self> {
+        let checked = hints.iter().map(check).collect::<Option<Vec<_>>>()?;
+        (checked.len() <= limits::HINTS).then_some(Self(checked))
+    }
+
+    /// Those that keep the rules. A verification does without the others, as it would without any hint.
+    pub fn of(hints: &[Hint]) -> Self {
+        Self::keep(hints.iter().map(check))
+    }
+
+    /// The same for the member of a start response.
+    #[cfg(feature = "http-backend")]
+    pub fn of_json(hints: &Value) -> Self {
+        let hints = hints.as_array().map(Vec::as_slice).unwrap_or_default();
+        Self::keep(hints.iter().map(|hint| check(&read(hint)?)))
+    }
+
+    fn keep(hints: impl ExactSizeIterator<Item = Option<CheckedHint>>) -> Self {
+        let all = hints.len();
+        let kept: Vec<_> = hints.flatten().take(limits::HINTS).collect();
+        if kept.len() < all {
+            Event::HintsIgnored { count: all - kept.len() }.log();
+        }
+        Self(kept)
+    }
+
+    /// These, and then the others.
+    #[must_use]
+    pub fn then(&self, others: &Self) -> Self {
+        Self([self.0.as_slice(), &others.0].concat())
+    }
+
+    /// What they want of a request to this host.
+    pub fn for_host(&self, host: &str) -> Steering {
+        let host = host.trim_end_matches('.');
+        let mut all = Steering::default();
+        for CheckedHint { steering, .. } in self.0.iter().filter(|hint| hint.hosts.contain(host)) {
+            all.headers.extend(steering.headers.clone());
+            all.address_family = steering.address_family.or(all.address_family);
+            all.max_tls = steering.max_tls.or(all.max_tls);
+        }
+        all
+    }
+}
+
+impl Hosts {
+    fn parse(pattern: &str) -> Option<Self> {
+        let (name, is_suffix) = pattern.strip_prefix("*.").map_or((pattern, false), |name| (name, true));
+        let url = parse_url(&format!("https://{name}/"), None).ok()?;
+        let host = url.host_str().filter(|host| host.eq_ignore_ascii_case(name))?.trim_end_matches('.');
+        // The parser lets it pass (https://url.spec.whatwg.org/#forbidden-host-code-point).
+        let is_pattern = host.contains('*');
+        let is_name = matches!(url.host(), Some(Host::Domain(_)));
+        match is_suffix {
+            _ if is_pattern => None,
+            true => is_name.then(|| Self::Under(format!(".{host}"))),
+            false => Some(Self::Named(host.to_owned())),
+        }
+    }
+
+    fn contain(&self, host: &str) -> bool {
+        match self {
+            Self::Named(name) => host == name,
+            Self::Under(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+fn check(hint: &Hint) -> Option<CheckedHint> {
+    let headers = hint
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(is_allowed)?;
+            let is_printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim() == value;
+            let has_length = (1..=limits::HINT_VALUE).contains(&value.len());
+            Some((name, sensitive_header(value).filter(|_| is_printable && has_length)?))
+        })
+        .collect::<Option<HeaderMap>>()?;
+    let has_each_once = headers.keys_len() == hint.headers.len();
+    if !has_each_once || headers.keys_len() > limits::HINT_HEADERS {
+        return None;
+    }
+    let steering = Steering { headers, address_family: hint.address_family, max_tls: hint.max_tls };
+    Some(CheckedHint { hosts: Hosts::parse(&hint.host)?, steering })
+}
+
+fn is_allowed(name: &HeaderName) -> bool {
+    let is_extension = name.as_str().starts_with("x-");
+    let is_ours = *name == contract::CORRELATOR || name.as_str().starts_with(contract::OWN_PREFIX);
+    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT].contains(name) || is_extension && !is_ours
+}
+
+/// Nothing if a member has another type or value than it may have. Other members may come with later versions.
+fn read(hint: &Value) -> Option<Hint> {
+    let hint = hint.as_object()?;
+    let member = |name: &str| hint.get(name).filter(|value| !value.is_null());
+    let headers = match member("headers") {
+        None => HashMap::new(),
+        Some(headers) => {
+            let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+            headers.as_object()?.iter().map(text).collect::<Option<_>>()?
+        }
+    };
+    let address_family = match member("addressFamily").map(Value::as_str) {
+        None => None,
+        Some(Some("ipv4")) => Some(AddressFamily::Ipv4),
+        Some(Some("ipv6")) => Some(AddressFamily::Ipv6),
+        Some(_) => return None,
+    };
+    let max_tls = match member("maxTls").map(Value::as_str) {
+        None => None,
+        Some(Some("1.2")) => Some(TlsVersion::Tls12),
+        Some(Some("1.3")) => Some(TlsVersion::Tls13),
+        Some(_) => return None,
+    };
+    Some(Hint { host: member("host")?.as_str()?.to_owned(), headers, address_family, max_tls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checks(json: &str) -> bool {
+        hints_from_json(&format!("[{json}]")).is_ok()
+    }
+
+    #[test]
+    fn hosts_are_plain_names_and_addresses() {
+        for host in [
+            "op.test",
+            "OP.test",
+            "op.test.",
+            "*.op.test",
+            "*.test",
+            "192.0.2.1",
+            "[2001:db8::1]",
+            "xn--bcher-kva.test",
+        ] {
+            assert!(checks(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
+        }
+        for host in [
+            "",
+            "*",
+            "*.",
+            "*op.test",
+            "op.*.test",
+            "*.*.test",
+            "*.192.0.2.1",
+            "*.[2001:db8::1]",
+            "https://op.test",
+            "op.test:443",
+            "op.test/",
+            "op.test/a",
+            "op.test?a",
+            "op.test#a",
+            "u@op.test",
+            " op.test",
+            "op.test ",
+            "op .test",
+            "bücher.test",
+            "192.0.2",
+            "0x7f.1",
+            "op%2etest",
+        ] {
+            assert!(!checks(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
+        }
+    }
+
+    #[test]
+    fn headers_are_from_the_list() {
+        let header =
+            |name: &str, value: &str| serde_json::json!({ "host": "op.test", "headers": { name: value } }).to_string();
+        for name in ["Accept", "ACCEPT-language", "user-agent", "X-Requested-With", "x-wap-profile"] {
+            assert!(checks(&header(name, "text/html; q=0.9")), "{name}");
+        }
+        for name in [
+            "Host",
+            "Cookie",
+            "Authorization",
+            "Accept-Encoding",
+            "Content-Length",
+            "Connection",
+            "Referer",
+            "Origin",
+            "X-Correlator",
+            "x-number-verify-session",
+            "X-Number-Verify-Other",
+            "Forwarded",
+            "",
+            "X-a b",
+            "X-a:",
+            "X-ä",
+            "XRequested",
+        ] {
+            assert!(!checks(&header(name, "a")), "{name}");
+        }
+        for value in ["", " a", "a ", "a\r\nX-b: c", "a\tb", "ä", "a\u{0}", &"a".repeat(1025)] {
+            assert!(!checks(&header("Accept", value)), "{value}");
+        }
+        assert!(checks(&header("Accept", &"a".repeat(1024))));
+        assert!(!checks(r#"{"host":"op.test","headers":{"Accept":"a","accept":"b"}}"#), "twice");
+        let headers = |count| (0..count).map(|at| format!(r#""X-{at}":"a""#)).collect::<Vec<_>>().join(",");
+        assert!(checks(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(16))));
+        assert!(!checks(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(17))));
+    }
+
+    #[test]
+    fn members_have_their_types() {
+        for good in [
+            r#"{"host":"op.test","headers":null,"addressFamily":null,"maxTls":null}"#,
+            r#"{"host":"op.test","addressFamily":"ipv6","maxTls":"1.3","since":2027}"#,
+            r#"{"host":"op.test","addressFamily":"ipv4","maxTls":"1.2","headers":{}}"#,
+        ] {
+            assert!(checks(good), "{good}");
+        }
+        for bad in [
+            "{}",
+            "null",
+            r#""op.test""#,
+            r#"{"host":null}"#,
+            r#"{"host":["op.test"]}"#,
+            r#"{"host":"op.test","headers":[]}"#,
+            r#"{"host":"op.test","headers":{"Accept":1}}"#,
+            r#"{"host":"op.test","addressFamily":"IPv4"}"#,
+            r#"{"host":"op.test","addressFamily":4}"#,
+            r#"{"host":"op.test","maxTls":1.2}"#,
+            r#"{"host":"op.test","maxTls":"1.1"}"#,
+            r#"{"host":"op.test","maxTls":"tls1.2"}"#,
+        ] {
+            assert!(!checks(bad), "{bad}");
+        }
+        for text in ["", "{}", "nonsense", "[] x", r#"{"host":"op.test"}"#] {
+            assert!(hints_from_json(text).is_err(), "{text}");
+        }
+        let many = |count| format!("[{}]", vec![r#"{"host":"op.test"}"#; count].join(","));
+        assert!(hints_from_json(&many(16)).is_ok() && hints_from_json(&many(17)).is_err());
+    }
+
+    #[test]
+    fn the_later_hint_wins() {
+        let hint = |host: &str, accept: &str| Hint {
+            host: host.to_owned(),
+            headers: [("Accept".to_owned(), accept.to_owned())].into(),
+            ..Hint::default()
+        };
+        let one = Hint { max_tls: Some(TlsVersion::Tls12), ..hint("*.op.test", "one") };
+        let two = Hint { address_family: Some(AddressFamily::Ipv6), ..hint("a.op.test", "two") };
+        let hints = Hints::check(&[one]).unwrap().then(&Hints::check(&[two]).unwrap());
+        for (host, accept, family, max_tls) in [
+            ("a.op.test", Some("two"), Some(AddressFamily::Ipv6), Some(TlsVersion::Tls12)),
+            ("a.op.test.", Some("two"), Some(AddressFamily::Ipv6), Some(TlsVersion::Tls12)),
+            ("b.a.op.test", Some("one"), None, Some(TlsVersion::Tls12)),
+            ("op.test", None, None, None),
+            ("aop.test", None, None, None),
+            ("a.op.test.example", None, None, None),
+        ] {
+            let steering = hints.for_host(host);
+            assert_eq!(steering.headers.get("accept").map(|value| value.to_str().unwrap()), accept, "{host}");
+            assert_eq!((steering.address_family, steering.max_tls), (family, max_tls), "{host}");
+        }
+    }
+
+    #[test]
+    fn those_that_break_a_rule_are_left_out_one_by_one() {
+        let host = |host: &str| Hint { host: host.to_owned(), max_tls: Some(TlsVersion::Tls12), ..Hint::default() };
+        let hints = Hints::of(&[host("*"), host("a.test"), host("b.test:1")]);
+        assert_eq!(hints.0.len(), 1);
+        assert_eq!(hints.for_host("a.test").max_tls, Some(TlsVersion::Tls12));
+        assert_eq!(Hints::of(&vec![host("a.test"); 40]).0.len(), 16);
+    }
+}

@@ -1,0 +1,156 @@
+//! Hints: requests to a host differ as they say, and to no other; they permit nothing.
+
+use std::sync::{Arc, Mutex};
+
+use number_verify::{AddressFamily, CodeDelivery, Header, Hint, TlsVersion};
+
+use crate::flow::{Outcome, Phone, Setting};
+use crate::script::Chain;
+
+const OPERATOR: &str = "operator-a.test";
+
+fn accept(host: &str, accept: &str) -> Hint {
+    Hint { host: host.to_owned(), headers: [("Accept".to_owned(), accept.to_owned())].into(), ..Hint::default() }
+}
+
+fn max_tls(host: &str, version: TlsVersion) -> Hint {
+    Hint { host: host.to_owned(), max_tls: Some(version), ..Hint::default() }
+}
+
+/// A verification with these hints in the settings and in the start response.
+async fn flow(chain: &Arc<Chain>, settings: &[Hint], start: &[Hint]) -> Outcome {
+    let mut setting = Setting::new(chain.clone(), chain.auth_url());
+    setting.config.hints = settings.to_vec();
+    setting.start_hints = Arc::new(Mutex::new(start.to_vec()));
+    Phone::new(setting).verify().await
+}
+
+/// The hosts whose requests had this line.
+fn hosts_with(chain: &Chain, line: &str) -> Vec<String> {
+    let mut hosts: Vec<_> =
+        chain.asked().into_iter().filter(|asked| asked.head.contains(line)).map(|asked| asked.host).collect();
+    hosts.dedup();
+    hosts
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_go_to_the_hosts_they_are_for() {
+    for (pattern, hosts) in [
+        (OPERATOR, vec!["operator-a.test"]),
+        ("OPERATOR-A.test.", vec!["operator-a.test"]),
+        ("*.operator-a.test", vec!["he.operator-a.test"]),
+        (
+            "*.test",
+            vec!["auth.glide.test", "operator-a.test", "he.operator-a.test", "operator-a.test", "auth.glide.test"],
+        ),
+        ("a.test", vec![]),
+        ("*.a.test", vec![]),
+        ("operator-a.test.example.test", vec![]),
+    ] {
+        for in_start in [false, true] {
+            let (chain, hint) = (Arc::new(Chain::new("S2")), [accept(pattern, "hinted")]);
+            let outcome = if in_start { flow(&chain, &[], &hint).await } else { flow(&chain, &hint, &[]).await };
+            assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{pattern}: {:?}", outcome.result);
+            assert_eq!(hosts_with(&chain, "\r\nAccept: hinted\r\n"), hosts, "{pattern}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_response_wins_over_the_settings_and_those_over_operator_headers() {
+    let chain = Arc::new(Chain::new("S1"));
+    let mut setting = Setting::new(chain.clone(), chain.auth_url());
+    setting.config.operator_headers = ["Accept", "User-Agent", "X-Box"]
+        .map(|name| Header::new(name.to_owned(), "operator_headers".to_owned()))
+        .to_vec();
+    let headers = |headers: &[&str], value: &str| Hint {
+        host: "*.glide.test".to_owned(),
+        headers: headers.iter().map(|name| ((*name).to_owned(), value.to_owned())).collect(),
+        ..Hint::default()
+    };
+    setting.config.hints = vec![headers(&["accept", "X-BOX"], "settings")];
+    setting.start_hints = Arc::new(Mutex::new(vec![headers(&["x-box"], "start")]));
+    let outcome = Phone::new(setting).verify().await;
+    assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
+    let head = &chain.asked()[0].head;
+    for line in ["\r\nAccept: settings\r\n", "\r\nUser-Agent: operator_headers\r\n", "\r\nX-Box: start\r\n"] {
+        assert!(head.contains(line), "{head}");
+    }
+    for name in ["Accept: ", "User-Agent: ", "X-Box: "] {
+        assert_eq!(head.matches(&format!("\r\n{name}")).count(), 1, "{head}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trace_shows_the_version_of_tls() {
+    for (hint, expected) in [
+        (None, [Some(TlsVersion::Tls13), Some(TlsVersion::Tls13), None]),
+        (Some(max_tls(OPERATOR, TlsVersion::Tls12)), [Some(TlsVersion::Tls13), Some(TlsVersion::Tls12), None]),
+        (Some(max_tls("*.test", TlsVersion::Tls12)), [Some(TlsVersion::Tls12), Some(TlsVersion::Tls12), None]),
+        (Some(max_tls("*.test", TlsVersion::Tls13)), [Some(TlsVersion::Tls13), Some(TlsVersion::Tls13), None]),
+    ] {
+        let chain = Arc::new(Chain::new("S2"));
+        let outcome = flow(&chain, &hint.clone().into_iter().collect::<Vec<_>>(), &[]).await;
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{hint:?}: {:?}", outcome.result);
+        let hops = &outcome.trace.hops;
+        let versions: Vec<_> = hops.iter().take(3).map(|hop| hop.tls_version).collect();
+        assert_eq!(versions, expected, "{hint:?}");
+        assert!(hops.iter().all(|hop| hop.family == Some(AddressFamily::Ipv4)), "also on connections that are reused");
+        assert_eq!(outcome.connections.len(), 3, "{hint:?}: no offer is refused");
+    }
+}
+
+/// A family that a host does not have is no reason to use the other.
+#[tokio::test(start_paused = true)]
+async fn a_family_that_is_not_there() {
+    let chain = Arc::new(Chain::new("S1"));
+    let hint = Hint { host: OPERATOR.to_owned(), address_family: Some(AddressFamily::Ipv6), ..Hint::default() };
+    let error = flow(&chain, &[hint], &[]).await.error_json();
+    assert_eq!((&error["cause"], &error["hop"]), (&"dns".into(), &2.into()), "{error}");
+}
+
+/// What a hint excludes is not reused from another verification, and what it made is not used without it.
+#[tokio::test(start_paused = true)]
+async fn connections_are_kept_apart() {
+    let chain = Arc::new(Chain::new("S1"));
+    let setting = Setting::new(chain.clone(), chain.auth_url());
+    let hints = setting.start_hints.clone();
+    let phone = Phone::new(setting);
+    let lease = phone.lease();
+    for (version, new_connections) in
+        [(None, 2), (None, 0), (Some(TlsVersion::Tls12), 1), (Some(TlsVersion::Tls12), 0), (None, 0)]
+    {
+        *hints.lock().unwrap() = version.map(|version| max_tls(OPERATOR, version)).into_iter().collect();
+        let outcome = phone.verify_only().await;
+        assert_eq!(outcome.connections.len(), new_connections, "{version:?}");
+        assert_eq!(outcome.trace.hops[1].tls_version, version.or(Some(TlsVersion::Tls13)));
+    }
+    drop(lease);
+}
+
+/// One that breaks a rule does not apply, and the verification goes on.
+#[tokio::test(start_paused = true)]
+async fn invalid_hints_of_a_start_response_are_ignored() {
+    let cookie =
+        Hint { headers: [("Cookie".to_owned(), "a=b".to_owned())].into(), ..max_tls(OPERATOR, TlsVersion::Tls12) };
+    let chain = Arc::new(Chain::new("S1"));
+    let outcome = flow(&chain, &[], &[cookie, accept("*", "x"), accept(OPERATOR, "hinted")]).await;
+    assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
+    assert_eq!(outcome.trace.hops[1].tls_version, Some(TlsVersion::Tls13));
+    assert_eq!(hosts_with(&chain, "\r\nAccept: hinted\r\n"), [OPERATOR]);
+    assert_eq!(hosts_with(&chain, "a=b"), [""; 0]);
+}
+
+/// The backend, which the phone meets here by follow-through, gets what it always gets.
+#[tokio::test(start_paused = true)]
+async fn the_backend_gets_no_hint() {
+    let chain = Arc::new(Chain::new("S1"));
+    let mut setting = Setting::new(chain.clone(), chain.auth_url());
+    "https://app.example.test".clone_into(&mut setting.config.backend_url);
+    setting.config.code_delivery = CodeDelivery::FollowThrough;
+    setting.config.hints = vec![accept("*.test", "hinted")];
+    let outcome = Phone::new(setting).verify().await;
+    assert!(chain.asked().iter().any(|asked| asked.host == "app.example.test"), "{:?}", outcome.result);
+    assert!(!hosts_with(&chain, "\r\nAccept: hinted\r\n").contains(&"app.example.test".to_owned()));
+    assert_eq!(hosts_with(&chain, "\r\nAccept: hinted\r\n").len(), 3);
+}
