@@ -283,6 +283,7 @@ impl ProgressListener for Narrator {
                 let status = hop.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
                 eprintln!("{at_ms:>6} ms    hop {} {}://{} {status}", hop.index, hop.scheme, hop.host);
             }
+            Progress::Slow { at_ms } => eprintln!("{at_ms:>6} ms  it takes longer than usual"),
             _ => {}
         }
         Ok(())

@@ -42,6 +42,10 @@ pub struct Config {
     /// How long things may take.
     #[uniffi(default)]
     pub deadlines: Deadlines,
+    /// After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
+    /// default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+    #[uniffi(default = 4000)]
+    pub slow_after_ms: u64,
     /// How many redirects are followed, 1 to 15.
     #[uniffi(default = 15)]
     pub redirect_limit: u8,
@@ -179,6 +183,7 @@ impl Config {
             code_delivery: CodeDelivery::default(),
             redirect_uri: None,
             deadlines: Deadlines::default(),
+            slow_after_ms: 4_000,
             redirect_limit: limits::MAX_REDIRECTS,
             cleartext: Cleartext::default(),
             user_agent: None,

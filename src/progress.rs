@@ -46,6 +46,11 @@ pub enum Progress {
         /// Milliseconds since the flow began.
         at_ms: u64,
     },
+    /// The flow takes longer than `slow_after_ms`, and goes on: time to offer the user another channel beside it. Comes once at most.
+    Slow {
+        /// Milliseconds since the flow began.
+        at_ms: u64,
+    },
 }
 
 impl fmt::Display for Step {
@@ -63,6 +68,7 @@ impl fmt::Display for Progress {
                 let Hop { index, scheme, host, .. } = hop;
                 write!(f, "{at_ms} ms: hop {index}, {scheme}://{host}, answers {}", hop.status.unwrap_or_default())
             }
+            Self::Slow { at_ms } => write!(f, "{at_ms} ms: it takes longer than usual"),
         }
     }
 }

@@ -62,6 +62,10 @@ impl Recorder {
         self.tell(Progress::StepEnded { step, at_ms: self.at_ms() });
     }
 
+    pub(crate) fn is_slow(&self) {
+        self.tell(Progress::Slow { at_ms: self.at_ms() });
+    }
+
     /// The step that everything waits for.
     pub(crate) fn current_step(&self) -> Step {
         self.lock().running.first().map_or(Step::Start, |(step, _)| *step)

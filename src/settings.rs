@@ -35,6 +35,7 @@ pub struct Settings {
     pub connect: Duration,
     pub answer: Duration,
     pub backend: Duration,
+    pub slow_after: Duration,
     pub redirect_limit: u8,
     pub cleartext: Cleartext,
     pub user_agent: HeaderValue,
@@ -74,6 +75,7 @@ impl Settings {
             connect: limit(config.deadlines.connect_ms, Setting::ConnectMs)?,
             answer: limit(config.deadlines.answer_ms, Setting::AnswerMs)?,
             backend: limit(config.deadlines.backend_ms, Setting::BackendMs)?,
+            slow_after: limit(config.slow_after_ms, Setting::SlowAfterMs)?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
             user_agent: HeaderValue::from_str(user_agent)

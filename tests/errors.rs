@@ -16,8 +16,8 @@ fn denied(error: Option<&str>) -> VerifyError {
 #[test]
 fn cellular_unavailable() {
     use CellularCause::{
-        Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, NotDataSim, Permission, Timeout,
-        TooManyRequests, Unsupported, Vpn,
+        Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, NotDataSim, Permission, SystemFault,
+        Timeout, TooManyRequests, Unsupported, Vpn,
     };
     for (reason, name, fallback) in [
         (NoInterface, "no_interface", UseAnotherChannel),
@@ -30,6 +30,7 @@ fn cellular_unavailable() {
         (NotDataSim, "not_data_sim", UseAnotherChannel),
         (Permission, "permission", FixIntegration),
         (TooManyRequests, "too_many_requests", RetryLater),
+        (SystemFault, "system_fault", RetryLater),
         (Timeout, "timeout", UseAnotherChannel),
         (Unsupported, "unsupported", UseAnotherChannel),
     ] {

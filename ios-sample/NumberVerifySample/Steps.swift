@@ -30,6 +30,7 @@ struct Steps: Equatable, Sendable {
     case .stepBegan(let step, let atMs): next.states[step] = .running(sinceMs: atMs)
     case .stepEnded(let step, let atMs): next.states[step] = .done(tookMs: atMs - began(step, otherwise: atMs))
     case .hopAnswered(let hop, _): next.hops.append(hop)
+    case .slow: break
     case .done(let verification): next.totalMs = verification.trace.totalMs
     }
     return next

@@ -96,6 +96,7 @@ impl From<Unusable> for CellularCause {
             Unusable::InterfaceDown => Self::InterfaceDown,
             Unusable::Vpn => Self::Vpn,
             Unusable::Permission => Self::Permission,
+            Unusable::Denied => Self::DataOff,
             Unusable::Unsupported => Self::Unsupported,
         }
     }

@@ -43,6 +43,8 @@ pub enum CellularCause {
     Permission,
     /// The app has too many pending network requests.
     TooManyRequests,
+    /// The system refused a request that it should have taken, as Android 11 does now and then.
+    SystemFault,
     /// The network did not come up in time.
     Timeout,
     /// This system or device cannot send over a chosen network.
@@ -105,7 +107,7 @@ impl CellularCause {
         match self {
             Self::DataOff | Self::BlockedInBackground => Fallback::AskToEnableMobileData,
             Self::Permission => Fallback::FixIntegration,
-            Self::TooManyRequests => Fallback::RetryLater,
+            Self::TooManyRequests | Self::SystemFault => Fallback::RetryLater,
             Self::NoInterface
             | Self::InterfaceDown
             | Self::Vpn

@@ -37,6 +37,8 @@ pub enum Setting {
     AnswerMs,
     /// The timeout of one call to the backend.
     BackendMs,
+    /// When a flow is reported as slow.
+    SlowAfterMs,
     /// How many redirects are followed.
     RedirectLimit,
     /// The `User-Agent`.
@@ -68,9 +70,12 @@ impl Setting {
             }
             Self::FieldNames => "the names of one request or response must differ, and none may be empty",
             Self::RedirectUri => "it must be an absolute URI with an ASCII host",
-            Self::OverallMs | Self::AcquireMs | Self::ConnectMs | Self::AnswerMs | Self::BackendMs => {
-                "it must be 1 to 86400000 milliseconds"
-            }
+            Self::OverallMs
+            | Self::AcquireMs
+            | Self::ConnectMs
+            | Self::AnswerMs
+            | Self::BackendMs
+            | Self::SlowAfterMs => "it must be 1 to 86400000 milliseconds",
             Self::RedirectLimit => "it must be 1 to 15",
             Self::UserAgent => "it must be printable ASCII",
             Self::AllowUnbound => "an unbound network is for development only and must be allowed there",

@@ -77,6 +77,7 @@ fn cellular(reason: CellularCause) -> &'static str {
         CellularCause::NotDataSim => "Another SIM is set for mobile data",
         CellularCause::Permission => "The app lacks a permission for the cellular network",
         CellularCause::TooManyRequests => "The app has too many pending network requests",
+        CellularCause::SystemFault => "The system refused to make the cellular network available",
         CellularCause::Timeout => "The cellular network did not become available in time",
         CellularCause::Unsupported => "This device does not support per-network sockets",
     }

@@ -8,9 +8,11 @@ mod request;
 mod trace_ids;
 mod walk;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use tokio::time::timeout;
 
 use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
@@ -56,13 +58,24 @@ impl<N: Network> Verifier<N> {
         let number = PhoneNumber::parse(&typed)?;
         let deadline = Deadline::after(self.settings.overall, &self.clock);
         let flow = Flow::new(self, record, deadline.clone(), &number);
-        let outcome = deadline.limit(Box::pin(flow.run(number, alive))).await;
+        let outcome = deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         match &outcome {
             Ok(result) => Event::Ended { verified: result.verified }.log(),
             Err(error) => Event::Failed(error).log(),
         }
         outcome
+    }
+}
+
+impl<N: Network> Verifier<N> {
+    /// Reports the flow as slow once it is.
+    async fn watched<T>(&self, mut flow: Pin<Box<impl Future<Output = T>>>, record: &Recorder) -> T {
+        if let Ok(outcome) = timeout(self.settings.slow_after, &mut flow).await {
+            return outcome;
+        }
+        record.is_slow();
+        flow.await
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Unusable {
     Vpn,
     /// A permission is missing.
     Permission,
+    /// The system does not let this app send over it, though it is there.
+    Denied,
     /// This system cannot bind a socket to a network, or not to this kind of network.
     Unsupported,
 }
@@ -70,6 +72,8 @@ pub enum NetworkError {
     Failed,
     /// There is no route to an address of this family.
     Unreachable,
+    /// The system did not let this app connect.
+    Denied,
 }
 
 /// What an operating system says of an attempt to connect.
@@ -79,6 +83,8 @@ impl From<io::Error> for NetworkError {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
                 Self::Unreachable
             }
+            // EPERM or EACCES: a firewall of the system, which a vendor may offer as a switch for each app.
+            io::ErrorKind::PermissionDenied => Self::Denied,
             _ => Self::Failed,
         }
     }

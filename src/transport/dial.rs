@@ -163,7 +163,7 @@ impl Race {
                     self.failure = TransportError::ForbiddenAddress;
                 }
             }
-            Err(NetworkError::Failed | NetworkError::Unreachable) => {}
+            Err(NetworkError::Failed | NetworkError::Unreachable | NetworkError::Denied) => {}
         }
         if !self.has_begun {
             let waits_for_v6 = family == Family::V4 && other == OtherFamily::Pending;

@@ -35,6 +35,7 @@ impl From<NetworkError> for TransportError {
     fn from(error: NetworkError) -> Self {
         match error {
             NetworkError::Failed | NetworkError::Unreachable => Self::Connect,
+            NetworkError::Denied => Self::Unavailable(Unusable::Denied),
         }
     }
 }

@@ -20,7 +20,8 @@ pub const HANGS: Duration = Duration::from_mins(1);
 
 /// What reaches this simulator.
 pub fn config(simulator: &Simulator, backend_url: String) -> Config {
-    let mut config = Config::new(backend_url);
+    // On a busy machine, any flow may be slow.
+    let mut config = Config { slow_after_ms: 3_600_000, ..Config::new(backend_url) };
     config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
     config.development.resolve.extend(simulator.hosts());
     config

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use futures_util::future::join_all;
-use number_verify::{CellularStatus, ListenerError, NumberVerifier, Progress, ProgressListener, Step};
+use number_verify::{CellularStatus, Config, ListenerError, NumberVerifier, Progress, ProgressListener, Step};
 use number_verify_simulator::{Operator, Options, Simulator};
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -80,10 +80,27 @@ impl ProgressListener for Heard {
             Progress::StepBegan { step, .. } => format!("{step} begins"),
             Progress::StepEnded { step, .. } => format!("{step} ends"),
             Progress::HopAnswered { hop, .. } => format!("hop {} {}", hop.index, hop.status.unwrap_or_default()),
+            Progress::Slow { .. } => "slow".to_owned(),
             other => panic!("{other:?}"),
         };
         self.0.send_modify(|heard| heard.push(event));
         Err(ListenerError::Failed)
+    }
+}
+
+#[tokio::test]
+async fn a_slow_flow_is_reported_once_and_goes_on() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    for (slow_after_ms, reports) in [(1, 1), (60 * 60 * 1000, 0)] {
+        let config = Config { slow_after_ms, ..config(&simulator, simulator.backend_url(Operator::B)) };
+        let (verifier, _) = verifier(config);
+        let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
+        let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
+        assert!(flow.result().await.unwrap().verified());
+        let mut heard = heard.0.subscribe();
+        let all = heard.wait_for(|heard| heard.last().is_some_and(|event| event == "complete ends"));
+        let heard = timeout(HANGS, all).await.expect("the last event does not come").unwrap().clone();
+        assert_eq!(heard.iter().filter(|event| *event == "slow").count(), reports);
     }
 }
 

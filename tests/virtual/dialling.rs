@@ -36,6 +36,7 @@ fn door(ip: IpAddr) -> (u64, Result<(), NetworkError>) {
         1 => (20, Err(NetworkError::Failed)),
         2 => (NEVER, Ok(())),
         3 => (0, Err(NetworkError::Unreachable)),
+        4 => (0, Err(NetworkError::Denied)),
         took => (took, Ok(())),
     }
 }
@@ -121,6 +122,8 @@ async fn names() {
         ("of those that may be connected to", both((0, none), (0, Ok(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "192.0.2.40"]))), vec!["0 192.0.2.40"], Ok(())),
         ("a slow one may still win", both((0, Ok(&["2001:db8::2bc"])), (0, Ok(&["192.0.2.2"]))), vec!["0 2001:db8::2bc", "250 192.0.2.2"], Ok(())),
         ("all refused", both((0, Ok(&["2001:db8::1"])), (0, Ok(&["192.0.2.1"]))), vec!["0 2001:db8::1", "20 192.0.2.1"], Err(TransportError::Connect)),
+        ("the system forbids it", both((0, Ok(&["2001:db8::4"])), (0, Ok(&["192.0.2.4"]))), vec!["0 2001:db8::4", "0 192.0.2.4"], Err(TransportError::Unavailable(Unusable::Denied))),
+        ("it forbids one family", both((0, Ok(&["2001:db8::4"])), (0, Ok(&["192.0.2.40"]))), vec!["0 2001:db8::4", "0 192.0.2.40"], Ok(())),
         ("nobody answers", both((0, Ok(&["2001:db8::2"])), (0, Ok(&["192.0.2.2"]))), vec!["0 2001:db8::2", "250 192.0.2.2"], Err(TransportError::Timeout)),
         ("no such name", both((30, NO_SUCH_NAME), (30, NO_SUCH_NAME)), vec![], Err(TransportError::Dns)),
         ("no address", both((30, none), (30, none)), vec![], Err(TransportError::Dns)),

@@ -48,6 +48,8 @@ public enum CellularCause: Sendable, Hashable, CaseIterable {
   case permission
   /// The app has too many pending network requests.
   case tooManyRequests
+  /// The system refused a request that it should have taken. Not told by iOS.
+  case systemFault
   /// The network did not come up in time.
   case timeout
   /// This system or device cannot send over a chosen network.

@@ -25,6 +25,9 @@ extension NumberVerifier {
     /// The redirect URI (RFC 6749, section 3.1.2), needed where neither the auth URL nor the start answer tells it.
     public var redirectURI: String?
 
+    /// After how many milliseconds, 1 to 86,400,000, a verification that goes on is reported as ``NumberVerifier/Progress/slow(atMs:)``.
+    public var slowAfterMs = 4_000
+
     /// How many redirects are followed, 1 to 15.
     public var redirectLimit = 15
 
@@ -170,6 +173,7 @@ extension NumberVerifier.Configuration {
         answerMs: UInt64(clamping: deadlines.answerMs),
         backendMs: UInt64(clamping: deadlines.backendMs)
       ),
+      slowAfterMs: UInt64(clamping: slowAfterMs),
       redirectLimit: UInt8(clamping: redirectLimit),
       cleartext: cleartext.core,
       userAgent: userAgent,

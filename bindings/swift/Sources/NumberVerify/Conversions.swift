@@ -51,6 +51,7 @@ extension CellularCause {
       case .notDataSim: .notDataSIM
       case .permission: .permission
       case .tooManyRequests: .tooManyRequests
+      case .systemFault: .systemFault
       case .timeout: .timeout
       case .unsupported: isSimulator ? .simulator : .unsupported
       }
@@ -68,6 +69,7 @@ extension CellularCause {
     case .notDataSIM: .notDataSim
     case .permission: .permission
     case .tooManyRequests: .tooManyRequests
+    case .systemFault: .systemFault
     case .timeout: .timeout
     case .unsupported, .simulator: .unsupported
     }
@@ -241,6 +243,7 @@ extension NumberVerifier.Progress {
       switch core {
       case .stepBegan(let step, let atMs): .stepBegan(Step(step), atMs: Int(atMs))
       case .stepEnded(let step, let atMs): .stepEnded(Step(step), atMs: Int(atMs))
+      case .slow(let atMs): .slow(atMs: Int(atMs))
       case .hopAnswered(let hop, let atMs): .hopAnswered(Hop(hop), atMs: Int(atMs))
       }
   }

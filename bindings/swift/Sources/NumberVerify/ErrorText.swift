@@ -38,6 +38,7 @@ extension NumberVerifyCore.Setting {
     case .connectMs: "connectMs"
     case .answerMs: "answerMs"
     case .backendMs: "backendMs"
+    case .slowAfterMs: "slowAfterMs"
     case .redirectLimit: "redirectLimit"
     case .userAgent: "userAgent"
     case .allowUnbound: "anyNetwork"

@@ -11,6 +11,9 @@ extension NumberVerifier {
     case stepEnded(Step, atMs: Int)
     /// A host on the operator's side answered.
     case hopAnswered(Hop, atMs: Int)
+    /// The verification takes longer than ``NumberVerifier/Configuration/slowAfterMs``, and goes on: time to offer the user another channel
+    /// beside it. Comes once at most.
+    case slow(atMs: Int)
     /// The verdict; nothing follows.
     case done(Verification)
   }

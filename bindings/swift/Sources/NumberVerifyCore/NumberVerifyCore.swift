@@ -3144,6 +3144,11 @@ public struct Config {
      */
     public let deadlines: Deadlines
     /**
+     * After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
+     * default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+     */
+    public let slowAfterMs: UInt64
+    /**
      * How many redirects are followed, 1 to 15.
      */
     public let redirectLimit: UInt8
@@ -3198,6 +3203,10 @@ public struct Config {
          * How long things may take.
          */deadlines: Deadlines = Deadlines(), 
         /**
+         * After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
+         * default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+         */slowAfterMs: UInt64 = UInt64(4000), 
+        /**
          * How many redirects are followed, 1 to 15.
          */redirectLimit: UInt8 = UInt8(15), 
         /**
@@ -3220,6 +3229,7 @@ public struct Config {
         self.codeDelivery = codeDelivery
         self.redirectUri = redirectUri
         self.deadlines = deadlines
+        self.slowAfterMs = slowAfterMs
         self.redirectLimit = redirectLimit
         self.cleartext = cleartext
         self.userAgent = userAgent
@@ -3253,6 +3263,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 codeDelivery: FfiConverterTypeCodeDelivery.read(from: &buf), 
                 redirectUri: FfiConverterOptionString.read(from: &buf), 
                 deadlines: FfiConverterTypeDeadlines.read(from: &buf), 
+                slowAfterMs: FfiConverterUInt64.read(from: &buf), 
                 redirectLimit: FfiConverterUInt8.read(from: &buf), 
                 cleartext: FfiConverterTypeCleartext.read(from: &buf), 
                 userAgent: FfiConverterOptionString.read(from: &buf), 
@@ -3272,6 +3283,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterTypeCodeDelivery.write(value.codeDelivery, into: &buf)
         FfiConverterOptionString.write(value.redirectUri, into: &buf)
         FfiConverterTypeDeadlines.write(value.deadlines, into: &buf)
+        FfiConverterUInt64.write(value.slowAfterMs, into: &buf)
         FfiConverterUInt8.write(value.redirectLimit, into: &buf)
         FfiConverterTypeCleartext.write(value.cleartext, into: &buf)
         FfiConverterOptionString.write(value.userAgent, into: &buf)
@@ -4642,6 +4654,10 @@ public enum CellularCause: Equatable, Hashable {
      */
     case tooManyRequests
     /**
+     * The system refused a request that it should have taken, as Android 11 does now and then.
+     */
+    case systemFault
+    /**
      * The network did not come up in time.
      */
     case timeout
@@ -4690,9 +4706,11 @@ public struct FfiConverterTypeCellularCause: FfiConverterRustBuffer {
         
         case 10: return .tooManyRequests
         
-        case 11: return .timeout
+        case 11: return .systemFault
         
-        case 12: return .unsupported
+        case 12: return .timeout
+        
+        case 13: return .unsupported
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -4742,12 +4760,16 @@ public struct FfiConverterTypeCellularCause: FfiConverterRustBuffer {
             writeInt(&buf, Int32(10))
         
         
-        case .timeout:
+        case .systemFault:
             writeInt(&buf, Int32(11))
         
         
-        case .unsupported:
+        case .timeout:
             writeInt(&buf, Int32(12))
+        
+        
+        case .unsupported:
+            writeInt(&buf, Int32(13))
         
         }
     }
@@ -6009,6 +6031,14 @@ public enum Progress: Equatable, Hashable {
          * Milliseconds since the flow began.
          */atMs: UInt64
     )
+    /**
+     * The flow takes longer than `slow_after_ms`, and goes on: time to offer the user another channel beside it. Comes once at most.
+     */
+    case slow(
+        /**
+         * Milliseconds since the flow began.
+         */atMs: UInt64
+    )
 
 
 
@@ -6039,6 +6069,9 @@ public struct FfiConverterTypeProgress: FfiConverterRustBuffer {
         case 3: return .hopAnswered(hop: try FfiConverterTypeHop.read(from: &buf), atMs: try FfiConverterUInt64.read(from: &buf)
         )
         
+        case 4: return .slow(atMs: try FfiConverterUInt64.read(from: &buf)
+        )
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -6062,6 +6095,11 @@ public struct FfiConverterTypeProgress: FfiConverterRustBuffer {
         case let .hopAnswered(hop,atMs):
             writeInt(&buf, Int32(3))
             FfiConverterTypeHop.write(hop, into: &buf)
+            FfiConverterUInt64.write(atMs, into: &buf)
+            
+        
+        case let .slow(atMs):
+            writeInt(&buf, Int32(4))
             FfiConverterUInt64.write(atMs, into: &buf)
             
         }
@@ -6230,6 +6268,10 @@ public enum Setting: Equatable, Hashable {
      */
     case backendMs
     /**
+     * When a flow is reported as slow.
+     */
+    case slowAfterMs
+    /**
      * How many redirects are followed.
      */
     case redirectLimit
@@ -6306,19 +6348,21 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
         
         case 14: return .backendMs
         
-        case 15: return .redirectLimit
+        case 15: return .slowAfterMs
         
-        case 16: return .userAgent
+        case 16: return .redirectLimit
         
-        case 17: return .allowUnbound
+        case 17: return .userAgent
         
-        case 18: return .rootCertificates
+        case 18: return .allowUnbound
         
-        case 19: return .resolve
+        case 19: return .rootCertificates
         
-        case 20: return .dnsServers
+        case 20: return .resolve
         
-        case 21: return .serverTrust
+        case 21: return .dnsServers
+        
+        case 22: return .serverTrust
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -6384,32 +6428,36 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
             writeInt(&buf, Int32(14))
         
         
-        case .redirectLimit:
+        case .slowAfterMs:
             writeInt(&buf, Int32(15))
         
         
-        case .userAgent:
+        case .redirectLimit:
             writeInt(&buf, Int32(16))
         
         
-        case .allowUnbound:
+        case .userAgent:
             writeInt(&buf, Int32(17))
         
         
-        case .rootCertificates:
+        case .allowUnbound:
             writeInt(&buf, Int32(18))
         
         
-        case .resolve:
+        case .rootCertificates:
             writeInt(&buf, Int32(19))
         
         
-        case .dnsServers:
+        case .resolve:
             writeInt(&buf, Int32(20))
         
         
-        case .serverTrust:
+        case .dnsServers:
             writeInt(&buf, Int32(21))
+        
+        
+        case .serverTrust:
+            writeInt(&buf, Int32(22))
         
         }
     }

@@ -35,6 +35,7 @@ struct ConfigurationTests {
       ("connectMs", { $0.deadlines.connectMs = 86_400_001 }),
       ("answerMs", { $0.deadlines.answerMs = 0 }),
       ("backendMs", { $0.deadlines.backendMs = .max }),
+      ("slowAfterMs", { $0.slowAfterMs = 0 }),
       ("rootCertificates", { $0.development.rootCertificates = ["not PEM"] }),
       ("resolve", { $0.development.resolve = ["nothing"] }),
       ("dnsServers", { $0.development.dnsServers = ["a.test"] }),

@@ -22,7 +22,7 @@ struct ErrorTests {
     (CellularCause.noInterface, Fallback.useAnotherChannel), (.interfaceDown, .useAnotherChannel), (.vpn, .useAnotherChannel),
     (.blockedInBackground, .askToEnableMobileData), (.dataOff, .askToEnableMobileData), (.airplane, .useAnotherChannel),
     (.noSIM, .useAnotherChannel), (.notDataSIM, .useAnotherChannel), (.permission, .fixIntegration),
-    (.tooManyRequests, .retryLater), (.timeout, .useAnotherChannel), (.unsupported, .useAnotherChannel),
+    (.tooManyRequests, .retryLater), (.systemFault, .retryLater), (.timeout, .useAnotherChannel), (.unsupported, .useAnotherChannel),
   ])
   func theCellularNetwork(cause: CellularCause, fallback: Fallback) async throws {
     let phone = Loopback(.fails(CellularError(cause)))

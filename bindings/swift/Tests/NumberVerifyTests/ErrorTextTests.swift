@@ -7,7 +7,7 @@ import Testing
 struct ErrorTextTests {
   private static let causes: [NumberVerifyCore.CellularCause] = [
     .noInterface, .interfaceDown, .vpn, .blockedInBackground, .dataOff, .airplane, .noSim, .notDataSim, .permission,
-    .tooManyRequests, .timeout, .unsupported,
+    .tooManyRequests, .systemFault, .timeout, .unsupported,
   ]
   private static let backendCauses: [NumberVerifyCore.BackendCause] = [.unreachable, .tls, .timeout, .status, .malformedAnswer, .appFailed]
   private static let authorizationCauses: [NumberVerifyCore.AuthorizationCause] = [

@@ -75,12 +75,29 @@ struct FlowTests {
     #expect(try ended(.authorize) < began(.complete))
     let times = events.compactMap { event in
       switch event {
-      case .stepBegan(_, let atMs), .stepEnded(_, let atMs), .hopAnswered(_, let atMs): atMs
+      case .stepBegan(_, let atMs), .stepEnded(_, let atMs), .hopAnswered(_, let atMs), .slow(let atMs): atMs
       case .done: nil
       }
     }
     #expect(times == times.sorted())
     #expect(times.count == events.count - 1)
+  }
+
+  @Test func aSlowVerificationIsReportedOnceAndGoesOn() async throws {
+    let backend = ScriptedBackend(start: { _ in
+      try await Task.sleep(for: .milliseconds(50))
+      return AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "state"))
+    })
+    var slow: [Int] = []
+    var isVerified = false
+    for try await event in try NumberVerifier(Loopback(), backend: backend, configure: { $0.slowAfterMs = 1 })
+      .verifying(phoneNumber: Simulator.number)
+    {
+      if case .slow(let atMs) = event { slow.append(atMs) }
+      if case .done(let verification) = event { isVerified = verification.verified }
+    }
+    #expect(slow.count == 1)
+    #expect(isVerified)
   }
 
   @Test func eachIterationIsAVerificationOfItsOwn() async throws {

@@ -21,6 +21,7 @@ data class Steps(
             is Progress.StepBegan -> with(progress.step, StepState.Running(progress.atMs))
             is Progress.StepEnded -> with(progress.step, StepState.Done(progress.atMs - began(progress.step, progress.atMs)))
             is Progress.HopAnswered -> copy(hops = hops + HopRow(progress.hop))
+            is Progress.Slow -> this
             is Progress.Done -> copy(totalMs = progress.verification.trace.totalMs)
         }
 

@@ -8,6 +8,7 @@ import android.net.NetworkRequest
 import android.net.TelephonyNetworkSpecifier
 import android.os.Build
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
@@ -99,13 +100,28 @@ public class AndroidCellularProvider
                 }
             }
 
-            fun register() {
+            /** Android 11 throws a SecurityException now and then although the permissions are there (issuetracker.google.com/175055271). */
+            suspend fun register() {
+                try {
+                    return tryToRegister()
+                } catch (_: SecurityException) {
+                    if (!phone.hasPermissions()) throw CellularException.Unavailable(CellularCause.PERMISSION)
+                }
+                delay(SYSTEM_FAULT_MS)
+                try {
+                    tryToRegister()
+                } catch (_: SecurityException) {
+                    throw CellularException.Unavailable(CellularCause.SYSTEM_FAULT)
+                }
+            }
+
+            private fun tryToRegister() {
                 phone.obstacle()?.let { throw CellularException.Unavailable(it) }
                 try {
                     connectivity.requestNetwork(cellular(), this)
                     isRegistered = true
-                } catch (_: SecurityException) {
-                    throw CellularException.Unavailable(CellularCause.PERMISSION)
+                } catch (failure: SecurityException) {
+                    throw failure
                 } catch (_: RuntimeException) {
                     // A hidden subclass: an app may have 100 requests pending.
                     throw CellularException.Unavailable(CellularCause.TOO_MANY_REQUESTS)
@@ -180,3 +196,6 @@ public class AndroidCellularProvider
 
 /** Some 100 ms pass until the system knows that an app is in the foreground. */
 private const val FOREGROUND_MS = 1_000L
+
+/** How long the system has to find the app's permissions. */
+private const val SYSTEM_FAULT_MS = 500L

@@ -38,6 +38,9 @@ public class NumberVerifierConfig internal constructor(
     /** The redirect URI (RFC 6749, section 3.1.2), needed where neither the auth URL nor the start answer tells it. */
     public var redirectUri: String? = defaults.redirectUri
 
+    /** After how many milliseconds, 1 to 86,400,000, a verification that goes on is reported as [Progress.Slow]. 4,000 without a change. */
+    public var slowAfterMs: Long = defaults.slowAfterMs.toLong()
+
     /** How many redirects are followed, 1 to 15. 15 without a change. */
     public var redirectLimit: Int = defaults.redirectLimit.toInt()
 
@@ -200,6 +203,7 @@ public class NumberVerifierConfig internal constructor(
             codeDelivery = codeDelivery,
             redirectUri = redirectUri,
             deadlines = deadlines.toCore(),
+            slowAfterMs = slowAfterMs.toULong(),
             // What is out of range stays out of range: the core refuses it.
             redirectLimit = redirectLimit.coerceIn(0, 255).toUByte(),
             cleartext = cleartext,

@@ -1,5 +1,6 @@
 package dev.numberverify
 
+import android.Manifest
 import android.app.ActivityManager
 import android.app.ActivityManager.RunningAppProcessInfo
 import android.content.Context
@@ -26,21 +27,22 @@ internal class PhoneState(
             return if (id == SubscriptionManager.INVALID_SUBSCRIPTION_ID) default else default?.createForSubscriptionId(id)
         }
 
-    /** Why the cellular network cannot come up; `null` where nothing speaks against it. */
-    fun obstacle(): CellularCause? =
-        try {
-            val telephony = telephony
-            when {
-                telephony == null || !hasRadio() -> CellularCause.NO_INTERFACE
-                isInAirplaneMode() -> CellularCause.AIRPLANE
-                telephony.simState in UNUSABLE_SIMS -> CellularCause.NO_SIM
-                !isDataEnabled(telephony) -> if (isAnotherSimForData()) CellularCause.NOT_DATA_SIM else CellularCause.DATA_OFF
-                isRestrictedInBackground() -> CellularCause.BLOCKED_IN_BACKGROUND
-                else -> null
-            }
-        } catch (_: SecurityException) {
-            CellularCause.PERMISSION
+    /**
+     * Why the cellular network cannot come up; `null` where nothing speaks against it.
+     *
+     * @throws SecurityException without a permission, and from some systems with all of them.
+     */
+    fun obstacle(): CellularCause? {
+        val telephony = telephony
+        return when {
+            telephony == null || !hasRadio() -> CellularCause.NO_INTERFACE
+            isInAirplaneMode() -> CellularCause.AIRPLANE
+            telephony.simState in UNUSABLE_SIMS -> CellularCause.NO_SIM
+            !isDataEnabled(telephony) -> if (isAnotherSimForData()) CellularCause.NOT_DATA_SIM else CellularCause.DATA_OFF
+            isRestrictedInBackground() -> CellularCause.BLOCKED_IN_BACKGROUND
+            else -> null
         }
+    }
 
     fun status(): CellularStatus =
         try {
@@ -53,8 +55,13 @@ internal class PhoneState(
                 else -> CellularStatus.Ready
             }
         } catch (_: SecurityException) {
-            CellularStatus.Unavailable(CellularCause.PERMISSION)
+            CellularStatus.Unavailable(if (hasPermissions()) CellularCause.SYSTEM_FAULT else CellularCause.PERMISSION)
         }
+
+    /** Those that the library's manifest declares, and which no user is asked for. */
+    fun hasPermissions(): Boolean =
+        listOf(Manifest.permission.INTERNET, Manifest.permission.ACCESS_NETWORK_STATE, Manifest.permission.CHANGE_NETWORK_STATE)
+            .all { context.checkSelfPermission(it) == PackageManager.PERMISSION_GRANTED }
 
     /** Why the system blocks a network for this app. In the foreground, only "Block connections without VPN" does. */
     fun blockedBy(): CellularCause = if (isInBackground()) CellularCause.BLOCKED_IN_BACKGROUND else CellularCause.VPN

@@ -30,6 +30,15 @@ public sealed interface Progress {
         val atMs: Long,
     ) : Progress
 
+    /**
+     * The verification takes longer than [NumberVerifierConfig.slowAfterMs], and goes on: time to offer the user another channel beside it.
+     * Comes once at most.
+     */
+    public data class Slow(
+        /** Milliseconds since the verification began. */
+        val atMs: Long,
+    ) : Progress
+
     /** The verdict; nothing follows. */
     public data class Done(
         /** The verdict. */
@@ -41,5 +50,6 @@ internal fun CoreProgress.toProgress(): Progress =
     when (this) {
         is CoreProgress.StepBegan -> Progress.StepBegan(step, atMs.toLong())
         is CoreProgress.StepEnded -> Progress.StepEnded(step, atMs.toLong())
+        is CoreProgress.Slow -> Progress.Slow(atMs.toLong())
         is CoreProgress.HopAnswered -> Progress.HopAnswered(Hop(hop), atMs.toLong())
     }

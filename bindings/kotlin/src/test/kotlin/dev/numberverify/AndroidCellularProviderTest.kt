@@ -1,6 +1,7 @@
 package dev.numberverify
 
 import android.app.ActivityManager.RunningAppProcessInfo
+import android.app.Application
 import android.content.Context
 import android.content.pm.PackageManager
 import android.net.ConnectivityManager
@@ -378,6 +379,39 @@ class AndroidCellularProviderTest {
             release(provider)
         }
         assertTrue(CountingConnectivity.unregistrations.isEmpty())
+    }
+
+    @Test
+    fun aSystemThatForgetsThePermissionsIsAskedOnceMore() {
+        val permissions = arrayOf("INTERNET", "ACCESS_NETWORK_STATE", "CHANGE_NETWORK_STATE").map { "android.permission.$it" }
+        shadowOf(app as Application).grantPermissions(*permissions.toTypedArray())
+        for ((refusals, expected) in listOf(1 to null, 2 to CellularCause.SYSTEM_FAULT, 3 to CellularCause.SYSTEM_FAULT)) {
+            CountingConnectivity.resetCounts()
+            CountingConnectivity.refusal = SecurityException("Package android does not belong to 10123")
+            CountingConnectivity.refusals.set(refusals)
+            CountingConnectivity.whileRequesting = { it.offer() }
+            val provider = AndroidCellularProvider(app)
+            val outcome = runCatching { runBlocking { provider.acquire() } }
+            assertEquals(expected, (outcome.exceptionOrNull() as CellularException.Unavailable?)?.reason, "$refusals")
+            release(provider)
+            assertUnregisteredOnce()
+        }
+    }
+
+    @Test
+    fun aCancellationBetweenBothAttemptsLeavesNothingBehind() {
+        shadowOf(app as Application).grantPermissions(
+            "android.permission.INTERNET",
+            "android.permission.ACCESS_NETWORK_STATE",
+            "android.permission.CHANGE_NETWORK_STATE",
+        )
+        CountingConnectivity.refusal = SecurityException("Package android does not belong to 10123")
+        CountingConnectivity.refusals.set(1)
+        val provider = AndroidCellularProvider(app)
+        val acquiring = begin(provider)
+        runBlocking { acquiring.cancelAndJoin() }
+        release(provider)
+        assertTrue(CountingConnectivity.requests.isEmpty())
     }
 
     private fun isInBackground() {

@@ -19,7 +19,10 @@ class CountingConnectivity : ShadowConnectivityManager() {
         request: NetworkRequest,
         callback: NetworkCallback,
     ) {
-        refusal?.let { throw it }
+        refusal?.let {
+            if (refusals.decrementAndGet() == 0) refusal = null
+            throw it
+        }
         requests += request
         check(unregistrations.put(callback, AtomicInteger()) == null) { "registered twice" }
         callbacks += callback
@@ -36,6 +39,9 @@ class CountingConnectivity : ShadowConnectivityManager() {
         @Volatile
         var refusal: RuntimeException? = null
 
+        /** How many requests fail with it, from the next one on. */
+        val refusals = AtomicInteger(Int.MAX_VALUE)
+
         /** What happens before a request returns. */
         @Volatile
         var whileRequesting: (NetworkCallback) -> Unit = {}
@@ -51,6 +57,7 @@ class CountingConnectivity : ShadowConnectivityManager() {
         @Resetter
         fun resetCounts() {
             refusal = null
+            refusals.set(Int.MAX_VALUE)
             whileRequesting = {}
             requests.clear()
             callbacks.clear()

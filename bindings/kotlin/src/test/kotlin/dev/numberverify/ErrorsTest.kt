@@ -92,7 +92,7 @@ class ErrorsTest {
                 when (it) {
                     CellularCause.DATA_OFF, CellularCause.BLOCKED_IN_BACKGROUND -> Fallback.ASK_TO_ENABLE_MOBILE_DATA
                     CellularCause.PERMISSION -> Fallback.FIX_INTEGRATION
-                    CellularCause.TOO_MANY_REQUESTS -> Fallback.RETRY_LATER
+                    CellularCause.TOO_MANY_REQUESTS, CellularCause.SYSTEM_FAULT -> Fallback.RETRY_LATER
                     else -> Fallback.USE_ANOTHER_CHANNEL
                 }
             }

@@ -93,10 +93,22 @@ class VerifyTest {
                     is Progress.StepBegan -> it.atMs
                     is Progress.StepEnded -> it.atMs
                     is Progress.HopAnswered -> it.atMs
+                    is Progress.Slow -> it.atMs
                     is Progress.Done -> null
                 }
             }
         assertEquals(times.sorted(), times)
+    }
+
+    @Test
+    fun aSlowVerificationIsReportedOnceAndGoesOn() {
+        val progress =
+            NumberVerifier(network, OneUrl(simulator.authUrl()), "https://unused.test") {
+                simulator.trust(this)
+                slowAfterMs = 1
+            }.use { runBlocking { it.verifying(Simulator.NUMBER).toList() } }
+        assertEquals(1, progress.count { it is Progress.Slow })
+        assertIs<Progress.Done>(progress.last())
     }
 
     @Test
