@@ -91,29 +91,25 @@ impl Recorder {
         }
     }
 
-    /// Drops the trace ids that turned out to contain a secret.
-    pub(crate) fn redact_trace_ids(&self, redactor: &Redactor) {
-        for hop in &mut self.lock().trace.hops {
-            hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
-        }
-    }
-
     /// Ends the record with the flow, also where that is cancelled.
-    pub(crate) fn end_on_drop(&self) -> impl Drop {
-        struct End<'a>(&'a Recorder);
+    pub(crate) fn end_on_drop(&self, redactor: Redactor) -> impl Drop {
+        struct End<'a>(&'a Recorder, Redactor);
 
         impl Drop for End<'_> {
             fn drop(&mut self) {
-                self.0.ended();
+                self.0.ended(&self.1);
             }
         }
 
-        End(self)
+        End(self, redactor)
     }
 
-    /// The flow is over; steps that still run have failed, and their time is kept.
-    fn ended(&self) {
+    /// The flow is over; steps that still run have failed, and their time is kept. Trace ids that turned out to contain a secret are dropped.
+    fn ended(&self, redactor: &Redactor) {
         let mut inner = self.lock();
+        for hop in &mut inner.trace.hops {
+            hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
+        }
         for (step, _) in inner.running.clone() {
             inner.end(step);
         }

@@ -54,10 +54,12 @@ impl<N: Network> Verifier<N> {
         record: &Recorder,
         alive: impl Send + 'static,
     ) -> Result<VerificationResult, VerifyError> {
-        let _end = record.end_on_drop();
+        let redactor = Redactor::new();
+        let _end = record.end_on_drop(redactor.clone());
         let number = PhoneNumber::parse(&typed)?;
+        redactor.add_number(number.expose_secret());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
-        let flow = Flow::new(self, record, deadline.clone(), &number);
+        let flow = Flow::new(self, record, deadline.clone(), redactor);
         let outcome = deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         match &outcome {
@@ -66,9 +68,7 @@ impl<N: Network> Verifier<N> {
         }
         outcome
     }
-}
 
-impl<N: Network> Verifier<N> {
     /// Reports the flow as slow once it is.
     async fn watched<T>(&self, mut flow: Pin<Box<impl Future<Output = T>>>, record: &Recorder) -> T {
         if let Ok(outcome) = timeout(self.settings.slow_after, &mut flow).await {
@@ -97,9 +97,7 @@ struct Flow<'a, N: Network> {
 }
 
 impl<'a, N: Network> Flow<'a, N> {
-    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, number: &PhoneNumber) -> Self {
-        let redactor = Redactor::new();
-        redactor.add_number(number.expose_secret());
+    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, redactor: Redactor) -> Self {
         let correlator = record.trace().correlator;
         Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
     }
@@ -162,7 +160,6 @@ impl<'a, N: Network> Flow<'a, N> {
             let next = walk.on_head(&Head { status, headers: response.headers() });
             hop.trace_ids = trace_ids::of(response.headers(), &self.redactor);
             hop.answered();
-            self.record.redact_trace_ids(&self.redactor);
             let completion = match next {
                 Next::Follow(next) => {
                     response.discard();
@@ -181,8 +178,6 @@ impl<'a, N: Network> Flow<'a, N> {
                             .and_then(|why| body.unreadable(why))
                             .ok_or_else(|| transport_error(error, &hop))?,
                     };
-                    hop.trace_ids.retain(|_, id| !self.redactor.contains_secret(id));
-                    self.record.redact_trace_ids(&self.redactor);
                     hop.page_title = walk.title().map(str::to_owned);
                     completion
                 }

@@ -72,7 +72,8 @@ async fn connect<N: Network>(
     Ok((outcome?, family))
 }
 
-/// One lookup for each family, or for the only one that is wanted, and attempts that begin one after another while lookups and earlier attempts go on.
+/// One lookup for each family, or for the only one that is wanted, and attempts that begin one after another while lookups and earlier
+/// attempts go on.
 async fn dial_name<N: Network>(
     network: &N,
     name: &str,

@@ -38,7 +38,7 @@ extension NumberVerifier {
     /// The `User-Agent` of all requests; `nil` for the name and version of this library.
     public var userAgent: String?
 
-    /// How requests to some of the operator's hosts differ, at most 16. The start answer may bring more of them, which need no release of
+    /// How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them, which need no release of
     /// the app.
     public var hints: [Hint] = []
 

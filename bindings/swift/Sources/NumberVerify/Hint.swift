@@ -2,7 +2,7 @@ internal import NumberVerifyCore
 
 /// How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
 ///
-/// Where several hints fit a host, a later one wins over an earlier one, and those of the start answer over those of the configuration. No
+/// Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the configuration. No
 /// hint applies to the backend's own origin, or permits what is refused without it.
 public struct Hint: Sendable, Hashable {
   /// A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
@@ -27,7 +27,7 @@ public struct Hint: Sendable, Hashable {
     self.maxTLS = maxTLS
   }
 
-  /// Reads hints from a JSON array, in the form in which the start answer has them (`docs/backend-api.yaml` in the project):
+  /// Reads hints from a JSON array, in the form in which the start response has them (`docs/backend-api.yaml` in the project):
   ///
   /// ```json
   /// [{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]

@@ -1,7 +1,7 @@
 package dev.numberverify
 
 /**
- * Reads hints from a JSON array, in the form in which the start answer has them (`docs/backend-api.yaml` in the project):
+ * Reads hints from a JSON array, in the form in which the start response has them (`docs/backend-api.yaml` in the project):
  *
  * ```json
  * [{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]

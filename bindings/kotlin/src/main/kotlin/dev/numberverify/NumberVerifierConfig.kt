@@ -63,7 +63,7 @@ public class NumberVerifierConfig internal constructor(
     public var subscriptionId: Int? = null
 
     /**
-     * How requests to some of the operator's hosts differ, at most 16. The start answer may bring more of them, which need no release of
+     * How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them, which need no release of
      * the app. [hintsFromJson] reads them from a file or a remote configuration.
      */
     public var hints: List<Hint> = defaults.hints
