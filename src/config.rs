@@ -194,7 +194,7 @@ impl Config {
 
 #[uniffi::export]
 impl Header {
-    /// A header with this name and value; they are checked when the verifier is made.
+    /// A header with this name and value; they are checked when the verifier is made, or the verification begins.
     #[uniffi::constructor]
     #[must_use]
     pub fn new(name: String, value: String) -> Arc<Self> {
@@ -205,6 +205,13 @@ impl Header {
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: …", self.name)
+    }
+}
+
+impl FieldNames {
+    pub(crate) fn contain(&self, name: &str) -> bool {
+        let Self { phone_number, auth_url, redirect_uri, session, state, code, verified } = self;
+        [phone_number, auth_url, redirect_uri, session, state, code, verified].iter().any(|known| *known == name)
     }
 }
 

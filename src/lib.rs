@@ -34,6 +34,7 @@ mod json;
 mod limits;
 mod logging;
 mod network;
+mod options;
 mod phone_number;
 mod progress;
 mod recorder;
@@ -55,6 +56,7 @@ pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldN
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Setting, VerifyError};
 pub use hints::{Hint, hints_from_json};
 pub use logging::{LogLevel, log_to_system};
+pub use options::{StartField, VerificationOptions};
 pub use progress::{ListenerError, Progress, ProgressListener, Step};
 pub use server_trust::{ServerTrust, ServerTrustError};
 pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
@@ -83,6 +85,7 @@ pub mod internals {
     pub use crate::flow::Verifier;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::{Family, Network, NetworkError, Unusable};
+    pub use crate::options::Input;
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;

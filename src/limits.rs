@@ -15,6 +15,14 @@ pub const HINTS: usize = 16;
 pub const HINT_HEADERS: usize = 16;
 /// A browser's `User-Agent` has 100 to 200 characters.
 pub const HINT_VALUE: usize = 1024;
+/// Members of the start request that an app adds to one verification.
+pub const START_FIELDS: usize = 16;
+/// Of their names, in characters.
+pub const START_FIELD_NAME: usize = 64;
+/// Of all of them. Attestations of Apple and Google have 2 to 10 KiB.
+pub const START_FIELDS_SIZE: usize = 32 * 1024;
+/// CAMARA's limit of `x-correlator`.
+pub const CORRELATOR: usize = 256;
 /// Operators' chains have 2 to 8 redirects; browsers follow 20.
 pub const MAX_REDIRECTS: u8 = 15;
 

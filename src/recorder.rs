@@ -105,7 +105,7 @@ impl Recorder {
     }
 
     /// The flow is over; steps that still run have failed, and their time is kept. Trace ids that turned out to contain a secret are dropped.
-    fn ended(&self, redactor: &Redactor) {
+    pub(crate) fn ended(&self, redactor: &Redactor) {
         let mut inner = self.lock();
         for hop in &mut inner.trace.hops {
             hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));

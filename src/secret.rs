@@ -56,7 +56,7 @@ struct Known {
     number: Option<String>,
     /// Number, code, state, nonce, session, cookie values.
     secrets: BTreeSet<String>,
-    /// All other values of queries and fragments: most are harmless, and some stand in host names too.
+    /// All other values of queries and fragments, and those of the app's options: most are harmless, and some stand in host names too.
     values: BTreeSet<String>,
 }
 
@@ -78,6 +78,11 @@ impl Redactor {
     /// Learns a secret, in the forms in which it may come back.
     pub fn add(&self, secret: &str) {
         self.lock().secrets.extend(forms(secret));
+    }
+
+    /// Learns a value that is a secret only if it is long enough to identify something.
+    pub fn add_value(&self, value: &str) {
+        self.lock().values.extend(forms(value));
     }
 
     /// Learns what the query and the fragment of a URL carry.

@@ -15,6 +15,7 @@ use crate::hints::Hints;
 use crate::limits;
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
+use crate::secret::sensitive_header;
 use crate::url_text::{has_userinfo, parse_url};
 
 /// The checked form of [`Config`].
@@ -78,8 +79,9 @@ impl Settings {
             slow_after: limit(config.slow_after_ms, Setting::SlowAfterMs)?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
-            user_agent: HeaderValue::from_str(user_agent)
-                .map_err(|_| VerifyError::invalid_config(Setting::UserAgent))?,
+            user_agent: printable(user_agent)
+                .and_then(|text| HeaderValue::from_str(text).ok())
+                .ok_or_else(|| VerifyError::invalid_config(Setting::UserAgent))?,
             allow_unbound: development.allow_unbound,
             root_certificates: development.root_certificates.clone(),
             overrides: overrides(&development.resolve).ok_or_else(|| VerifyError::invalid_config(Setting::Resolve))?,
@@ -116,7 +118,7 @@ fn call_url(base: &Url, path: &str) -> Option<Url> {
     (inside && url.fragment().is_none()).then_some(url)
 }
 
-fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
+pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
     const OWN: [HeaderName; 14] = [
         header::HOST,
         header::COOKIE,
@@ -139,11 +141,14 @@ fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<Hea
         if OWN.contains(&name) && !replaceable.contains(&name) {
             return None;
         }
-        let mut value = HeaderValue::from_str(given.value.expose_secret()).ok()?;
-        value.set_sensitive(true);
-        map.append(name, value);
+        map.append(name, sensitive_header(printable(given.value.expose_secret())?)?);
     }
     Some(map)
+}
+
+/// Printable ASCII: what else may stand in a header differs from server to server (RFC 9110, section 5.5).
+fn printable(text: &str) -> Option<&str> {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then_some(text)
 }
 
 fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
@@ -291,6 +296,26 @@ mod tests {
         assert!(Settings::check(&config("Authorization")).is_ok());
         for bad in ["Host", "cookie", "Content-Length", "Idempotency-Key", "X-Correlator", "bad name", ""] {
             assert!(Settings::check(&config(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn header_value_that_is_not_printable_ascii_is_rejected() {
+        let setting = |value: &str, user_agent: &str| {
+            let config = Config {
+                headers: vec![Header::new("X-App".to_owned(), value.to_owned())],
+                user_agent: Some(user_agent.to_owned()),
+                ..Config::new("https://api.test")
+            };
+            match Settings::check(&config).err() {
+                Some(VerifyError::InvalidConfig { setting }) => Some(setting),
+                _ => None,
+            }
+        };
+        assert_eq!(setting("a b~", "App/1 (x; y)"), None);
+        for bad in ["é", "a\tb", "a\r\nb", "a\0", "\u{7f}"] {
+            assert_eq!(setting(bad, "App"), Some(Setting::Headers), "{bad:?}");
+            assert_eq!(setting("a", bad), Some(Setting::UserAgent), "{bad:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -22,9 +22,11 @@ use crate::error::{CellularCause, Setting, VerifyError};
 use crate::flow::Verifier;
 use crate::limits;
 use crate::logging::Event;
+use crate::options::{Input, VerificationOptions, random_correlator};
 use crate::progress::ProgressListener;
 use crate::recorder::Recorder;
 use crate::runtime::{Runtime, RuntimeGuard};
+use crate::secret::Redactor;
 use crate::server_trust::ServerTrust;
 use crate::settings::Settings;
 use crate::threads::Threads;
@@ -87,15 +89,23 @@ impl NumberVerifier {
         Self::build(&config, cellular, server_trust, Some(backend))
     }
 
-    /// Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
+    /// Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
+    /// flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
     #[must_use]
-    pub fn begin(&self, phone_number: String, listener: Option<Arc<dyn ProgressListener>>) -> Arc<VerificationFlow> {
+    pub fn begin_with(
+        &self,
+        phone_number: String,
+        options: VerificationOptions,
+        listener: Option<Arc<dyn ProgressListener>>,
+    ) -> Arc<VerificationFlow> {
+        let input = Input::check(&phone_number.into(), &options, &self.verifier.settings.field_names);
+        let correlator = input.as_ref().map(|input| input.correlator.clone());
         let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
         let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));
-        let record = Arc::new(Recorder::new(uuid::Uuid::new_v4().to_string(), events));
+        let record = Arc::new(Recorder::new(correlator.unwrap_or_else(|_| random_correlator()), events));
         let (report, outcome) = watch::channel(None);
         let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
-        let flow = run(self.verifier.clone(), phone_number.into(), record.clone(), self.runtime.alive());
+        let flow = run(self.verifier.clone(), input, record.clone(), self.runtime.alive());
         let task = self.runtime.spawn(async move {
             let outcome = or_internal(flow).await;
             if let Some(delivery) = delivery {
@@ -105,11 +115,6 @@ impl NumberVerifier {
             drop(prepared);
         });
         Arc::new(VerificationFlow { outcome, task: task.abort_handle(), record })
-    }
-
-    /// Verifies that this phone has this number, in E.164 form. Cancelling the call ends the flow and releases the network.
-    pub async fn verify(&self, phone_number: String) -> Result<Arc<Verification>, VerifyError> {
-        self.begin(phone_number, None).result().await
     }
 
     /// Whether a flow could run now, without any traffic.
@@ -153,6 +158,21 @@ impl NumberVerifier {
 }
 
 impl NumberVerifier {
+    /// [`begin_with`](Self::begin_with) without options.
+    #[must_use]
+    pub fn begin(&self, phone_number: String, listener: Option<Arc<dyn ProgressListener>>) -> Arc<VerificationFlow> {
+        self.begin_with(phone_number, VerificationOptions::default(), listener)
+    }
+
+    /// Verifies that the SIM in this phone owns this number, in E.164 form. Cancelling the call ends the flow and releases the network.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] if there is no result; its [`fallback`](VerifyError::fallback) is what to do.
+    pub async fn verify(&self, phone_number: String) -> Result<Arc<Verification>, VerifyError> {
+        self.begin(phone_number, None).result().await
+    }
+
     fn build(
         config: &Config,
         cellular: Arc<dyn CellularProvider>,
@@ -220,11 +240,12 @@ async fn or_internal<T>(work: impl Future<Output = Result<T, VerifyError>>) -> R
 
 async fn run(
     verifier: Arc<Verifier<BoundNetwork>>,
-    typed: SecretString,
+    input: Result<Input, VerifyError>,
     record: Arc<Recorder>,
     alive: RuntimeGuard,
 ) -> Outcome {
-    let result = verifier.verify(typed, &record, alive).await?;
+    let input = input.inspect_err(|_| record.ended(&Redactor::new()))?;
+    let result = verifier.verify(input, &record, alive).await?;
     Ok(Arc::new(Verification { result, trace: record.trace() }))
 }
 

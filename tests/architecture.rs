@@ -21,10 +21,11 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
 /// Exceptions: the walk has to know which addresses are refused.
 const ALLOWED: [(&str, &str); 1] = [("authorization", "network::address")];
 /// The files whose types and functions are exported to Kotlin and Swift.
-const EXPORTED: [&str; 10] = [
+const EXPORTED: [&str; 11] = [
     "verifier",
     "config",
     "hints",
+    "options",
     "error",
     "progress",
     "trace",

@@ -112,6 +112,7 @@ impl HttpBackend {
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
         let mut headers = self.headers.clone();
+        headers.extend(call.info.extras.headers.clone());
         headers.extend(call.cookies.header(url).map(|cookie| (header::COOKIE, cookie)));
         for (name, value) in
             [(contract::IDEMPOTENCY_KEY, &call.info.idempotency_key), (contract::CORRELATOR, &call.info.correlator)]
@@ -162,7 +163,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
 #[async_trait::async_trait]
 impl BackendClient for HttpBackend {
     async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
-        let body = [(self.names.phone_number.clone(), number.expose_secret().into())].into_iter().collect();
+        let mut body = call.info.extras.start_fields.clone();
+        body.insert(self.names.phone_number.clone(), number.expose_secret().into());
         let response = self.post(&self.start_url, body, &call).await?;
         let malformed = BackendError::MalformedAnswer { status: Some(response.status) };
         match response.status {

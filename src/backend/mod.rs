@@ -10,6 +10,7 @@ pub mod http;
 mod http_error;
 pub mod result;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::error::Fallback;
 use crate::hints::{Hint, Hints};
+use crate::options::Extras;
 use crate::phone_number::PhoneNumber;
 
 /// Calls the app's backend. It runs on the default network, not on the cellular one.
@@ -57,8 +59,9 @@ pub struct AuthorizationStart {
     pub(crate) hints: Hints,
 }
 
-/// What identifies a call, and until when it may take.
+/// What identifies a call, what the app adds to it, and until when it may take.
 pub(crate) struct CallInfo {
+    pub(crate) extras: Arc<Extras>,
     pub(crate) idempotency_key: String,
     pub(crate) correlator: String,
     pub(crate) deadline: Instant,
@@ -70,6 +73,18 @@ impl StartRequest {
     #[must_use]
     pub fn phone_number(&self) -> String {
         self.phone_number.expose_secret().to_owned()
+    }
+
+    /// The headers in the options of this verification, by name in lower case. The values are secrets.
+    #[must_use]
+    pub fn headers(&self) -> HashMap<String, String> {
+        self.call.extras.header_texts()
+    }
+
+    /// The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+    #[must_use]
+    pub fn start_fields(&self) -> HashMap<String, String> {
+        self.call.extras.start_field_texts()
     }
 
     /// Send as `Idempotency-Key`. Retries reuse the same key.
@@ -109,6 +124,12 @@ impl CompletionRequest {
     #[must_use]
     pub fn session(&self) -> Option<String> {
         exposed(self.session.as_ref())
+    }
+
+    /// The headers in the options of this verification, by name in lower case. The values are secrets.
+    #[must_use]
+    pub fn headers(&self) -> HashMap<String, String> {
+        self.call.extras.header_texts()
     }
 
     /// Send as `Idempotency-Key`. Retries reuse the same key.

@@ -19,6 +19,10 @@ pub enum Setting {
     CompletePath,
     /// Headers for the backend.
     Headers,
+    /// Further members of the start request.
+    StartFields,
+    /// The correlator of one verification.
+    Correlator,
     /// Headers for the operator's side.
     OperatorHeaders,
     /// Hints for the operator's hosts.
@@ -64,6 +68,12 @@ impl Setting {
             Self::StartPath | Self::CompletePath => "it must stay under the backend's base URL",
             Self::Headers | Self::OperatorHeaders => {
                 "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
+            }
+            Self::StartFields => {
+                "at most 16 with 32 KiB in all, each with a JSON value and a distinct name of 1 to 64 characters that the contract does not use"
+            }
+            Self::Correlator => {
+                "it must be 1 to 256 of the characters A-Z a-z 0-9 - _ : ; . / < > { }, without the phone number or another secret"
             }
             Self::Hints => {
                 "at most 16, each with a host name (or *. and a name), headers that a hint may set, ipv4 or ipv6, TLS 1.2 or 1.3"

@@ -27,10 +27,11 @@ use crate::error::VerifyError;
 use crate::hints::{Hints, Steering};
 use crate::logging::Event;
 use crate::network::Network;
+use crate::options::{Extras, Input};
 use crate::phone_number::PhoneNumber;
 use crate::progress::Step;
 use crate::recorder::Recorder;
-use crate::secret::{ExposeSecret, Redactor};
+use crate::secret::Redactor;
 use crate::settings::Settings;
 use crate::transport::Transport;
 
@@ -47,19 +48,18 @@ pub struct Verifier<N: Network> {
 }
 
 impl<N: Network> Verifier<N> {
-    /// Runs one flow for the number as it was typed. `alive` is held until the network is released.
+    /// Runs one flow. `alive` is held until the network is released.
     pub async fn verify(
         &self,
-        typed: SecretString,
+        input: Input,
         record: &Recorder,
         alive: impl Send + 'static,
     ) -> Result<VerificationResult, VerifyError> {
-        let redactor = Redactor::new();
+        let Input { number, extras, correlator, redactor } = input;
         let _end = record.end_on_drop(redactor.clone());
-        let number = PhoneNumber::parse(&typed)?;
-        redactor.add_number(number.expose_secret());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
-        let flow = Flow::new(self, record, deadline.clone(), redactor);
+        let cookies = CookieJar::new();
+        let flow = Flow { verifier: self, record, deadline: deadline.clone(), extras, correlator, cookies, redactor };
         let outcome = deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         match &outcome {
@@ -91,17 +91,13 @@ struct Flow<'a, N: Network> {
     verifier: &'a Verifier<N>,
     record: &'a Recorder,
     deadline: Deadline,
+    extras: Arc<Extras>,
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
 }
 
-impl<'a, N: Network> Flow<'a, N> {
-    fn new(verifier: &'a Verifier<N>, record: &'a Recorder, deadline: Deadline, redactor: Redactor) -> Self {
-        let correlator = record.trace().correlator;
-        Self { verifier, record, deadline, correlator, cookies: CookieJar::new(), redactor }
-    }
-
+impl<N: Network> Flow<'_, N> {
     async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<VerificationResult, VerifyError> {
         let lease = self.verifier.network.lease(alive);
         let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
@@ -226,6 +222,7 @@ impl<'a, N: Network> Flow<'a, N> {
 
     fn call(&self) -> Call {
         let info = CallInfo {
+            extras: self.extras.clone(),
             idempotency_key: uuid::Uuid::new_v4().to_string(),
             correlator: self.correlator.clone(),
             deadline: self.deadline.at(),

@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::phone::{self, NUMBER, json, verify};
 use crate::scripted::{ClosedPort, LAST, Scripted, answer, ok};
 
-const VERIFIED: &str = r#"{"verified":true}"#;
+pub const VERIFIED: &str = r#"{"verified":true}"#;
 
 /// A start answer that leads through the simulator's operator A to a code.
-fn start(simulator: &Simulator) -> String {
+pub fn start(simulator: &Simulator) -> String {
     ok(&format!(r#"{{"authUrl":"{}","session":"sess-1"}}"#, auth_url(simulator)))
 }
 
-fn auth_url(simulator: &Simulator) -> String {
+pub fn auth_url(simulator: &Simulator) -> String {
     let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
     format!("{auth}?client_id=SIMULATOR&response_type=code&state=state-1&operator=a&redirect_uri=myapp%3A%2F%2Fdone")
 }

@@ -7,6 +7,7 @@ mod cancellation;
 #[path = "../support/captured.rs"]
 mod captured;
 mod deliveries;
+mod options;
 mod panics;
 mod phone;
 mod scripted;

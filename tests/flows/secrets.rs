@@ -5,13 +5,21 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
 
-use number_verify::{CodeDelivery, Config, Header, ListenerError, NumberVerifier, Progress, ProgressListener};
+use number_verify::{
+    CodeDelivery, Config, Header, ListenerError, NumberVerifier, Progress, ProgressListener, StartField,
+    VerificationOptions,
+};
 use number_verify_simulator::{Operator, Options, Sim, Simulator};
 use tokio::time::timeout;
 
 use crate::captured;
 use crate::phone::{HANGS, NUMBER, OTHER_NUMBER, config, verifier};
 use crate::scripted::{Scripted, answer, ok};
+
+/// Canaries in the options of each verification.
+const HEADER: &str = "c4n4ry-option-header";
+const FIELD: &str = "c4n4ry-start-field";
+const NESTED_FIELD: &str = "c4n4ry-nested-field";
 
 /// All that a flow shows.
 #[derive(Default)]
@@ -32,7 +40,16 @@ impl ProgressListener for Shown {
 
 async fn show(verifier: &NumberVerifier, number: &str) -> String {
     let shown = Arc::<Shown>::default();
-    let flow = verifier.begin(number.to_owned(), Some(shown.clone()));
+    let options = VerificationOptions {
+        headers: vec![Header::new("Authorization".to_owned(), format!("Bearer {HEADER}"))],
+        start_fields: vec![
+            StartField::with_text("attestation".to_owned(), FIELD.to_owned()),
+            StartField::new("nested".to_owned(), format!(r#"[{{"a":"{NESTED_FIELD}"}}]"#)),
+        ],
+        correlator: None,
+    };
+    shown.add(&options);
+    let flow = verifier.begin_with(number.to_owned(), options, Some(shown.clone()));
     shown.add(verifier);
     shown.add(&flow);
     match timeout(HANGS, flow.result()).await.expect("the flow hangs") {
@@ -51,8 +68,10 @@ async fn show(verifier: &NumberVerifier, number: &str) -> String {
     shown
 }
 
-fn numbers() -> Vec<String> {
-    [NUMBER, OTHER_NUMBER].map(|number| number.trim_start_matches('+').to_owned()).to_vec()
+/// In every verification here.
+fn secrets() -> Vec<String> {
+    let numbers = [NUMBER, OTHER_NUMBER].map(|number| number.trim_start_matches('+').to_owned());
+    [numbers.to_vec(), [HEADER, FIELD, NESTED_FIELD].map(str::to_owned).to_vec()].concat()
 }
 
 #[tokio::test]
@@ -60,7 +79,7 @@ async fn flows_with_the_simulator() {
     captured::start();
     let at_home = Options::default;
     let abroad = || Options { sims: vec![Sim::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8, NUMBER)], ..at_home() };
-    let mut secrets = numbers();
+    let mut secrets = secrets();
     for operator in Operator::ALL {
         for delivery in [CodeDelivery::Relay, CodeDelivery::FollowThrough, CodeDelivery::NoCode] {
             for (options, number) in [(at_home(), NUMBER), (at_home(), OTHER_NUMBER), (abroad(), NUMBER)] {
@@ -92,7 +111,7 @@ async fn flows_with_the_simulator() {
 #[tokio::test]
 async fn flows_with_a_broken_backend() {
     captured::start();
-    let mut secrets = numbers();
+    let mut secrets = secrets();
     secrets.extend(["c4n4ry-state", "c4n4ry-session", "c4n4ry-cookie", "c4n4ry-text"].map(str::to_owned));
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/\r\n";
     let start =
@@ -133,4 +152,5 @@ async fn a_secret_as_a_host_name() {
     let shown = show(&verifier, NUMBER).await;
     assert!(shown.contains("•••.test"), "{shown}");
     captured::assert_without(&shown, &["h0st-state".to_owned()], "a secret as a host name");
+    captured::assert_without(&shown, &secrets(), "a secret as a host name");
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    AppBackend, AppTrust, Clock, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport,
+    AppBackend, AppTrust, Clock, Input, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport,
     ValidBinding, VerificationResult, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, Hint, NetworkBinding, StartRequest, Trace, VerifyError,
+    Config, Header, Hint, NetworkBinding, StartField, StartRequest, Trace, VerificationOptions, VerifyError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
@@ -75,6 +75,10 @@ impl Outcome {
         serde_json::from_str(&error.to_json()).unwrap()
     }
 }
+
+/// Secrets in the options of every flow here.
+pub const TOKEN: &str = "c4n4ry-t0ken";
+pub const ATTESTATION: &str = "c4n4ry-attestation";
 
 /// A verifier with its surroundings; flows of it share what flows of a verifier share.
 pub struct Phone {
@@ -152,7 +156,9 @@ impl Phone {
 
     async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
-        let result = self.verifier.verify("+14155550100".into(), &record, alive).await;
+        let names = &self.verifier.settings.field_names;
+        let input = Input::check(&"+14155550100".into(), &options(), names).unwrap();
+        let result = self.verifier.verify(input, &record, alive).await;
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();
         Outcome {
@@ -166,6 +172,15 @@ impl Phone {
             connections: std::mem::take(&mut events.connections),
             first_writes: std::iter::from_fn(|| first_writes.try_recv().ok()).collect(),
         }
+    }
+}
+
+/// The options of every flow here.
+fn options() -> VerificationOptions {
+    VerificationOptions {
+        headers: vec![Header::new("Authorization".to_owned(), format!("Bearer {TOKEN}"))],
+        start_fields: vec![StartField::new("attestation".to_owned(), format!(r#"[{{"a":"{ATTESTATION}"}}]"#))],
+        correlator: None,
     }
 }
 

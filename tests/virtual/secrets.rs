@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::captured;
-use crate::flow::{Phone, Setting};
+use crate::flow::{ATTESTATION, Phone, Setting, TOKEN};
 use crate::script::{Chain, Instead, STATE};
 use crate::server::Reply;
 
@@ -14,7 +14,7 @@ const NUMBER: &str = "14155550100";
 #[rustfmt::skip] // one row, one line
 async fn hostile_hosts() {
     captured::start();
-    let secrets = [CANARY, NUMBER, STATE, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
+    let secrets = [CANARY, NUMBER, STATE, TOKEN, ATTESTATION, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/";
     let redirect = |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n{cookie}\r\nContent-Length: 0\r\n\r\n");
     let page = |status: u16, body: &str| format!("HTTP/1.1 {status} {CANARY}\r\n{cookie}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -33,6 +33,10 @@ async fn hostile_hosts() {
         ("the state as a host", redirect(&format!("https://{STATE}.test/"))),
         ("the number as a host", redirect(&format!("https://n{NUMBER}.test/"))),
         ("the nonce as a host", redirect("https://x.4f1c9a7be0d24c55a9.test/")),
+        ("the app's options as an error code", redirect(&format!("https://app.example.test/cb?error={TOKEN}_{ATTESTATION}&state={STATE}"))),
+        ("the app's options as a description", redirect(&format!("https://app.example.test/cb?error=access_denied&error_description={TOKEN}+{ATTESTATION}&state={STATE}"))),
+        ("the app's options as a host", redirect(&format!("https://{TOKEN}.{ATTESTATION}.test/"))),
+        ("the app's options in a page", page(403, &format!("<title>{TOKEN} {ATTESTATION}</title>"))),
         ("page", page(200, &format!("<title>{NUMBER} {STATE} c4n4ry-cookie</title>{CANARY}"))),
         ("forbidden page", page(403, &format!("<title>{NUMBER} {STATE}</title>{CANARY}"))),
         ("code in JSON", page(200, &format!(r#"{{"code":"{CANARY}","state":"{STATE}"}}"#))),
