@@ -13,8 +13,8 @@ use clap::{Parser, ValueEnum};
 use futures_util::FutureExt;
 use number_verify::{
     CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, Hint, LogLevel,
-    NetworkBinding, NumberVerifier, Progress, ProgressListener, Setting, Trace, VerifyError, hints_from_json,
-    log_to_system,
+    NetworkBinding, NetworkEvents, NumberVerifier, Progress, ProgressListener, Setting, StartField, Trace,
+    VerificationOptions, VerifyError, hints_from_json, log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 
@@ -51,6 +51,12 @@ struct Arguments {
     /// A header for the backend (repeatable)
     #[arg(long, value_name = "'Name: value'", value_parser = header)]
     header: Vec<(String, String)>,
+    /// A further member of the start request, such as attestation='"token"' (repeatable)
+    #[arg(long, value_name = "NAME=JSON", value_parser = start_field)]
+    start_field: Vec<(String, String)>,
+    /// The x-correlator of the backend's calls and the trace; without it, a random one
+    #[arg(long, value_name = "TEXT")]
+    correlator: Option<String>,
     /// How requests to some of the operator's hosts differ, as in a start response (repeatable)
     #[arg(long, value_name = "JSON", value_parser = hint)]
     hint: Vec<Hint>,
@@ -138,6 +144,15 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
     Ok(config)
 }
 
+fn options(arguments: &Arguments) -> VerificationOptions {
+    let fields = arguments.start_field.iter().map(|(name, json)| StartField::new(name.clone(), json.clone()));
+    VerificationOptions {
+        start_fields: fields.collect(),
+        correlator: arguments.correlator.clone(),
+        ..VerificationOptions::default()
+    }
+}
+
 /// The simulator's hosts get their addresses by the same exception that `--resolve` makes.
 fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simulator> {
     let simulator = Simulator::start(Options::default())?;
@@ -177,7 +192,7 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     }
     let mut worst = VERIFIED;
     for _ in 0..arguments.repeat {
-        let flow = verifier.begin(arguments.phone.clone(), Some(Arc::new(Narrator)));
+        let flow = verifier.begin_with(arguments.phone.clone(), options(arguments), Some(Arc::new(Narrator)));
         let result = tokio::select! {
             result = flow.result() => result,
             _ = &mut interrupted => {
@@ -185,6 +200,10 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
                 flow.result().await
             }
         };
+        if let Err(error @ VerifyError::InvalidConfig { setting: Setting::StartFields | Setting::Correlator }) = &result
+        {
+            return usage(&error.to_string());
+        }
         let cancelled = matches!(result, Err(VerifyError::Cancelled));
         let status = report(arguments, result.map(|verification| verification.verified()), &flow.trace());
         worst = worst.max(status);
@@ -239,6 +258,12 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
+fn start_field(text: &str) -> Result<(String, String), String> {
+    let (name, json) = text.split_once('=').ok_or("must be NAME=JSON")?;
+    serde_json::from_str::<serde_json::Value>(json).map_err(|error| format!("the value is not JSON: {error}"))?;
+    Ok((name.to_owned(), json.to_owned()))
+}
+
 fn hint(json: &str) -> Result<Hint, String> {
     let hints = hints_from_json(&format!("[{json}]")).map_err(|error| error.to_string())?;
     <[Hint; 1]>::try_from(hints).map(|[hint]| hint).map_err(|_| "must be one JSON object".to_owned())
@@ -258,7 +283,7 @@ struct FixedNetwork(NetworkBinding);
 
 #[async_trait::async_trait]
 impl CellularProvider for FixedNetwork {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         Ok(self.0.clone())
     }
 

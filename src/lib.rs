@@ -51,7 +51,7 @@ mod url_text;
 mod verifier;
 
 pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, StartRequest};
-pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
+pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding, NetworkEvents};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Setting, VerifyError};
 pub use hints::{Hint, hints_from_json};

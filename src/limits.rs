@@ -41,6 +41,10 @@ pub const LISTENER_THREAD: Duration = Duration::from_secs(1);
 /// How often a deadline looks at the clock that counts sleep: a device that wakes up ends within this time.
 pub const SLEEP_CHECK: Duration = Duration::from_secs(1);
 
+/// How often Linux's interface is looked at while it is in use: a verification ends within a quarter of a second after its loss.
+#[cfg(target_os = "linux")]
+pub const INTERFACE_CHECK: Duration = Duration::from_millis(100);
+
 // Time, of connections.
 
 /// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
@@ -81,6 +82,12 @@ fn bad_flags_and_values_are_usage_errors() {
         &["--code-delivery", "dance"],
         &["--header", "no colon"],
         &["--header", "Host: x"],
+        &["--start-field", "nonsense"],
+        &["--start-field", "attestation=text"],
+        &["--start-field", "phoneNumber=1"],
+        &["--start-field", "a=1", "--start-field", "a=2"],
+        &["--correlator", "two words"],
+        &["--correlator", "user-14155550100"],
         &["--hint", "nonsense"],
         &["--hint", "{}"],
         &["--hint", r#"{"host":"op.test"},{"host":"op.test"}"#],
@@ -259,6 +266,33 @@ fn every_provider_and_quirk() {
         }
     }
     std::fs::remove_file(&root).unwrap();
+}
+
+/// A backend that refuses shows what it received.
+#[test]
+fn start_field_and_correlator_on_the_command_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let backend = format!("http://{}", listener.local_addr().unwrap());
+    let received = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"}}") {
+            let mut bytes = [0; 4096];
+            let count = stream.read(&mut bytes).unwrap();
+            assert_ne!(count, 0, "{}", String::from_utf8_lossy(&request));
+            request.extend_from_slice(&bytes[..count]);
+        }
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let flags = ["--start-field", r#"attestation="a=b""#, "--start-field", r#"z={"level":1}"#, "--correlator", "run:7"];
+    let output = verify(&[&["--json", "--any-network", "--backend", &backend], &flags[..]].concat());
+    let flow = flows(&output).pop().unwrap();
+    assert_eq!((&flow["error"]["detail"]["status"], &flow["trace"]["correlator"]), (&403.into(), &"run:7".into()));
+    let request = received.join().unwrap();
+    assert!(request.contains("\r\nx-correlator: run:7\r\n"), "{request}");
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, r#"{"attestation":"a=b","phoneNumber":"+14155550100","z":{"level":1}}"#);
 }
 
 /// The operator that refuses without hints.

@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char, c_int};
+use std::future::{Pending, pending};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -66,6 +67,11 @@ impl Binding {
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
         BoundStream::connect(&self.network, address).await
+    }
+
+    /// The provider reports it.
+    pub(super) fn lost(&self) -> Pending<Unusable> {
+        pending()
     }
 
     pub(super) fn check(&self) -> Result<(), Unusable> {

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::future::{Pending, pending};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, RawFd};
@@ -101,6 +102,11 @@ impl Binding {
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
         BoundStream::connect(self, address).await
+    }
+
+    /// The provider reports it.
+    pub(super) fn lost(&self) -> Pending<Unusable> {
+        pending()
     }
 
     pub(super) fn check(&self) -> Result<(), Unusable> {

@@ -87,6 +87,13 @@ impl Network for BoundNetwork {
             Kind::Unbound(network) => network.check(),
         }
     }
+
+    async fn lost(&self) -> Unusable {
+        match &self.0 {
+            Kind::Bound { binding, .. } => binding.lost().await,
+            Kind::Unbound(network) => network.lost().await,
+        }
+    }
 }
 
 impl From<Unusable> for CellularCause {

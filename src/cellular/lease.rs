@@ -1,8 +1,8 @@
 //! One acquired network for all flows that run at the same time.
 //!
 //! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
-//! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. A lost network is never
-//! handed on: what a new lease joins is checked. Connections are closed before the release.
+//! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. Flows learn of the
+//! loss at once, and a lost network is never handed on: what a new lease joins is checked. Connections are closed before the release.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::binding::ValidBinding;
-use super::provider::CellularProvider;
+use super::provider::{CellularProvider, NetworkEvents};
 use crate::error::{CellularCause, VerifyError};
 use crate::limits;
 use crate::logging::Event;
@@ -111,6 +111,16 @@ impl<N: Network> Lease<N> {
             Ok(None) | Err(_) => Err(VerifyError::Internal),
         }
     }
+
+    /// Waits until the network cannot be used, or no longer, and returns why.
+    pub async fn lost(&self) -> VerifyError {
+        let mut outcome = self.0.outcome.clone();
+        let outcome = outcome.wait_for(|outcome| matches!(outcome, Some(Err(_)))).await;
+        match outcome.as_deref() {
+            Ok(Some(Err(error))) => error.clone(),
+            Ok(_) | Err(_) => VerifyError::Internal,
+        }
+    }
 }
 
 /// Acquires, holds and releases one network.
@@ -135,35 +145,53 @@ impl<N: Network> Keeper<N> {
             self.report.send_replace(Some(Err(unavailable(CellularCause::Timeout))));
             return;
         };
+        let (events, lost) = NetworkEvents::new();
         let acquired = tokio::select! {
             biased;
             _ = &mut released => None,
-            acquired = timeout_at(self.acquire_by, self.acquire()) => Some(acquired),
+            reason = reported(lost.clone()) => Some(Err(unavailable(reason))),
+            acquired = timeout_at(self.acquire_by, self.acquire(events.clone())) => {
+                Some(acquired.unwrap_or_else(|_| Err(unavailable(CellularCause::Timeout))))
+            }
         };
-        if let Some(acquired) = acquired {
-            let outcome = acquired.unwrap_or_else(|_| Err(unavailable(CellularCause::Timeout)));
-            let is_held = outcome.is_ok();
+        if let Some(outcome) = acquired {
+            let network = outcome.as_ref().ok().map(|acquired| acquired.transport.clone());
             self.report.send_replace(Some(outcome));
-            if is_held {
-                let _ = released.await;
+            if let Some(network) = network {
+                let reason = tokio::select! {
+                    biased;
+                    _ = released => CellularCause::InterfaceDown,
+                    reason = reported(lost) => reason,
+                    reason = network.lost() => reason.into(),
+                };
                 // A remaining lease must not use the network, and its idle connections close.
-                self.report.send_replace(Some(Err(unavailable(CellularCause::InterfaceDown))));
+                self.report.send_replace(Some(Err(unavailable(reason))));
             }
         }
+        drop(events);
         let release = AssertUnwindSafe(async { self.provider.release().await }).catch_unwind();
         if !matches!(timeout(limits::RELEASE, release).await, Ok(Ok(Ok(())))) {
             Event::NotReleased.log();
         }
     }
 
-    async fn acquire(&self) -> Outcome<N> {
+    async fn acquire(&self, events: Arc<NetworkEvents>) -> Outcome<N> {
         let acquire = async {
-            let binding = self.provider.acquire().await.map_err(|error| unavailable(error.reason()))?;
+            let binding = self.provider.acquire(events).await.map_err(|error| unavailable(error.reason()))?;
             let binding = ValidBinding::try_from(binding)?;
             let transport = Arc::new((self.open)(&binding)?);
             Ok(Acquired { transport, kind: binding.get().kind() })
         };
         AssertUnwindSafe(acquire).catch_unwind().await.unwrap_or(Err(VerifyError::Internal))
+    }
+}
+
+/// Waits until the provider reports that the network was lost.
+async fn reported(mut lost: watch::Receiver<Option<CellularCause>>) -> CellularCause {
+    let reason = lost.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+    match reason {
+        Some(reason) => reason,
+        None => std::future::pending().await,
     }
 }
 

@@ -17,13 +17,14 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::binding::ValidBinding;
 use super::bound::Options;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
 use crate::error::{Setting, VerifyError};
+use crate::limits;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
 
@@ -65,6 +66,16 @@ impl Binding {
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
         BoundStream::connect(&self.device, address).await
+    }
+
+    /// Nothing else reports it here.
+    pub(super) async fn lost(&self) -> Unusable {
+        loop {
+            sleep(limits::INTERFACE_CHECK).await;
+            if let Err(why) = self.check() {
+                return why;
+            }
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), Unusable> {

@@ -27,7 +27,7 @@ use crate::{network::Family, threads::Work};
 pub use self::binding::ValidBinding;
 pub use self::bound::{BoundNetwork, Options};
 pub use self::lease::{Lease, SharedNetwork};
-pub use self::provider::{CellularError, CellularProvider, CellularStatus, NetworkBinding};
+pub use self::provider::{CellularError, CellularProvider, CellularStatus, NetworkBinding, NetworkEvents};
 
 /// The threads on which the system looks up names, or is asked to: its daemon may hang.
 #[cfg(any(target_os = "android", target_vendor = "apple"))]

@@ -1,5 +1,10 @@
 //! What an app implements to acquire the cellular network, with the platform's own API.
 
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
 use crate::error::CellularCause;
 use crate::trace::NetworkKind;
 
@@ -9,15 +14,43 @@ use crate::trace::NetworkKind;
 #[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait CellularProvider: Send + Sync {
-    /// Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there; the verifier has the
-    /// time limit.
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError>;
+    /// Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
+    /// on until `release`, report to `events` that the network was lost.
+    async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError>;
 
     /// Lets it go again. Has 5 seconds.
     async fn release(&self) -> Result<(), CellularError>;
 
     /// Whether a flow could run now, without any traffic.
     async fn status(&self) -> Result<CellularStatus, CellularError>;
+}
+
+/// Receives what happens to a network after `acquire`. Each `acquire` has its own.
+#[derive(uniffi::Object)]
+pub struct NetworkEvents(watch::Sender<Option<CellularCause>>);
+
+#[uniffi::export]
+impl NetworkEvents {
+    /// The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
+    /// cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
+    /// `acquire` and `release` has an effect.
+    pub fn lost(&self, reason: CellularCause) {
+        self.0.send_if_modified(|lost| lost.replace(reason).is_none());
+    }
+}
+
+impl NetworkEvents {
+    /// With what the keeper of the network waits on.
+    pub(super) fn new() -> (Arc<Self>, watch::Receiver<Option<CellularCause>>) {
+        let (sender, lost) = watch::channel(None);
+        (Arc::new(Self(sender)), lost)
+    }
+}
+
+impl fmt::Debug for NetworkEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NetworkEvents")
+    }
 }
 
 /// One network at one time, in the words of its platform.

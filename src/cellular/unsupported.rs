@@ -28,6 +28,10 @@ impl Binding {
         match self.0 {}
     }
 
+    pub(super) fn lost(&self) -> Ready<Unusable> {
+        match self.0 {}
+    }
+
     pub(super) fn check(&self) -> Result<(), Unusable> {
         match self.0 {}
     }

@@ -100,10 +100,24 @@ struct Flow<'a, N: Network> {
 impl<N: Network> Flow<'_, N> {
     async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<VerificationResult, VerifyError> {
         let lease = self.verifier.network.lease(alive);
-        let (started, transport) = tokio::try_join!(self.start(number), self.acquire(&lease))?;
+        let (session, completion) = tokio::select! {
+            biased;
+            outcome = self.over_cellular(number, &lease) => outcome?,
+            error = lease.lost() => return Err(error),
+        };
+        self.complete(session, completion).await
+    }
+
+    /// All that needs the cellular network.
+    async fn over_cellular(
+        &self,
+        number: PhoneNumber,
+        lease: &Lease<N>,
+    ) -> Result<(Option<SecretString>, Completion), VerifyError> {
+        let (started, transport) = tokio::try_join!(self.start(number), self.acquire(lease))?;
         let Started { walk, request, hints, session } = started;
         let completion = self.authorize(walk, request, hints, &transport).await?;
-        self.complete(session, completion).await
+        Ok((session, completion))
     }
 
     async fn start(&self, number: PhoneNumber) -> Result<Started, VerifyError> {

@@ -30,6 +30,11 @@ pub trait Network: Send + Sync + 'static {
 
     /// Whether the network is still there. Sends nothing.
     fn check(&self) -> Result<(), Unusable>;
+
+    /// Waits until the network is lost. Pending forever on a network that cannot tell.
+    fn lost(&self) -> impl Future<Output = Unusable> + Send {
+        std::future::pending()
+    }
 }
 
 /// An address family.

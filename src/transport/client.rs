@@ -21,7 +21,7 @@ use super::response::Response;
 use super::tls::{HandshakeError, NetworkTls, Tls, Version};
 use crate::limits;
 use crate::network::address::AllowedHosts;
-use crate::network::{Family, Network};
+use crate::network::{Family, Network, Unusable};
 
 /// Whether a request may be sent again, on a fresh connection, if one ended after a part of it went out and before a response came
 /// (RFC 9110, section 9.2.2): the server may have acted on it.
@@ -51,6 +51,11 @@ impl<N: Network> Transport<N> {
     /// Whether the network is still there. Sends nothing.
     pub fn is_usable(&self) -> bool {
         self.network.check().is_ok()
+    }
+
+    /// Waits until the network is lost.
+    pub async fn lost(&self) -> Unusable {
+        self.network.lost().await
     }
 
     /// Sends one GET and waits for the headers of its response. `timings` is filled as far as it went, also on failure.

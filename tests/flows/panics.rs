@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, Fallback, ListenerError, NetworkBinding, NumberVerifier, Progress, ProgressListener, StartRequest,
-    VerifyError,
+    Config, Fallback, ListenerError, NetworkBinding, NetworkEvents, NumberVerifier, Progress, ProgressListener,
+    StartRequest, VerifyError,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 use tokio::time::timeout;
@@ -37,7 +37,7 @@ impl Provider {
 
 #[async_trait]
 impl CellularProvider for Provider {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.called(Method::Acquire);
         Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use number_verify::{
-    Backend, CellularError, CellularProvider, CellularStatus, Config, Deadlines, NetworkBinding, NumberVerifier,
-    Verification, VerifyError,
+    Backend, CellularError, CellularProvider, CellularStatus, Config, Deadlines, NetworkBinding, NetworkEvents,
+    NumberVerifier, Verification, VerifyError,
 };
 use number_verify_simulator::Simulator;
 use tokio::sync::watch;
@@ -110,7 +110,7 @@ impl Loopback {
 
 #[async_trait]
 impl CellularProvider for Loopback {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.counts.send_modify(|counts| counts.acquired += 1);
         self.is_up.subscribe().wait_for(|is_up| *is_up).await.map_err(|_| CellularError::Failed)?;
         Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })

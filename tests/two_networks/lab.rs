@@ -27,8 +27,8 @@ use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 use number_verify::{
-    CellularError, CellularProvider, CellularStatus, Config, ListenerError, NetworkBinding, NumberVerifier, Progress,
-    ProgressListener, Step, VerifyError,
+    CellularError, CellularProvider, CellularStatus, Config, ListenerError, NetworkBinding, NetworkEvents,
+    NumberVerifier, Progress, ProgressListener, Step, VerifyError,
 };
 use number_verify_simulator::{Operator, Options, Sim, Simulator, Sockets};
 use tokio::sync::Notify;
@@ -223,13 +223,16 @@ pub fn verify(
 ) -> Result<bool, VerifyError> {
     hooks::set(on_hop);
     let started = Arc::<Notify>::default();
-    let modem = Modem { binding, started: started.clone() };
-    let verifier = NumberVerifier::new(config, Arc::new(modem), None)?;
+    let modem = Arc::new(Modem { binding, started: started.clone(), acquired: 0.into(), released: 0.into() });
+    let verifier = NumberVerifier::new(config, modem.clone(), None)?;
     let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Observer { started })));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let outcome = runtime.block_on(flow.result());
     drop((flow, verifier));
     wait_until("the flow's sockets are closed", || open_sockets() == 0);
+    wait_until("the network is released", || modem.released.load(Ordering::Relaxed) > 0);
+    let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    assert_eq!((count(&modem.acquired), count(&modem.released)), (1, 1));
     outcome.map(|verification| verification.verified())
 }
 
@@ -237,16 +240,20 @@ pub fn verify(
 struct Modem {
     binding: NetworkBinding,
     started: Arc<Notify>,
+    acquired: AtomicUsize,
+    released: AtomicUsize,
 }
 
 #[async_trait]
 impl CellularProvider for Modem {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
+        self.acquired.fetch_add(1, Ordering::Relaxed);
         self.started.notified().await;
         Ok(self.binding.clone())
     }
 
     async fn release(&self) -> Result<(), CellularError> {
+        self.released.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -284,7 +291,7 @@ struct CountedModem {
 
 #[async_trait]
 impl CellularProvider for CountedModem {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::Relaxed);
         Ok(self.binding.clone())
     }

@@ -9,8 +9,9 @@ use number_verify::internals::{
     ValidBinding, VerificationResult, Verifier,
 };
 use number_verify::{
-    AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CompletionRequest,
-    Config, Header, Hint, NetworkBinding, StartField, StartRequest, Trace, VerificationOptions, VerifyError,
+    AuthorizationStart, Backend, BackendError, CellularCause, CellularError, CellularProvider, CellularStatus,
+    CompletionRequest, Config, Header, Hint, NetworkBinding, NetworkEvents, StartField, StartRequest, Trace,
+    VerificationOptions, VerifyError,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
@@ -27,6 +28,9 @@ pub struct Setting {
     pub start_takes: Duration,
     pub acquire_takes: Duration,
     pub release_takes: Duration,
+    pub complete_takes: Duration,
+    /// What the provider reports, and how long after the call of `acquire`.
+    pub losses: Vec<(Duration, CellularCause)>,
     pub trust: Option<Arc<dyn AppTrust>>,
     pub config: Config,
     /// Of the start response; a test may change them from flow to flow.
@@ -38,7 +42,7 @@ pub struct Setting {
 impl Setting {
     pub fn new(hosts: Arc<dyn Hosts>, auth_url: String) -> Self {
         let config = Config::new("https://api.example.test");
-        let [start_takes, acquire_takes, release_takes] = [Duration::ZERO; 3];
+        let [start_takes, acquire_takes, release_takes, complete_takes] = [Duration::ZERO; 4];
         Self {
             hosts,
             auth_url,
@@ -46,6 +50,8 @@ impl Setting {
             start_takes,
             acquire_takes,
             release_takes,
+            complete_takes,
+            losses: Vec::new(),
             trust: None,
             config,
             start_hints: Arc::default(),
@@ -100,11 +106,13 @@ impl Phone {
         let provider = Arc::new(Provider {
             acquire_takes: setting.acquire_takes,
             release_takes: setting.release_takes,
+            losses: setting.losses,
             ..Provider::default()
         });
         let backend = Arc::new(FixedBackend {
             auth_url: setting.auth_url,
             start_takes: setting.start_takes,
+            complete_takes: setting.complete_takes,
             hints: setting.start_hints,
             completed_with: Mutex::default(),
             completions: AtomicUsize::new(0),
@@ -188,14 +196,22 @@ fn options() -> VerificationOptions {
 struct Provider {
     acquire_takes: Duration,
     release_takes: Duration,
+    losses: Vec<(Duration, CellularCause)>,
     acquired: AtomicUsize,
     released: AtomicUsize,
 }
 
 #[async_trait]
 impl CellularProvider for Provider {
-    async fn acquire(&self) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::Relaxed);
+        for (after, reason) in self.losses.clone() {
+            let events = events.clone();
+            tokio::spawn(async move {
+                sleep(after).await;
+                events.lost(reason);
+            });
+        }
         sleep(self.acquire_takes).await;
         Ok(NetworkBinding::LinuxInterface { name: "memory".to_owned() })
     }
@@ -214,6 +230,7 @@ impl CellularProvider for Provider {
 struct FixedBackend {
     auth_url: String,
     start_takes: Duration,
+    complete_takes: Duration,
     hints: Arc<Mutex<Vec<Hint>>>,
     completed_with: Mutex<Option<String>>,
     completions: AtomicUsize,
@@ -229,6 +246,7 @@ impl Backend for FixedBackend {
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
         *self.completed_with.lock().unwrap() = request.code();
         self.completions.fetch_add(1, Ordering::Relaxed);
+        sleep(self.complete_takes).await;
         Ok(r#"{"verified":true}"#.to_owned())
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod flow;
 mod heads;
 mod hints;
+mod losses;
 mod network;
 mod pipe;
 mod repeats;

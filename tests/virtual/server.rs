@@ -179,7 +179,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         match reply {
             Reply::Send(_) => {}
             Reply::SendAndClose(_) => return stream.shutdown().await.unwrap_or_default(),
-            Reply::SendAndStall(_) => std::future::pending().await,
+            Reply::SendAndStall(_) => {
+                // Until the client closes the connection.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                return;
+            }
             Reply::SendAndVanish(_) | Reply::Reset => return,
         }
     }
