@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,9 @@ struct Arguments {
     /// A fixed address, as curl's; exempt from the rules about addresses (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     resolve: Vec<String>,
+    /// The path of the abort call under the base URL; without it, no abort is sent
+    #[arg(long, value_name = "PATH")]
+    abort_path: Option<String>,
     /// A header for the backend (repeatable)
     #[arg(long, value_name = "'Name: value'", value_parser = header)]
     header: Vec<(String, String)>,
@@ -126,6 +129,7 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
         Delivery::FollowThrough => CodeDelivery::FollowThrough,
         Delivery::None => CodeDelivery::NoCode,
     };
+    config.abort_path.clone_from(&arguments.abort_path);
     config.headers = arguments.header.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect();
     config.hints.clone_from(&arguments.hint);
     if arguments.no_cleartext {
@@ -190,6 +194,17 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
             eprintln!("prepare: {error}");
         }
     }
+    let ended = verifier.ended();
+    let worst = flows(arguments, verifier, interrupted).await;
+    ended.await; // The network is released, and the abort sent.
+    worst
+}
+
+async fn flows(
+    arguments: &Arguments,
+    verifier: Arc<NumberVerifier>,
+    mut interrupted: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+) -> ExitCode {
     let mut worst = VERIFIED;
     for _ in 0..arguments.repeat {
         let flow = verifier.begin_with(arguments.phone.clone(), options(arguments), Some(Arc::new(Narrator)));

@@ -20,6 +20,11 @@ pub struct Config {
     /// The path of the `complete` call under the base URL.
     #[uniffi(default = "complete")]
     pub complete_path: String,
+    /// The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
+    /// once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
+    /// holds. Only the built-in client calls it.
+    #[uniffi(default = None)]
+    pub abort_path: Option<String>,
     /// Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
     #[uniffi(default = [])]
     pub headers: Vec<Arc<Header>>,
@@ -175,6 +180,7 @@ impl Config {
             backend_url: backend_url.into(),
             start_path: "start".to_owned(),
             complete_path: "complete".to_owned(),
+            abort_path: None,
             headers: Vec::new(),
             operator_headers: Vec::new(),
             operator_headers_to: OperatorHeaders::default(),

@@ -8,6 +8,8 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
 /// The member of the start request that says what the number is needed for, if it is not to be verified.
 pub const PURPOSE: &str = "purpose";
+/// The member of the abort request that says how the verification ended.
+pub const REASON: &str = "reason";
 /// Proves to `redirect_uri` that the request comes from the client that called `start`.
 pub const SESSION: HeaderName = HeaderName::from_static("x-number-verify-session");
 /// What further headers of this contract will begin with.

@@ -45,6 +45,9 @@ pub const SLEEP_CHECK: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 pub const INTERFACE_CHECK: Duration = Duration::from_millis(100);
 
+/// A call that nobody waits for must not keep the app's process, or its network, for long.
+pub const ABORT: Duration = Duration::from_secs(2);
+
 // Time, of connections.
 
 /// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.

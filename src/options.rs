@@ -36,12 +36,13 @@ pub struct VerificationOptions {
 
 /// A member of the start request. Its value is never printed.
 #[derive(uniffi::Object)]
+#[uniffi(name = "CoreStartField")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
 pub struct StartField {
     name: String,
     json: SecretString,
 }
 
-#[uniffi::export]
+#[uniffi::export(name = "CoreStartField")]
 impl StartField {
     /// A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
     /// checked when the verification begins.

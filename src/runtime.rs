@@ -6,7 +6,7 @@ use std::io;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::limits;
@@ -15,6 +15,8 @@ use crate::limits;
 pub(crate) struct Runtime {
     handle: Handle,
     alive: RuntimeGuard,
+    /// Closed when the thread has ended.
+    ended: watch::Receiver<()>,
 }
 
 /// Keeps the thread running for work that outlives the verifier, such as releasing the network.
@@ -28,11 +30,13 @@ impl Runtime {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
         let handle = runtime.handle().clone();
         let (token, mut gone) = mpsc::channel(1);
+        let (running, ended) = watch::channel(());
         thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
             runtime.block_on(gone.recv());
             runtime.shutdown_background();
+            drop(running);
         })?;
-        Ok(Self { handle, alive: RuntimeGuard { _token: token } })
+        Ok(Self { handle, alive: RuntimeGuard { _token: token }, ended })
     }
 
     pub(crate) fn alive(&self) -> RuntimeGuard {
@@ -41,6 +45,11 @@ impl Runtime {
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move { while ended.changed().await.is_ok() {} }
     }
 
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {

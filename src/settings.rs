@@ -24,6 +24,7 @@ use crate::url_text::{has_userinfo, parse_url};
 pub struct Settings {
     pub start_url: Url,
     pub complete_url: Url,
+    pub abort_url: Option<Url>,
     pub headers: HeaderMap,
     pub operator_headers: HeaderMap,
     pub operator_headers_to: OperatorHeaders,
@@ -63,6 +64,7 @@ impl Settings {
                 .ok_or_else(|| VerifyError::invalid_config(Setting::StartPath))?,
             complete_url: call_url(&base, &config.complete_path)
                 .ok_or_else(|| VerifyError::invalid_config(Setting::CompletePath))?,
+            abort_url: abort_url(&base, config)?,
             headers: header_map(&config.headers, &[]).ok_or_else(|| VerifyError::invalid_config(Setting::Headers))?,
             operator_headers: header_map(&config.operator_headers, &[header::ACCEPT, header::USER_AGENT])
                 .ok_or_else(|| VerifyError::invalid_config(Setting::OperatorHeaders))?,
@@ -118,6 +120,11 @@ fn call_url(base: &Url, path: &str) -> Option<Url> {
     (inside && url.fragment().is_none()).then_some(url)
 }
 
+fn abort_url(base: &Url, config: &Config) -> Result<Option<Url>, VerifyError> {
+    let Some(path) = &config.abort_path else { return Ok(None) };
+    call_url(base, path).map(Some).ok_or_else(|| VerifyError::invalid_config(Setting::AbortPath))
+}
+
 pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
     const OWN: [HeaderName; 14] = [
         header::HOST,
@@ -152,6 +159,8 @@ fn printable(text: &str) -> Option<&str> {
 }
 
 fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
+    let reason = contract::REASON.to_owned();
+    let abort = [&names.session, &reason];
     let request = [&names.code, &names.state, &names.session];
     let answer = [&names.auth_url, &names.redirect_uri, &names.session, &names.state];
     let distinct = |names: &[&String]| {
@@ -161,7 +170,7 @@ fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
             .all(|(i, name)| !name.is_empty() && names.iter().skip(i + 1).all(|other| other != name))
     };
     let rest = !names.phone_number.is_empty() && !names.verified.is_empty();
-    if rest && distinct(&request) && distinct(&answer) {
+    if rest && distinct(&request) && distinct(&answer) && distinct(&abort) {
         Ok(())
     } else {
         Err(VerifyError::invalid_config(Setting::FieldNames))

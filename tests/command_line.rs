@@ -88,6 +88,7 @@ fn bad_flags_and_values_are_usage_errors() {
         &["--start-field", "a=1", "--start-field", "a=2"],
         &["--correlator", "two words"],
         &["--correlator", "user-14155550100"],
+        &["--abort-path", "https://evil.test/"],
         &["--hint", "nonsense"],
         &["--hint", "{}"],
         &["--hint", r#"{"host":"op.test"},{"host":"op.test"}"#],
@@ -293,6 +294,28 @@ fn start_field_and_correlator_on_the_command_line() {
     assert!(request.contains("\r\nx-correlator: run:7\r\n"), "{request}");
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, r#"{"attestation":"a=b","phoneNumber":"+14155550100","z":{"level":1}}"#);
+}
+
+#[test]
+fn abort_on_the_command_line() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let root = std::env::temp_dir().join(format!("number-verify-abort-{}.pem", std::process::id()));
+    std::fs::write(&root, simulator.root_ca_pem()).unwrap();
+    let named = |name: &str| simulator.scenarios().into_iter().find(|scenario| scenario.name == name).unwrap();
+    let hosts = simulator.hosts();
+    let flow = |scenario: &str, flags: &[&str]| {
+        let backend = simulator.scenario_url(&named(scenario));
+        let mut arguments = vec!["--any-network", "--backend", &backend, "--root-ca", root.to_str().unwrap()];
+        arguments.extend(hosts.iter().flat_map(|host| ["--resolve", host]));
+        arguments.extend(flags);
+        verify(&arguments).status.code()
+    };
+    assert_eq!(flow("works-with-hints-only", &[]), Some(3));
+    assert_eq!(flow("hints-in-start-response", &["--abort-path", "abort"]), Some(0));
+    assert_eq!(simulator.aborts(), [""; 0]);
+    assert_eq!(flow("works-with-hints-only", &["--abort-path", "abort"]), Some(3));
+    assert_eq!(simulator.aborts(), ["authorization"]);
+    std::fs::remove_file(root).unwrap();
 }
 
 /// The operator that refuses without hints.

@@ -36,6 +36,9 @@ pub trait BackendClient: Send + Sync {
     /// Requests the auth URL.
     async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
 
+    /// Ends the session of a flow that has no result. Best effort.
+    async fn abort(&self, session: Option<SecretString>, reason: &'static str, call: Call);
+
     /// Hands over the proof and returns the response's body.
     async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError>;
 }
@@ -54,6 +57,9 @@ impl BackendClient for AppBackend {
         let request = Arc::new(StartRequest { phone_number, call: call.info });
         timeout(self.timeout, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))
     }
+
+    /// The app sees the error itself, and has its own client.
+    async fn abort(&self, _: Option<SecretString>, _: &'static str, _: Call) {}
 
     async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError> {
         let Proof { code, state, session } = proof;

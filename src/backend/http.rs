@@ -37,7 +37,9 @@ pub struct HttpBackend {
     client: Mutex<Client>,
     start_url: Url,
     complete_url: Url,
-    /// Of both calls.
+    /// Absent if no abort is sent.
+    abort_url: Option<Url>,
+    /// Of all calls.
     headers: HeaderMap,
     names: FieldNames,
     timeout: Duration,
@@ -64,6 +66,7 @@ impl HttpBackend {
             connector,
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),
+            abort_url: settings.abort_url.clone(),
             headers,
             names: settings.field_names.clone(),
             timeout: settings.backend,
@@ -178,13 +181,24 @@ impl BackendClient for HttpBackend {
         }
     }
 
+    async fn abort(&self, session: Option<SecretString>, reason: &'static str, call: Call) {
+        let Some(url) = &self.abort_url else { return };
+        let mut body = Map::new();
+        body.insert(contract::REASON.to_owned(), reason.into());
+        if let Some(session) = session {
+            body.insert(self.names.session.clone(), session.expose_secret().into());
+        }
+        let _ = self.send(url, &Value::Object(body).to_string(), &call).await;
+    }
+
     async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError> {
-        let fields =
-            [(&self.names.code, proof.code), (&self.names.state, proof.state), (&self.names.session, proof.session)];
-        let present = |(name, value): (&String, Option<SecretString>)| {
-            value.map(|value| (name.clone(), value.expose_secret().into()))
-        };
-        let body = fields.into_iter().filter_map(present).collect();
+        let Proof { code, state, session } = proof;
+        let mut body = Map::new();
+        for (name, value) in [(&self.names.code, code), (&self.names.state, state), (&self.names.session, session)] {
+            if let Some(value) = value {
+                body.insert(name.clone(), value.expose_secret().into());
+            }
+        }
         let response = self.post(&self.complete_url, body, &call).await?;
         match response.status {
             200..=299 => Ok(response.body),

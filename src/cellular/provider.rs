@@ -35,7 +35,11 @@ impl NetworkEvents {
     /// cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
     /// `acquire` and `release` has an effect.
     pub fn lost(&self, reason: CellularCause) {
-        self.0.send_if_modified(|lost| lost.replace(reason).is_none());
+        self.0.send_if_modified(|lost| {
+            let is_first = lost.is_none();
+            lost.get_or_insert(reason);
+            is_first
+        });
     }
 }
 

@@ -7,12 +7,10 @@ use crate::progress::Step;
 
 pub(super) fn of(error: &VerifyError) -> Value {
     let parts = parts(error);
-    let detail: Map<String, Value> = parts
-        .detail
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+    let mut detail = Map::new();
+    for (name, value) in parts.detail.into_iter().filter(|(_, value)| !value.is_null()) {
+        detail.insert(name.to_owned(), value);
+    }
     let (hop, host) = parts.at.unzip();
     json!({
         "kind": parts.kind,
@@ -24,6 +22,10 @@ pub(super) fn of(error: &VerifyError) -> Value {
         "fallback": error.fallback(),
         "detail": detail,
     })
+}
+
+pub(super) fn kind(error: &VerifyError) -> &'static str {
+    parts(error).kind
 }
 
 /// What the kinds have in different ways.

@@ -20,6 +20,11 @@ impl VerifyError {
     pub(crate) fn invalid_config(setting: Setting) -> Self {
         Self::InvalidConfig { setting }
     }
+
+    /// As in JSON.
+    pub(crate) fn kind(&self) -> &'static str {
+        json::kind(self)
+    }
 }
 
 #[uniffi::export(name = "CoreError")]

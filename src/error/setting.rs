@@ -17,6 +17,8 @@ pub enum Setting {
     StartPath,
     /// The path of `complete`.
     CompletePath,
+    /// The path of `abort`.
+    AbortPath,
     /// Headers for the backend.
     Headers,
     /// Further members of the start request.
@@ -65,7 +67,7 @@ impl Setting {
         match self {
             Self::BackendUrl => "it must be an https URL without userinfo, query or fragment (http only to loopback)",
             Self::Backend => "this build of the library has no HTTP client, so pass a Backend",
-            Self::StartPath | Self::CompletePath => "it must stay under the backend's base URL",
+            Self::StartPath | Self::CompletePath | Self::AbortPath => "it must stay under the backend's base URL",
             Self::Headers | Self::OperatorHeaders => {
                 "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
             }

@@ -2,6 +2,7 @@
 //!
 //! A plain future on whatever tokio runtime polls it. Dropping it ends the flow and releases the network.
 
+mod abort;
 mod errors;
 mod headers;
 mod request;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
+use self::abort::{Abort, Started};
 use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
 use crate::authorization::{Completion, Head, Next, Request, Walk};
@@ -53,15 +55,17 @@ impl<N: Network> Verifier<N> {
         &self,
         input: Input,
         record: &Recorder,
-        alive: impl Send + 'static,
+        alive: impl Clone + Send + 'static,
     ) -> Result<VerificationResult, VerifyError> {
         let Input { number, extras, correlator, redactor } = input;
         let _end = record.end_on_drop(redactor.clone());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
-        let cookies = CookieJar::new();
-        let flow = Flow { verifier: self, record, deadline: deadline.clone(), extras, correlator, cookies, redactor };
-        let outcome = deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
+        let (cookies, started) = (CookieJar::new(), Started::default());
+        let flow = Flow { verifier: self, record, deadline, extras, correlator, cookies, redactor, started };
+        let mut abort = Abort::new(self.backend.clone(), flow.started.clone(), flow.call(), alive.clone());
+        let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
+        abort.ended(&outcome);
         match &outcome {
             Ok(result) => Event::Ended { verified: result.verified }.log(),
             Err(error) => Event::Failed(error).log(),
@@ -80,7 +84,7 @@ impl<N: Network> Verifier<N> {
 }
 
 /// What the response of `start` began.
-struct Started {
+struct CheckedStart {
     walk: Walk,
     request: Request,
     hints: Hints,
@@ -95,6 +99,7 @@ struct Flow<'a, N: Network> {
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
+    started: Started,
 }
 
 impl<N: Network> Flow<'_, N> {
@@ -115,22 +120,23 @@ impl<N: Network> Flow<'_, N> {
         lease: &Lease<N>,
     ) -> Result<(Option<SecretString>, Completion), VerifyError> {
         let (started, transport) = tokio::try_join!(self.start(number), self.acquire(lease))?;
-        let Started { walk, request, hints, session } = started;
+        let CheckedStart { walk, request, hints, session } = started;
         let completion = self.authorize(walk, request, hints, &transport).await?;
         Ok((session, completion))
     }
 
-    async fn start(&self, number: PhoneNumber) -> Result<Started, VerifyError> {
+    async fn start(&self, number: PhoneNumber) -> Result<CheckedStart, VerifyError> {
         self.record.step_began(Step::Start);
         let at_start = |error: BackendError| error.at(Step::Start);
         let response = self.verifier.backend.start(number, self.call()).await.map_err(at_start)?;
         let session = response.session.clone();
+        let _ = self.started.set(session.clone()); // Only once in a flow.
         let rules = walk::rules(&self.verifier.settings);
         let (walk, request) = Walk::begin(walk::start(&response), rules, self.cookies.clone(), self.redactor.clone())
             .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
         self.record.step_ended(Step::Start);
         let hints = self.verifier.settings.hints.then(&response.hints);
-        Ok(Started { walk, request, hints, session })
+        Ok(CheckedStart { walk, request, hints, session })
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {

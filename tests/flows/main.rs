@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod abort;
 mod backend;
 mod cancellation;
 #[path = "../support/captured.rs"]

@@ -1,4 +1,4 @@
-//! An app's backend: `start`, `complete`, and the callback for delivery by follow-through.
+//! An app's backend: `start`, `complete`, `abort`, and the callback for delivery by follow-through.
 //!
 //! The number belongs to the session. A session is used once. A callback counts only with the proof that it comes from the client that
 //! called `start`: else somebody's phone was sent to somebody else's auth URL.
@@ -49,6 +49,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         Router::new()
             .route("/{scenario}/start", post(start))
             .route("/{scenario}/complete", post(complete))
+            .route("/{scenario}/abort", post(abort))
             .route("/{scenario}/callback", get(callback))
     };
     Router::new()
@@ -140,6 +141,23 @@ async fn complete(
     };
     store(known, &headers, identity, answer.clone());
     answer.into_response()
+}
+
+/// The session is over, whatever became of it; a result stays what it is.
+async fn abort(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
+    let request = match json(&headers, &body) {
+        Ok(request) => request,
+        Err(refusal) => return problem(refusal),
+    };
+    let Some(reason) = request.get("reason").and_then(Value::as_str) else {
+        return problem(Refusal(StatusCode::BAD_REQUEST, "reason must be a string", INTEGRATION));
+    };
+    let mut known = world.lock();
+    let id = request.get("session").and_then(Value::as_str).map(str::to_owned).or_else(|| session_cookie(&headers));
+    let Some(session) = id.and_then(|id| known.sessions.get_mut(&id)) else { return problem(NO_SESSION) };
+    session.stage = Stage::Over;
+    known.aborts.push(reason.to_owned());
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn json(headers: &HeaderMap, body: &str) -> Result<Value, Refusal> {

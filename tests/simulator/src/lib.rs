@@ -242,6 +242,12 @@ impl Simulator {
         self.world.dns_address
     }
 
+    /// The reasons of the aborts that the backend received so far.
+    #[must_use]
+    pub fn aborts(&self) -> Vec<String> {
+        self.world.lock().aborts.clone()
+    }
+
     /// Every code, state, nonce, session, cookie value and token so far: what must not leak.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {

@@ -136,6 +136,8 @@ pub(crate) struct World {
 pub(crate) struct Knowledge {
     /// The backend's, by session.
     pub(crate) sessions: HashMap<String, Session>,
+    /// The reasons of the aborts so far.
+    pub(crate) aborts: Vec<String>,
     /// The backend's stored answers, by Idempotency-Key.
     pub(crate) answers: HashMap<String, Stored>,
     /// The auth server's, by the state that it gives to operators.

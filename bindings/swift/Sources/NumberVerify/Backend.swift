@@ -30,6 +30,12 @@ public struct StartRequest: Sendable {
   /// The phone number, in E.164 form.
   public var phoneNumber: String { core.phoneNumber() }
 
+  /// The headers in the options of this verification, by name in lower case.
+  public var headers: [String: String] { core.headers() }
+
+  /// The further members of the start request in the options of this verification: JSON texts by name.
+  public var startFields: [String: String] { core.startFields() }
+
   /// Send it as `Idempotency-Key`: a repeat of this call has the same one.
   public var idempotencyKey: String { core.idempotencyKey() }
 
@@ -57,6 +63,9 @@ public struct CompletionRequest: Sendable {
 
   /// The session of `start`'s answer.
   public var session: String? { core.session() }
+
+  /// The headers in the options of this verification, by name in lower case.
+  public var headers: [String: String] { core.headers() }
 
   /// Send it as `Idempotency-Key`: a repeat of this call has the same one.
   public var idempotencyKey: String { core.idempotencyKey() }

@@ -5,21 +5,37 @@ internal import NumberVerifyCore
 /// Brings the cellular network up and lets it go, with the platform's own API. ``AppleCellularProvider`` is the one for Apple systems; an own
 /// one is for tests, and for systems where something else knows the network.
 ///
-/// Every ``acquire()`` is followed by exactly one ``release()``, whatever its outcome, also when it was cancelled. Verifications that run at
+/// Every ``acquire(events:)`` is followed by exactly one ``release()``, whatever its outcome, also when it was cancelled. Verifications that run at
 /// the same time share one acquired network.
 public protocol CellularProvider: Sendable {
-  /// Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there: the verifier has the time limit,
-  /// and cancels the task of this call then, as it does when the verification is cancelled. Does not wait for ``release()``'s end.
+  /// Acquires the cellular network and returns how to bind to it. Return as soon as it is there: the verifier has the timeout, and cancels
+  /// the task of this call then, as it does when the verification is cancelled. May overlap a previous ``release()``.
   ///
+  /// - Parameter events: receives that the network was lost, until ``release()``.
   /// - Throws: ``CellularError`` if the network cannot be used. Any other error is reported as ``CellularCause/unsupported``, also a
   ///   `CancellationError` of a verification that was not cancelled.
-  func acquire() async throws -> NetworkBinding
+  func acquire(events: NetworkEvents) async throws -> NetworkBinding
 
   /// Lets the network go again. Has 5 seconds.
   func release() async
 
   /// Whether a verification could run now, without any traffic. Has 2 seconds.
   func status() async -> CellularStatus
+}
+
+/// Receives what happens to a network after ``CellularProvider/acquire(events:)``. Each acquire has its own.
+public struct NetworkEvents: Sendable {
+  private let onLoss: @Sendable (CellularCause) -> Void
+
+  /// Calls a closure, in a test of a provider.
+  public init(onLoss: @escaping @Sendable (CellularCause) -> Void) {
+    self.onLoss = onLoss
+  }
+
+  /// The network is lost, blocked or replaced by another: verifications that still need it end at once with
+  /// ``VerifyError/Kind-swift.enum/cellularUnavailable(_:)`` and this cause, and the network is released. May be called at any time and from
+  /// any thread; returns at once. Only the first call between `acquire` and `release` has an effect.
+  public func lost(_ reason: CellularCause) { onLoss(reason) }
 }
 
 /// One network at one time, in the words of its platform.
@@ -64,10 +80,10 @@ final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
     self.provider = provider
   }
 
-  func acquire() async throws -> NumberVerifyCore.NetworkBinding {
+  func acquire(events: NumberVerifyCore.NetworkEvents) async throws -> NumberVerifyCore.NetworkBinding {
     do {
       try await acquisition.begin()
-      return try await provider.acquire().core
+      return try await provider.acquire(events: NetworkEvents { events.lost(reason: $0.core) }).core
     } catch let error as CellularError {
       throw NumberVerifyCore.CellularError.Unavailable(reason: error.reason.core)
     } catch {

@@ -16,6 +16,11 @@ extension NumberVerifier {
     /// The path of the `complete` call under the base URL.
     public var completePath = "complete"
 
+    /// The path of the `abort` call under the base URL. Defaults to `nil`: it is not called. It informs the backend, in the background and at
+    /// most once, that a verification ended after `start` without a result, so that the backend can end the session and release what its
+    /// provider holds. Only the built-in client calls it: a ``Backend`` of the app's own is called for `start` and `complete`.
+    public var abortPath: String?
+
     /// Which hosts get the headers of ``addOperatorHeader(_:_:)``.
     public var operatorHeadersTo = OperatorHeaders.firstHost
 
@@ -151,6 +156,7 @@ extension NumberVerifier.Configuration {
       backendUrl: backendURL,
       startPath: startPath,
       completePath: completePath,
+      abortPath: abortPath,
       headers: headers.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
       operatorHeaders: operatorHeaders.map { NumberVerifyCore.Header(name: $0.name, value: $0.value.text) },
       operatorHeadersTo: operatorHeadersTo.core,

@@ -53,14 +53,17 @@ public final class NumberVerifier: Sendable {
   ///
   /// Cancelling the task ends the verification at once and releases the cellular network.
   ///
-  /// - Parameter phoneNumber: in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens, dots
-  ///   and parentheses are allowed.
-  /// - Returns: the verdict. "Not verified" is a verdict, not an error.
-  /// - Throws: ``VerifyError`` where there is no verdict; its ``VerifyError/fallback`` says what to do. `CancellationError` where the task was
+  /// - Parameters:
+  ///   - phoneNumber: in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens, dots and
+  ///     parentheses are allowed.
+  ///   - options: what this verification adds to the settings.
+  /// - Returns: the result. "Not verified" is a result, not an error.
+  /// - Throws: ``VerifyError`` if there is no result; its ``VerifyError/fallback`` says what to do. `CancellationError` if the task was
   ///   cancelled.
-  public func verify(phoneNumber: String) async throws -> Verification {
+  public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void = { _ in }) async throws -> Verification {
     try Task.checkCancellation()
-    return try await Flow(core.begin(phoneNumber: phoneNumber, listener: nil)).outcome()
+    let options = VerificationOptions(options).core
+    return try await Flow(core.beginWith(phoneNumber: phoneNumber, options: options, listener: nil)).outcome()
   }
 
   /// Verifies that this phone has this number, and tells what happens on the way.
@@ -74,9 +77,14 @@ public final class NumberVerifier: Sendable {
   /// }
   /// ```
   ///
-  /// - Parameter phoneNumber: as for ``verify(phoneNumber:)``, whose errors the loop throws.
-  public func verifying(phoneNumber: String) -> ProgressSequence {
-    ProgressSequence { [core] listener in Flow(core.begin(phoneNumber: phoneNumber, listener: listener)) }
+  /// - Parameters:
+  ///   - phoneNumber: as for ``verify(phoneNumber:options:)``, whose errors the loop throws.
+  ///   - options: what this verification adds to the settings; called once, and the same for each iteration.
+  public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void = { _ in }) -> ProgressSequence {
+    let options = VerificationOptions(options)
+    return ProgressSequence { [core] listener in
+      Flow(core.beginWith(phoneNumber: phoneNumber, options: options.core, listener: listener))
+    }
   }
 
   /// Whether a verification could run now. Sends nothing: it asks the device's own state.

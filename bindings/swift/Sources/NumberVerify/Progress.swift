@@ -18,7 +18,7 @@ extension NumberVerifier {
     case done(Verification)
   }
 
-  /// The progress of a verification; see ``verifying(phoneNumber:)``.
+  /// The progress of a verification; see ``verifying(phoneNumber:options:)``.
   public struct ProgressSequence: AsyncSequence, Sendable {
     /// What is read.
     public typealias Element = Progress

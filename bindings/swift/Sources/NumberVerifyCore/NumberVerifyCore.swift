@@ -1064,10 +1064,10 @@ public func FfiConverterTypeBackend_lower(_ value: Backend) -> UInt64 {
 public protocol CellularProvider: AnyObject, Sendable {
     
     /**
-     * Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there; the verifier has the
-     * time limit.
+     * Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
+     * on until `release`, report to `events` that the network was lost.
      */
-    func acquire() async throws  -> NetworkBinding
+    func acquire(events: NetworkEvents) async throws  -> NetworkBinding
     
     /**
      * Lets it go again. Has 5 seconds.
@@ -1139,15 +1139,15 @@ open class CellularProviderImpl: CellularProvider, @unchecked Sendable {
 
     
     /**
-     * Brings the cellular network up and tells how a socket is bound to it. Return as soon as it is there; the verifier has the
-     * time limit.
+     * Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
+     * on until `release`, report to `events` that the network was lost.
      */
-open func acquire()async throws  -> NetworkBinding  {
+open func acquire(events: NetworkEvents)async throws  -> NetworkBinding  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_number_verify_fn_method_cellularprovider_acquire(
-                        self.uniffiCloneHandle()
+                        self.uniffiCloneHandle(),FfiConverterTypeNetworkEvents_lower(events)
                 )
             },
             pollFunc: ffi_number_verify_rust_future_poll_rust_buffer,
@@ -1226,6 +1226,7 @@ fileprivate struct UniffiCallbackInterfaceCellularProvider {
         },
         acquire: { (
             uniffiHandle: UInt64,
+            events: UInt64,
             uniffiFutureCallback: @escaping UniffiForeignFutureCompleteRustBuffer,
             uniffiCallbackData: UInt64,
             uniffiOutDroppedCallback: UnsafeMutablePointer<UniffiForeignFutureDroppedCallbackStruct>
@@ -1236,6 +1237,7 @@ fileprivate struct UniffiCallbackInterfaceCellularProvider {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
                 return try await uniffiObj.acquire(
+                     events: try FfiConverterTypeNetworkEvents_lift(events)
                 )
             }
 
@@ -1440,6 +1442,11 @@ public protocol CompletionRequestProtocol: AnyObject, Sendable {
     func correlator()  -> String
     
     /**
+     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     */
+    func headers()  -> [String: String]
+    
+    /**
      * Send as `Idempotency-Key`. Retries reuse the same key.
      */
     func idempotencyKey()  -> String
@@ -1535,6 +1542,18 @@ open func correlator() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_completionrequest_correlator(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     */
+open func headers() -> [String: String]  {
+    return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_completionrequest_headers(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
@@ -1639,14 +1658,154 @@ public func FfiConverterTypeCompletionRequest_lower(_ value: CompletionRequest) 
 
 
 /**
+ * A member of the start request. Its value is never printed.
+ */
+public protocol CoreStartFieldProtocol: AnyObject, Sendable {
+    
+}
+/**
+ * A member of the start request. Its value is never printed.
+ */
+open class CoreStartField: CoreStartFieldProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_number_verify_fn_clone_corestartfield(self.handle, $0) }
+    }
+    /**
+     * A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
+     * checked when the verification begins.
+     */
+public convenience init(name: String, json: String) {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_constructor_corestartfield_new(
+        FfiConverterString.lower(name),
+        FfiConverterString.lower(json),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_number_verify_fn_free_corestartfield(handle, $0) }
+    }
+
+    
+    /**
+     * A member with a string as its value, given without quotation marks and escapes.
+     */
+public static func withText(name: String, text: String) -> CoreStartField  {
+    return try!  FfiConverterTypeCoreStartField_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_constructor_corestartfield_with_text(
+        FfiConverterString.lower(name),
+        FfiConverterString.lower(text),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCoreStartField: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = CoreStartField
+
+    public static func lift(_ handle: UInt64) throws -> CoreStartField {
+        return CoreStartField(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: CoreStartField) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CoreStartField {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: CoreStartField, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCoreStartField_lift(_ handle: UInt64) throws -> CoreStartField {
+    return try FfiConverterTypeCoreStartField.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCoreStartField_lower(_ value: CoreStartField) -> UInt64 {
+    return FfiConverterTypeCoreStartField.lower(value)
+}
+
+
+
+
+
+
+/**
  * Verifies phone numbers. Keep one for the app: flows at the same time share its network.
  */
 public protocol CoreVerifierProtocol: AnyObject, Sendable {
     
     /**
-     * Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
+     * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
+     * flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
      */
-    func begin(phoneNumber: String, listener: ProgressListener?)  -> VerificationFlow
+    func beginWith(phoneNumber: String, options: VerificationOptions, listener: ProgressListener?)  -> VerificationFlow
     
     /**
      * Whether a flow could run now, without any traffic.
@@ -1658,11 +1817,6 @@ public protocol CoreVerifierProtocol: AnyObject, Sendable {
      * appears. Fails as that flow would.
      */
     func prepare() async throws 
-    
-    /**
-     * Verifies that this phone has this number, in E.164 form. Cancelling the call ends the flow and releases the network.
-     */
-    func verify(phoneNumber: String) async throws  -> Verification
     
 }
 /**
@@ -1754,14 +1908,16 @@ public static func withBackend(config: Config, cellular: CellularProvider, backe
 
     
     /**
-     * Begins to verify that this phone has this number, in E.164 form. An invalid number is the flow's result.
+     * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
+     * flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
      */
-open func begin(phoneNumber: String, listener: ProgressListener?) -> VerificationFlow  {
+open func beginWith(phoneNumber: String, options: VerificationOptions, listener: ProgressListener?) -> VerificationFlow  {
     return try!  FfiConverterTypeVerificationFlow_lift(try! rustCall() {
         uniffiCallStatus in
-    uniffi_number_verify_fn_method_coreverifier_begin(
+    uniffi_number_verify_fn_method_coreverifier_begin_with(
             self.uniffiCloneHandle(),
         FfiConverterString.lower(phoneNumber),
+        FfiConverterTypeVerificationOptions_lower(options),
         FfiConverterOptionTypeProgressListener.lower(listener),uniffiCallStatus
     )
 })
@@ -1802,25 +1958,6 @@ open func prepare()async throws   {
             completeFunc: ffi_number_verify_rust_future_complete_void,
             freeFunc: ffi_number_verify_rust_future_free_void,
             liftFunc: { $0 },
-            errorHandler: FfiConverterTypeCoreError_lift
-        )
-}
-    
-    /**
-     * Verifies that this phone has this number, in E.164 form. Cancelling the call ends the flow and releases the network.
-     */
-open func verify(phoneNumber: String)async throws  -> Verification  {
-    return
-        try  await uniffiRustCallAsync(
-            rustFutureFunc: {
-                uniffi_number_verify_fn_method_coreverifier_verify(
-                        self.uniffiCloneHandle(),FfiConverterString.lower(phoneNumber)
-                )
-            },
-            pollFunc: ffi_number_verify_rust_future_poll_u64,
-            completeFunc: ffi_number_verify_rust_future_complete_u64,
-            freeFunc: ffi_number_verify_rust_future_free_u64,
-            liftFunc: FfiConverterTypeVerification_lift,
             errorHandler: FfiConverterTypeCoreError_lift
         )
 }
@@ -1924,7 +2061,7 @@ open class Header: HeaderProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_header(self.handle, $0) }
     }
     /**
-     * A header with this name and value; they are checked when the verifier is made.
+     * A header with this name and value; they are checked when the verifier is made, or the verification begins.
      */
 public convenience init(name: String, value: String) {
     let handle =
@@ -1993,6 +2130,139 @@ public func FfiConverterTypeHeader_lift(_ handle: UInt64) throws -> Header {
 #endif
 public func FfiConverterTypeHeader_lower(_ value: Header) -> UInt64 {
     return FfiConverterTypeHeader.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Receives what happens to a network after `acquire`. Each `acquire` has its own.
+ */
+public protocol NetworkEventsProtocol: AnyObject, Sendable {
+    
+    /**
+     * The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
+     * cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
+     * `acquire` and `release` has an effect.
+     */
+    func lost(reason: CellularCause) 
+    
+}
+/**
+ * Receives what happens to a network after `acquire`. Each `acquire` has its own.
+ */
+open class NetworkEvents: NetworkEventsProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_number_verify_fn_clone_networkevents(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_number_verify_fn_free_networkevents(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
+     * cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
+     * `acquire` and `release` has an effect.
+     */
+open func lost(reason: CellularCause)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_networkevents_lost(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeCellularCause_lower(reason),uniffiCallStatus
+    )
+}
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeNetworkEvents: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = NetworkEvents
+
+    public static func lift(_ handle: UInt64) throws -> NetworkEvents {
+        return NetworkEvents(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: NetworkEvents) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> NetworkEvents {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: NetworkEvents, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNetworkEvents_lift(_ handle: UInt64) throws -> NetworkEvents {
+    return try FfiConverterTypeNetworkEvents.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeNetworkEvents_lower(_ value: NetworkEvents) -> UInt64 {
+    return FfiConverterTypeNetworkEvents.lower(value)
 }
 
 
@@ -2595,6 +2865,11 @@ public protocol StartRequestProtocol: AnyObject, Sendable {
     func correlator()  -> String
     
     /**
+     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     */
+    func headers()  -> [String: String]
+    
+    /**
      * Send as `Idempotency-Key`. Retries reuse the same key.
      */
     func idempotencyKey()  -> String
@@ -2603,6 +2878,11 @@ public protocol StartRequestProtocol: AnyObject, Sendable {
      * The phone number, in E.164 form.
      */
     func phoneNumber()  -> String
+    
+    /**
+     * The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+     */
+    func startFields()  -> [String: String]
     
     /**
      * Milliseconds until the overall deadline.
@@ -2679,6 +2959,18 @@ open func correlator() -> String  {
 }
     
     /**
+     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     */
+open func headers() -> [String: String]  {
+    return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_startrequest_headers(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
      * Send as `Idempotency-Key`. Retries reuse the same key.
      */
 open func idempotencyKey() -> String  {
@@ -2697,6 +2989,18 @@ open func phoneNumber() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_startrequest_phone_number(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+     */
+open func startFields() -> [String: String]  {
+    return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_startrequest_start_fields(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
@@ -3112,6 +3416,12 @@ public struct Config {
      */
     public let completePath: String
     /**
+     * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
+     * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
+     * holds. Only the built-in client calls it.
+     */
+    public let abortPath: String?
+    /**
      * Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
      */
     public let headers: [Header]
@@ -3179,6 +3489,11 @@ public struct Config {
          * The path of the `complete` call under the base URL.
          */completePath: String = "complete", 
         /**
+         * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
+         * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
+         * holds. Only the built-in client calls it.
+         */abortPath: String? = nil, 
+        /**
          * Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
          */headers: [Header] = [], 
         /**
@@ -3221,6 +3536,7 @@ public struct Config {
         self.backendUrl = backendUrl
         self.startPath = startPath
         self.completePath = completePath
+        self.abortPath = abortPath
         self.headers = headers
         self.operatorHeaders = operatorHeaders
         self.operatorHeadersTo = operatorHeadersTo
@@ -3255,6 +3571,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 backendUrl: FfiConverterString.read(from: &buf), 
                 startPath: FfiConverterString.read(from: &buf), 
                 completePath: FfiConverterString.read(from: &buf), 
+                abortPath: FfiConverterOptionString.read(from: &buf), 
                 headers: FfiConverterSequenceTypeHeader.read(from: &buf), 
                 operatorHeaders: FfiConverterSequenceTypeHeader.read(from: &buf), 
                 operatorHeadersTo: FfiConverterTypeOperatorHeaders.read(from: &buf), 
@@ -3275,6 +3592,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterString.write(value.backendUrl, into: &buf)
         FfiConverterString.write(value.startPath, into: &buf)
         FfiConverterString.write(value.completePath, into: &buf)
+        FfiConverterOptionString.write(value.abortPath, into: &buf)
         FfiConverterSequenceTypeHeader.write(value.headers, into: &buf)
         FfiConverterSequenceTypeHeader.write(value.operatorHeaders, into: &buf)
         FfiConverterTypeOperatorHeaders.write(value.operatorHeadersTo, into: &buf)
@@ -4087,6 +4405,93 @@ public func FfiConverterTypeHop_lift(_ buf: RustBuffer) throws -> Hop {
 #endif
 public func FfiConverterTypeHop_lower(_ value: Hop) -> RustBuffer {
     return FfiConverterTypeHop.lower(value)
+}
+
+
+/**
+ * What one verification adds to the settings of its verifier. Everything has a default.
+ */
+public struct VerificationOptions {
+    /**
+     * Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
+     * configuration with the same name. Names must be distinct; the rules are those of [`Config::headers`](crate::Config). They never go
+     * to an operator.
+     */
+    public let headers: [Header]
+    /**
+     * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
+     * and not be one of [`FieldNames`] or `purpose`; name and value have at most 32 KiB in all.
+     */
+    public let startFields: [CoreStartField]
+    /**
+     * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
+     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a value of the other options.
+     */
+    public let correlator: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
+         * configuration with the same name. Names must be distinct; the rules are those of [`Config::headers`](crate::Config). They never go
+         * to an operator.
+         */headers: [Header] = [], 
+        /**
+         * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
+         * and not be one of [`FieldNames`] or `purpose`; name and value have at most 32 KiB in all.
+         */startFields: [CoreStartField] = [], 
+        /**
+         * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
+         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a value of the other options.
+         */correlator: String? = nil) {
+        self.headers = headers
+        self.startFields = startFields
+        self.correlator = correlator
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension VerificationOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVerificationOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> VerificationOptions {
+        return
+            try VerificationOptions(
+                headers: FfiConverterSequenceTypeHeader.read(from: &buf), 
+                startFields: FfiConverterSequenceTypeCoreStartField.read(from: &buf), 
+                correlator: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: VerificationOptions, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeHeader.write(value.headers, into: &buf)
+        FfiConverterSequenceTypeCoreStartField.write(value.startFields, into: &buf)
+        FfiConverterOptionString.write(value.correlator, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVerificationOptions_lift(_ buf: RustBuffer) throws -> VerificationOptions {
+    return try FfiConverterTypeVerificationOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVerificationOptions_lower(_ value: VerificationOptions) -> RustBuffer {
+    return FfiConverterTypeVerificationOptions.lower(value)
 }
 
 
@@ -6228,9 +6633,21 @@ public enum Setting: Equatable, Hashable {
      */
     case completePath
     /**
+     * The path of `abort`.
+     */
+    case abortPath
+    /**
      * Headers for the backend.
      */
     case headers
+    /**
+     * Further members of the start request.
+     */
+    case startFields
+    /**
+     * The correlator of one verification.
+     */
+    case correlator
     /**
      * Headers for the operator's side.
      */
@@ -6328,41 +6745,47 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
         
         case 4: return .completePath
         
-        case 5: return .headers
+        case 5: return .abortPath
         
-        case 6: return .operatorHeaders
+        case 6: return .headers
         
-        case 7: return .hints
+        case 7: return .startFields
         
-        case 8: return .fieldNames
+        case 8: return .correlator
         
-        case 9: return .redirectUri
+        case 9: return .operatorHeaders
         
-        case 10: return .overallMs
+        case 10: return .hints
         
-        case 11: return .acquireMs
+        case 11: return .fieldNames
         
-        case 12: return .connectMs
+        case 12: return .redirectUri
         
-        case 13: return .answerMs
+        case 13: return .overallMs
         
-        case 14: return .backendMs
+        case 14: return .acquireMs
         
-        case 15: return .slowAfterMs
+        case 15: return .connectMs
         
-        case 16: return .redirectLimit
+        case 16: return .answerMs
         
-        case 17: return .userAgent
+        case 17: return .backendMs
         
-        case 18: return .allowUnbound
+        case 18: return .slowAfterMs
         
-        case 19: return .rootCertificates
+        case 19: return .redirectLimit
         
-        case 20: return .resolve
+        case 20: return .userAgent
         
-        case 21: return .dnsServers
+        case 21: return .allowUnbound
         
-        case 22: return .serverTrust
+        case 22: return .rootCertificates
+        
+        case 23: return .resolve
+        
+        case 24: return .dnsServers
+        
+        case 25: return .serverTrust
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -6388,76 +6811,88 @@ public struct FfiConverterTypeSetting: FfiConverterRustBuffer {
             writeInt(&buf, Int32(4))
         
         
-        case .headers:
+        case .abortPath:
             writeInt(&buf, Int32(5))
         
         
-        case .operatorHeaders:
+        case .headers:
             writeInt(&buf, Int32(6))
         
         
-        case .hints:
+        case .startFields:
             writeInt(&buf, Int32(7))
         
         
-        case .fieldNames:
+        case .correlator:
             writeInt(&buf, Int32(8))
         
         
-        case .redirectUri:
+        case .operatorHeaders:
             writeInt(&buf, Int32(9))
         
         
-        case .overallMs:
+        case .hints:
             writeInt(&buf, Int32(10))
         
         
-        case .acquireMs:
+        case .fieldNames:
             writeInt(&buf, Int32(11))
         
         
-        case .connectMs:
+        case .redirectUri:
             writeInt(&buf, Int32(12))
         
         
-        case .answerMs:
+        case .overallMs:
             writeInt(&buf, Int32(13))
         
         
-        case .backendMs:
+        case .acquireMs:
             writeInt(&buf, Int32(14))
         
         
-        case .slowAfterMs:
+        case .connectMs:
             writeInt(&buf, Int32(15))
         
         
-        case .redirectLimit:
+        case .answerMs:
             writeInt(&buf, Int32(16))
         
         
-        case .userAgent:
+        case .backendMs:
             writeInt(&buf, Int32(17))
         
         
-        case .allowUnbound:
+        case .slowAfterMs:
             writeInt(&buf, Int32(18))
         
         
-        case .rootCertificates:
+        case .redirectLimit:
             writeInt(&buf, Int32(19))
         
         
-        case .resolve:
+        case .userAgent:
             writeInt(&buf, Int32(20))
         
         
-        case .dnsServers:
+        case .allowUnbound:
             writeInt(&buf, Int32(21))
         
         
-        case .serverTrust:
+        case .rootCertificates:
             writeInt(&buf, Int32(22))
+        
+        
+        case .resolve:
+            writeInt(&buf, Int32(23))
+        
+        
+        case .dnsServers:
+            writeInt(&buf, Int32(24))
+        
+        
+        case .serverTrust:
+            writeInt(&buf, Int32(25))
         
         }
     }
@@ -6990,6 +7425,31 @@ fileprivate struct FfiConverterSequenceData: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeCoreStartField: FfiConverterRustBuffer {
+    typealias SwiftType = [CoreStartField]
+
+    public static func write(_ value: [CoreStartField], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeCoreStartField.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [CoreStartField] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [CoreStartField]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeCoreStartField.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeHeader: FfiConverterRustBuffer {
     typealias SwiftType = [Header]
 
@@ -7290,6 +7750,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_completionrequest_correlator() != 7018) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_number_verify_checksum_method_completionrequest_headers() != 64249) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_number_verify_checksum_method_completionrequest_idempotency_key() != 62096) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -7305,22 +7768,31 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_startrequest_correlator() != 49654) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_number_verify_checksum_method_startrequest_headers() != 57778) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_number_verify_checksum_method_startrequest_idempotency_key() != 61418) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 41198) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_number_verify_checksum_method_startrequest_start_fields() != 17364) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_number_verify_checksum_method_startrequest_time_left_ms() != 64146) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 29696) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 28713) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_cellularprovider_release() != 31930) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_cellularprovider_status() != 47388) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_networkevents_lost() != 25121) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
@@ -7332,16 +7804,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 25968) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_begin() != 36296) {
+    if (uniffi_number_verify_checksum_method_coreverifier_begin_with() != 36899) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 45375) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_coreverifier_verify() != 27905) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_verification_response_json() != 16006) {
@@ -7365,7 +7834,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_header_new() != 62500) {
+    if (uniffi_number_verify_checksum_constructor_header_new() != 63239) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_constructor_corestartfield_new() != 40275) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_constructor_corestartfield_with_text() != 25551) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_coreverifier_new() != 27187) {

@@ -10,7 +10,7 @@ struct CellularProviderTests {
     let provider = CoreCellularProvider(phone)
     let acquiring = Task {
       withUnsafeCurrentTask { $0?.cancel() }
-      _ = try await provider.acquire()
+      _ = try await provider.acquire(events: NumberVerifyCore.NetworkEvents(noHandle: NumberVerifyCore.NetworkEvents.NoHandle()))
     }
     await #expect(throws: NumberVerifyCore.CellularError.Failed) { try await acquiring.value }
     await provider.release()

@@ -8,7 +8,7 @@ struct CellularStateTests {
   private typealias Effect = CellularState.Effect
 
   private static let events: [Event] = [
-    .begin, .path(.usable(interface: 7)), .path(.dormant), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits,
+    .begin, .path(.usable(interface: 7)), .path(.usable(interface: 8)), .path(.dormant), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits,
     .connectionReady, .connectionFailed, .deadline, .cancelled, .released,
   ]
 
@@ -45,11 +45,15 @@ struct CellularStateTests {
     #expect(effects(of: [.begin, event]) == [.start])
   }
 
-  @Test func whatIsLostInUseIsLeftToTheVerifications() {
-    #expect(
-      effects(of: [.begin, .path(.usable(interface: 7)), .path(.refused(.dataOff)), .deadline, .cancelled]) == [
-        .start, .answer(.interface(7)),
-      ])
+  @Test(
+    arguments: [
+      (.path(.refused(.dataOff)), .dataOff), (.path(.notYet(.noInterface)), .interfaceDown), (.path(.usable(interface: 8)), .interfaceDown),
+    ] as [(CellularState.Event, CellularCause)])
+  func aLossInUseIsReportedOnce(event: CellularState.Event, reason: CellularCause) {
+    let used: [Event] = [.begin, .path(.usable(interface: 7)), .path(.dormant), .path(.usable(interface: 7)), .deadline, .cancelled]
+    #expect(effects(of: used) == [.start, .answer(.interface(7))])
+    let lost = used + [event, event, .path(.usable(interface: 7)), .path(.refused(.vpn)), .released, event]
+    #expect(effects(of: lost) == [.start, .answer(.interface(7)), .reportLoss(reason), .stop])
   }
 
   @Test func whatHoldsTheNetworkIsStartedAgain() {
@@ -90,6 +94,8 @@ struct CellularStateTests {
     var stops = 0
     var answers = 0
     var failed = false
+    /// What had been answered and stopped when a loss was reported.
+    var losses: [(isInUse: Bool, stops: Int)] = []
     /// How often it had started and stopped when the connection was started again.
     var holds: [(starts: Int, stops: Int)] = []
     var order: [Effect] = []
@@ -101,6 +107,7 @@ struct CellularStateTests {
         switch effect {
         case .start: starts += 1
         case .stop: stops += 1
+        case .reportLoss: losses.append((answers == 1 && !failed, stops))
         case .restartConnection, .replaceConnection: holds.append((starts, stops))
         case .answer(.interface): answers += 1
         case .answer: (answers, failed) = (answers + 1, true)
@@ -112,6 +119,7 @@ struct CellularStateTests {
   private func expectSound(_ seen: Seen) {
     let isSound =
       seen.starts <= 1 && seen.stops <= seen.starts && seen.answers <= 1 && (seen.answers == 0 || seen.began)
+      && seen.losses.count <= 1 && seen.losses.allSatisfy { $0.isInUse && $0.stops == 0 }
       && seen.holds.allSatisfy { $0.starts == 1 && $0.stops == 0 }
       // What failed has let the network go already.
       && (!seen.failed || seen.stops == seen.starts)

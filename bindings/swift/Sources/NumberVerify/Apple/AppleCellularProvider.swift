@@ -26,14 +26,14 @@
     ///
     /// - Throws: ``CellularError``: ``CellularCause/dataOff``, ``CellularCause/vpn``, ``CellularCause/noInterface``,
     ///   ``CellularCause/interfaceDown``, ``CellularCause/timeout``; in Apple's simulator always ``CellularCause/simulator``.
-    public func acquire() async throws -> NetworkBinding {
+    public func acquire(events: NetworkEvents) async throws -> NetworkBinding {
       if Environment.isSimulator { throw CellularError(.simulator) }
-      let hold = CellularHold(host: host, waitMs: waitMs)
+      let hold = CellularHold(host: host, waitMs: waitMs, events: events)
       self.hold = hold
       return .appleInterface(index: try await hold.acquire())
     }
 
-    /// Lets the network go. Does nothing where ``acquire()`` did not bring it up.
+    /// Lets the network go. Does nothing if ``acquire(events:)`` did not acquire it.
     public func release() async {
       await hold?.release()
       hold = nil
@@ -64,7 +64,7 @@
 
   /// Whatever network the system chooses: for development, and never in a release, since ``NumberVerifier/Configuration`` refuses it there.
   struct AnyNetwork: CellularProvider {
-    func acquire() -> NetworkBinding { .unbound }
+    func acquire(events: NetworkEvents) -> NetworkBinding { .unbound }
 
     func release() {}
 

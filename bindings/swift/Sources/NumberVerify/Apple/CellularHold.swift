@@ -10,13 +10,15 @@
     private let host: NWEndpoint.Host
     private var connection: NWConnection
     private let waitMs: Int
+    private let events: NetworkEvents
     private var state = CellularState()
     private var waiter: CheckedContinuation<UInt32, any Error>?
 
-    init(host: String, waitMs: Int) {
+    init(host: String, waitMs: Int, events: NetworkEvents) {
       self.host = NWEndpoint.Host(host)
       connection = Self.connection(self.host)
       self.waitMs = waitMs
+      self.events = events
     }
 
     /// A socket of the core's does not wake the network; a connection of Network.framework's does, and holds it. Nothing is sent on it.
@@ -56,6 +58,7 @@
         case .answer(let answer): resume(answer)
         case .restartConnection: connection.restart()
         case .replaceConnection: replaceConnection()
+        case .reportLoss(let reason): events.lost(reason)
         case .stop: stop()
         }
       }

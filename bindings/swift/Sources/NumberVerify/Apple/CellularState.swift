@@ -1,7 +1,8 @@
 /// When the cellular network is there, when it will not come, and when it is let go: the decisions of one acquire and its release, without a
 /// clock, a thread or Network.framework. Events go in, effects come out; ``CellularHold`` carries them out.
 ///
-/// Whatever the order of events: it answers once, and it stops once, where it has started.
+/// Whatever the order of events: it answers once, it stops once if it has started, and it reports a loss once at most, of a network that is
+/// in use.
 struct CellularState {
   /// What happened.
   enum Event: Hashable {
@@ -33,6 +34,8 @@ struct CellularState {
     case restartConnection
     /// Make and start another connection in place of the one that is over.
     case replaceConnection
+    /// Report that the network in use was lost.
+    case reportLoss(CellularCause)
     /// Stop the monitor and the connection.
     case stop
   }
@@ -48,7 +51,9 @@ struct CellularState {
     case idle
     /// With what is known so far about why the network is not there.
     case waiting(CellularCause)
-    case held
+    /// In use, by the index of its interface.
+    case held(UInt32)
+    case lost
     case over
   }
 
@@ -68,7 +73,7 @@ struct CellularState {
       return [.answer(.cancelled)]
 
     case (.waiting, .path(.usable(let interface))):
-      phase = .held
+      phase = .held(interface)
       return [.answer(.interface(interface))] + restart()
     case (.waiting, .path(.dormant)):
       phase = .waiting(.interfaceDown)
@@ -86,13 +91,17 @@ struct CellularState {
     case (.waiting, .cancelled), (.waiting, .released):
       return end(.cancelled)
 
-    // While the network is in use, something has to hold it.
-    case (.held, .path(.usable)):
-      return restart()
+    // While the network is in use, something has to hold it. Verifications keep the interface that they began with.
+    case (.held(let used), .path(.usable(let interface))):
+      return used == interface ? restart() : lose(.interfaceDown)
+    case (.held, .path(.notYet)):
+      return lose(.interfaceDown)
+    case (.held, .path(.refused(let reason))):
+      return lose(reason)
     case (.held, .connectionFailed) where !wasReplaced:
       wasReplaced = true
       return [.replaceConnection]
-    case (.held, .released):
+    case (.held, .released), (.lost, .released):
       phase = .over
       return [.stop]
 
@@ -103,9 +112,8 @@ struct CellularState {
       connectionWaits = false
       return []
 
-    // In use, verifications keep the interface that they began with: where it is lost, their own connections fail. What comes after the end
-    // was on its way before it.
-    case (.idle, _), (.waiting, _), (.held, _), (.over, _):
+    // A path that sleeps in use may be on its way up again. What comes after the end was on its way before it.
+    case (.idle, _), (.waiting, _), (.held, _), (.lost, _), (.over, _):
       return []
     }
   }
@@ -115,6 +123,11 @@ struct CellularState {
     guard connectionWaits else { return [] }
     connectionWaits = false
     return [.restartConnection]
+  }
+
+  private mutating func lose(_ reason: CellularCause) -> [Effect] {
+    phase = .lost
+    return [.reportLoss(reason)]
   }
 
   private mutating func end(_ answer: Answer) -> [Effect] {

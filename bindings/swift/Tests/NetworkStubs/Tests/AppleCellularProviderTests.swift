@@ -3,6 +3,10 @@ import Network
 import NumberVerify
 import Testing
 
+extension NetworkEvents {
+  fileprivate static let ignored = NetworkEvents { _ in }
+}
+
 /// The provider for Apple systems, over a Network.framework that the test drives.
 @Suite(.timeLimit(.minutes(1)))
 struct AppleCellularProviderTests {
@@ -15,7 +19,7 @@ struct AppleCellularProviderTests {
     try await inAWorld { world in
       world.atStart(path: NWPath(.satisfied, [.wifi, .cellular]))
       let provider = AppleCellularProvider(host: "api.test")
-      let binding = try await provider.acquire()
+      let binding = try await provider.acquire(events: .ignored)
       #expect(binding == .appleInterface(index: 7))
       #expect(world.all.endpoints == ["api.test:443 over cellular"])
       #expect(world.cancelled == [0, 0])
@@ -32,7 +36,7 @@ struct AppleCellularProviderTests {
   func aSettingThatSaysNoIsSaidAtOnce(path: NWPath, cause: CellularCause) async throws {
     try await inAWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
-      let acquired = Task { try await provider.acquire() }
+      let acquired = Task { try await provider.acquire(events: .ignored) }
       try await world.started().send(path)
       await #expect(throws: CellularError(cause)) { try await acquired.value }
       #expect(world.cancelled == [1, 1])
@@ -44,14 +48,13 @@ struct AppleCellularProviderTests {
   @Test func aNetworkThatIsNotThereIsWaitedFor() async throws {
     try await inAWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
-      let acquired = Task { try await provider.acquire() }
+      let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
       monitor.send(Self.notThere)
       world.all.connections[0].send(.waiting(.posix(50)))
       monitor.send(NWPath(.satisfied))
       monitor.send(Self.there)
       #expect(try await acquired.value == .appleInterface(index: 7))
-      monitor.send(Self.denied)
       await provider.release()
       #expect(world.cancelled == [1, 1])
     }
@@ -61,7 +64,7 @@ struct AppleCellularProviderTests {
   @Test(arguments: [true, false]) func aSleepingNetworkIsWokenByTheConnection(theMonitorKnowsFirst: Bool) async throws {
     try await inAWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
-      let acquired = Task { try await provider.acquire() }
+      let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
       monitor.send(Self.asleep)
       world.all.connections[0].send(.preparing)
@@ -75,12 +78,30 @@ struct AppleCellularProviderTests {
     }
   }
 
+  @Test(arguments: [
+    (denied, CellularCause.dataOff), (notThere, .interfaceDown), (NWPath(.satisfied, [.wifi]), .interfaceDown),
+    (NWPath(.unsatisfied, because: .vpnInactive), .vpn),
+  ])
+  func aLossInUseIsReportedOnce(path: NWPath, cause: CellularCause) async throws {
+    try await inAWorld { world in
+      world.atStart(path: Self.there)
+      let (losses, continuation) = AsyncStream.makeStream(of: CellularCause.self)
+      let provider = AppleCellularProvider(host: "api.test")
+      _ = try await provider.acquire(events: NetworkEvents { continuation.yield($0) })
+      for path in [Self.there, Self.asleep, path, Self.there, path] { world.all.cellular[0].send(path) }
+      await provider.release()
+      #expect(world.cancelled == [1, 1])
+      continuation.finish()
+      #expect(await losses.reduce(into: []) { $0.append($1) } == [cause])
+    }
+  }
+
   /// Nothing else keeps the network awake for the time of a verification.
   @Test func theConnectionIsKeptAliveWhileTheNetworkIsInUse() async throws {
     try await inAWorld { world in
       world.atStart(path: Self.there)
       let provider = AppleCellularProvider(host: "api.test")
-      _ = try await provider.acquire()
+      _ = try await provider.acquire(events: .ignored)
       world.all.connections[0].send(.waiting(.posix(50)))
       world.all.cellular[0].send(Self.there)
       try await world.until { $0.connections[0].seen.restarted == 1 }
@@ -101,7 +122,7 @@ struct AppleCellularProviderTests {
     try await inAWorld { world in
       world.atStart(path: path, connection: connection)
       let provider = AppleCellularProvider(host: "api.test", waitMs: 1)
-      await #expect(throws: CellularError(cause)) { try await provider.acquire() }
+      await #expect(throws: CellularError(cause)) { try await provider.acquire(events: .ignored) }
       #expect(world.cancelled == [1, 1])
     }
   }
@@ -109,7 +130,7 @@ struct AppleCellularProviderTests {
   @Test func acquireEndsWhenItIsCancelled() async throws {
     try await inAWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
-      let acquired = Task { try await provider.acquire() }
+      let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
       acquired.cancel()
       await #expect(throws: CancellationError.self) { try await acquired.value }
@@ -124,7 +145,7 @@ struct AppleCellularProviderTests {
       let provider = AppleCellularProvider(host: "api.test")
       let acquired = Task {
         withUnsafeCurrentTask { $0?.cancel() }
-        return try await provider.acquire()
+        return try await provider.acquire(events: .ignored)
       }
       await #expect(throws: CancellationError.self) { try await acquired.value }
       await provider.release()
@@ -137,7 +158,7 @@ struct AppleCellularProviderTests {
       world.atStart(path: Self.there)
       let provider = AppleCellularProvider(host: "api.test")
       for _ in 1...3 {
-        _ = try await provider.acquire()
+        _ = try await provider.acquire(events: .ignored)
         await provider.release()
       }
       #expect(world.cancelled == [1, 1, 1, 1, 1, 1])

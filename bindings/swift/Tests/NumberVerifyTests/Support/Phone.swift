@@ -15,6 +15,8 @@ actor Loopback: CellularProvider {
   }
 
   private(set) var counts = Counts()
+  /// Of the last acquire.
+  private(set) var events: NetworkEvents?
   private let behavior: Behavior
   private let binding: NetworkBinding
   private var watchers: [AsyncStream<Counts>.Continuation] = []
@@ -24,8 +26,9 @@ actor Loopback: CellularProvider {
     self.binding = binding
   }
 
-  func acquire() async throws -> NetworkBinding {
+  func acquire(events: NetworkEvents) async throws -> NetworkBinding {
     counts.acquired += 1
+    self.events = events
     tell()
     switch behavior {
     case .comesUp: return binding

@@ -3,6 +3,7 @@ package app
 import dev.numberverify.CellularProvider
 import dev.numberverify.CellularStatus
 import dev.numberverify.NetworkBinding
+import dev.numberverify.NetworkEvents
 import dev.numberverify.NumberVerifier
 import dev.numberverify.Progress
 import dev.numberverify.VerifyException
@@ -35,7 +36,7 @@ private suspend fun NumberVerifier.show() {
 }
 
 private object WhateverThereIs : CellularProvider {
-    override suspend fun acquire(): NetworkBinding = NetworkBinding.Unbound
+    override suspend fun acquire(events: NetworkEvents): NetworkBinding = NetworkBinding.Unbound
 
     override suspend fun release() = Unit
 

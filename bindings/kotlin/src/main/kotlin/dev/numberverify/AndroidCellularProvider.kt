@@ -42,14 +42,14 @@ public class AndroidCellularProvider
         private var held: Request? = null
 
         /** Brings the network up. Answers at once, without traffic, where it cannot come up: in airplane mode, without a SIM, or with mobile data off. */
-        override suspend fun acquire(): NetworkBinding =
+        override suspend fun acquire(events: NetworkEvents): NetworkBinding =
             turn.withLock {
-                var request = Request()
+                var request = Request(events)
                 try {
                     request.register()
                     if (phone.isUnderDataSaver() && !request.isOffered()) {
                         request.unregister()
-                        request = Request().apply { register() }
+                        request = Request(events).apply { register() }
                     }
                     val network = request.network()
                     // That does not check it if the network is already there, and a cancelled acquire may have had its release.
@@ -73,10 +73,16 @@ public class AndroidCellularProvider
         override suspend fun status(): CellularStatus = phone.status()
 
         /** One network request: registered once, unregistered once. Its events come on a thread of ConnectivityManager, in the system's order. */
-        private inner class Request : ConnectivityManager.NetworkCallback() {
+        private inner class Request(
+            private val events: NetworkEvents,
+        ) : ConnectivityManager.NetworkCallback() {
             private val offers = MutableStateFlow<Offer>(Offer.Awaited)
             private var offered: Network? = null
             private var isRegistered = false
+
+            /** The system may still have events for a request that was unregistered. */
+            @Volatile
+            private var isOver = false
 
             /**
              * Whether a network is offered in time. A request that is filed while Data Saver restricts the app never gets a metered one, also
@@ -129,12 +135,20 @@ public class AndroidCellularProvider
             }
 
             fun unregister() {
+                isOver = true
                 if (isRegistered) connectivity.unregisterNetworkCallback(this)
                 isRegistered = false
             }
 
-            /** The first network is kept; another one later does not move a running verification. It need not be validated: that costs time. */
+            /**
+             * The first network is used. It need not be validated: that costs time. Another one later replaces it: the system keeps the first
+             * one for some seconds only, and the other may be that of the other SIM.
+             */
             override fun onAvailable(network: Network) {
+                if (isInUse()) {
+                    if (network != offered) events.lost(CellularCause.INTERFACE_DOWN)
+                    return
+                }
                 offered = network
                 offer(if (tellsWhetherBlocked) Offer.Awaited else Offer.Usable(network))
             }
@@ -144,18 +158,25 @@ public class AndroidCellularProvider
                 network: Network,
                 blocked: Boolean,
             ) {
-                if (network == offered) offer(if (blocked) Offer.Blocked else Offer.Usable(network))
+                when {
+                    network != offered -> return
+                    !isInUse() -> offer(if (blocked) Offer.Blocked else Offer.Usable(network))
+                    blocked -> events.lost(phone.blockedBy())
+                }
             }
 
-            /** Lost before it was used: another one may come. Lost in use: the verification's connections fail by themselves. */
+            /** Lost before it was used: another one may come. */
             override fun onLost(network: Network) {
                 if (network != offered) return
+                if (isInUse()) return events.lost(CellularCause.INTERFACE_DOWN)
                 offered = null
                 offer(Offer.Awaited)
             }
 
             /** No network can answer this request, now or later. */
             override fun onUnavailable() = offer(Offer.Refused(CellularCause.NO_INTERFACE))
+
+            private fun isInUse() = !isOver && offers.value is Offer.Usable
 
             private fun offer(next: Offer) = offers.update { if (it is Offer.Usable || it is Offer.Refused) it else next }
         }

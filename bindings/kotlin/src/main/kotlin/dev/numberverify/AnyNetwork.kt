@@ -12,7 +12,7 @@ internal object AnyNetwork : CellularProvider {
         return this
     }
 
-    override suspend fun acquire(): NetworkBinding = NetworkBinding.Unbound
+    override suspend fun acquire(events: NetworkEvents): NetworkBinding = NetworkBinding.Unbound
 
     override suspend fun release() = Unit
 

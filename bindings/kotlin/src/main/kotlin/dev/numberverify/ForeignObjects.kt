@@ -18,8 +18,8 @@ internal class SafeCellularProvider(
 ) : CellularProvider {
     private val boundary = Boundary(CellularException::class, CellularException::Failed)
 
-    override suspend fun acquire(): NetworkBinding =
-        boundary.suspending { app.acquire().also(FfiConverterTypeNetworkBinding::requireConvertible) }
+    override suspend fun acquire(events: NetworkEvents): NetworkBinding =
+        boundary.suspending { app.acquire(events).also(FfiConverterTypeNetworkBinding::requireConvertible) }
 
     override suspend fun release(): Unit = boundary.suspending { app.release() }
 
@@ -84,7 +84,7 @@ private class Boundary<E : Exception>(
 }
 
 /** Throws if the generated code could not convert the value: a string with a lone surrogate, or a `null` from Java. */
-private fun <T> FfiConverter<T, *>.requireConvertible(value: T) = write(value, ByteBuffer.allocate(allocationSize(value).toInt()))
+internal fun <T> FfiConverter<T, *>.requireConvertible(value: T) = write(value, ByteBuffer.allocate(allocationSize(value).toInt()))
 
 /** Another object for the same value. The generated code does not check whether the app has destroyed its own, which is then freed memory. */
 private fun AuthorizationStart.ownReference(): AuthorizationStart {

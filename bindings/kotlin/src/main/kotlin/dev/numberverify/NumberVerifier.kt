@@ -103,11 +103,15 @@ public class NumberVerifier private constructor(
      *
      * @param phoneNumber in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens,
      *   dots and parentheses are allowed.
-     * @return the verdict. "Not verified" is a verdict, not an error.
-     * @throws VerifyException where there is no verdict; its [fallback][VerifyException.fallback] says what to do.
+     * @param options what this verification adds to the settings.
+     * @return the result. "Not verified" is a result, not an error.
+     * @throws VerifyException if there is no result; its [fallback][VerifyException.fallback] says what to do.
      * @throws IllegalStateException after [close].
      */
-    public suspend fun verify(phoneNumber: String): Verification = run(phoneNumber, null)
+    public suspend fun verify(
+        phoneNumber: String,
+        options: VerificationOptions.() -> Unit = {},
+    ): Verification = run(phoneNumber, VerificationOptions().apply(options), null)
 
     /**
      * Verifies that this phone has this number, and tells what happens on the way.
@@ -117,8 +121,12 @@ public class NumberVerifier private constructor(
      * [VerifyException]. Cancelling the collector ends the verification.
      *
      * @param phoneNumber as for [verify].
+     * @param options as for [verify]; called for each collector.
      */
-    public fun verifying(phoneNumber: String): Flow<Progress> =
+    public fun verifying(
+        phoneNumber: String,
+        options: VerificationOptions.() -> Unit = {},
+    ): Flow<Progress> =
         channelFlow<Result<Progress>> {
             val listener =
                 object : ProgressListener {
@@ -129,7 +137,7 @@ public class NumberVerifier private constructor(
             // An error takes its turn behind what happened before it: thrown here, it would cancel a collector that has yet to read that.
             val end =
                 try {
-                    Result.success(Progress.Done(run(phoneNumber, listener)))
+                    Result.success(Progress.Done(run(phoneNumber, VerificationOptions().apply(options), listener)))
                 } catch (failure: VerifyException) {
                     Result.failure(failure)
                 }
@@ -141,8 +149,13 @@ public class NumberVerifier private constructor(
      * `ExecutionException`.
      *
      * @param phoneNumber as for [verify].
+     * @param options what this verification adds to the settings. Do not change them until the future has completed.
      */
-    public fun verifyAsync(phoneNumber: String): CompletableFuture<Verification> = futures.future { verify(phoneNumber) }
+    @JvmOverloads
+    public fun verifyAsync(
+        phoneNumber: String,
+        options: VerificationOptions = VerificationOptions(),
+    ): CompletableFuture<Verification> = futures.future { run(phoneNumber, options, null) }
 
     /**
      * Whether a verification could run now. Sends nothing: it asks the phone's own state.
@@ -180,9 +193,10 @@ public class NumberVerifier private constructor(
 
     private suspend fun run(
         phoneNumber: String,
+        options: VerificationOptions,
         listener: ProgressListener?,
     ): Verification {
-        val flow = begin(phoneNumber, listener)
+        val flow = begin(phoneNumber, options, listener)
         try {
             return flow.result().toVerification()
         } catch (failure: CoreException) {
@@ -197,11 +211,14 @@ public class NumberVerifier private constructor(
 
     private fun begin(
         phoneNumber: String,
+        options: VerificationOptions,
         listener: ProgressListener?,
     ): CoreFlow =
         synchronized(running) {
             check(!closed) { "This NumberVerifier is closed." }
-            orVerifyException { core.begin(phoneNumber, listener?.let(::SafeProgressListener)) }.also { running += it }
+            options.use { core ->
+                orVerifyException { this.core.beginWith(phoneNumber, core, listener?.let(::SafeProgressListener)) }.also { running += it }
+            }
         }
 
     private companion object {

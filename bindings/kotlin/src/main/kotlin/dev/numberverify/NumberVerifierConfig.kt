@@ -29,6 +29,13 @@ public class NumberVerifierConfig internal constructor(
     /** The path of the `complete` call under the base URL. `complete` without a change. */
     public var completePath: String = defaults.completePath
 
+    /**
+     * The path of the `abort` call under the base URL. Defaults to `null`: it is not called. It informs the backend, in the background and at
+     * most once, that a verification ended after `start` without a result, so that the backend can end the session and release what its
+     * provider holds. Only the built-in client calls it: a [Backend] of the app's own is called for `start` and `complete`.
+     */
+    public var abortPath: String? = defaults.abortPath
+
     /** Which hosts get the headers of [operatorHeader]. Only the auth URL's host without a change. */
     public var operatorHeadersTo: OperatorHeaders = defaults.operatorHeadersTo
 
@@ -195,6 +202,7 @@ public class NumberVerifierConfig internal constructor(
             backendUrl = backendUrl,
             startPath = startPath,
             completePath = completePath,
+            abortPath = abortPath,
             headers = headers.map { (name, value) -> CoreHeader(name, value) },
             operatorHeaders = operatorHeaders.map { (name, value) -> CoreHeader(name, value) },
             operatorHeadersTo = operatorHeadersTo,

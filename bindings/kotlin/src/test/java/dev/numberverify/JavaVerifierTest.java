@@ -51,6 +51,21 @@ public class JavaVerifierTest {
     }
 
     @Test
+    public void verifiesWithOptions() throws Exception {
+        try (NumberVerifier verifier = verifier()) {
+            VerificationOptions options = new VerificationOptions()
+                    .header("Authorization", "Bearer token")
+                    .startField("attestation", "token")
+                    .startFieldJson("device", "{\"level\":1}")
+                    .correlator("java:1");
+            Verification verification =
+                    verifier.verifyAsync(Simulator.NUMBER, options).get(Loopback.HANGS_S, TimeUnit.SECONDS);
+            assertTrue(verification.getVerified());
+            assertEquals("java:1", verification.getTrace().getCorrelator());
+        }
+    }
+
+    @Test
     public void checks() throws Exception {
         try (NumberVerifier verifier = verifier()) {
             assertEquals(CellularStatus.WifiActive.INSTANCE, verifier.checkAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS));

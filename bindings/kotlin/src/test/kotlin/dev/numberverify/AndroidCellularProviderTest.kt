@@ -53,6 +53,16 @@ class AndroidCellularProviderTest {
     private val cell = ShadowNetwork.newInstance(101)
     private val other = ShadowNetwork.newInstance(102)
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Unconfined)
+    private val losses = Losses()
+
+    /** What the provider reports about the network in use. */
+    private class Losses : NetworkEvents(NoHandle) {
+        val reasons = mutableListOf<CellularCause>()
+
+        override fun lost(reason: CellularCause) {
+            reasons += reason
+        }
+    }
 
     @Before
     fun aPhoneOnWifiWithMobileDataOn() {
@@ -71,7 +81,7 @@ class AndroidCellularProviderTest {
 
     /** Begins an acquire, up to where it waits. */
     private fun begin(provider: AndroidCellularProvider): Deferred<NetworkBinding> =
-        scope.async(start = CoroutineStart.UNDISPATCHED) { provider.acquire() }
+        scope.async(start = CoroutineStart.UNDISPATCHED) { provider.acquire(losses) }
 
     private fun release(provider: AndroidCellularProvider) = runBlocking { provider.release() }
 
@@ -122,6 +132,21 @@ class AndroidCellularProviderTest {
         return null
     }
 
+    /** What the provider has to report, in words of its own: that the network that acquire returned is lost, blocked or replaced. */
+    private fun expectedLosses(events: List<Event>): List<CellularCause> {
+        val inUse = events.indices.firstOrNull { expected(events.take(it + 1)) is Network } ?: return emptyList()
+        val used = expected(events)
+        return events.drop(inUse + 1).mapNotNull { event ->
+            when (event) {
+                Event.AVAILABLE, Event.LOST, Event.BLOCKED ->
+                    (if (event == Event.BLOCKED) CellularCause.VPN else CellularCause.INTERFACE_DOWN)
+                        .takeIf { (used == cell) != (event == Event.AVAILABLE) }
+                Event.OTHER_AVAILABLE -> CellularCause.INTERFACE_DOWN.takeIf { used == cell }
+                Event.ALLOWED, Event.OTHER_ALLOWED, Event.UNAVAILABLE, Event.CANCEL -> null
+            }
+        }
+    }
+
     private fun outcome(acquiring: Deferred<NetworkBinding>): Any? =
         when {
             !acquiring.isCompleted -> null
@@ -146,12 +171,15 @@ class AndroidCellularProviderTest {
             val acquiring = begin(provider)
             for (event in order) if (event == Event.CANCEL) acquiring.cancel() else callback().hear(event)
             assertEquals(expected(order), outcome(acquiring), "$order")
+            assertEquals(expectedLosses(order), losses.reasons.toList(), "$order")
+            losses.reasons.clear()
             acquiring.cancel()
             release(provider)
             assertEquals(1, CountingConnectivity.callbacks.size, "$order")
             assertUnregisteredOnce()
             // Events that are late change nothing.
             for (event in events - Event.CANCEL) callback().hear(event)
+            assertEquals(emptyList(), losses.reasons, "$order")
             release(provider)
             assertUnregisteredOnce()
             orders++
@@ -254,7 +282,7 @@ class AndroidCellularProviderTest {
             repeat(RACES) { round ->
                 CountingConnectivity.resetCounts()
                 val barrier = CyclicBarrier(2)
-                val acquiring = async(SupervisorJob()) { provider.acquire() }
+                val acquiring = async(SupervisorJob()) { provider.acquire(losses) }
                 val system =
                     launch(Dispatchers.IO) {
                         if (round % 3 > 0) while (CountingConnectivity.callbacks.isEmpty() && acquiring.isActive) Thread.onSpinWait()
@@ -283,7 +311,7 @@ class AndroidCellularProviderTest {
             it.offer()
         }
         val provider = AndroidCellularProvider(app)
-        val acquiring = CoroutineScope(Dispatchers.Unconfined + caller).async(start = CoroutineStart.UNDISPATCHED) { provider.acquire() }
+        val acquiring = CoroutineScope(Dispatchers.Unconfined + caller).async(start = CoroutineStart.UNDISPATCHED) { provider.acquire(losses) }
         assertEquals("cancelled", outcome(acquiring))
         assertUnregisteredOnce()
     }
@@ -375,7 +403,7 @@ class AndroidCellularProviderTest {
         for ((cause, refusal) in refusals) {
             CountingConnectivity.refusal = refusal
             val provider = AndroidCellularProvider(app)
-            runBlocking { assertFailsWith<CellularException.Unavailable> { provider.acquire() }.let { assertEquals(cause, it.reason) } }
+            runBlocking { assertFailsWith<CellularException.Unavailable> { provider.acquire(losses) }.let { assertEquals(cause, it.reason) } }
             release(provider)
         }
         assertTrue(CountingConnectivity.unregistrations.isEmpty())
@@ -391,7 +419,7 @@ class AndroidCellularProviderTest {
             CountingConnectivity.refusals.set(refusals)
             CountingConnectivity.whileRequesting = { it.offer() }
             val provider = AndroidCellularProvider(app)
-            val outcome = runCatching { runBlocking { provider.acquire() } }
+            val outcome = runCatching { runBlocking { provider.acquire(losses) } }
             assertEquals(expected, (outcome.exceptionOrNull() as CellularException.Unavailable?)?.reason, "$refusals")
             release(provider)
             assertUnregisteredOnce()

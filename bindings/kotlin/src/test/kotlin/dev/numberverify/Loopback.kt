@@ -17,10 +17,15 @@ class Loopback(
     val acquired = AtomicInteger()
     val released = AtomicInteger()
     val began = CompletableDeferred<Unit>()
+
+    /** Of the last acquire. */
+    @Volatile
+    var events: NetworkEvents? = null
     private val releases = Semaphore(0)
 
-    override suspend fun acquire(): NetworkBinding {
+    override suspend fun acquire(events: NetworkEvents): NetworkBinding {
         acquired.incrementAndGet()
+        this.events = events
         began.complete(Unit)
         acquiring()
         return binding

@@ -53,7 +53,7 @@ class ThrowingApp(
         failIn(callback)
     }
 
-    override suspend fun acquire(): NetworkBinding {
+    override suspend fun acquire(events: NetworkEvents): NetworkBinding {
         acquired.incrementAndGet()
         wasAcquired.countDown()
         suspendingFailIn(Callback.ACQUIRE)

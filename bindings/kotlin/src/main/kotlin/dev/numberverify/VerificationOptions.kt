@@ -1,0 +1,94 @@
+package dev.numberverify
+
+/**
+ * What one verification adds to the settings of its [NumberVerifier]. All of it is optional.
+ *
+ * ```kotlin
+ * verifier.verify("+14155550100") {
+ *     header("Authorization", "Bearer $accessToken")
+ *     startField("attestation", integrityToken)
+ * }
+ * ```
+ *
+ * From Java: `verifier.verifyAsync(number, new VerificationOptions().header("Authorization", token))`. Not thread-safe. No value is part of
+ * `toString()`.
+ */
+public class VerificationOptions {
+    private val headers = mutableListOf<Pair<String, String>>()
+    private val startFields = mutableListOf<Triple<String, String, Boolean>>()
+    private var correlator: String? = null
+
+    /**
+     * Adds a header to the backend's calls of this verification, such as an access token that expires. It replaces the header of
+     * [NumberVerifierConfig.header] with the same name. It never goes to an operator.
+     *
+     * @param name an HTTP token, distinct from the names of the other headers here, and none that the client sets itself.
+     * @param value printable ASCII.
+     */
+    public fun header(
+        name: String,
+        value: String,
+    ): VerificationOptions = apply { headers += name to value }
+
+    /**
+     * Adds a member with a string to the start request, such as the token of Play Integrity as `attestation`.
+     *
+     * @param name 1 to 64 characters, distinct from the names of the other members here, and none that the contract uses
+     *   ([NumberVerifierConfig.FieldNames], `purpose`). At most 16 members, whose names and values have 32 KiB in all.
+     * @param value any text.
+     */
+    public fun startField(
+        name: String,
+        value: String,
+    ): VerificationOptions = apply { startFields += Triple(name, value, false) }
+
+    /**
+     * Adds a member with any JSON value to the start request.
+     *
+     * @param name as for [startField].
+     * @param json JSON text, such as `{"token":"…"}` or `true`.
+     */
+    public fun startFieldJson(
+        name: String,
+        json: String,
+    ): VerificationOptions = apply { startFields += Triple(name, json, true) }
+
+    /**
+     * Sets the `x-correlator` of this verification's calls to the backend, and of its [Trace]. Defaults to a random UUID.
+     *
+     * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the
+     *   phone number nor a value of the other options.
+     */
+    public fun correlator(value: String): VerificationOptions = apply { correlator = value }
+
+    override fun toString(): String = "VerificationOptions"
+
+    /** Calls with the core's form of these options, which is valid during the call only. */
+    internal fun <T> use(call: (CoreOptions) -> T): T {
+        val coreHeaders = mutableListOf<CoreHeader>()
+        val coreFields = mutableListOf<CoreStartField>()
+        try {
+            convertible(CoreSetting.HEADERS) { headers.mapTo(coreHeaders) { (name, value) -> CoreHeader(name, value) } }
+            convertible(CoreSetting.START_FIELDS) {
+                startFields.mapTo(coreFields) { (name, value, isJson) ->
+                    if (isJson) CoreStartField(name, value) else CoreStartField.withText(name, value)
+                }
+            }
+            convertible(CoreSetting.CORRELATOR) { correlator?.let(FfiConverterString::requireConvertible) }
+            return call(CoreOptions(coreHeaders, coreFields, correlator))
+        } finally {
+            coreHeaders.forEach(CoreHeader::destroy)
+            coreFields.forEach(CoreStartField::destroy)
+        }
+    }
+
+    private fun convertible(
+        setting: CoreSetting,
+        convert: () -> Unit,
+    ) = try {
+        convert()
+    } catch (_: CharacterCodingException) {
+        // a lone surrogate
+        throw CoreException.InvalidConfig(setting).toVerifyException(null)
+    }
+}

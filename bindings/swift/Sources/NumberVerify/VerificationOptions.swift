@@ -1,0 +1,72 @@
+internal import NumberVerifyCore
+
+/// What one verification adds to the settings of its ``NumberVerifier``. All of it is optional.
+///
+/// ```swift
+/// let verification = try await verifier.verify(phoneNumber: "+14155550100") {
+///   $0.setHeader("Authorization", "Bearer \(accessToken)")
+///   $0.setStartField("attestation", assertion)
+/// }
+/// ```
+///
+/// No value is in a printed form.
+public struct VerificationOptions: Sendable, Equatable {
+  /// The `x-correlator` of this verification's calls to the backend, and of its ``Trace``. Defaults to a random UUID. 1 to 256 of the
+  /// characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the phone number nor a value of the
+  /// other options.
+  public var correlator: String?
+
+  private var headers: [String: Secret] = [:]
+  private var startFields: [String: StartField] = [:]
+
+  private enum StartField: Equatable {
+    case text(Secret)
+    case json(Secret)
+  }
+
+  init(_ configure: (inout Self) -> Void) {
+    configure(&self)
+  }
+
+  /// Sets a header of the backend's calls of this verification, such as an access token that expires. It replaces the header of
+  /// ``NumberVerifier/Configuration/addHeader(_:_:)`` with the same name. It never goes to an operator.
+  ///
+  /// - Parameters:
+  ///   - name: an HTTP token, and no name that the client sets itself.
+  ///   - value: printable ASCII.
+  public mutating func setHeader(_ name: String, _ value: String) {
+    headers[name] = Secret(value)
+  }
+
+  /// Sets a member of the start request to a string, such as an assertion of App Attest as `attestation`.
+  ///
+  /// - Parameters:
+  ///   - name: 1 to 64 characters, and none that the contract uses (``NumberVerifier/Configuration/FieldNames``, `purpose`). At most 16
+  ///     members, whose names and values have 32 KiB in all.
+  ///   - value: any text.
+  public mutating func setStartField(_ name: String, _ value: String) {
+    startFields[name] = .text(Secret(value))
+  }
+
+  /// Sets a member of the start request to any JSON value.
+  ///
+  /// - Parameters:
+  ///   - name: as for ``setStartField(_:_:)``.
+  ///   - json: JSON text, such as `{"token":"…"}` or `true`.
+  public mutating func setStartField(_ name: String, json: String) {
+    startFields[name] = .json(Secret(json))
+  }
+
+  var core: NumberVerifyCore.VerificationOptions {
+    NumberVerifyCore.VerificationOptions(
+      headers: headers.map { NumberVerifyCore.Header(name: $0.key, value: $0.value.text) },
+      startFields: startFields.map { name, field in
+        switch field {
+        case .text(let text): CoreStartField.withText(name: name, text: text.text)
+        case .json(let json): CoreStartField(name: name, json: json.text)
+        }
+      },
+      correlator: correlator
+    )
+  }
+}

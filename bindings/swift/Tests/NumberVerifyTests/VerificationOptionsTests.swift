@@ -1,0 +1,95 @@
+import NumberVerify
+import Testing
+
+/// What one verification adds: the app's own backend client receives it, and nothing else shows it.
+@Suite(.timeLimit(.minutes(2)))
+struct VerificationOptionsTests {
+  private let received = Received()
+
+  private func verifier(_ phone: Loopback = Loopback()) throws -> NumberVerifier {
+    let backend = ScriptedBackend(
+      start: { [received] request in
+        await received.start(headers: request.headers, fields: request.startFields)
+        return AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "s"))
+      },
+      complete: { [received] request in
+        await received.complete(headers: request.headers)
+        return #"{"verified":true}"#
+      })
+    return try NumberVerifier(phone, backend: backend)
+  }
+
+  private static func addAll(_ options: inout VerificationOptions) {
+    options.setHeader("Authorization", "Bearer canary-1")
+    options.setStartField("attestation", #"canary-2 "quoted" ü"#)
+    options.setStartField("device", json: #"{"level": [1, true]}"#)
+    options.correlator = "sign-in:42"
+  }
+
+  @Test func optionsReachTheBackendOfTheirVerificationOnly() async throws {
+    let verifier = try verifier()
+    let verification = try await verifier.verify(phoneNumber: Simulator.number, options: Self.addAll)
+    #expect(verification.verified)
+    #expect(verification.trace.correlator == "sign-in:42")
+    #expect(!"\(verification) \(verification.trace) \(verification.trace.json())".contains("canary"))
+    #expect(await received.headersOfStart == ["authorization": "Bearer canary-1"])
+    #expect(await received.headersOfComplete == ["authorization": "Bearer canary-1"])
+    #expect(await received.startFields == ["attestation": #""canary-2 \"quoted\" ü""#, "device": #"{"level":[1,true]}"#])
+
+    let next = try await verifier.verify(phoneNumber: Simulator.number)
+    #expect(next.trace.correlator != "sign-in:42")
+    #expect(await received.headersOfStart == [:])
+    #expect(await received.startFields == [:])
+  }
+
+  @Test func optionsWithProgress() async throws {
+    var correlators: [String] = []
+    for try await progress in try verifier().verifying(phoneNumber: Simulator.number, options: { $0.correlator = "attempt:1" }) {
+      if case .done(let verification) = progress { correlators.append(verification.trace.correlator) }
+    }
+    #expect(correlators == ["attempt:1"])
+  }
+
+  @Test(
+    arguments: [
+      ("headers", { $0.setHeader("Cookie", "canary") }),
+      ("headers", { $0.setHeader("X-App", "canary"); $0.setHeader("x-app", "canary") }),
+      ("startFields", { $0.setStartField("phoneNumber", "canary") }),
+      ("startFields", { $0.setStartField("attestation", json: "canary") }),
+      ("correlator", { $0.correlator = "two words" }),
+      ("correlator", { $0.correlator = "user-14155550100" }),
+    ] as [(String, @Sendable (inout VerificationOptions) -> Void)])
+  func anInvalidOptionIsNamedAndNothingIsSent(setting: String, change: @Sendable (inout VerificationOptions) -> Void) async throws {
+    let phone = Loopback()
+    let verifier = try verifier(phone)
+    let error = try #require(await thrown { try await verifier.verify(phoneNumber: Simulator.number, options: change) } as? VerifyError)
+    #expect(error.kind == .invalidConfig(setting: setting))
+    let printed = "\(error) \(String(reflecting: error)) \(error.trace?.json() ?? "")"
+    #expect(!printed.contains("canary") && !printed.contains("4155550100"))
+    #expect(await received.headersOfStart == nil)
+    #expect(await phone.counts == Loopback.Counts())
+  }
+
+  @Test func optionsPrintNoValue() async throws {
+    var printed = ""
+    _ = try await verifier().verify(phoneNumber: Simulator.number) {
+      Self.addAll(&$0)
+      dump($0, to: &printed)
+      printed += "\($0) \(String(reflecting: $0))"
+    }
+    #expect(printed.contains("attestation") && !printed.contains("canary"))
+  }
+}
+
+private actor Received {
+  private(set) var headersOfStart: [String: String]?
+  private(set) var headersOfComplete: [String: String]?
+  private(set) var startFields: [String: String]?
+
+  func start(headers: [String: String], fields: [String: String]) {
+    headersOfStart = headers
+    startFields = fields
+  }
+
+  func complete(headers: [String: String]) { headersOfComplete = headers }
+}
