@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use cookie::{Cookie, SameSite};
-use serde_json::json;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
@@ -97,10 +97,12 @@ async fn start(
     let key = contract::idempotency_key(&headers)?;
     let body = received.json(&headers)?;
     let number = Members::parse(&body)?.phone_number()?.to_owned();
+    let attestation = contract::attestation(&body)?;
     let identity = format!("/start {}\n{}", contract::authorization(&headers), String::from_utf8_lossy(&body));
     let secure = !contract::is_plain_and_local(&headers);
     let this = app.clone();
-    app.once.answer(key, &identity, Box::pin(async move { this.started(&number, secure).await })).await
+    let run = Box::pin(async move { this.started(&number, attestation.as_ref(), secure).await });
+    app.once.answer(key, &identity, run).await
 }
 
 /// The verdict for a code; without a code, the result of the callback.
@@ -220,8 +222,13 @@ impl App {
         limit.check(&self.store, &format!("count:{}", self.settings.keys.hide(who))).await
     }
 
-    async fn started(&self, number: &str, secure: bool) -> Outcome {
+    async fn started(&self, number: &str, attestation: Option<&Value>, secure: bool) -> Outcome {
         self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
+        if let Some(required) = self.settings.attestation
+            && !required.accepts(number, attestation).await
+        {
+            return Err(Problem::refusal(StatusCode::FORBIDDEN, "the app is not attested"));
+        }
         let session = Provider::session(number);
         let token = self.sessions.make(&session).map_err(|_| failed())?;
         let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;

@@ -23,7 +23,9 @@ pub const SECURE_COOKIE: &str = "__Host-number_verify_session";
 pub const PROOF_HEADER: &str = "x-number-verify-session";
 /// Of a code, state or session.
 const LONGEST: usize = 4096;
-const BODY_LIMIT: usize = 16 * 1024;
+const ATTESTATION_LIMIT: usize = 16 * 1024;
+/// For the largest attestation, and 4 KiB for all else in a `start`.
+const BODY_LIMIT: usize = ATTESTATION_LIMIT + 4 * 1024;
 /// A body that is a little too large is read to its end, so that its sender gets to see the answer.
 const DRAIN_LIMIT: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +80,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
             break;
         }
     }
-    let is_too_large = Problem::fix(StatusCode::PAYLOAD_TOO_LARGE, "the body must not be over 16 KiB");
+    let is_too_large = Problem::fix(StatusCode::PAYLOAD_TOO_LARGE, "the body must not be over 20 KiB");
     if size > BODY_LIMIT { Err(is_too_large) } else { Ok(kept) }
 }
 
@@ -128,6 +130,16 @@ impl Members {
             }
         }
     }
+}
+
+/// The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON. `Members` has checked the body.
+pub fn attestation(body: &[u8]) -> Result<Option<Value>, Problem> {
+    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let attestation = body.get_mut("attestation").map(Value::take).filter(|attestation| !attestation.is_null());
+    if attestation.as_ref().is_some_and(|attestation| attestation.to_string().len() > ATTESTATION_LIMIT) {
+        return Err(Problem::fix(StatusCode::BAD_REQUEST, "attestation must not be over 16 KiB"));
+    }
+    Ok(attestation)
 }
 
 /// JSON in which no member is repeated, at any depth.
@@ -341,6 +353,18 @@ mod tests {
         let members = Members::parse(br#"{"code":"a b~","state":"","session":null}"#).unwrap();
         let plain = |name| members.plain(name).unwrap();
         assert_eq!((plain("code"), plain("state"), plain("session"), plain("other")), (Some("a b~"), None, None, None));
+    }
+
+    #[test]
+    fn attestation_is_any_json_of_at_most_16_kib() {
+        let body = |text: &str| format!(r#"{{"phoneNumber":"+14155550100","attestation":{text}}}"#).into_bytes();
+        assert_eq!((attestation(b"{}"), attestation(&body("null"))), (Ok(None), Ok(None)));
+        for text in ["0", "false", r#""text""#, "[]", r#"{"challenge":"c","more":[1.5]}"#] {
+            assert_eq!(attestation(&body(text)).unwrap().unwrap().to_string(), text);
+        }
+        let of_size = |size: usize| body(&format!("\"{}\"", "a".repeat(size - 2)));
+        assert!(attestation(&of_size(ATTESTATION_LIMIT)).is_ok());
+        assert_eq!(attestation(&of_size(ATTESTATION_LIMIT + 1)).unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 
     #[test]

@@ -14,11 +14,13 @@
 //! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
 //! | `uses.rs` | that a session is used once; the result of its callback |
 //! | `store/` | what replicas share: in memory, or in Redis |
+//! | `attestation.rs` | whether a `start` comes from a genuine copy of the app |
 //! | `provider.rs`, `token.rs`, `jwt.rs`, `http.rs` | the provider |
 //! | `hints.rs` | hints for the phone's requests to an operator's hosts |
 //! | `settings.rs`, `log.rs` | what goes in, and what is told |
 
 mod app;
+mod attestation;
 mod contract;
 mod hints;
 mod http;

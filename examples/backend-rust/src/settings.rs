@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
+use crate::attestation::Attestation;
 use crate::hints;
 use crate::jwt::ClientKey;
 use crate::limits::{Limit, Proxies};
@@ -37,6 +38,7 @@ pub struct AppSettings {
     pub calls_per_address: Limit,
     pub proxies: Proxies,
     pub hints: Option<Value>,
+    pub attestation: Option<Attestation>,
 }
 
 /// The sentence.
@@ -76,6 +78,10 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
             Some(path) => Some(hints::read(&path).map_err(|what| Wrong { name: HINTS, what })?),
             None => None,
         },
+        attestation: match given("NUMBER_VERIFY_ATTESTATION") {
+            Some(name) => Some(parse("NUMBER_VERIFY_ATTESTATION", &name, ATTESTATION, Attestation::parse)?),
+            None => None,
+        },
     };
     let redirect_uri = required("OIDC_REDIRECT_URI")?;
     let redirect_uri = if follow_through {
@@ -105,6 +111,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
 }
 
 const HINTS: &str = "NUMBER_VERIFY_HINTS";
+const ATTESTATION: &str = "play-integrity or app-attest";
 const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
 const TIMEOUT: &str = "seconds, over 0 and up to 60";
@@ -192,7 +199,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8000");
         assert_eq!((settings.app.lifetime_s, settings.app.provider_timeout), (300, Duration::from_secs(6)));
         assert!(!settings.app.follow_through && !settings.registration.login_hint);
-        assert!(matches!(settings.store, Store::Memory(_)));
+        assert!(matches!(settings.store, Store::Memory(_)) && settings.app.attestation.is_none());
     }
 
     #[test]
@@ -208,6 +215,7 @@ mod tests {
             ("NUMBER_VERIFY_STARTS_PER_NUMBER", "5", "NUMBER_VERIFY_STARTS_PER_NUMBER must be COUNT/SECONDS"),
             ("NUMBER_VERIFY_STARTS_PER_ADDRESS", "0/1", "NUMBER_VERIFY_STARTS_PER_ADDRESS must be COUNT/SECONDS"),
             ("NUMBER_VERIFY_CALLS_PER_ADDRESS", "x", "NUMBER_VERIFY_CALLS_PER_ADDRESS must be COUNT/SECONDS"),
+            ("NUMBER_VERIFY_ATTESTATION", "on", "NUMBER_VERIFY_ATTESTATION must be play-integrity or app-attest"),
             ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be addresses"),
             ("REDIS_URL", "not to be told", "REDIS_URL must be a redis:// or rediss:// URL"),
             ("OIDC_ISSUER", "http://operator.example", "OIDC_ISSUER must be an https URL"),
