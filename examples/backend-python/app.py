@@ -10,7 +10,7 @@ Nothing is remembered of a session but that it was used, so any replica can comp
 settings.py  from the environment     contract.py  what requests and errors look like     sealed.py  keys and sessions
 store.py     memory or Redis          once.py      Idempotency-Key                         glide.py   Glide
 uses.py      a session's only use     addresses.py who shares a limit                      log.py    JSON, no secrets
-hints.py     hints for the phone's requests
+hints.py     hints for the phone's requests            attestation.py  whether a start comes from a genuine app
 """
 
 import re
@@ -36,6 +36,7 @@ from contract import (
     USE_ANOTHER_CHANNEL,
     Problem,
     answer,
+    attestation,
     authorization,
     idempotency_key,
     json_object,
@@ -69,10 +70,13 @@ async def start(request: Request) -> Response:
     """The auth URL for the number, and the session that the number belongs to."""
     await limit_by_address("starts", request, settings.starts_per_address)
     key, body = idempotency_key(request), await read(request)
-    number = phone_number(json_object(body))
+    given = json_object(body)
+    number, attested = phone_number(given), attestation(given)
 
     async def run() -> Response:
         await limit("starts", number, settings.starts_per_number)
+        if settings.attestation and not await settings.attestation(number, attested):
+            raise Problem(403, "the app is not attested", USE_ANOTHER_CHANNEL)
         session = sessions.make(number)
         told = {"authUrl": await glide.auth_url(state_of(session)), "session": session}
         if settings.redirect_uri:

@@ -18,7 +18,9 @@ SECURE_COOKIE = f"__Host-{COOKIE}"  # which no other host can set (RFC 6265bis)
 LONGEST = 4096  # of a code, state or session
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
-BODY_LIMIT, DRAIN_LIMIT = 16 * 1024, 256 * 1024
+ATTESTATION_LIMIT = 16 * 1024
+BODY_LIMIT = ATTESTATION_LIMIT + 4 * 1024  # for the largest attestation, and all else in a start
+DRAIN_LIMIT = 256 * 1024
 DEPTH_LIMIT = 128
 BODY_TIMEOUT_S = 10
 
@@ -69,7 +71,7 @@ async def _read(request: Request) -> bytes:
             break
     if size > BODY_LIMIT:
         hang_up = {"Connection": "close"} if size > DRAIN_LIMIT else {}
-        raise Problem(413, "the body must not be over 16 KiB", FIX_INTEGRATION, hang_up)
+        raise Problem(413, "the body must not be over 20 KiB", FIX_INTEGRATION, hang_up)
     return body
 
 
@@ -87,7 +89,7 @@ def strict_json(text: bytes) -> Any:  # noqa: ANN401
     """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates, not deep."""
     try:
         value = json.loads(
-            text.decode(), object_pairs_hook=_once_each, parse_int=_finite, parse_float=_finite, parse_constant=_finite
+            text.decode(), object_pairs_hook=_once_each, parse_int=_integer, parse_float=_finite, parse_constant=_finite
         )
         json.dumps(value, ensure_ascii=False).encode()
         if _depth(value) > DEPTH_LIMIT:
@@ -109,6 +111,11 @@ def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
@@ -121,6 +128,14 @@ def phone_number(given: dict[str, Any]) -> str:
     if not isinstance(number, str) or not E164.fullmatch(number):
         raise Problem(400, "phoneNumber must be an E.164 number", FIX_INTEGRATION)
     return number
+
+
+def attestation(given: dict[str, Any]) -> Any:  # noqa: ANN401
+    """The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON."""
+    value = given.get("attestation")
+    if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > ATTESTATION_LIMIT:
+        raise Problem(400, "attestation must not be over 16 KiB", FIX_INTEGRATION)
+    return value
 
 
 def plain(given: dict[str, Any], name: str) -> str | None:

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 import hints
+from attestation import KINDS, Check
 
 T = TypeVar("T")
 DEV_PRINT, REDIRECT, FOLLOW_THROUGH = "dev_print", "redirect", "follow-through"
@@ -36,6 +37,7 @@ class Settings:
     starts_per_address: Limit
     calls_per_address: Limit
     hints: list[dict[str, Any]] | None
+    attestation: Check | None
     client_id: str
     client_secret: str
     redirect_uri: str
@@ -62,6 +64,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         starts_per_address=setting("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60", _limit, limit),
         calls_per_address=setting("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60", _limit, limit),
         hints=_hints(environment.get("NUMBER_VERIFY_HINTS", "")),
+        attestation=setting("NUMBER_VERIFY_ATTESTATION", "", _attestation, "play-integrity or app-attest"),
         client_id=setting("GLIDE_CLIENT_ID", "", _given, "set"),
         client_secret=setting("GLIDE_CLIENT_SECRET", "", _given, "set"),
         redirect_uri=environment.get("GLIDE_REDIRECT_URI", ""),
@@ -121,6 +124,12 @@ def _hints(path: str) -> list[dict[str, Any]] | None:
         return hints.read(path) if path else None
     except ValueError as what:
         raise SystemExit(f"NUMBER_VERIFY_HINTS must be {what}") from None
+
+
+def _attestation(name: str) -> Check | None:
+    if name and name not in KINDS:
+        raise ValueError
+    return KINDS.get(name)
 
 
 def _given(text: str) -> str:
