@@ -1,0 +1,119 @@
+"""The member `attestation` of a start: refused while its check is not implemented, ignored without the setting."""
+
+import json
+from typing import Any
+
+import pytest
+
+from calls import FIX, OTHER, Backends, a_key, assert_problem
+from implementations import Implementation
+from provider_stub import StubbedProvider, completed
+from redis_server import RedisServer
+from test_rate_limits import assert_limited
+from world import RIGHT, World
+
+NAME, KINDS = "NUMBER_VERIFY_ATTESTATION", ["play-integrity", "app-attest"]
+CANARY = "canary-of-the-attestation"
+LARGEST = 16 * 1024
+JSON = {"Content-Type": "application/json"}
+PLAUSIBLE = {"challenge": "Y2hhbGxlbmdl", "integrityToken": f"eyJhbGciOiJBMjU2S1cifQ.{CANARY}", "assertion": CANARY}
+ANY_JSON = [None, True, 0, -1.5, "", CANARY, [], [[CANARY]], {}, PLAUSIBLE]
+
+
+def of_size(size: int) -> str:
+    """Whose JSON has this size."""
+    return "a" * (size - 2)
+
+
+def body(attestation: Any, number: str = RIGHT) -> dict[str, Any]:  # noqa: ANN401
+    return {"phoneNumber": number, "attestation": attestation}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("request_body", [{"phoneNumber": RIGHT}, *map(body, ANY_JSON), body(of_size(LARGEST))])
+def test_unimplemented_check_refuses_every_start(backend: Backends, kind: str, request_body: dict[str, Any]) -> None:
+    answer = backend(**{NAME: kind}).device().post("/start", json=request_body, headers=a_key())
+    assert_problem(answer, 403, OTHER)
+    assert answer.json()["title"] == "the app is not attested"
+    assert "set-cookie" not in answer.headers and CANARY not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("settings", [{}, {NAME: ""}])
+def test_attestation_is_ignored_without_the_setting(backend: Backends, settings: dict[str, str]) -> None:
+    device = backend(**settings).device()
+    for attestation in ANY_JSON:
+        assert device.post("/start", json=body(attestation)).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {NAME: KINDS[0]}])
+def test_attestation_over_16_kib_returns_400(backend: Backends, settings: dict[str, str]) -> None:
+    """With and without the setting: an app must not work without it and fail with it."""
+    device, within = backend(**settings).device(), 403 if settings else 200
+    for attestation, status in [
+        (of_size(LARGEST), within),
+        (of_size(LARGEST + 1), 400),
+        ("é" * (LARGEST // 2 - 1), within),
+        ("é" * (LARGEST // 2), 400),
+        ([1] * (LARGEST // 2 - 1), within),
+        ([1] * (LARGEST // 2), 400),
+    ]:
+        content = json.dumps(body(attestation), ensure_ascii=False, separators=(",", ":"))
+        answer = device.post("/start", content=content, headers=JSON)
+        assert answer.status_code == status
+        if status == 400:
+            assert_problem(answer, 400, FIX)
+            assert answer.json()["title"] == "attestation must not be over 16 KiB"
+
+
+def test_malformed_request_is_refused_before_its_attestation_is_checked(backend: Backends) -> None:
+    device = backend(**{NAME: KINDS[0]}).device()
+    assert_problem(device.post("/start", json=body(PLAUSIBLE, "12")), 400, FIX)
+    repeated = f'{{"phoneNumber": "{RIGHT}", "attestation": {{"a": 1, "a": 2}}}}'
+    assert_problem(device.post("/start", content=repeated, headers=JSON), 400, FIX)
+
+
+def test_rate_limits_apply_before_the_attestation(own_backend: Backends) -> None:
+    for limit in ("NUMBER_VERIFY_STARTS_PER_NUMBER", "NUMBER_VERIFY_STARTS_PER_ADDRESS"):
+        device = own_backend(**{NAME: KINDS[1], limit: "2/600"}).device()
+        for _ in range(2):
+            assert_problem(device.post("/start", json=body(PLAUSIBLE)), 403, OTHER)
+        assert_limited(device.post("/start", json=body(PLAUSIBLE)), 600)
+
+
+def test_repeat_returns_the_same_refusal_and_another_attestation_returns_422(backend: Backends) -> None:
+    device, key = backend(**{NAME: KINDS[0]}).device(), a_key()
+    first, second = (device.post("/start", json=body(PLAUSIBLE), headers=key) for _ in range(2))
+    assert_problem(first, 403, OTHER)
+    assert first.content == second.content
+    assert_problem(device.post("/start", json=body("other"), headers=key), 422, FIX)
+
+
+def test_refusal_is_logged_with_its_kind(own_backend: Backends) -> None:
+    app = own_backend(**{NAME: KINDS[1]})
+    assert_problem(app.device().post("/start", json=body(PLAUSIBLE)), 403, OTHER)
+    app.replicas[0].await_log_lines(1, event="attestation_not_implemented", kind=KINDS[1])
+    app.replicas[0].await_log_lines(1, event="answered", call="/start", status=403)
+
+
+@pytest.mark.parametrize("kind", ["", *KINDS])
+def test_attestation_reaches_neither_provider_log_nor_store(
+    own_backend: Backends,
+    own_stub: StubbedProvider,
+    implementation: Implementation,
+    world: World,
+    redis: RedisServer,
+    kind: str,
+) -> None:
+    url = redis.url()
+    settings = own_stub.settings(world) | implementation.provider_at(own_stub.url)
+    app = own_backend(REDIS_URL=url, **settings | {NAME: kind})
+    device = app.device()
+    for attestation in (PLAUSIBLE, CANARY, {CANARY: 1}, of_size(LARGEST) + CANARY):
+        device.post("/start", json=body(attestation), headers=a_key())
+    if kind:
+        assert own_stub.calls == []
+    else:
+        assert completed(app, "code")[1].status_code == 200 and own_stub.calls
+    app.replicas[0].await_log_lines(4, event="answered", call="/start")
+    seen = app.log().encode() + redis.everything_in(url) + repr(own_stub.calls).encode()
+    assert CANARY.encode() not in seen and b"integrityToken" not in seen
