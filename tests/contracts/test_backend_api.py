@@ -137,7 +137,7 @@ def problem(status: int, **more: str) -> bytes:
 
 
 STATUSES = {
-    "start": [400, 401, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504],
+    "start": [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504],
     "complete": [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504],
     "callback": [400, 401, 403, 409, 429, 500, 502, 503, 504],
 }
@@ -298,7 +298,7 @@ def test_the_simulators_refusals(recorder: Recorder) -> None:
         ({"body": b""}, "MissingRequiredRequestBody"),
         ({"body": b"{}"}, "InvalidRequestBody"),
         ({"body": b'{"phoneNumber": "14155550100"}'}, "InvalidRequestBody"),
-        ({"body": b'{"phoneNumber": "+14155550100", "code": "c"}'}, "InvalidRequestBody"),
+        ({"url": "/complete", "body": b'{"code": "c", "phoneNumber": "+14155550100"}'}, "InvalidRequestBody"),
         ({"key": "x" * 256}, "InvalidParameter"),
         ({"correlator": "two words"}, "InvalidParameter"),
     ],
@@ -334,7 +334,7 @@ def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
         (400, {"content-type": "application/json"}, problem(400)),
         (400, {"content-type": "application/problem+json"}, b'{"title": "No"}'),
         (400, {"content-type": "application/problem+json"}, problem(400, fallback="dance")),
-        (403, {"content-type": "application/problem+json"}, problem(403)),
+        (410, {"content-type": "application/problem+json"}, problem(410)),
     ],
 )
 def test_the_judge_refuses_answers(status: int, headers: dict[str, str], body: bytes) -> None:
