@@ -43,6 +43,8 @@ type Shared = State<Arc<App>>;
 type Peer = ConnectInfo<SocketAddr>;
 type Outcome = Result<Answer, Problem>;
 
+const NO_SESSION: Problem = Problem::refusal(StatusCode::CONFLICT, "the session is missing");
+
 impl App {
     pub fn new(settings: AppSettings, store: Store, provider: Provider) -> Self {
         let store = Arc::new(store);
@@ -59,6 +61,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/start", post(start))
         .route("/complete", post(complete))
         .route("/callback", get(callback))
+        .route("/abort", post(abort))
         .route("/health", get(health))
         .fallback(no_such_call(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(no_such_call(StatusCode::METHOD_NOT_ALLOWED))
@@ -70,7 +73,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// The log line of a call.
 async fn answered(request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let known = ["/start", "/complete", "/callback", "/health"];
+    let known = ["/start", "/complete", "/callback", "/abort", "/health"];
     let call = known.into_iter().find(|call| *call == request.uri().path());
     let flow = contract::correlator(request.headers());
     let (head, body) = request.into_parts();
@@ -117,19 +120,13 @@ async fn complete(
     let body = received.json(&headers)?;
     let given = Members::parse(&body)?;
     let plain = |name| given.plain(name).map(|value| value.map(str::to_owned));
-    let (code, state, in_body) = (plain("code")?, plain("state")?, plain("session")?);
-    let in_cookie = contract::session_cookie(&headers)?;
-    if let (Some(one), Some(other)) = (&in_body, &in_cookie)
-        && !is_same(one, other)
-    {
-        return Err(Problem::refusal(StatusCode::FORBIDDEN, "session and cookie differ"));
-    }
-    let token = in_body.or(in_cookie);
+    let (code, state) = (plain("code")?, plain("state")?);
+    let token = session_of(&given, &headers)?;
     let has_no_code = token.is_some() && !given.has("code") && app.settings.follow_through;
     if code.is_none() && !has_no_code {
         return Err(Problem::fix(StatusCode::BAD_REQUEST, "code is missing"));
     }
-    let token = token.ok_or(Problem::refusal(StatusCode::CONFLICT, "the session is missing"))?;
+    let token = token.ok_or(NO_SESSION)?;
     let session = app.open(&token)?;
     let lacks_state = has_no_code && state.is_none();
     if !lacks_state && !is_same(state.as_deref().unwrap_or_default(), &state_of(&token)) {
@@ -196,6 +193,49 @@ fn denied(error: &str) -> Problem {
         _ => Problem::refusal,
     };
     refuse(StatusCode::FORBIDDEN, "the operator refused")
+}
+
+/// Ends a session without a result. A result that there is, or that a call is about to get, stays.
+async fn abort(
+    State(app): Shared,
+    ConnectInfo(peer): Peer,
+    headers: HeaderMap,
+    Extension(received): Extension<Received>,
+) -> Outcome {
+    app.limit_by_address("calls", app.settings.calls_per_address, peer, &headers).await?;
+    let key = contract::idempotency_key(&headers)?;
+    let body = received.json(&headers)?;
+    let given = Members::parse(&body)?;
+    let token = session_of(&given, &headers)?;
+    let reason = given.reason()?.to_owned();
+    let token = token.ok_or(NO_SESSION)?;
+    let session = app.open(&token)?;
+    let flow = contract::correlator(&headers);
+    let (login, text) = (contract::authorization(&headers), String::from_utf8_lossy(&body));
+    let identity = format!("/abort {token} {login}\n{text}");
+    let this = app.clone();
+    let run = Box::pin(async move {
+        this.check_age(&token)?;
+        let is_spent_now = this.uses.by_abort(&session).await?;
+        if is_spent_now {
+            this.provider.release(&session).await;
+        }
+        log::info("aborted", json!({ "reason": reason, "was_unused": is_spent_now, "flow": flow }));
+        Ok(Answer::no_content())
+    });
+    app.once.answer(key, &identity, run).await
+}
+
+/// The session of a request: in its body, in its cookie, or in both.
+fn session_of(given: &Members, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let in_body = given.plain("session")?.map(str::to_owned);
+    let in_cookie = contract::session_cookie(headers)?;
+    if let (Some(one), Some(other)) = (&in_body, &in_cookie)
+        && !is_same(one, other)
+    {
+        return Err(Problem::refusal(StatusCode::FORBIDDEN, "session and cookie differ"));
+    }
+    Ok(in_body.or(in_cookie))
 }
 
 /// Whether this replica and its store answer; the provider is not asked.

@@ -117,6 +117,17 @@ impl Members {
         self.0.contains_key(name)
     }
 
+    /// Why the phone aborts. It is logged, so it has no digits.
+    pub fn reason(&self) -> Result<&str, Problem> {
+        let is_reason = |text: &str| {
+            (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        match self.0.get("reason") {
+            Some(Json::Text(reason)) if is_reason(reason) => Ok(reason),
+            _ => Err(Problem::fix(StatusCode::BAD_REQUEST, "reason must be 1 to 64 characters of a-z and _")),
+        }
+    }
+
     /// A member that may be absent or empty, but else is printable ASCII, as codes and states are (RFC 6749, appendix A).
     pub fn plain(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.0.get(name) {

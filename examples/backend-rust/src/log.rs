@@ -1,5 +1,5 @@
 //! The log: one JSON object a line, on stderr. It never holds a query, body, header, number, code, state, session or token, nor any text
-//! that a peer chose.
+//! that a peer chose, except the reason of an abort, in which there are no digits.
 
 use std::io::Write;
 

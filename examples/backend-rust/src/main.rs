@@ -2,7 +2,7 @@
 //!
 //! `POST /start` makes a session for a phone number and answers with the auth URL. `POST /complete` exchanges the code and answers whether
 //! the number is the SIM's. `GET /callback` does the same where the phone follows the last redirect, and only for the client that called
-//! start. `GET /health` is for load balancers.
+//! start. `POST /abort` ends a session without a result. `GET /health` is for load balancers.
 //!
 //! No replica remembers a session: it travels with the phone, sealed. What replicas have to know of each other is in the store.
 //!

@@ -44,7 +44,7 @@ impl Problem {
     }
 
     /// Repeating will not help.
-    pub fn refusal(status: StatusCode, title: &'static str) -> Self {
+    pub const fn refusal(status: StatusCode, title: &'static str) -> Self {
         Self { status, title, fallback: Fallback::UseAnotherChannel, retry_after_s: None }
     }
 }
@@ -68,6 +68,10 @@ pub struct Answer {
 impl Answer {
     pub fn ok(body: &serde_json::Value, cookie: Option<String>) -> Self {
         Self { status: 200, body: body.to_string(), cookie, retry_after_s: None }
+    }
+
+    pub fn no_content() -> Self {
+        Self { status: 204, body: String::new(), cookie: None, retry_after_s: None }
     }
 
     /// A refusal that passes by itself: its client comes again with the same Idempotency-Key.
@@ -96,6 +100,9 @@ impl IntoResponse for Answer {
         let mut response = (status, self.body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if status == StatusCode::NO_CONTENT {
+            headers.remove(header::CONTENT_TYPE);
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store")); // no answer is for a cache
         if let Some(cookie) = self.cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
             headers.insert(header::SET_COOKIE, cookie);

@@ -132,6 +132,18 @@ impl Provider {
         .await
     }
 
+    /// Releases what the provider holds for a session that the phone aborts. It is called once,
+    /// when the session has just been spent. No response depends on it: log a failure, and end
+    /// within the timeout of the registration.
+    ///
+    /// OpenID Connect with CAMARA Number Verification holds nothing: a code that is not exchanged
+    /// expires, so there is nothing to do. Providers with a request that stays open need it, such
+    /// as Vonage (Verify v2): a request that still runs blocks the next one for the same number
+    /// with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of the start in
+    /// `Session`.
+    #[expect(clippy::unused_async, reason = "another provider's implementation sends a request")]
+    pub async fn release(&self, _session: &Session) {}
+
     async fn in_time<T>(&self, step: Step, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let outcome = tokio::time::timeout(self.registration.timeout, call).await;
         outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))

@@ -1,5 +1,5 @@
-//! A session is used once, by `complete` with a code or by the callback. The callback's result is stored with that, so that `complete`
-//! without a code returns it, on every replica, if the callback's response was lost. What is stored is sealed.
+//! A session is used once: by `complete` with a code, by the callback or by `abort`. The callback's result is stored with that, so that
+//! `complete` without a code returns it, on every replica, if the callback's response was lost. What is stored is sealed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ enum Use {
     Complete,
     /// The result is none yet while the callback runs.
     Callback(Option<Answer>),
+    Abort,
 }
 
 pub struct Uses {
@@ -34,14 +35,19 @@ impl Uses {
     }
 
     pub async fn by_complete(&self, session: &Session) -> Result<(), Problem> {
-        self.claim(session, &Use::Complete).await
+        self.only_use(session, &Use::Complete).await
+    }
+
+    /// Returns whether the session was still unused. Otherwise the earlier use stays, and its result.
+    pub async fn by_abort(&self, session: &Session) -> Result<bool, Problem> {
+        self.claim(session, &Use::Abort).await
     }
 
     /// Runs to its end, whether or not the client waits.
     pub async fn by_callback(self: &Arc<Self>, session: Session, run: Run) -> Result<Answer, Problem> {
         let this = self.clone();
         to_its_end(Box::pin(async move {
-            this.claim(&session, &Use::Callback(None)).await?;
+            this.only_use(&session, &Use::Callback(None)).await?;
             let answer = to_its_end(run).await.unwrap_or_else(Answer::from);
             let result = this.seal(&Use::Callback(Some(answer.clone())))?;
             // The answer is right, whether or not it could be stored; the store has logged why not.
@@ -64,12 +70,14 @@ impl Uses {
         Err(Problem::refusal(StatusCode::CONFLICT, "the callback has brought no result"))
     }
 
-    /// The session is used from here on, on all replicas.
-    async fn claim(&self, session: &Session, by: &Use) -> Result<(), Problem> {
-        match self.store.claim(&name(session), &self.seal(by)?, self.longest_s).await? {
-            None => Ok(()),
-            Some(_) => Err(Problem::refusal(StatusCode::CONFLICT, "the session was used before")),
-        }
+    async fn only_use(&self, session: &Session, by: &Use) -> Result<(), Problem> {
+        let used_before = Problem::refusal(StatusCode::CONFLICT, "the session was used before");
+        if self.claim(session, by).await? { Ok(()) } else { Err(used_before) }
+    }
+
+    /// The session is used from here on, on all replicas. Returns false if it was used before.
+    async fn claim(&self, session: &Session, by: &Use) -> Result<bool, Problem> {
+        Ok(self.store.claim(&name(session), &self.seal(by)?, self.longest_s).await?.is_none())
     }
 
     fn seal(&self, by: &Use) -> Result<String, Problem> {
@@ -134,6 +142,22 @@ mod tests {
         let run = one.by_callback(session(), after(3600));
         assert!(tokio::time::timeout(Duration::from_secs(1), run).await.is_err());
         assert_eq!(other.result(&session()).await.unwrap_err().status, StatusCode::CONFLICT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn aborted_session_is_refused_and_abort_keeps_the_result() {
+        let [one, other] = two_replicas();
+        assert_eq!(one.by_abort(&session()).await, Ok(true));
+        assert_eq!(other.by_abort(&session()).await, Ok(false));
+        assert!(other.by_complete(&session()).await.is_err() && other.result(&session()).await.is_err());
+        assert!(other.by_callback(session(), after(1)).await.is_err());
+        let [one, other] = two_replicas();
+        let (result, aborted) = tokio::join!(one.by_callback(session(), after(1)), async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            other.by_abort(&session()).await
+        });
+        assert_eq!((result, aborted), (Ok(verified()), Ok(false)));
+        assert_eq!(other.result(&session()).await, Ok(verified()));
     }
 
     #[tokio::test(start_paused = true)]
