@@ -3,6 +3,7 @@
 POST /start     makes a session for a phone number and answers with Glide's auth URL.
 POST /complete  exchanges the code and answers whether the number is the SIM's. The number comes from the session.
 GET  /callback  does the same where the phone follows the last redirect, and only for the client that called start.
+POST /abort     ends a session without a result.
 GET  /health    answers that this replica can work.
 
 Nothing is remembered of a session but that it was used, so any replica can complete what another started:
@@ -17,6 +18,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -40,11 +42,13 @@ from contract import (
     authorization,
     idempotency_key,
     json_object,
+    no_content,
     phone_number,
     plain,
     proof_header,
     query,
     read,
+    reason,
     session_cookie,
 )
 from glide import Glide
@@ -97,11 +101,8 @@ async def complete(request: Request) -> Response:
     await limit_by_address("calls", request, settings.calls_per_address)
     key, body = idempotency_key(request), await read(request)
     given = json_object(body)
-    code, state, in_body = plain(given, "code"), plain(given, "state"), plain(given, "session")
-    in_cookie = session_cookie(request)
-    if in_body and in_cookie and not same(in_body, in_cookie):
-        raise Problem(403, "session and cookie differ", USE_ANOTHER_CHANNEL)
-    session = in_body or in_cookie
+    code, state = plain(given, "code"), plain(given, "state")
+    session = session_of(given, request)
     has_no_code = session and "code" not in given and settings.delivery == FOLLOW_THROUGH
     if not code and not has_no_code:
         raise Problem(400, "code is missing", FIX_INTEGRATION)
@@ -160,6 +161,35 @@ async def verdict(code: str, number: str) -> Response:
     return answer({"verified": await glide.is_number_of_sim(code, number)})
 
 
+async def abort(request: Request) -> Response:
+    """Ends a session without a result. A result that there is, or that a call is about to get, stays."""
+    await limit_by_address("calls", request, settings.calls_per_address)
+    key, body = idempotency_key(request), await read(request)
+    given = json_object(body)
+    session, why = session_of(given, request), reason(given)
+    if not session:
+        raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
+    number = sessions.number(session)
+
+    async def run() -> Response:
+        sessions.check_age(session)
+        is_spent_now = await uses.by_abort(session)
+        if is_spent_now:
+            await glide.release(number)
+        log.info("aborted", reason=why, was_unused=is_spent_now, flow=flow_of(request))
+        return no_content()
+
+    return await once(key, f"abort {session} {authorization(request)}\n{body.decode()}", run)
+
+
+def session_of(given: dict[str, Any], request: Request) -> str | None:
+    """The session of a request: in its body, in its cookie, or in both."""
+    in_body, in_cookie = plain(given, "session"), session_cookie(request)
+    if in_body and in_cookie and not same(in_body, in_cookie):
+        raise Problem(403, "session and cookie differ", USE_ANOTHER_CHANNEL)
+    return in_body or in_cookie
+
+
 async def health(_: Request) -> Response:
     """This replica answers, and its store too; Glide is not asked."""
     await store.check()
@@ -187,7 +217,7 @@ def is_secure(request: Request) -> bool:
 class Logged:
     """One line for each answer, also where all went wrong. An unknown path is not named: it may hold anything."""
 
-    CALLS = ("/start", "/complete", "/callback", "/health")
+    CALLS = ("/start", "/complete", "/callback", "/abort", "/health")
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -212,15 +242,18 @@ class Logged:
             if not status:
                 problem = Problem(500, "this backend failed", RETRY_LATER)
                 await problem.answer()(scope, receive, noting_the_status)
-        request = Request(scope)
-        flow = request.headers.get("x-correlator", "")
         log.info(
             "answered",
             call=scope["path"] if scope["path"] in self.CALLS else None,
             status=status,
             took_ms=round((time.monotonic() - began) * 1000),
-            flow=flow if UUID.fullmatch(flow) else None,
+            flow=flow_of(Request(scope)),
         )
+
+
+def flow_of(request: Request) -> str | None:
+    flow = request.headers.get("x-correlator", "")
+    return flow if UUID.fullmatch(flow) else None
 
 
 def fault_of(scope: Scope) -> Problem | None:
@@ -256,6 +289,7 @@ app = Starlette(
         Route("/start", start, methods=["POST"]),
         Route("/complete", complete, methods=["POST"]),
         Route("/callback", callback, methods=["GET"]),
+        Route("/abort", abort, methods=["POST"]),
         Route("/health", health, methods=["GET"]),
     ],
     middleware=[Middleware(Logged)],

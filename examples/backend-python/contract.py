@@ -47,6 +47,10 @@ def answer(
     return JSONResponse(body, status, {"Cache-Control": "no-store"} | (headers or {}), media_type)
 
 
+def no_content() -> Response:
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
 async def read(request: Request) -> bytes:
     """The body of a request that says that it is JSON."""
     types = request.headers.getlist("content-type")
@@ -135,6 +139,14 @@ def attestation(given: dict[str, Any]) -> Any:  # noqa: ANN401
     value = given.get("attestation")
     if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > ATTESTATION_LIMIT:
         raise Problem(400, "attestation must not be over 16 KiB", FIX_INTEGRATION)
+    return value
+
+
+def reason(given: dict[str, Any]) -> str:
+    """Why the phone aborts. It is logged, so it has no digits."""
+    value = given.get("reason")
+    if not isinstance(value, str) or not re.fullmatch("[a-z_]{1,64}", value):
+        raise Problem(400, "reason must be 1 to 64 characters of a-z and _", FIX_INTEGRATION)
     return value
 
 

@@ -99,6 +99,16 @@ class Glide:
             log.warning("provider_failed", status=getattr(error, "status", None), kind=kind)
             raise problem from None
 
+    async def release(self, number: str) -> None:
+        """Releases what the provider holds for a session that the phone aborts: the number of that session.
+
+        It is called once, when the session has just been spent. No response depends on it: log a failure, and end
+        within the timeout. Glide holds nothing: a code that is not exchanged expires, so there is nothing to do.
+        Providers with a request that stays open need it, such as Vonage (Verify v2): a request that still runs blocks
+        the next one for the same number with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of
+        the start, which must then be in the session.
+        """
+
 
 def _explain(call: str, error: Exception) -> tuple[str, Problem]:
     if isinstance(error, asyncio.TimeoutError):

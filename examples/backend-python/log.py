@@ -1,5 +1,7 @@
 """The log: one JSON object a line, on stderr. Never a query, body, header, number, code, state, session or token.
 
+Of a body only the reason of an abort, in which there are no digits.
+
 What libraries log is cut down to where they did it and the kind of their error: their texts may quote what came in.
 """
 

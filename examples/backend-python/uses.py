@@ -1,6 +1,7 @@
-"""A session is used once, by `complete` with a code or by the callback. The callback's result is stored with that.
+"""A session is used once: by `complete` with a code, by the callback or by `abort`.
 
-So `complete` without a code returns it, on every replica, if the callback's response was lost. It is stored sealed.
+The callback's result is stored with that. So `complete` without a code returns it, on every replica, if the callback's
+response was lost. It is stored sealed.
 """
 
 import asyncio
@@ -22,10 +23,14 @@ class Uses:
         self._store, self._keys, self._longest_s, self._wait_s = store, keys, sessions.longest_s, longest_run_s
 
     async def by_complete(self, session: str) -> None:
-        await self._claim(session, "complete")
+        await self._only_use(session, "complete")
+
+    async def by_abort(self, session: str) -> bool:
+        """Whether the session was still unused. Otherwise the earlier use stays, and its result."""
+        return await self._claim(session, "abort")
 
     async def by_callback(self, session: str, run: Callable[[], Awaitable[Response]]) -> Response:
-        await self._claim(session, "callback")
+        await self._only_use(session, "callback")
         response = await outcome(run)
         with suppress(Problem):  # the response is right, whether or not it could be stored
             result = self._keys.seal("use", {"by": "callback", "result": packed(response)})
@@ -47,10 +52,14 @@ class Uses:
             await asyncio.sleep(POLL_S)
         raise Problem(409, "the callback has brought no result", USE_ANOTHER_CHANNEL)
 
-    async def _claim(self, session: str, by: str) -> None:
-        """The session is used from here on, on all replicas."""
-        if await self._store.claim(_name(session), self._keys.seal("use", {"by": by}), self._longest_s):
+    async def _only_use(self, session: str, by: str) -> None:
+        if not await self._claim(session, by):
             raise Problem(409, "the session was used before", USE_ANOTHER_CHANNEL)
+
+    async def _claim(self, session: str, by: str) -> bool:
+        """The session is used from here on, on all replicas. Returns False if it was used before."""
+        use = self._keys.seal("use", {"by": by})
+        return await self._store.claim(_name(session), use, self._longest_s) is None
 
 
 def _name(session: str) -> str:
