@@ -19,7 +19,7 @@ from world import PATIENCE_S, World
 KEY = "bm90IGEgc2VjcmV0LCBmb3IgdGVzdHMgb25seSEhISE="  # an example of a Fernet key
 GENEROUS = "1000000/60"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-CALLS = (None, "/start", "/complete", "/callback", "/health")
+CALLS = (None, "/start", "/complete", "/callback", "/abort", "/health")
 
 
 NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for clients without TLS: the default one takes long to make
@@ -84,6 +84,10 @@ def checked(line: str) -> dict[str, Any]:
         assert members == {"status", "kind"}, line
         assert told["status"] is None or 200 <= told["status"] < 600, line
         assert re.fullmatch(r"\w{1,60}", told["kind"]), line
+    elif told["event"] == "aborted":
+        assert members == {"reason", "was_unused", "flow"}, line
+        assert re.fullmatch(r"[a-z_]{1,64}", told["reason"]) and isinstance(told["was_unused"], bool), line
+        assert told["flow"] is None or re.fullmatch(UUID, told["flow"], re.IGNORECASE), line
     else:
         assert re.fullmatch(r"[a-z_]+", told["event"]), line
         for member in members:

@@ -34,7 +34,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(marked, inner, max_size=4),
     max_leaves=12,
 )
-members = st.sampled_from(["phoneNumber", "code", "state", "session", "verified", "__proto__"])
+members = st.sampled_from(["phoneNumber", "code", "state", "session", "reason", "verified", "__proto__"])
 header_text = st.text(
     st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60
 ).map(lambda text: (CANARY + text).encode("latin-1"))
@@ -119,7 +119,7 @@ BAD_JSON = {
 
 
 @pytest.mark.parametrize("body", BAD_JSON.values(), ids=BAD_JSON)
-@pytest.mark.parametrize("path", ["/start", "/complete"])
+@pytest.mark.parametrize("path", ["/start", "/complete", "/abort"])
 def test_bad_json(app: Backend, path: str, body: bytes) -> None:
     assert_problem(posted(app, path, body), 400, FIX)
 
@@ -134,10 +134,10 @@ def test_members_of_the_wrong_kind(app: Backend) -> None:
         assert_problem(posted(app, "/complete", json.dumps(request | {"code": value}).encode()), 400, FIX)
 
 
-@pytest.mark.parametrize("path", ["/start", "/complete"])
+@pytest.mark.parametrize("path", ["/start", "/complete", "/abort"])
 @pytest.mark.parametrize("size", [20 * 1024 + 1, 200_000])
 def test_a_large_body(app: Backend, path: str, size: int) -> None:
-    body = json.dumps({"phoneNumber": RIGHT, "code": CANARY, "more": ""}).encode()
+    body = json.dumps({"phoneNumber": RIGHT, "code": CANARY, "reason": "internal", "more": ""}).encode()
     large = body[:-2] + b"x" * (size - len(body)) + body[-2:]
     assert len(large) == size
     assert_problem(posted(app, path, large), 413, FIX)
@@ -173,14 +173,14 @@ def test_a_body_that_goes_on_and_on(app: Backend) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("path", ["/start", "/complete"])
+@pytest.mark.parametrize("path", ["/start", "/complete", "/abort"])
 def test_a_content_type_that_is_not_json(app: Backend, path: str, kind: str) -> None:
     body = json.dumps({"phoneNumber": RIGHT, "code": CANARY}).encode()
     assert_problem(posted(app, path, body, {"Content-Type": kind}), 415, FIX)
 
 
 def test_no_content_type(app: Backend) -> None:
-    for path in ("/start", "/complete"):
+    for path in ("/start", "/complete", "/abort"):
         assert_problem(posted(app, path, b"{}", {}), 415, FIX)
 
 
@@ -197,7 +197,8 @@ def test_other_calls(app: Backend) -> None:
     for path in [f"/nowhere/{CANARY}", "/", "/start/", "//start", "/Start", "/start%00", "/%FF", "/start/../x", "/*"]:
         for method in ["GET", "POST", "DELETE"]:
             assert_problem(device.request(method, path), 404, FIX)
-    for method, path in [("GET", "/start"), ("PUT", "/complete"), ("POST", "/callback"), ("POST", "/health")]:
+    wrong = ["GET /start", "PUT /complete", "POST /callback", "DELETE /abort", "POST /health"]
+    for method, path in map(str.split, wrong):
         answer = device.request(method, f"{path}?{CANARY}")
         assert_problem(answer, 405, FIX)
         assert answer.headers["allow"]
@@ -228,7 +229,7 @@ def test_a_body_with_two_lengths(app: Backend) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize("path", ["/%73tart", "/%63omplete", "/start/", "//start"])
+@pytest.mark.parametrize("path", ["/%73tart", "/%63omplete", "/%61bort", "/start/", "//start", "/abort/"])
 def test_another_spelling_of_a_path(app: Backend, path: str) -> None:
     with socket.create_connection(("127.0.0.1", app.replicas[0].port), timeout=PATIENCE_S) as stream:
         stream.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -237,7 +238,7 @@ def test_another_spelling_of_a_path(app: Backend, path: str) -> None:
 
 
 @fuzzed
-@given(path=st.sampled_from(["/start", "/complete"]), body=values | st.dictionaries(members | marked, values))
+@given(path=st.sampled_from(["/start", "/complete", "/abort"]), body=values | st.dictionaries(members | marked, values))
 def test_fuzzed_json(app: Backend, path: str, body: object) -> None:
     answer = posted(app, path, json.dumps(body).encode())
     if answer.status_code == 200:  # only where it is right
@@ -247,13 +248,13 @@ def test_fuzzed_json(app: Backend, path: str, body: object) -> None:
 
 
 @fuzzed
-@given(path=st.sampled_from(["/start", "/complete"]), body=st.binary(max_size=300))
+@given(path=st.sampled_from(["/start", "/complete", "/abort"]), body=st.binary(max_size=300))
 def test_fuzzed_bytes(app: Backend, path: str, body: bytes) -> None:
     assert_refused(posted(app, path, body + CANARY.encode()))
 
 
 @fuzzed
-@given(data=st.data(), path=st.sampled_from(["/start", "/complete"]))
+@given(data=st.data(), path=st.sampled_from(["/start", "/complete", "/abort"]))
 def test_a_good_body_with_a_few_bytes_changed(app: Backend, data: st.DataObject, path: str) -> None:
     body = bytearray(json.dumps({"phoneNumber": RIGHT, "code": CANARY, "state": "s", "session": "s"}).encode())
     for _ in range(data.draw(st.integers(1, 4))):

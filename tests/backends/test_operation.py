@@ -61,6 +61,7 @@ def test_redis_goes_and_comes_back(own_backend: Backends, world: World, tmp_path
         device.post("/start", json={"phoneNumber": RIGHT}),
         device.post("/complete", json=request),
         device.get("/callback?code=c&state=s"),
+        device.post("/abort", json={"session": request["session"], "reason": "cancelled"}),
     ]:
         assert_problem(answer, 503, AGAIN)
         assert int(answer.headers["retry-after"]) >= 1

@@ -171,6 +171,7 @@ def test_a_client_whose_address_is_not_understood_is_refused(proxied: Backend, l
         forwarded(proxied, *lines),
         device.post("/complete", json={"code": "c"}, headers=headers),
         device.get("/callback?code=c&state=s", headers=headers),
+        device.post("/abort", json={"reason": "cancelled"}, headers=headers),
     ]:
         assert_problem(answer, 400, FIX)
     assert device.get("/health", headers=headers).status_code == 200

@@ -1,0 +1,285 @@
+"""A verification that ends without a result: its session is spent, on all replicas, and no result is taken away."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from calls import AGAIN, COOKIE, FIX, OTHER, Backends, a_key, a_request, assert_problem, assert_verdict, start, state_in
+from implementations import Implementation
+from provider_stub import StubbedProvider
+from redis_server import RedisServer
+from running import Backend
+from stuck import StuckServer
+from test_attacks import forgeries
+from test_lost_callback import running_callback
+from test_openapi import document
+from test_rate_limits import assert_limited
+from waiting import until
+from world import RIGHT, WRONG, World
+
+REASONS = [
+    *("cancelled", "deadline_exceeded", "cellular_unavailable", "authorization"),
+    *("denied_by_operator", "state_mismatch", "backend", "internal"),
+]
+USED = "the session was used before"
+
+
+def abort(device: httpx.Client, session: str = "", reason: str = "cancelled", **headers: str) -> httpx.Response:
+    body = {"session": session, "reason": reason} if session else {"reason": reason}
+    return device.post("/abort", json=body, headers=headers)
+
+
+def assert_aborted(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.content) == (204, b""), answer.text
+    assert answer.headers["cache-control"] == "no-store" and "content-type" not in answer.headers
+    document["/abort"]["POST"].validate_response(answer)
+
+
+def assert_used(answer: httpx.Response) -> None:
+    assert_problem(answer, 409, OTHER)
+    assert answer.json()["title"] == USED
+
+
+def aborts_in(app: Backend, **members: object) -> list[dict[str, Any]]:
+    lines = [line for replica in app.replicas for line in replica.log_lines() if line["event"] == "aborted"]
+    return [line for line in lines if members.items() <= line.items()]
+
+
+@pytest.mark.parametrize("reason", [*REASONS, "a", "_" * 64])
+def test_abort_then_complete_is_refused(backend: Backends, world: World, reason: str) -> None:
+    app = backend()
+    request, flow = a_request(app.device(), world), str(uuid4())
+    assert_aborted(abort(app.device(), request["session"], reason, **a_key(), **{"x-correlator": flow}))
+    for headers in ({}, a_key()):
+        assert_used(app.device().post("/complete", json=request, headers=headers))
+    [line] = app.replicas[0].await_log_lines(1, event="aborted", flow=flow)
+    assert (line["reason"], line["was_unused"]) == (reason, True)
+    app.replicas[0].await_log_lines(1, event="answered", call="/abort", status=204, flow=flow)
+    log = app.log()
+    assert not any(secret in log for secret in (*request.values(), RIGHT.strip("+")))
+
+
+@pytest.mark.parametrize("by", ["body", "cookie", "both"])
+def test_session_comes_by_body_or_cookie(backend: Backends, world: World, by: str) -> None:
+    app = backend()
+    device = app.device()
+    started = start(device)
+    client = app.device() if by == "body" else device
+    assert_aborted(abort(client, "" if by == "cookie" else started["session"]))
+    assert_used(device.post("/complete", json=world.code(started["authUrl"])))
+
+
+def test_abort_then_callback_is_refused(backend: Backends, world: World) -> None:
+    device = backend("follow-through").device()
+    started = start(device)
+    assert_aborted(abort(device))
+    assert_used(device.get("/callback", params=world.code(started["authUrl"])))
+    assert_problem(device.post("/complete", json={"session": started["session"]}), 409, OTHER)
+
+
+@pytest.mark.parametrize("number", [RIGHT, WRONG])
+def test_complete_then_abort_keeps_the_result(backend: Backends, world: World, number: str) -> None:
+    app = backend()
+    request, key = a_request(app.device(), world, number), a_key()
+    assert_verdict(app.device().post("/complete", json=request, headers=key), number == RIGHT)
+    for headers in ({}, a_key()):
+        assert_aborted(abort(app.device(), request["session"], **headers))
+    assert_verdict(app.device().post("/complete", json=request, headers=key), number == RIGHT)
+    assert_used(app.device().post("/complete", json=request))
+
+
+def test_callback_then_abort_keeps_the_result(backend: Backends, world: World) -> None:
+    device = backend("follow-through").device()
+    started = start(device)
+    assert_verdict(device.get("/callback", params=world.code(started["authUrl"])), True)
+    assert_aborted(abort(device))
+    assert_verdict(device.post("/complete", json={"session": started["session"]}), True)
+
+
+def test_abort_of_a_running_complete_keeps_its_result(
+    own_backend: Backends, implementation: Implementation, world: World
+) -> None:
+    with StuckServer() as stuck:
+        app = own_backend(**implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "8"})
+        request = a_request(app.device(), world)
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(app.device().post, "/complete", json=request)
+            stuck.await_connection()
+            assert_aborted(abort(app.device(), request["session"]))
+            assert_problem(running.result(), 504, AGAIN)
+        assert len(aborts_in(app, was_unused=False)) == len(aborts_in(app)) == 1
+
+
+def test_abort_of_a_running_callback_on_another_replica_keeps_its_result(
+    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+) -> None:
+    with StuckServer() as stuck:
+        provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "8"}
+        app = own_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **provider)
+        with running_callback(app, world, stuck) as body:
+            assert_aborted(abort(app.device(1), body["session"]))
+        for replica in (1, 0):
+            assert_problem(app.device(replica).post("/complete", json=body, headers=a_key()), 504, AGAIN)
+
+
+def test_abort_on_one_replica_spends_the_session_on_all(
+    own_backend: Backends, redis: RedisServer, world: World
+) -> None:
+    url = redis.url()
+    app = own_backend(replicas=2, REDIS_URL=url)
+    for aborting in (0, 1):
+        request = a_request(app.device(0), world)
+        assert_aborted(abort(app.device(aborting), request["session"]))
+        for replica in (0, 1):
+            assert_used(app.device(replica).post("/complete", json=request))
+            assert_aborted(abort(app.device(replica), request["session"], **a_key()))
+    assert len(aborts_in(app, was_unused=True)) == 2
+    assert b"cancelled" not in redis.everything_in(url) and redis.all_end_within(url, 660)
+
+
+def test_of_concurrent_aborts_one_spends_the_session(own_backend: Backends, redis: RedisServer) -> None:
+    app = own_backend(replicas=2, REDIS_URL=redis.url())
+    session = start(app.device())["session"]
+    with ThreadPoolExecutor(8) as pool:
+        devices = [app.device(index % 2) for index in range(8)]
+        for answer in pool.map(lambda device: abort(device, session, **a_key()), devices):
+            assert_aborted(answer)
+    assert (len(aborts_in(app, was_unused=True)), len(aborts_in(app, was_unused=False))) == (1, 7)
+
+
+def test_of_concurrent_abort_and_complete_one_wins(own_backend: Backends, redis: RedisServer, world: World) -> None:
+    app = own_backend(replicas=2, REDIS_URL=redis.url())
+    for _ in range(8):
+        request, flow = a_request(app.device(0), world), str(uuid4())
+        with ThreadPoolExecutor(2) as pool:
+            completing = pool.submit(app.device(0).post, "/complete", json=request)
+            assert_aborted(abort(app.device(1), request["session"], **{"x-correlator": flow}))
+        [line] = app.replicas[1].await_log_lines(1, event="aborted", flow=flow)
+        if line["was_unused"]:
+            assert_used(completing.result())
+        else:
+            assert_verdict(completing.result(), True)
+
+
+def test_stranger_without_the_session_aborts_nothing(backend: Backends, world: World) -> None:
+    """Who knows the state of a victim, or the authorization code, cannot spend the victim's session."""
+    app = backend()
+    victim, stranger = app.device(), app.device()
+    started = start(victim)
+    request, theirs = world.code(started["authUrl"]), start(stranger)
+    known = {"state": state_in(started), "code": request["code"], "reason": "cancelled"}
+    assert_problem(app.device().post("/abort", json=known), 409, OTHER)
+    assert_problem(app.device().post("/abort", json=known | {"session": known["state"]}), 401, OTHER)
+    assert_problem(abort(app.device(), Cookie=f"{COOKIE}={known['state']}"), 401, OTHER)
+    assert_aborted(stranger.post("/abort", json=known))  # the stranger's own
+    assert_problem(app.device().post("/abort", params={"session": started["session"]}, json=known), 409, OTHER)
+    proof = {"X-Number-Verify-Session": started["session"]}
+    assert_problem(app.device().post("/abort", json=known, headers=proof), 409, OTHER)
+    own = {"session": theirs["session"], "state": state_in(theirs)}
+    assert_used(app.device().post("/complete", json=request | own))
+    assert_verdict(victim.post("/complete", json=request), True)
+
+
+def test_two_different_sessions_return_403_and_neither_is_spent(backend: Backends, world: World) -> None:
+    app = backend()
+    one, other = a_request(app.device(), world), a_request(app.device(), world)
+    for cookies in [
+        f"{COOKIE}={other['session']}",
+        f"{COOKIE}={one['session']}; {COOKIE}={other['session']}",
+        f"__Host-{COOKIE}={one['session']}; {COOKIE}={one['session']}",
+    ]:
+        assert_problem(abort(app.device(), one["session"], Cookie=cookies), 403, OTHER)
+    for request in (one, other):
+        assert_verdict(app.device().post("/complete", json=request), True)
+
+
+def test_forged_session_returns_401(backend: Backends, world: World) -> None:
+    app = backend()
+    request = a_request(app.device(), world)
+    for forged in forgeries(request["session"]):
+        assert_problem(abort(app.device(), forged), 401, OTHER)
+        if " " not in forged:
+            assert_problem(abort(app.device(), Cookie=f"{COOKIE}={forged}"), 401, OTHER)
+    assert_verdict(app.device().post("/complete", json=request), True)
+
+
+@pytest.mark.parametrize("session", [None, ""])
+def test_missing_session_returns_409(backend: Backends, session: str | None) -> None:
+    answer = backend().device().post("/abort", json={"session": session, "reason": "internal"})
+    assert_problem(answer, 409, OTHER)
+
+
+def test_expired_session_returns_409(backend: Backends) -> None:
+    app = backend(NUMBER_VERIFY_LIFETIME_S="1")
+    session, made = start(app.device())["session"], time.time()
+    until(lambda: time.time() > made + 2.1, "the session is too old")
+    assert_problem(abort(app.device(), session), 409, OTHER)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("", "Cancelled", "CANCELLED", "user cancelled", "user-cancelled", "cancelled1", "cancelled\n", " cancelled"),
+        *("a" * 65, "é", "\N{FULLWIDTH LATIN SMALL LETTER A}", "\0", RIGHT),
+        *(None, True, 1, [], ["cancelled"], {"reason": "cancelled"}),
+    ],
+)
+def test_bad_reason_returns_400_and_does_not_spend_the_session(backend: Backends, world: World, reason: object) -> None:
+    app = backend()
+    request = a_request(app.device(), world)
+    for body in ({"reason": reason}, {}):
+        answer = app.device().post("/abort", json=body | {"session": request["session"]})
+        assert_problem(answer, 400, FIX)
+        assert answer.json()["title"] == "reason must be 1 to 64 characters of a-z and _"
+    assert_verdict(app.device().post("/complete", json=request), True)
+
+
+def test_session_of_the_wrong_kind_returns_400(backend: Backends) -> None:
+    device = backend().device()
+    for session in [1, True, [], {}, "é", "line\nline", "s" * 4097]:
+        assert_problem(device.post("/abort", json={"session": session, "reason": "internal"}), 400, FIX)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_another_method_returns_405(backend: Backends, method: str) -> None:
+    answer = backend().device().request(method, "/abort")
+    assert answer.status_code == 405
+    assert {name.strip() for name in answer.headers["allow"].split(",")} == {"POST"}
+
+
+def test_same_key_returns_the_same_response(backend: Backends, world: World) -> None:
+    app, key = backend(), a_key()
+    request, flow = a_request(app.device(), world), str(uuid4())
+    for _ in range(3):
+        assert_aborted(abort(app.device(), request["session"], **key, **{"x-correlator": flow}))
+    app.replicas[0].await_log_lines(3, event="answered", call="/abort", flow=flow)
+    assert len(aborts_in(app, flow=flow)) == 1
+    assert_problem(abort(app.device(), request["session"], "internal", **key), 422, FIX)
+    assert_problem(abort(app.device(), start(app.device())["session"], **key), 422, FIX)
+    assert_problem(app.device().post("/complete", json=request, headers=key), 422, FIX)
+    assert_problem(abort(app.device(), request["session"], **{"Idempotency-Key": "x" * 256}), 422, FIX)
+
+
+def test_abort_counts_with_complete_and_callback(own_backend: Backends, world: World) -> None:
+    app = own_backend(NUMBER_VERIFY_CALLS_PER_ADDRESS="3/600")
+    request = a_request(app.device(), world)
+    assert_problem(abort(app.device(), "nonsense"), 401, OTHER)
+    assert_problem(app.device().post("/complete", json={}), 400, FIX)
+    assert_problem(app.device().post("/abort", json={}), 400, FIX)
+    assert_limited(abort(app.device(), request["session"]), 600)
+    assert aborts_in(app) == []
+
+
+def test_provider_of_the_reference_backend_is_not_called(
+    own_backend: Backends, own_stub: StubbedProvider, implementation: Implementation, world: World
+) -> None:
+    """It holds nothing that an abort could release."""
+    app = own_backend(**own_stub.settings(world) | implementation.provider_at(own_stub.url))
+    session = start(app.device())["session"]
+    called = len(own_stub.calls)
+    assert_aborted(abort(app.device(), session))
+    assert len(own_stub.calls) == called
