@@ -9,11 +9,12 @@
 //! A cookie is bytes, which come back as they came (RFC 6265, section 5.4). The store wants text: each
 //! byte is the character of its number, as in ISO 8859-1.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cookie_store::{CookieStore, RawCookie, StoreAction};
+use cookie_store::{Cookie, CookieStore, RawCookie, StoreAction};
 use http::HeaderValue;
 use time::Duration;
 use url::Url;
@@ -59,8 +60,13 @@ impl CookieJar {
     pub fn header(&self, url: &Url) -> Option<HeaderValue> {
         let jar = self.lock();
         let mut cookies = jar.store.matches(url);
-        cookies.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied()));
-        let pairs: Vec<_> = cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+        let mut pairs = Vec::new();
+        // There are few, and sorting them would be 4 KiB of the library.
+        let order = |cookie: &Cookie<'_>| (Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied());
+        while let Some((at, _)) = cookies.iter().enumerate().min_by_key(|(_, cookie)| order(cookie)) {
+            let cookie = cookies.remove(at);
+            pairs.push(format!("{}={}", cookie.name(), cookie.value()));
+        }
         if pairs.is_empty() {
             return None;
         }
@@ -97,7 +103,7 @@ impl Jar {
         if is_secure(url) {
             raw.set_secure(true);
         }
-        let Ok(cookie) = cookie_store::Cookie::try_from_raw_cookie(&raw, url) else { return };
+        let Ok(cookie) = Cookie::try_from_raw_cookie(&raw, url) else { return };
         let key = key(&cookie);
         let insecure = !is_secure(url) && (cookie.secure() == Some(true) || self.would_shadow_secure(&key));
         if insecure || !self.age.contains_key(&key) && self.is_full_for(&key.0) {
@@ -217,7 +223,7 @@ fn are_related(one: &str, other: &str) -> bool {
     is_in(one, other) || is_in(other, one)
 }
 
-fn key(cookie: &cookie_store::Cookie<'_>) -> Key {
+fn key(cookie: &Cookie<'_>) -> Key {
     (String::from(&cookie.domain), String::from(&cookie.path), cookie.name().to_owned())
 }
 

@@ -55,7 +55,7 @@ class Recorder:
         self.server.server_close()
 
     def prepare(self, call: str, *answers: Answer) -> None:
-        """The next answers to `start`, `complete` or `callback`."""
+        """The next answers to `start`, `complete`, `callback` or `abort`."""
         self.prepared.setdefault(call, deque()).extend(answers)
 
     def take(self) -> list[Exchange]:

@@ -165,6 +165,63 @@ def test_every_refusal(recorder: Recorder, call: str, status: int, fallback: str
     assert flow.outcome["error"]["detail"]["status"] == status
 
 
+# What an app adds to a verification
+
+
+def test_start_fields_and_the_apps_correlator(recorder: Recorder) -> None:
+    fields = {"attestation": {"token": "t", "level": [1, None]}, "device": "a=b"}
+    flags = [f"--start-field={name}={json.dumps(value)}" for name, value in fields.items()]
+    flow = Flow(recorder, "number-verify/a", RIGHT, "--correlator=sign-in:42", *flags)
+    assert flow.outcome["verified"] is True
+    for exchange in flow.exchanges:
+        flow.contract.check(exchange)
+        assert exchange.headers["x-correlator"] == "sign-in:42"
+    assert flow.exchanges[0].json == {"phoneNumber": RIGHT} | fields
+    assert not fields.keys() & flow.exchanges[1].json.keys()
+
+
+ABORT = "--abort-path=abort"
+KINDS = re.compile("cancelled|deadline_exceeded|authorization|denied_by_operator|state_mismatch|backend")
+
+
+@pytest.mark.parametrize("path", ["number-verify/a", "number-verify-302/a"])
+def test_abort_after_a_refusal(recorder: Recorder, path: str) -> None:
+    recorder.prepare("complete", (403, PROBLEM, problem(403)))
+    flow = Flow(recorder, path, RIGHT, ABORT)
+    assert flow.error == ("complete", "status", "use_another_channel")
+    assert flow.calls == [*RELAY, "POST abort"]
+    for exchange in flow.exchanges:
+        flow.contract.check(exchange)
+    carried_what_the_document_says_it_always_does(flow)
+    assert flow.exchanges[2].status == 204 and flow.exchanges[2].json["reason"] == "backend"
+
+
+@pytest.mark.parametrize("status", [403, 409, 429, 503])
+def test_abort_is_not_repeated_and_its_response_changes_nothing(recorder: Recorder, status: int) -> None:
+    recorder.prepare("complete", (410, PROBLEM, problem(410)))
+    recorder.prepare("abort", (status, PROBLEM | {"Retry-After": "0"}, problem(status)))
+    flow = Flow(recorder, "number-verify/a", RIGHT, ABORT)
+    assert flow.calls == [*RELAY, "POST abort"]
+    assert flow.outcome["error"]["detail"] == {"status": 410}
+
+
+def test_abort_says_how_the_verification_ended(recorder: Recorder) -> None:
+    url = "https://no-such-host.simulator.test/authorize"
+    recorder.prepare("start", (200, JSON, json.dumps({"authUrl": url, "session": "opaque"}).encode()))
+    recorder.prepare("abort", (204, {"Cache-Control": "no-store"}, b""))
+    flow = Flow(recorder, "number-verify/a", RIGHT, ABORT, "--dns=127.0.0.1:9", "--deadline=2")
+    assert flow.calls == ["POST start", "POST abort"]
+    flow.contract.check_request(flow.exchanges[1])
+    assert flow.exchanges[1].json == {"session": "opaque", "reason": flow.outcome["error"]["kind"]}
+    assert KINDS.fullmatch(flow.outcome["error"]["kind"])
+
+
+def test_no_abort_after_a_result_or_without_a_session(recorder: Recorder) -> None:
+    assert Flow(recorder, "number-verify/a", WRONG, ABORT).calls == RELAY
+    recorder.prepare("start", (403, PROBLEM, problem(403)))
+    assert Flow(recorder, "number-verify/a", RIGHT, ABORT).calls == ["POST start"]
+
+
 START_ANSWERS = [
     ('{"authUrl": "AUTH"}', True),
     ('{"authUrl": "AUTH", "more": [1]}', True),

@@ -124,18 +124,18 @@ async fn complete(
         Ok(request) => request,
         Err(refusal) => return problem(refusal),
     };
+    let id = match session_in(&request, &headers) {
+        Ok(id) => id,
+        Err(refusal) => return problem(refusal),
+    };
     let text = |name: &str| request.get(name).and_then(Value::as_str);
-    let (in_body, in_cookie) = (text("session").map(str::to_owned), session_cookie(&headers));
-    if in_body.is_some() && in_cookie.is_some() && in_body != in_cookie {
-        return problem(Refusal(StatusCode::FORBIDDEN, "session and cookie differ", ANOTHER_CHANNEL));
-    }
     let mut known = world.lock();
     let known = &mut *known;
-    let identity = format!("{scenario} complete {} {body}", in_cookie.as_deref().unwrap_or_default());
+    let identity = format!("{scenario} complete {} {body}", session_cookie(&headers).unwrap_or_default());
     if let Some(answer) = replay(known, &headers, &identity) {
         return answer;
     }
-    let answer = match verdict(&world, known, in_body.or(in_cookie), text("code"), text("state")) {
+    let answer = match verdict(&world, known, id, text("code"), text("state")) {
         Ok(verified) => Answer::ok(json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
         Err(refusal) => refusal.into(),
     };
@@ -152,8 +152,11 @@ async fn abort(State(world): State<Arc<World>>, headers: HeaderMap, body: String
     let Some(reason) = request.get("reason").and_then(Value::as_str) else {
         return problem(Refusal(StatusCode::BAD_REQUEST, "reason must be a string", INTEGRATION));
     };
+    let id = match session_in(&request, &headers) {
+        Ok(id) => id,
+        Err(refusal) => return problem(refusal),
+    };
     let mut known = world.lock();
-    let id = request.get("session").and_then(Value::as_str).map(str::to_owned).or_else(|| session_cookie(&headers));
     let Some(session) = id.and_then(|id| known.sessions.get_mut(&id)) else { return problem(NO_SESSION) };
     session.stage = Stage::Over;
     known.aborts.push(reason.to_owned());
@@ -236,6 +239,16 @@ impl Kind {
             Self::WithPage => "number-verify-page",
         }
     }
+}
+
+/// In the body, in the cookie, or in both.
+fn session_in(request: &Value, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let in_body = request.get("session").and_then(Value::as_str).map(str::to_owned);
+    let in_cookie = session_cookie(headers);
+    if in_body.is_some() && in_cookie.is_some() && in_body != in_cookie {
+        return Err(Refusal(StatusCode::FORBIDDEN, "session and cookie differ", ANOTHER_CHANNEL));
+    }
+    Ok(in_body.or(in_cookie))
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<String> {

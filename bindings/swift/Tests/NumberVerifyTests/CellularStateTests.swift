@@ -8,8 +8,8 @@ struct CellularStateTests {
   private typealias Effect = CellularState.Effect
 
   private static let events: [Event] = [
-    .begin, .path(.usable(interface: 7)), .path(.usable(interface: 8)), .path(.dormant), .path(.notYet(.noInterface)), .path(.refused(.dataOff)), .connectionWaits,
-    .connectionReady, .connectionFailed, .deadline, .cancelled, .released,
+    .begin, .path(.usable(interface: 7)), .path(.usable(interface: 8)), .path(.dormant), .path(.notYet(.noInterface)),
+    .path(.refused(.dataOff)), .connectionWaits, .connectionReady, .connectionFailed, .deadline, .cancelled, .released,
   ]
 
   @Test(

@@ -53,7 +53,13 @@ struct VerificationOptionsTests {
   @Test(
     arguments: [
       ("headers", { $0.setHeader("Cookie", "canary") }),
-      ("headers", { $0.setHeader("X-App", "canary"); $0.setHeader("x-app", "canary") }),
+      (
+        "headers",
+        {
+          $0.setHeader("X-App", "canary")
+          $0.setHeader("x-app", "canary")
+        }
+      ),
       ("startFields", { $0.setStartField("phoneNumber", "canary") }),
       ("startFields", { $0.setStartField("attestation", json: "canary") }),
       ("correlator", { $0.correlator = "two words" }),

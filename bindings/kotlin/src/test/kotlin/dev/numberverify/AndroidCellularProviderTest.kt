@@ -311,7 +311,10 @@ class AndroidCellularProviderTest {
             it.offer()
         }
         val provider = AndroidCellularProvider(app)
-        val acquiring = CoroutineScope(Dispatchers.Unconfined + caller).async(start = CoroutineStart.UNDISPATCHED) { provider.acquire(losses) }
+        val acquiring =
+            CoroutineScope(
+                Dispatchers.Unconfined + caller,
+            ).async(start = CoroutineStart.UNDISPATCHED) { provider.acquire(losses) }
         assertEquals("cancelled", outcome(acquiring))
         assertUnregisteredOnce()
     }
@@ -403,7 +406,13 @@ class AndroidCellularProviderTest {
         for ((cause, refusal) in refusals) {
             CountingConnectivity.refusal = refusal
             val provider = AndroidCellularProvider(app)
-            runBlocking { assertFailsWith<CellularException.Unavailable> { provider.acquire(losses) }.let { assertEquals(cause, it.reason) } }
+            runBlocking {
+                assertFailsWith<CellularException.Unavailable> {
+                    provider.acquire(
+                        losses,
+                    )
+                }.let { assertEquals(cause, it.reason) }
+            }
             release(provider)
         }
         assertTrue(CountingConnectivity.unregistrations.isEmpty())

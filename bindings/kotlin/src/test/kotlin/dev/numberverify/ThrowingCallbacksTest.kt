@@ -146,7 +146,8 @@ class ThrowingCallbacksTest {
     @Test
     fun aThrowableInOnProgressDoesNotChangeTheResult() =
         core(SafeCellularProvider(app), SafeBackend(app), SafeServerTrust(app)).use { core ->
-            suspend fun verify() = core.beginWith(Simulator.NUMBER, CoreOptions(), SafeProgressListener(app)).use { it.result().toVerification() }
+            suspend fun verify() =
+                core.beginWith(Simulator.NUMBER, CoreOptions(), SafeProgressListener(app)).use { it.result().toVerification() }
             for ((name, throwable) in throwables) {
                 app.failure = Callback.ON_PROGRESS to throwable
                 assertTrue(runBlocking { app.once(::verify) }.getOrThrow().verified, name)
@@ -162,12 +163,14 @@ class ThrowingCallbacksTest {
         for ((name, error) in errors) {
             app.failure = Callback.CHECK_SERVER_TRUSTED to error
             core(SafeCellularProvider(app), SafeBackend(app), app).use { core ->
-                val result = runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
+                val result =
+                    runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
                 val refusal = assertFailsWith<CoreException.Authorization>(name) { result.getOrThrow() }
                 assertEquals(AuthorizationCause.TLS, refusal.reason, name)
             }
             core(SafeCellularProvider(app), null, app).use { core ->
-                val result = runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
+                val result =
+                    runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
                 val refusal = assertFailsWith<CoreException.Backend>(name) { result.getOrThrow() }
                 assertEquals(BackendCause.TLS, refusal.reason, name)
             }
