@@ -51,7 +51,7 @@ pub struct Config {
     /// default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
     #[uniffi(default = 4000)]
     pub slow_after_ms: u64,
-    /// How many redirects are followed, 1 to 15.
+    /// How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
     #[uniffi(default = 15)]
     pub redirect_limit: u8,
     /// Whether plain http is followed on the operator's side.
@@ -131,22 +131,27 @@ pub struct FieldNames {
     pub verified: String,
 }
 
-/// How long things may take, in milliseconds, each at least 1. The overall limit always wins.
+/// Timeouts in milliseconds, each 1 to 86,400,000. `overall_ms` takes precedence.
+///
+/// The defaults are for a person at a sign-in screen: most verifications take 1 to 4 seconds, and after `slow_after_ms` the app can offer another
+/// channel while this one goes on. So a timeout need not be short to keep the person from waiting; it ends what will not come any more. Vendors of
+/// such APIs advise 5 seconds for a hop, and no app that is known waits for more than 20 in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
 pub struct Deadlines {
-    /// The whole flow. A person waits for it: beyond this, another channel is faster.
+    /// The whole verification. Beyond this, another channel is faster: a code by SMS takes 5 to 20 seconds.
     #[uniffi(default = 20000)]
     pub overall_ms: u64,
-    /// Bringing up the cellular network. A sleeping radio takes 1 to 3 seconds.
+    /// Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
     #[uniffi(default = 8000)]
     pub acquire_ms: u64,
-    /// Name, TCP and TLS of one host.
+    /// DNS, TCP connect and TLS handshake of one host. Four round trips, of which a lost packet costs 1 to 3 seconds.
     #[uniffi(default = 5000)]
     pub connect_ms: u64,
-    /// From a request to its headers, and from there to the end of a body that is needed.
+    /// From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile: vendors
+    /// advise 5 seconds, and this allows for a retransmission on top.
     #[uniffi(default = 8000)]
     pub answer_ms: u64,
-    /// Each call to the backend, which itself calls others.
+    /// Each call to the backend, which itself calls the provider, often two times in a row.
     #[uniffi(default = 8000)]
     pub backend_ms: u64,
 }

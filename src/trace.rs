@@ -1,7 +1,7 @@
 //! What a flow did and how long it took, safe to send to support: no query, code, phone number or cookie value.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -129,12 +129,12 @@ impl Trace {
                 hop.index,
                 hop.scheme,
                 hop.host,
-                cell(hop.family.map(AddressFamily::name)),
+                cell(hop.family),
                 cell(hop.status),
                 cell(hop.dns_ms),
                 cell(hop.connect_ms),
                 cell(hop.tls_ms),
-                hop.tls_version.map_or("", TlsVersion::name),
+                hop.tls_version.map(|version| version.to_string()).unwrap_or_default(),
                 cell(hop.first_byte_ms),
                 hop.bytes_in,
                 hop.bytes_out,
@@ -162,21 +162,15 @@ impl Trace {
     }
 }
 
-impl AddressFamily {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ipv4 => "ipv4",
-            Self::Ipv6 => "ipv6",
-        }
+impl fmt::Display for AddressFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
-impl TlsVersion {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tls12 => "1.2",
-            Self::Tls13 => "1.3",
-        }
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
