@@ -11,6 +11,8 @@ struct Development: Equatable, Sendable {
   var rootCertificates: [String] = []
   /// Fixed addresses, each `HOST:PORT:ADDRESS`.
   var resolve: [String] = []
+  /// After how many milliseconds a verification is slow; `nil` for the library's default.
+  var slowAfterMs: Int?
   /// Why the simulator program cannot be used, if it was to be.
   var problem: String?
 

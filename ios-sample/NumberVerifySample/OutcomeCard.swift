@@ -1,6 +1,6 @@
 import NumberVerify
 
-/// The card that says how a verification ended. Pure.
+/// The card that shows how a verification ended, or that it is slow. Pure.
 struct OutcomeCard: Equatable, Sendable {
   enum Tone: String, CaseIterable, Sendable {
     case success = "Success"
@@ -24,13 +24,17 @@ struct OutcomeCard: Equatable, Sendable {
   var report = ""
   /// What a person can do, the best first.
   var actions: [Action] = []
+
+  /// What VoiceOver reads when the card appears.
+  var announcement: String { "\(title). \(text)" }
 }
 
 extension ScreenState {
-  /// `nil` before the end.
+  /// `nil` before the end, unless the verification is slow.
   var card: OutcomeCard? {
     switch self {
-    case .ready, .running: nil
+    case .ready: nil
+    case .running(let steps): steps.isSlow ? .slow : nil
     case .verdict(isVerified: true, _, _): .verified
     case .verdict(isVerified: false, _, _): .notVerified
     case .cancelled: .cancelled
@@ -40,6 +44,10 @@ extension ScreenState {
 }
 
 extension OutcomeCard {
+  /// The verification goes on; an app may offer another channel at the same time.
+  fileprivate static let slow = OutcomeCard(
+    tone: .neutral, symbol: "clock.fill", title: Texts.slow, text: Texts.slowWhat, actions: [.useSMS])
+
   fileprivate static let verified = OutcomeCard(
     tone: .success, symbol: "checkmark.circle.fill", title: Texts.verified, text: Texts.verifiedWhat)
 

@@ -32,9 +32,8 @@ extension ScreenState {
     if case .running = self { true } else { false }
   }
 
-  /// What VoiceOver says when it changes: the step that runs, then the outcome.
+  /// What VoiceOver reads when it changes: the step that runs. A card has an announcement as well.
   var announcement: String? {
-    if let card { return "\(card.title). \(card.text)" }
     if case .ready(numberIsInvalid: true) = self { return Texts.phoneNumberInvalid }
     return steps.current.map { Texts.progress($0) }
   }

@@ -13,6 +13,8 @@ struct Steps: Equatable, Sendable {
 
   private(set) var hops: [Hop] = []
   private(set) var totalMs: Int?
+  /// The verification took longer than usual.
+  private(set) var isSlow = false
   private var states: [Step: State] = [:]
 
   subscript(step: Step) -> State { states[step] ?? .waiting }
@@ -30,7 +32,7 @@ struct Steps: Equatable, Sendable {
     case .stepBegan(let step, let atMs): next.states[step] = .running(sinceMs: atMs)
     case .stepEnded(let step, let atMs): next.states[step] = .done(tookMs: atMs - began(step, otherwise: atMs))
     case .hopAnswered(let hop, _): next.hops.append(hop)
-    case .slow: break
+    case .slow: next.isSlow = true
     case .done(let verification): next.totalMs = verification.trace.totalMs
     }
     return next

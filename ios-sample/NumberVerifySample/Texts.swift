@@ -42,6 +42,8 @@ enum Texts {
   static let hopCleartext = "http"
   static let hopNoAnswer = "nothing"
 
+  static let slow = "This takes longer than usual"
+  static let slowWhat = "The verification goes on. An app offers to send a code by SMS now."
   static let verified = "Verified"
   static let verifiedWhat = "The SIM in this phone has the number."
   static let notVerified = "Not verified"

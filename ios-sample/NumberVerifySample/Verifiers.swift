@@ -28,6 +28,7 @@ final class Verifiers {
       $0.development.anyNetwork = settings.anyNetwork
       $0.development.rootCertificates = development.rootCertificates
       $0.development.resolve = development.resolve
+      $0.slowAfterMs = development.slowAfterMs ?? $0.slowAfterMs
     }
     latest = (settings, verifier)
     return verifier

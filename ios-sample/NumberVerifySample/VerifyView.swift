@@ -17,11 +17,13 @@ struct VerifyView: View {
       }
       .background(Color("Background").ignoresSafeArea())
       .onChange(of: model.state.card) { card in
-        if card != nil { withAnimation { reader.scrollTo(Place.outcome, anchor: .top) } }
+        guard let card else { return }
+        withAnimation { reader.scrollTo(Place.outcome, anchor: .top) }
+        announce(card.announcement)
       }
     }
     .onChange(of: model.state.announcement) { announcement in
-      if let announcement { UIAccessibility.post(notification: .announcement, argument: announcement) }
+      if let announcement { announce(announcement) }
     }
     // Again on the way back from Settings, where a person may have turned mobile data on.
     .task(id: Preparation(isActive: scenePhase == .active, anyNetwork: model.settings.anyNetwork)) {
@@ -70,6 +72,10 @@ struct VerifyView: View {
         TraceCard(trace: trace)
       }
     }
+  }
+
+  private func announce(_ announcement: String) {
+    UIAccessibility.post(notification: .announcement, argument: announcement)
   }
 
   private func act(_ action: OutcomeCard.Action) {

@@ -34,6 +34,22 @@ struct ScreenStateTests {
     #expect(state.trace == nil)
   }
 
+  @Test func aSlowVerificationHasACardWhileItRuns() throws {
+    let before = running.after(.stepBegan(.start, atMs: 0))
+    #expect(before.card == nil)
+    let slow = before.after(.slow(atMs: 4_000))
+    let card = try #require(slow.card)
+    #expect(card.title == "This takes longer than usual")
+    #expect(card.actions == [.useSMS])
+    #expect(slow.isRunning)
+    #expect(slow.steps[.start] == .running(sinceMs: 0))
+    let later = slow.after(.stepEnded(.start, atMs: 4_001)).after(.stepBegan(.authorize, atMs: 4_001))
+    #expect(later.card == card, "the same card, whatever follows")
+    #expect(later.announcement == "Ask the operator…", "the steps are still announced")
+    #expect(slow.cancelled().card?.title == "Cancelled")
+    #expect(slow.cancelled().after(.slow(atMs: 4_002)) == slow.cancelled())
+  }
+
   @Test func whatComesLateChangesNothing() {
     let late = NumberVerifier.Progress.stepBegan(.complete, atMs: 9)
     for state in [ScreenState.ready(numberIsInvalid: false), running.cancelled()] {

@@ -26,7 +26,7 @@ struct VerifyModelTests {
     #expect(card.title == "Verified")
     #expect(card.actions.isEmpty)
     #expect(card.tone == .success)
-    #expect(model.state.announcement == "Verified. The SIM in this phone has the number.")
+    #expect(card.announcement == "Verified. The SIM in this phone has the number.")
     #expect(model.state.steps.hops.count == 6, "the redirects of operator B")
     #expect(model.state.steps.hops.contains { $0.isCleartext })
     #expect(model.state.steps.totalMs != nil)
@@ -126,6 +126,27 @@ struct VerifyModelTests {
     try await verify()
     #expect(model.state.card?.title == "Verified")
     #expect(model.state.steps.hops.count == 6)
+  }
+
+  @Test func aSlowVerificationOffersSMSWhileItRuns() async throws {
+    var development = try Development(simulator: Simulator.line)
+    development.slowAfterMs = 1
+    let model = VerifyModel(development: development)
+    let backend = model.settings.backend
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
+    model.phoneNumber = number
+    model.verify()
+    #expect(model.state.card == nil)
+    try await until { model.state.card != nil }
+    #expect(model.state.card?.title == "This takes longer than usual")
+    #expect(model.state.card?.actions == [.useSMS])
+    #expect(model.state.isRunning)
+    model.cancel()
+    #expect(model.state.card?.title == "Cancelled")
+    model.settings.backend = backend
+    try await verify(model)
+    #expect(model.state.card?.title == "Verified")
   }
 
   @Test func whatACancelledVerificationStillBringsIsNotForTheNextOne() async throws {

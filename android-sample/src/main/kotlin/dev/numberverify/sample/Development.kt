@@ -23,11 +23,15 @@ class Development private constructor(
     /** Fixed addresses, each `HOST:PORT:ADDRESS`. */
     val resolve: List<String> = intent.getStringArrayExtra(RESOLVE).orEmpty().toList()
 
+    /** After how many milliseconds a verification is slow; `null` for the library's default. */
+    val slowAfterMs: Long? = if (intent.hasExtra(SLOW_AFTER_MS)) intent.getLongExtra(SLOW_AFTER_MS, 0) else null
+
     companion object {
         const val BACKEND = "backend"
         const val ANY_NETWORK = "any_network"
         const val ROOT_CERTIFICATE = "root_certificate"
         const val RESOLVE = "resolve"
+        const val SLOW_AFTER_MS = "slow_after_ms"
 
         /** `null` in a build that is not debuggable. */
         fun of(

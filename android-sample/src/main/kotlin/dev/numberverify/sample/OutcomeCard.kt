@@ -2,7 +2,7 @@ package dev.numberverify.sample
 
 import dev.numberverify.Fallback
 
-/** The card that says how a verification ended, as resources. Pure. */
+/** The card that shows how a verification ended, or that it is slow, as resources. Pure. */
 data class OutcomeCard(
     val tone: Tone,
     val icon: Int,
@@ -33,15 +33,26 @@ data class OutcomeCard(
     }
 }
 
-/** `null` before the end. */
+/** `null` before the end, unless the verification is slow. */
 val UiState.card: OutcomeCard?
     get() =
         when (this) {
-            is UiState.Ready, is UiState.Running -> null
+            is UiState.Ready -> null
+            is UiState.Running -> if (steps.isSlow) SLOW else null
             is UiState.Verdict -> if (verified) VERIFIED else NOT_VERIFIED
             is UiState.Cancelled -> CANCELLED
             is UiState.Failed -> problem.fallback.card.copy(cause = problem.cause)
         }
+
+/** The verification goes on; an app may offer another channel at the same time. */
+private val SLOW =
+    OutcomeCard(
+        OutcomeCard.Tone.NEUTRAL,
+        R.drawable.ic_slow,
+        R.string.slow,
+        R.string.slow_what,
+        action = OutcomeCard.Action.USE_SMS,
+    )
 
 private val VERIFIED =
     OutcomeCard(OutcomeCard.Tone.SUCCESS, R.drawable.ic_verified, R.string.verified, R.string.verified_what)

@@ -9,6 +9,8 @@ data class Steps(
     private val states: Map<Step, StepState> = emptyMap(),
     val hops: List<HopRow> = emptyList(),
     val totalMs: Long? = null,
+    /** The verification took longer than usual. */
+    val isSlow: Boolean = false,
 ) {
     operator fun get(step: Step): StepState = states[step] ?: StepState.Waiting
 
@@ -21,7 +23,7 @@ data class Steps(
             is Progress.StepBegan -> with(progress.step, StepState.Running(progress.atMs))
             is Progress.StepEnded -> with(progress.step, StepState.Done(progress.atMs - began(progress.step, progress.atMs)))
             is Progress.HopAnswered -> copy(hops = hops + HopRow(progress.hop))
-            is Progress.Slow -> this
+            is Progress.Slow -> copy(isSlow = true)
             is Progress.Done -> copy(totalMs = progress.verification.trace.totalMs)
         }
 

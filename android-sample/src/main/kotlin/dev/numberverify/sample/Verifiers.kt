@@ -58,6 +58,7 @@ class Verifiers(
             development.anyNetwork = settings.anyNetwork
             development.rootCertificates = listOfNotNull(this@Verifiers.development.rootCertificate)
             development.resolve = this@Verifiers.development.resolve
+            this@Verifiers.development.slowAfterMs?.let { slowAfterMs = it }
         }
 }
 

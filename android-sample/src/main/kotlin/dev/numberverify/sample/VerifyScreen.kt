@@ -60,9 +60,12 @@ class VerifyScreen(
         numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE
         steps.show(state.steps)
         progress.text = state.steps.text()
-        showCard(state.card)
+        // Only if it changes: a text that is set again is read again by TalkBack, and the screen would scroll with each step.
+        if (state.card != shown?.card) {
+            showCard(state.card)
+            if (shown is UiState.Running && state.card != null) scrollTo(verdict)
+        }
         showTrace(state.trace)
-        if (shown is UiState.Running && state.card != null) scrollTo(verdict)
         shown = state
     }
 

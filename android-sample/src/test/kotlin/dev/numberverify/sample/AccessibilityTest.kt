@@ -102,7 +102,7 @@ class AccessibilityTest {
             Phone(Intent()).use { phone ->
                 val root = phone.view<ScrollView>(R.id.screen)
                 val screen = VerifyScreen(root, null, {}, {}, {}, {}, {})
-                for (state in ends) {
+                for (state in states) {
                     screen.show(state)
                     phone.settle()
                     root.scrollTo(0, phone.view<View>(R.id.steps).height)
@@ -134,10 +134,13 @@ class AccessibilityTest {
             assertFalse(screen.fitsSystemWindows)
         }
 
-    private val ends =
-        listOf(UiState.Verdict(verified = true, Steps(), "table"), UiState.Verdict(verified = false, Steps(), "table")) +
-            UiState.Cancelled(Steps()) +
-            Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
+    private val states =
+        listOf(
+            UiState.Running(Steps(isSlow = true)),
+            UiState.Verdict(verified = true, Steps(), "table"),
+            UiState.Verdict(verified = false, Steps(), "table"),
+            UiState.Cancelled(Steps()),
+        ) + Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
 
     /** The pixels of a view, and how well a text among them stands out from what is around it. */
     private class Drawn(

@@ -7,16 +7,18 @@ import java.net.ServerSocket
 import java.net.Socket
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
 import kotlin.concurrent.thread
 
-/** What a developer starts the app with, to run it against this simulator over any network. */
+/** What a developer starts the app with, to run it against this simulator over any network. However slow the machine is, no verification is. */
 fun Simulator.intent(backend: String = backend("b")): Intent =
     Intent()
         .putExtra(Development.BACKEND, backend)
         .putExtra(Development.ANY_NETWORK, true)
         .putExtra(Development.ROOT_CERTIFICATE, root)
         .putExtra(Development.RESOLVE, hosts.toTypedArray())
+        .putExtra(Development.SLOW_AFTER_MS, TimeUnit.DAYS.toMillis(1))
 
 /** Holds back whatever is sent to this host, until it is opened. Give the app [Gate.on]. */
 fun Simulator.gate(host: String): Gate = Gate(host, httpsPort)

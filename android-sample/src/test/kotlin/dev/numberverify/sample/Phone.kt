@@ -68,6 +68,9 @@ class Phone(
         assertEquals(activity.getString(title), text(R.id.verdict_title))
     }
 
+    /** If another card is there already. */
+    fun awaitVerified() = await("the result") { text(R.id.verdict_title) == activity.getString(R.string.verified) }
+
     /** What TalkBack reads for the four steps. */
     val stepDescriptions: List<String>
         get() = views.filter { it.id == R.id.step_row }.map { it.contentDescription.toString() }

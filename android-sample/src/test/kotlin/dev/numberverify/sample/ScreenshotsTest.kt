@@ -44,6 +44,18 @@ class ScreenshotsTest {
         }
 
     @Test
+    fun slow() =
+        inBothModes { mode ->
+            simulator.gate("operator-b.simulator.test").use { gate ->
+                gate.on(simulator.intent()).putExtra(Development.SLOW_AFTER_MS, 1L).shown("slow-$mode") { phone ->
+                    phone.verify("+14155550100")
+                    phone.await("the operator") { gate.connections > 0 && phone.hops == 1 }
+                    phone.awaitCard(R.string.slow)
+                }
+            }
+        }
+
+    @Test
     fun verified() =
         inBothModes { mode ->
             simulator.intent().shown("verified-$mode") { phone ->

@@ -44,7 +44,21 @@ class UiStateTest {
     }
 
     @Test
-    fun `there is a card at the end only`() {
+    fun `a slow verification offers another channel while it runs, and only then`() {
+        val before = running(began(Step.START, 0))
+        val slow = before.after(Progress.Slow(4_000)) as UiState.Running
+        assertNull(before.card)
+        assertEquals(R.string.slow, slow.card?.title)
+        assertEquals(OutcomeCard.Action.USE_SMS, slow.card?.action)
+        assertEquals("the same card, whatever follows", slow.card, slow.after(ended(Step.START, 4_001)).card)
+        assertEquals(StepState.Running(0), slow.steps[Step.START])
+        assertEquals(R.string.cancelled, slow.cancelled().card?.title)
+        assertEquals(R.string.retry_later, slow.failed(problem(Fallback.RETRY_LATER, step = null)).card?.title)
+        assertNull(UiState.Ready().card)
+    }
+
+    @Test
+    fun `a verification that is not slow has a card at the end only`() {
         assertNull(UiState.Ready().card)
         assertNull(running(began(Step.START, 0)).card)
         assertEquals(R.string.verified, UiState.Verdict(verified = true, Steps(), "").card?.title)

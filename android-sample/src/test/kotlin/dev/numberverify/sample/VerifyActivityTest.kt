@@ -79,7 +79,7 @@ class VerifyActivityTest {
                 assertTrue(phone.stepDescriptions[0], phone.stepDescriptions[0].endsWith("failed"))
                 phone.type(R.id.backend, simulator.backend("b"))
                 phone.click(R.id.action)
-                phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
+                phone.awaitVerified()
             }
         }
 
@@ -130,7 +130,46 @@ class VerifyActivityTest {
                 assertTrue(phone.stepDescriptions[2], phone.stepDescriptions[2].endsWith("stopped"))
                 gate.open()
                 phone.verify(OWN)
-                phone.await("the verdict") { phone.text(R.id.verdict_title) == phone.activity.getString(R.string.verified) }
+                phone.awaitVerified()
+            }
+        }
+
+    @Test
+    fun `a slow verification offers SMS while it runs, and goes on`() =
+        simulator.gate("operator-b.simulator.test").use { gate ->
+            Phone(gate.on(simulator.intent()).putExtra(Development.SLOW_AFTER_MS, 1L)).use { phone ->
+                phone.verify(OWN)
+                phone.awaitCard(R.string.slow)
+                phone.settle()
+                assertTrue("at the top of the screen", phone.view<View>(R.id.screen).scrollY > 0)
+                phone.click(R.id.action)
+                assertTrue(dialogIsAbout(phone, R.string.use_sms_what))
+                phone.rotate(Phone.LANDSCAPE)
+                phone.awaitCard(R.string.slow)
+                assertTrue(phone.shows(R.id.cancel))
+                gate.open()
+                phone.awaitVerified()
+            }
+        }
+
+    /** The looper's clock stands still: a scroll soon after another one is immediate, and can be seen. */
+    @Test
+    fun `the steps of a slow verification neither scroll the screen nor set the card again`() =
+        simulator.gate("auth.simulator.test").use { first ->
+            simulator.gate("operator-b.simulator.test").use { second ->
+                Phone(second.on(first.on(simulator.intent())).putExtra(Development.SLOW_AFTER_MS, 1L)).use { phone ->
+                    phone.verify(OWN)
+                    phone.awaitCard(R.string.slow)
+                    phone.await("the card at the top") { phone.view<View>(R.id.screen).scrollY > 0 }
+                    phone.view<View>(R.id.screen).scrollTo(0, 0)
+                    phone.view<TextView>(R.id.verdict_title).text = "unchanged"
+                    first.open()
+                    phone.await("the operator") { phone.hops == 1 }
+                    assertEquals(0, phone.view<View>(R.id.screen).scrollY)
+                    assertEquals("unchanged", phone.text(R.id.verdict_title))
+                    phone.click(R.id.cancel)
+                    phone.awaitCard(R.string.cancelled)
+                }
             }
         }
 
