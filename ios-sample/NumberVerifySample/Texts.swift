@@ -48,7 +48,7 @@ enum Texts {
   static let verifiedWhat = "The SIM in this phone has the number."
   static let notVerified = "Not verified"
   static let notVerifiedWhat =
-    "The SIM in this phone has another number. In a phone with two SIMs it may be the other one."
+    "The SIM for mobile data has another number. If this phone has two SIMs, the other one may own this number: switch mobile data to it and try again."
   static let cancelled = "Cancelled"
   static let cancelledWhat = "The verification was ended and the network released."
 

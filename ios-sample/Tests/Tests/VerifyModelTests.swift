@@ -42,6 +42,7 @@ struct VerifyModelTests {
     model.phoneNumber = "+14155550199"
     try await verify()
     #expect(model.state.card?.title == "Not verified")
+    #expect(model.state.card?.text.contains("switch mobile data to it and try again") == true, "for a phone with two SIMs")
     #expect(model.state.card?.actions == [.useSMS])
   }
 

@@ -43,6 +43,7 @@ class VerifyActivityTest {
         Phone(simulator.intent()).use { phone ->
             phone.verify("+14155550199")
             phone.awaitCard(R.string.not_verified)
+            assertTrue("for a phone with two SIMs", phone.text(R.id.verdict_text).endsWith("switch mobile data to it and try again."))
             phone.click(R.id.action)
             assertTrue(dialogIsAbout(phone, R.string.use_sms_what))
         }
