@@ -235,6 +235,7 @@ class TextsTest(unittest.TestCase):
     ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
     OTHERWISE = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
     ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularNotDataSim", "cellularPermission"}
+    ONLY_ANDROID |= {"sim", "simForData", "simInSlot", "simWhat", "askForSims", "askForSimsWhat"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
 
     def test_texts(self):

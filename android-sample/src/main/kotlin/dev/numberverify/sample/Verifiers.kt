@@ -54,6 +54,7 @@ class Verifiers(
 
     private fun make(settings: Settings): NumberVerifier =
         NumberVerifier(app, settings.backend) {
+            subscriptionId = settings.subscriptionId
             if (this@Verifiers.development == null) return@NumberVerifier
             development.anyNetwork = settings.anyNetwork
             development.rootCertificates = listOfNotNull(this@Verifiers.development.rootCertificate)
@@ -66,4 +67,6 @@ class Verifiers(
 data class Settings(
     val backend: String,
     val anyNetwork: Boolean,
+    /** The SIM to verify with; `null` for the one that is set for mobile data. */
+    val subscriptionId: Int?,
 )

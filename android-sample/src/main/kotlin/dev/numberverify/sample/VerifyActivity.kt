@@ -1,9 +1,12 @@
 package dev.numberverify.sample
 
+import android.Manifest
 import android.app.Activity
 import android.app.AlertDialog
+import android.content.pm.PackageManager
 import android.os.Build
 import android.os.Bundle
+import android.telephony.SubscriptionManager
 import android.view.View
 import android.view.WindowInsets
 import android.view.inputmethod.InputMethodManager
@@ -20,8 +23,10 @@ import kotlinx.coroutines.launch
  * field is needed.
  */
 class VerifyActivity : Activity() {
+    private val sims = DataSims(this)
     private lateinit var session: VerifySession
     private lateinit var screen: VerifyScreen
+    private var isPermissionDenied = false
     private var showing: Job? = null
     private val scope = MainScope()
 
@@ -44,7 +49,9 @@ class VerifyActivity : Activity() {
                 },
                 onAction = ::act,
                 onSettings = { session.prepare(screen.settings) },
+                onAskForSims = { requestPermissions(arrayOf(Manifest.permission.READ_PHONE_STATE), 0) },
             )
+        screen.sims.subscriptionId = savedInstanceState?.getInt(SUBSCRIPTION_ID, NONE).takeIf { it != NONE }
     }
 
     override fun onStart() {
@@ -56,10 +63,26 @@ class VerifyActivity : Activity() {
             }
     }
 
-    /** Not in onStart: after a rotation the fields have their text back only now. */
+    /** Not in onStart: after a rotation the fields have their text back only now. The user may have changed the SIMs or the permission. */
     override fun onResume() {
         super.onResume()
+        screen.sims.show(sims.list(), canAsk = sims.needPermission && !isPermissionDenied)
         session.prepare(screen.settings)
+    }
+
+    /** After a denial the button is hidden: after the second one, the system shows no dialog, and the button would do nothing. */
+    override fun onRequestPermissionsResult(
+        requestCode: Int,
+        permissions: Array<String>,
+        grantResults: IntArray,
+    ) {
+        super.onRequestPermissionsResult(requestCode, permissions, grantResults)
+        isPermissionDenied = PackageManager.PERMISSION_DENIED in grantResults
+    }
+
+    override fun onSaveInstanceState(outState: Bundle) {
+        super.onSaveInstanceState(outState)
+        outState.putInt(SUBSCRIPTION_ID, screen.sims.subscriptionId ?: NONE)
     }
 
     override fun onStop() {
@@ -107,5 +130,10 @@ class VerifyActivity : Activity() {
             view.setPadding(bars.left, bars.top, bars.right, bars.bottom)
             WindowInsets.CONSUMED
         }
+    }
+
+    private companion object {
+        const val SUBSCRIPTION_ID = "subscription_id"
+        const val NONE = SubscriptionManager.INVALID_SUBSCRIPTION_ID
     }
 }

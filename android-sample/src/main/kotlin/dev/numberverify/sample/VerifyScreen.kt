@@ -21,6 +21,7 @@ class VerifyScreen(
     onShare: () -> Unit,
     private val onAction: (OutcomeCard.Action) -> Unit,
     onSettings: () -> Unit,
+    onAskForSims: () -> Unit,
 ) {
     private val number = root.findViewById<EditText>(R.id.phone_number)
     private val numberError = root.findViewById<View>(R.id.phone_number_error)
@@ -36,6 +37,8 @@ class VerifyScreen(
     private val trace = root.findViewById<TextView>(R.id.trace)
     private var shown: UiState? = null
 
+    val sims = SimPicker(root, onSettings, onAskForSims)
+
     init {
         development?.backend?.let(backend::setText)
         anyNetwork.isChecked = development?.anyNetwork == true
@@ -50,11 +53,12 @@ class VerifyScreen(
     val phoneNumber: String get() = number.text.toString()
 
     val settings: Settings
-        get() = Settings(backend.text.toString().trim(), anyNetwork.isChecked)
+        get() = Settings(backend.text.toString().trim(), anyNetwork.isChecked, sims.subscriptionId)
 
     fun show(state: UiState) {
         val isRunning = state is UiState.Running
         listOf(number, backend, anyNetwork).forEach { it.isEnabled = !isRunning }
+        sims.isEnabled = !isRunning
         verify.visibility = if (isRunning) View.GONE else View.VISIBLE
         cancel.visibility = if (isRunning) View.VISIBLE else View.GONE
         numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE

@@ -82,6 +82,16 @@ class Phone(
         looper.idle()
     }
 
+    /** To another app and back. */
+    fun leaveAndReturn() {
+        controller
+            .pause()
+            .stop()
+            .start()
+            .resume()
+        looper.idle()
+    }
+
     /** Runs the main thread's messages as they come, until the condition holds. */
     fun await(
         what: String,
