@@ -126,6 +126,8 @@ class ScreenshotsTest {
                 compressionMode = ImageWriteParam.MODE_EXPLICIT
                 compressionQuality = 0f
             }
+        // The stream does not truncate: the rest of a longer picture would stay behind this one.
+        file.delete()
         ImageIO.createImageOutputStream(file).use { stream ->
             writer.output = stream
             writer.write(null, IIOImage(image, null, null), smallest)
