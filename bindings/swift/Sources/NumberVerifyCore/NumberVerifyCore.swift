@@ -3459,7 +3459,7 @@ public struct Config {
      */
     public let slowAfterMs: UInt64
     /**
-     * How many redirects are followed, 1 to 15.
+     * How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
      */
     public let redirectLimit: UInt8
     /**
@@ -3522,7 +3522,7 @@ public struct Config {
          * default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
          */slowAfterMs: UInt64 = UInt64(4000), 
         /**
-         * How many redirects are followed, 1 to 15.
+         * How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
          */redirectLimit: UInt8 = UInt8(15), 
         /**
          * Whether plain http is followed on the operator's side.
@@ -3779,27 +3779,32 @@ public func FfiConverterTypeCoreTrace_lower(_ value: CoreTrace) -> RustBuffer {
 
 
 /**
- * How long things may take, in milliseconds, each at least 1. The overall limit always wins.
+ * Timeouts in milliseconds, each 1 to 86,400,000. `overall_ms` takes precedence.
+ *
+ * The defaults are for a person at a sign-in screen: most verifications take 1 to 4 seconds, and after `slow_after_ms` the app can offer another
+ * channel while this one goes on. So a timeout need not be short to keep the person from waiting; it ends what will not come any more. Vendors of
+ * such APIs advise 5 seconds for a hop, and no app that is known waits for more than 20 in all.
  */
 public struct Deadlines: Equatable, Hashable {
     /**
-     * The whole flow. A person waits for it: beyond this, another channel is faster.
+     * The whole verification. Beyond this, another channel is faster: a code by SMS takes 5 to 20 seconds.
      */
     public let overallMs: UInt64
     /**
-     * Bringing up the cellular network. A sleeping radio takes 1 to 3 seconds.
+     * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
      */
     public let acquireMs: UInt64
     /**
-     * Name, TCP and TLS of one host.
+     * DNS, TCP connect and TLS handshake of one host. Four round trips, of which a lost packet costs 1 to 3 seconds.
      */
     public let connectMs: UInt64
     /**
-     * From a request to its headers, and from there to the end of a body that is needed.
+     * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile: vendors
+     * advise 5 seconds, and this allows for a retransmission on top.
      */
     public let answerMs: UInt64
     /**
-     * Each call to the backend, which itself calls others.
+     * Each call to the backend, which itself calls the provider, often two times in a row.
      */
     public let backendMs: UInt64
 
@@ -3807,19 +3812,20 @@ public struct Deadlines: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The whole flow. A person waits for it: beyond this, another channel is faster.
+         * The whole verification. Beyond this, another channel is faster: a code by SMS takes 5 to 20 seconds.
          */overallMs: UInt64 = UInt64(20000), 
         /**
-         * Bringing up the cellular network. A sleeping radio takes 1 to 3 seconds.
+         * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
          */acquireMs: UInt64 = UInt64(8000), 
         /**
-         * Name, TCP and TLS of one host.
+         * DNS, TCP connect and TLS handshake of one host. Four round trips, of which a lost packet costs 1 to 3 seconds.
          */connectMs: UInt64 = UInt64(5000), 
         /**
-         * From a request to its headers, and from there to the end of a body that is needed.
+         * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile: vendors
+         * advise 5 seconds, and this allows for a retransmission on top.
          */answerMs: UInt64 = UInt64(8000), 
         /**
-         * Each call to the backend, which itself calls others.
+         * Each call to the backend, which itself calls the provider, often two times in a row.
          */backendMs: UInt64 = UInt64(8000)) {
         self.overallMs = overallMs
         self.acquireMs = acquireMs

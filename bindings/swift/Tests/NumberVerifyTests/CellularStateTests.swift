@@ -84,7 +84,7 @@ struct CellularStateTests {
       }
     }
     visit(CellularState(), Seen(), 5)
-    #expect(orders == 165_432)
+    #expect(orders == 256_071)
   }
 
   /// What a driver has seen so far.
