@@ -50,26 +50,38 @@ struct VerificationOptionsTests {
     #expect(correlators == ["attempt:1"])
   }
 
-  @Test(
-    arguments: [
-      ("headers", { $0.setHeader("Cookie", "canary") }),
-      (
-        "headers",
-        {
-          $0.setHeader("X-App", "canary")
-          $0.setHeader("x-app", "canary")
-        }
-      ),
-      ("startFields", { $0.setStartField("phoneNumber", "canary") }),
-      ("startFields", { $0.setStartField("attestation", json: "canary") }),
-      ("correlator", { $0.correlator = "two words" }),
-      ("correlator", { $0.correlator = "user-14155550100" }),
-    ] as [(String, @Sendable (inout VerificationOptions) -> Void)])
-  func anInvalidOptionIsNamedAndNothingIsSent(setting: String, change: @Sendable (inout VerificationOptions) -> Void) async throws {
+  enum Invalid: CaseIterable {
+    case ownHeader, headerTwice, memberOfTheContract, notJSON, correlatorOfTwoWords, correlatorWithTheNumber
+
+    var setting: String {
+      switch self {
+      case .ownHeader, .headerTwice: "headers"
+      case .memberOfTheContract, .notJSON: "startFields"
+      case .correlatorOfTwoWords, .correlatorWithTheNumber: "correlator"
+      }
+    }
+
+    func change(_ options: inout VerificationOptions) {
+      switch self {
+      case .ownHeader: options.setHeader("Cookie", "canary")
+      case .headerTwice:
+        options.setHeader("X-App", "canary")
+        options.setHeader("x-app", "canary")
+      case .memberOfTheContract: options.setStartField("phoneNumber", "canary")
+      case .notJSON: options.setStartField("attestation", json: "canary")
+      case .correlatorOfTwoWords: options.correlator = "two words"
+      case .correlatorWithTheNumber: options.correlator = "user-14155550100"
+      }
+    }
+  }
+
+  @Test(arguments: Invalid.allCases)
+  func anInvalidOptionIsNamedAndNothingIsSent(invalid: Invalid) async throws {
     let phone = Loopback()
     let verifier = try verifier(phone)
-    let error = try #require(await thrown { try await verifier.verify(phoneNumber: Simulator.number, options: change) } as? VerifyError)
-    #expect(error.kind == .invalidConfig(setting: setting))
+    let failure = await thrown { try await verifier.verify(phoneNumber: Simulator.number, options: invalid.change) }
+    let error = try #require(failure as? VerifyError)
+    #expect(error.kind == .invalidConfig(setting: invalid.setting))
     let printed = "\(error) \(String(reflecting: error)) \(error.trace?.json() ?? "")"
     #expect(!printed.contains("canary") && !printed.contains("4155550100"))
     #expect(await received.headersOfStart == nil)
