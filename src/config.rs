@@ -22,7 +22,7 @@ pub struct Config {
     pub complete_path: String,
     /// The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
     /// once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-    /// holds. Only the built-in client calls it.
+    /// holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
     #[uniffi(default = None)]
     pub abort_path: Option<String>,
     /// Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.

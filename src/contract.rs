@@ -6,9 +6,9 @@ use http::HeaderName;
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The same for all calls of one flow.
 pub const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
-/// The member of the start request that says what the number is needed for, if it is not to be verified.
+/// The member of a start request for another purpose than to verify a number.
 pub const PURPOSE: &str = "purpose";
-/// The member of the abort request that says how the verification ended.
+/// The member of the abort request with the kind of the error.
 pub const REASON: &str = "reason";
 /// Proves to `redirect_uri` that the request comes from the client that called `start`.
 pub const SESSION: HeaderName = HeaderName::from_static("x-number-verify-session");

@@ -19,8 +19,11 @@ pub const HINT_VALUE: usize = 1024;
 pub const START_FIELDS: usize = 16;
 /// Of their names, in characters.
 pub const START_FIELD_NAME: usize = 64;
-/// Of all of them. Attestations of Apple and Google have 2 to 10 KiB.
-pub const START_FIELDS_SIZE: usize = 32 * 1024;
+/// Of all of them, as the contract has it. Attestations of Apple and Google have 2 to 10 KiB.
+pub const START_FIELDS_SIZE: usize = 16 * 1024;
+/// A shorter value of an option, or one that is a word, identifies nothing, and host names and error codes may contain it.
+pub const TELLING_VALUE: usize = 8;
+pub const TELLING_WORD: usize = 16;
 /// CAMARA's limit of `x-correlator`.
 pub const CORRELATOR: usize = 256;
 /// Operators' chains have 2 to 8 redirects; browsers follow 20.
@@ -45,7 +48,7 @@ pub const SLEEP_CHECK: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 pub const INTERFACE_CHECK: Duration = Duration::from_millis(100);
 
-/// A call that nobody waits for must not keep the app's process, or its network, for long.
+/// A call whose response no result waits for must not keep the app's process, or its network, for long.
 pub const ABORT: Duration = Duration::from_secs(2);
 
 // Time, of connections.

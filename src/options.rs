@@ -14,7 +14,7 @@ use crate::error::{Setting, VerifyError};
 use crate::limits;
 use crate::phone_number::PhoneNumber;
 use crate::secret::Redactor;
-use crate::settings::header_map;
+use crate::settings::{Settings, header_map};
 
 /// What one verification adds to the settings of its verifier. Everything has a default.
 #[derive(Debug, Clone, Default, uniffi::Record)]
@@ -25,11 +25,12 @@ pub struct VerificationOptions {
     #[uniffi(default = [])]
     pub headers: Vec<Arc<Header>>,
     /// Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-    /// and not be one of [`FieldNames`] or `purpose`; name and value have at most 32 KiB in all.
+    /// and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
     #[uniffi(default = [])]
     pub start_fields: Vec<Arc<StartField>>,
     /// The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-    /// `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a value of the other options.
+    /// `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
+    /// fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
     #[uniffi(default = None)]
     pub correlator: Option<String>,
 }
@@ -45,7 +46,7 @@ pub struct StartField {
 #[uniffi::export(name = "CoreStartField")]
 impl StartField {
     /// A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
-    /// checked when the verification begins.
+    /// checked when the verification begins, and sent as the same value, not as the same text: sign texts as strings.
     #[uniffi::constructor]
     #[must_use]
     pub fn new(name: String, json: String) -> Arc<Self> {
@@ -84,16 +85,21 @@ pub struct Extras {
 
 impl Input {
     /// Fails with `InvalidPhoneNumber` or `InvalidConfig`.
-    pub fn check(typed: &SecretString, options: &VerificationOptions, names: &FieldNames) -> Result<Self, VerifyError> {
+    pub fn check(
+        typed: &SecretString,
+        options: &VerificationOptions,
+        settings: &Settings,
+    ) -> Result<Self, VerifyError> {
         let number = PhoneNumber::parse(typed)?;
         let invalid = VerifyError::invalid_config;
         let headers = header_map(&options.headers, &[]).filter(|headers| headers.keys_len() == options.headers.len());
         let headers = headers.ok_or_else(|| invalid(Setting::Headers))?;
-        let start_fields = start_fields(&options.start_fields, names).ok_or_else(|| invalid(Setting::StartFields))?;
+        let start_fields =
+            start_fields(&options.start_fields, &settings.field_names).ok_or_else(|| invalid(Setting::StartFields))?;
         let redactor = Redactor::new();
         redactor.add_number(number.expose_secret());
-        let values = options.headers.iter().flat_map(|header| header.value.expose_secret().split(' '));
-        values.for_each(|part| redactor.add_value(part));
+        let values = settings.headers.values().chain(headers.values()).filter_map(|value| value.to_str().ok());
+        values.for_each(|value| add_secrets(value, &redactor));
         start_fields.values().for_each(|value| add_texts(value, &redactor));
         let correlator = match &options.correlator {
             None => random_correlator(),
@@ -141,8 +147,8 @@ fn start_fields(fields: &[Arc<StartField>], names: &FieldNames) -> Option<Map<St
 fn add_texts(value: &Value, redactor: &Redactor) {
     match value {
         Value::Null | Value::Bool(_) => {}
-        Value::Number(number) => redactor.add_value(&number.to_string()),
-        Value::String(text) => redactor.add_value(text),
+        Value::Number(number) => add_secrets(&number.to_string(), redactor),
+        Value::String(text) => add_secrets(text, redactor),
         Value::Array(values) => values.iter().for_each(|value| add_texts(value, redactor)),
         Value::Object(members) => members.values().for_each(|value| add_texts(value, redactor)),
     }
@@ -150,6 +156,16 @@ fn add_texts(value: &Value, redactor: &Redactor) {
 
 pub fn random_correlator() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+/// Adds the text and its words, as far as they identify something.
+fn add_secrets(text: &str, redactor: &Redactor) {
+    let is_telling = |part: &&str| {
+        let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
+        part.len() >= if has_digit { limits::TELLING_VALUE } else { limits::TELLING_WORD }
+    };
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | '"'));
+    words.chain([text]).filter(is_telling).for_each(|part| redactor.add_value(part));
 }
 
 /// CAMARA's pattern of `x-correlator`, without the empty one.
@@ -161,9 +177,14 @@ fn is_correlator(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn check(options: &VerificationOptions) -> Result<Input, VerifyError> {
-        Input::check(&"+14155550100".into(), options, &FieldNames::default())
+        let settings = Settings::check(&Config {
+            headers: vec![Header::new("X-Key".into(), "Credential=app-k3y-0001;".into())],
+            ..Config::new("https://api.test")
+        });
+        Input::check(&"+14155550100".into(), options, &settings.unwrap())
     }
 
     fn refused(options: &VerificationOptions) -> Option<Setting> {
@@ -183,7 +204,7 @@ mod tests {
         for good in [&[("attestation", "\"a\"")][..], &[("a", "1"), ("b", "null")], &[("ä", "{\"phoneNumber\":1}")]] {
             assert_eq!(refused(&with(good)), None, "{good:?}");
         }
-        let (long, huge) = ("n".repeat(65), format!("\"{}\"", "x".repeat(32 * 1024)));
+        let (long, huge) = ("n".repeat(65), format!("\"{}\"", "x".repeat(16 * 1024)));
         let many: Vec<_> = (0..17).map(|index| index.to_string()).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), "1")).collect();
         for bad in [
@@ -221,10 +242,19 @@ mod tests {
     fn correlator_with_a_secret_or_outside_the_pattern_is_rejected() {
         let with = |correlator: &str| VerificationOptions {
             headers: vec![Header::new("Authorization".into(), "Bearer t0ken-of-app".into())],
-            start_fields: vec![StartField::new("a".into(), r#"{"b":["attestation-1",12345678]}"#.into())],
+            start_fields: vec![StartField::new(
+                "a".into(),
+                r#"{"b":["attestation-1",12345678],"os":"android"}"#.into(),
+            )],
             correlator: Some(correlator.to_owned()),
         };
-        for good in ["sign-in.42", "b4333c46-49c0-4f62-80d7-f0ef930f1c46", "a/b<c>{d}:;_", &"x".repeat(256)] {
+        for good in [
+            "sign-in.42",
+            "android-bearer-login-1",
+            "b4333c46-49c0-4f62-80d7-f0ef930f1c46",
+            "a/b<c>{d}:;_",
+            &"x".repeat(256),
+        ] {
             assert_eq!(check(&with(good)).unwrap().correlator, good);
         }
         for bad in [
@@ -238,6 +268,7 @@ mod tests {
             "x-t0ken-of-app",
             "attestation-1",
             "id-12345678",
+            "app-k3y-0001",
         ] {
             assert_eq!(refused(&with(bad)), Some(Setting::Correlator), "{bad}");
         }

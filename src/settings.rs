@@ -57,7 +57,7 @@ impl Settings {
         if let Some(uri) = &config.redirect_uri {
             parse_url(uri, None).map_err(|_| VerifyError::invalid_config(Setting::RedirectUri))?;
         }
-        check_names(&config.field_names)?;
+        check_names(config)?;
         let development = &config.development;
         Ok(Self {
             start_url: call_url(&base, &config.start_path)
@@ -158,9 +158,8 @@ fn printable(text: &str) -> Option<&str> {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then_some(text)
 }
 
-fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
-    let reason = contract::REASON.to_owned();
-    let abort = [&names.session, &reason];
+fn check_names(config: &Config) -> Result<(), VerifyError> {
+    let names = &config.field_names;
     let request = [&names.code, &names.state, &names.session];
     let answer = [&names.auth_url, &names.redirect_uri, &names.session, &names.state];
     let distinct = |names: &[&String]| {
@@ -169,8 +168,9 @@ fn check_names(names: &FieldNames) -> Result<(), VerifyError> {
             .enumerate()
             .all(|(i, name)| !name.is_empty() && names.iter().skip(i + 1).all(|other| other != name))
     };
+    let can_abort = config.abort_path.is_none() || names.session != contract::REASON;
     let rest = !names.phone_number.is_empty() && !names.verified.is_empty();
-    if rest && distinct(&request) && distinct(&answer) && distinct(&abort) {
+    if rest && distinct(&request) && distinct(&answer) && can_abort {
         Ok(())
     } else {
         Err(VerifyError::invalid_config(Setting::FieldNames))

@@ -98,7 +98,7 @@ impl NumberVerifier {
         options: VerificationOptions,
         listener: Option<Arc<dyn ProgressListener>>,
     ) -> Arc<VerificationFlow> {
-        let input = Input::check(&phone_number.into(), &options, &self.verifier.settings.field_names);
+        let input = Input::check(&phone_number.into(), &options, &self.verifier.settings);
         let correlator = input.as_ref().map(|input| input.correlator.clone());
         let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
         let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));

@@ -36,6 +36,9 @@ pub trait BackendClient: Send + Sync {
     /// Requests the auth URL.
     async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
 
+    /// Whether `abort` does anything.
+    fn takes_aborts(&self) -> bool;
+
     /// Ends the session of a flow that has no result. Best effort.
     async fn abort(&self, session: Option<SecretString>, reason: &'static str, call: Call);
 
@@ -59,6 +62,10 @@ impl BackendClient for AppBackend {
     }
 
     /// The app sees the error itself, and has its own client.
+    fn takes_aborts(&self) -> bool {
+        false
+    }
+
     async fn abort(&self, _: Option<SecretString>, _: &'static str, _: Call) {}
 
     async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError> {

@@ -181,6 +181,10 @@ impl BackendClient for HttpBackend {
         }
     }
 
+    fn takes_aborts(&self) -> bool {
+        self.abort_url.is_some()
+    }
+
     async fn abort(&self, session: Option<SecretString>, reason: &'static str, call: Call) {
         let Some(url) = &self.abort_url else { return };
         let mut body = Map::new();

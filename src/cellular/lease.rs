@@ -2,7 +2,8 @@
 //!
 //! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
 //! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. Flows learn of the
-//! loss at once, and a lost network is never handed on: what a new lease joins is checked. Connections are closed before the release.
+//! loss at once, and a lost network is never handed on: what a new lease joins is checked. Idle connections are closed before
+//! the release; those in use close as soon as their flows have ended.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -72,7 +72,7 @@ impl Setting {
                 "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
             }
             Self::StartFields => {
-                "at most 16 with 32 KiB in all, each with a JSON value and a distinct name of 1 to 64 characters that the contract does not use"
+                "at most 16 with 16 KiB in all, each with a JSON value and a distinct name of 1 to 64 characters that the contract does not use"
             }
             Self::Correlator => {
                 "it must be 1 to 256 of the characters A-Z a-z 0-9 - _ : ; . / < > { }, without the phone number or another secret"

@@ -68,5 +68,6 @@ pub(super) fn unreadable(error: &TransportError) -> Option<Unreadable> {
 
 /// The request was sent, and no response came.
 pub(super) fn is_lost_response(error: &TransportError, hop: &HopRecord<'_>) -> bool {
-    hop.timings.first_byte.is_some() && matches!(error, TransportError::Closed | TransportError::Timeout)
+    let is_lost = matches!(error, TransportError::Closed | TransportError::Timeout | TransportError::Unavailable(_));
+    hop.timings.first_byte.is_some() && is_lost
 }

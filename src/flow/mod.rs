@@ -15,27 +15,27 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use self::abort::{Abort, Started};
+use self::abort::{Abort, Start};
 use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
 use crate::authorization::{Completion, Head, Next, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
 use crate::backend::result::VerificationResult;
-use crate::backend::{BackendError, CallInfo};
+use crate::backend::{AuthorizationStart, BackendError, CallInfo};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
 use crate::cookies::CookieJar;
 use crate::error::VerifyError;
 use crate::hints::{Hints, Steering};
 use crate::logging::Event;
-use crate::network::Network;
+use crate::network::{Network, Unusable};
 use crate::options::{Extras, Input};
 use crate::phone_number::PhoneNumber;
 use crate::progress::Step;
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -60,9 +60,9 @@ impl<N: Network> Verifier<N> {
         let Input { number, extras, correlator, redactor } = input;
         let _end = record.end_on_drop(redactor.clone());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
-        let (cookies, started) = (CookieJar::new(), Started::default());
-        let flow = Flow { verifier: self, record, deadline, extras, correlator, cookies, redactor, started };
-        let mut abort = Abort::new(self.backend.clone(), flow.started.clone(), flow.call(), alive.clone());
+        let (cookies, start) = (CookieJar::new(), Start::default());
+        let flow = Flow { verifier: self, record, deadline, extras, correlator, cookies, redactor, start };
+        let mut abort = Abort::new(self.backend.clone(), flow.start.clone(), flow.call(), alive.clone());
         let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         abort.ended(&outcome);
@@ -99,7 +99,8 @@ struct Flow<'a, N: Network> {
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
-    started: Started,
+    /// Of a backend that aborts are sent to.
+    start: Start,
 }
 
 impl<N: Network> Flow<'_, N> {
@@ -121,22 +122,29 @@ impl<N: Network> Flow<'_, N> {
     ) -> Result<(Option<SecretString>, Completion), VerifyError> {
         let (started, transport) = tokio::try_join!(self.start(number), self.acquire(lease))?;
         let CheckedStart { walk, request, hints, session } = started;
-        let completion = self.authorize(walk, request, hints, &transport).await?;
+        let completion = self.authorize(walk, request, hints, &transport, lease).await?;
         Ok((session, completion))
     }
 
     async fn start(&self, number: PhoneNumber) -> Result<CheckedStart, VerifyError> {
         self.record.step_began(Step::Start);
         let at_start = |error: BackendError| error.at(Step::Start);
-        let response = self.verifier.backend.start(number, self.call()).await.map_err(at_start)?;
+        let response = self.call_start(number).await.map_err(at_start)?;
         let session = response.session.clone();
-        let _ = self.started.set(session.clone()); // Only once in a flow.
         let rules = walk::rules(&self.verifier.settings);
         let (walk, request) = Walk::begin(walk::start(&response), rules, self.cookies.clone(), self.redactor.clone())
             .map_err(|_| at_start(BackendError::MalformedAnswer { status: None }))?;
         self.record.step_ended(Step::Start);
         let hints = self.verifier.settings.hints.then(&response.hints);
         Ok(CheckedStart { walk, request, hints, session })
+    }
+
+    async fn call_start(&self, number: PhoneNumber) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let (backend, call) = (self.verifier.backend.clone(), self.call());
+        if !backend.takes_aborts() {
+            return backend.start(number, call).await;
+        }
+        self.start.run(async move { backend.start(number, call).await }).await
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
@@ -153,6 +161,7 @@ impl<N: Network> Flow<'_, N> {
         mut request: Request,
         hints: Hints,
         transport: &Transport<N>,
+        lease: &Lease<N>,
     ) -> Result<Completion, VerifyError> {
         self.record.step_began(Step::Authorize);
         let first = request.url.origin();
@@ -163,7 +172,18 @@ impl<N: Network> Flow<'_, N> {
             let steering = self.steering(&request, &hints);
             let headers = headers::of(&request, origin, &steering, &self.verifier.settings);
             let restrictions = request::restrictions(&steering);
-            let response = match request::send(transport, &request, restrictions, headers, &mut hop.timings).await {
+            let sending = request::send(transport, &request, restrictions, headers, &mut hop.timings);
+            // A network that is lost now ends the wait for the callback's response, but the backend may have the result.
+            let sent = if walk.is_at_redirect_uri() {
+                tokio::select! {
+                    biased;
+                    sent = sending => sent,
+                    _ = lease.lost() => Err(TransportError::Unavailable(Unusable::InterfaceDown)),
+                }
+            } else {
+                sending.await
+            };
+            let response = match sent {
                 Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
                     // The backend may have the result, and is asked for it.
                     self.record.step_ended(Step::Authorize);

@@ -1,8 +1,15 @@
 //! The call that informs the backend of a verification without a result.
 
 use std::net::TcpListener;
+use std::pin::pin;
+use std::sync::Arc;
 
-use number_verify::{Config, NumberVerifier, VerificationFlow, VerifyError};
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use number_verify::{
+    CellularCause, CellularError, CellularProvider, CellularStatus, Config, NetworkBinding, NetworkEvents,
+    NumberVerifier, VerificationFlow, VerifyError,
+};
 use number_verify_simulator::{Options, Simulator};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -116,4 +123,63 @@ async fn no_abort_without_a_session_after_a_result_or_without_its_path() {
         let calls = calls(answers, |config| config.abort_path = path.map(str::to_owned), to_its_end).await;
         assert_eq!(lines(&calls), expected, "{name}");
     }
+}
+
+/// The backend may have begun something at the provider already.
+#[tokio::test]
+async fn a_start_that_outlives_its_verification_is_aborted() {
+    struct NoNetwork;
+
+    #[async_trait]
+    impl CellularProvider for NoNetwork {
+        async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
+            Err(CellularError::Unavailable { reason: CellularCause::DataOff })
+        }
+
+        async fn release(&self) -> Result<(), CellularError> {
+            Ok(())
+        }
+
+        async fn status(&self) -> Result<CellularStatus, CellularError> {
+            Ok(CellularStatus::Ready)
+        }
+    }
+
+    let simulator = Simulator::start(Options::default()).unwrap();
+    for (answers, expected) in [
+        (vec![start(&simulator), answer(204, "", "")], &["start", "abort"][..]),
+        (vec![answer(403, "", "")], &["start"]),
+    ] {
+        let backend = Scripted::answering(answers);
+        let mut config = phone::config(&simulator, backend.url());
+        config.abort_path = Some("abort".to_owned());
+        let verifier = NumberVerifier::new(config, Arc::new(NoNetwork), None).unwrap();
+        let result = timeout(HANGS, verifier.verify(NUMBER.to_owned())).await.expect("the verification hangs");
+        assert!(matches!(result, Err(VerifyError::CellularUnavailable { reason: CellularCause::DataOff })));
+        let ended = verifier.ended();
+        drop(verifier);
+        timeout(HANGS, ended).await.expect("the thread goes on");
+        let calls = backend.asked();
+        assert_eq!(lines(&calls), expected);
+        if let Some(abort) = calls.get(1) {
+            assert_eq!(body(abort), json!({ "session": "sess-1", "reason": "cellular_unavailable" }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_result_does_not_wait_for_the_abort() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let stalled = "HTTP/1.1 204 No Content\r\n".to_owned();
+    let backend = Scripted::answering([start(&simulator), answer(403, "", ""), stalled]);
+    let mut config = phone::config(&simulator, backend.url());
+    config.abort_path = Some("abort".to_owned());
+    let (verifier, _) = phone::verifier(config);
+    let result = timeout(HANGS, verifier.verify(NUMBER.to_owned())).await.expect("the verification hangs");
+    let mut ended = pin!(verifier.ended());
+    drop(verifier);
+    assert!(result.is_err());
+    assert!(ended.as_mut().now_or_never().is_none(), "the abort is over already");
+    timeout(HANGS, ended).await.expect("the abort has no time limit");
+    assert_eq!(lines(&backend.asked()), ["start", "complete", "abort"]);
 }

@@ -164,8 +164,7 @@ impl Phone {
 
     async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
-        let names = &self.verifier.settings.field_names;
-        let input = Input::check(&"+14155550100".into(), &options(), names).unwrap();
+        let input = Input::check(&"+14155550100".into(), &options(), &self.verifier.settings).unwrap();
         let result = self.verifier.verify(input, &record, Arc::new(alive)).await;
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use number_verify::CellularCause::{self, BlockedInBackground, DataOff, InterfaceDown, Vpn};
+use number_verify::CodeDelivery;
 use tokio::time::{Duration, sleep};
 
 use crate::flow::{Outcome, Phone, Setting};
@@ -72,6 +73,21 @@ async fn loss_after_the_code_was_captured_changes_nothing() {
         assert!(captured < 2_200 && 2_200 < ended, "{captured} {ended}");
         assert_eq!((outcome.acquired, outcome.released, open), (1, 1, 0), "{after}");
     }
+}
+
+/// The callback was sent, so the backend may have the result: `complete` fetches it over the default network.
+#[tokio::test(start_paused = true)]
+async fn loss_at_the_callback_leaves_the_result_to_complete() {
+    let mut chain = Chain::new("S1");
+    chain.instead(4, Instead::Always(Reply::SendAndStall(Vec::new())));
+    let auth_url = chain.auth_url();
+    let mut setting = Setting::new(Arc::new(chain), auth_url);
+    setting.config.code_delivery = CodeDelivery::FollowThrough;
+    setting.losses = vec![(ms(3_000), InterfaceDown)];
+    let outcome = Phone::new(setting).verify().await;
+    assert_eq!(outcome.result.ok(), Some(true));
+    assert_eq!((outcome.completions, outcome.completed_with, outcome.trace.total_ms), (1, None, 3_000));
+    assert_eq!((outcome.acquired, outcome.released), (1, 1));
 }
 
 /// Each verification acquires a network of its own then, although the first one still holds the lost one.

@@ -149,8 +149,11 @@ async fn abort(State(world): State<Arc<World>>, headers: HeaderMap, body: String
         Ok(request) => request,
         Err(refusal) => return problem(refusal),
     };
-    let Some(reason) = request.get("reason").and_then(Value::as_str) else {
-        return problem(Refusal(StatusCode::BAD_REQUEST, "reason must be a string", INTEGRATION));
+    let is_reason = |text: &&str| {
+        (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let Some(reason) = request.get("reason").and_then(Value::as_str).filter(is_reason) else {
+        return problem(Refusal(StatusCode::BAD_REQUEST, "reason must be 1 to 64 of a-z and _", INTEGRATION));
     };
     let id = match session_in(&request, &headers) {
         Ok(id) => id,
@@ -158,7 +161,9 @@ async fn abort(State(world): State<Arc<World>>, headers: HeaderMap, body: String
     };
     let mut known = world.lock();
     let Some(session) = id.and_then(|id| known.sessions.get_mut(&id)) else { return problem(NO_SESSION) };
-    session.stage = Stage::Over;
+    if session.stage == Stage::Started {
+        session.stage = Stage::Over;
+    }
     known.aborts.push(reason.to_owned());
     StatusCode::NO_CONTENT.into_response()
 }
