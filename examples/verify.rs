@@ -17,11 +17,14 @@ use number_verify::{
     VerificationOptions, VerifyError, hints_from_json, log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
+use tokio::time::timeout;
 
 const VERIFIED: u8 = 0;
 const NOT_VERIFIED: u8 = 1;
 const USAGE: u8 = 2;
 const FAILED: u8 = 3;
+/// For what a flow leaves in the background. Ctrl-C ends the program within a second.
+const BACKGROUND: Duration = Duration::from_millis(800);
 
 /// Verifies a phone number over a bound network interface.
 #[derive(Parser)]
@@ -195,9 +198,9 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
         }
     }
     let ended = verifier.ended();
-    let worst = flows(arguments, verifier, interrupted).await;
-    ended.await; // The network is released, and the abort sent.
-    worst
+    let status = flows(arguments, verifier, interrupted).await;
+    let _ = timeout(BACKGROUND, ended).await; // The network is released, and the abort sent.
+    status
 }
 
 async fn flows(

@@ -205,7 +205,7 @@ def test_abort_is_not_repeated_and_its_response_changes_nothing(recorder: Record
     assert flow.outcome["error"]["detail"] == {"status": 410}
 
 
-def test_abort_says_how_the_verification_ended(recorder: Recorder) -> None:
+def test_reason_of_an_abort_is_the_kind_of_the_error(recorder: Recorder) -> None:
     url = "https://no-such-host.simulator.test/authorize"
     recorder.prepare("start", (200, JSON, json.dumps({"authUrl": url, "session": "opaque"}).encode()))
     recorder.prepare("abort", (204, {"Cache-Control": "no-store"}, b""))

@@ -18,7 +18,7 @@ extension NumberVerifier {
 
     /// The path of the `abort` call under the base URL. Defaults to `nil`: it is not called. It informs the backend, in the background and at
     /// most once, that a verification ended after `start` without a result, so that the backend can end the session and release what its
-    /// provider holds. Only the built-in client calls it: a ``Backend`` of the app's own is called for `start` and `complete`.
+    /// provider holds. Only the built-in client calls it, not a custom ``Backend``.
     public var abortPath: String?
 
     /// Which hosts get the headers of ``addOperatorHeader(_:_:)``.

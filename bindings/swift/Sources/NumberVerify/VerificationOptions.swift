@@ -12,8 +12,8 @@ internal import NumberVerifyCore
 /// No value is in a printed form.
 public struct VerificationOptions: Sendable, Equatable {
   /// The `x-correlator` of this verification's calls to the backend, and of its ``Trace``. Defaults to a random UUID. 1 to 256 of the
-  /// characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the phone number nor a value of the
-  /// other options.
+  /// characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the phone number nor a secret of the
+  /// headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
   public var correlator: String?
 
   private var headers: [String: Secret] = [:]
@@ -32,7 +32,7 @@ public struct VerificationOptions: Sendable, Equatable {
   /// ``NumberVerifier/Configuration/addHeader(_:_:)`` with the same name. It never goes to an operator.
   ///
   /// - Parameters:
-  ///   - name: an HTTP token, and no name that the client sets itself.
+  ///   - name: an HTTP token that no other header here has in upper or lower case, and no name that the client sets itself.
   ///   - value: printable ASCII.
   public mutating func setHeader(_ name: String, _ value: String) {
     headers[name] = Secret(value)
@@ -42,7 +42,7 @@ public struct VerificationOptions: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - name: 1 to 64 characters, and none that the contract uses (``NumberVerifier/Configuration/FieldNames``, `purpose`). At most 16
-  ///     members, whose names and values have 32 KiB in all.
+  ///     members, whose names and JSON texts have 16 KiB in all.
   ///   - value: any text.
   public mutating func setStartField(_ name: String, _ value: String) {
     startFields[name] = .text(Secret(value))
@@ -52,7 +52,7 @@ public struct VerificationOptions: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - name: as for ``setStartField(_:_:)``.
-  ///   - json: JSON text, such as `{"token":"…"}` or `true`.
+  ///   - json: JSON text, such as `{"token":"…"}` or `true`. It is sent as the same value, not as the same text.
   public mutating func setStartField(_ name: String, json: String) {
     startFields[name] = .json(Secret(json))
   }

@@ -1707,7 +1707,7 @@ open class CoreStartField: CoreStartFieldProtocol, @unchecked Sendable {
     }
     /**
      * A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
-     * checked when the verification begins.
+     * checked when the verification begins, and sent as the same value, not as the same text: sign texts as strings.
      */
 public convenience init(name: String, json: String) {
     let handle =
@@ -3418,7 +3418,7 @@ public struct Config {
     /**
      * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
      * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-     * holds. Only the built-in client calls it.
+     * holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
      */
     public let abortPath: String?
     /**
@@ -3491,7 +3491,7 @@ public struct Config {
         /**
          * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
          * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-         * holds. Only the built-in client calls it.
+         * holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
          */abortPath: String? = nil, 
         /**
          * Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
@@ -4426,12 +4426,13 @@ public struct VerificationOptions {
     public let headers: [Header]
     /**
      * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-     * and not be one of [`FieldNames`] or `purpose`; name and value have at most 32 KiB in all.
+     * and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
      */
     public let startFields: [CoreStartField]
     /**
      * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a value of the other options.
+     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
+     * fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
      */
     public let correlator: String?
 
@@ -4445,11 +4446,12 @@ public struct VerificationOptions {
          */headers: [Header] = [], 
         /**
          * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-         * and not be one of [`FieldNames`] or `purpose`; name and value have at most 32 KiB in all.
+         * and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
          */startFields: [CoreStartField] = [], 
         /**
          * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a value of the other options.
+         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
+         * fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
          */correlator: String? = nil) {
         self.headers = headers
         self.startFields = startFields
@@ -7843,7 +7845,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_constructor_header_new() != 63239) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_corestartfield_new() != 40275) {
+    if (uniffi_number_verify_checksum_constructor_corestartfield_new() != 35435) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_corestartfield_with_text() != 25551) {

@@ -9,7 +9,8 @@ struct CellularStateTests {
 
   private static let events: [Event] = [
     .begin, .path(.usable(interface: 7)), .path(.usable(interface: 8)), .path(.dormant), .path(.notYet(.noInterface)),
-    .path(.refused(.dataOff)), .connectionWaits, .connectionReady, .connectionFailed, .deadline, .cancelled, .released,
+    .path(.refused(.dataOff)), .connectionPath(.usable(interface: 8)), .connectionWaits, .connectionReady,
+    .connectionFailed, .deadline, .cancelled, .released,
   ]
 
   @Test(
@@ -19,6 +20,7 @@ struct CellularStateTests {
       ([.begin, .path(.notYet(.noInterface)), .connectionWaits, .path(.usable(interface: 7))], .interface(7)),
       ([.begin, .connectionWaits, .connectionFailed, .path(.usable(interface: 7))], .interface(7)),
       ([.begin, .path(.dormant), .path(.usable(interface: 7))], .interface(7)),
+      ([.begin, .path(.dormant), .connectionPath(.usable(interface: 7))], .interface(7)),
       // A setting says no.
       ([.begin, .path(.refused(.dataOff))], .unavailable(.dataOff)),
       ([.begin, .path(.notYet(.noInterface)), .path(.refused(.vpn))], .unavailable(.vpn)),
@@ -50,7 +52,10 @@ struct CellularStateTests {
       (.path(.refused(.dataOff)), .dataOff), (.path(.notYet(.noInterface)), .interfaceDown), (.path(.usable(interface: 8)), .interfaceDown),
     ] as [(CellularState.Event, CellularCause)])
   func aLossInUseIsReportedOnce(event: CellularState.Event, reason: CellularCause) {
-    let used: [Event] = [.begin, .path(.usable(interface: 7)), .path(.dormant), .path(.usable(interface: 7)), .deadline, .cancelled]
+    let used: [Event] = [
+      .begin, .path(.usable(interface: 7)), .path(.dormant), .path(.usable(interface: 7)), .path(.usable(interface: 8, others: [7])),
+      .connectionPath(.usable(interface: 8)), .connectionPath(.notYet(.noInterface)), .deadline, .cancelled,
+    ]
     #expect(effects(of: used) == [.start, .answer(.interface(7))])
     let lost = used + [event, event, .path(.usable(interface: 7)), .path(.refused(.vpn)), .released, event]
     #expect(effects(of: lost) == [.start, .answer(.interface(7)), .reportLoss(reason), .stop])
@@ -84,7 +89,7 @@ struct CellularStateTests {
       }
     }
     visit(CellularState(), Seen(), 5)
-    #expect(orders == 256_071)
+    #expect(orders == 382_502)
   }
 
   /// What a driver has seen so far.

@@ -80,8 +80,7 @@
       switch state {
       case .ready:
         handle(.connectionReady)
-        // It knows before the monitor that a sleeping network has come up.
-        if let path = connection.currentPath { handle(.path(CellularPath(path))) }
+        if let path = connection.currentPath { handle(.connectionPath(CellularPath(path))) }
       case .waiting: handle(.connectionWaits)
       case .failed: handle(.connectionFailed)
       default: break
@@ -111,12 +110,12 @@
 
   extension CellularPath {
     init(_ path: NWPath) {
-      let interface = path.availableInterfaces.first { $0.type == .cellular }
+      let interfaces = path.availableInterfaces.filter { $0.type == .cellular }.map { UInt32(clamping: $0.index) }
       switch path.status {
       case .requiresConnection:
         self = .dormant
       case .satisfied:
-        self = interface.map { .usable(interface: UInt32(clamping: $0.index)) } ?? .notYet(.noInterface)
+        self = interfaces.first.map { .usable(interface: $0, others: Array(interfaces.dropFirst())) } ?? .notYet(.noInterface)
       case .unsatisfied:
         self = Self.unsatisfied(path.unsatisfiedReason)
       @unknown default:

@@ -8,8 +8,10 @@ struct CellularState {
   enum Event: Hashable {
     /// The network is wanted.
     case begin
-    /// The cellular path, as the monitor reports it, or the connection once it is ready.
+    /// The cellular path, as the monitor reports it.
     case path(CellularPath)
+    /// The path of the connection, once it is ready: a sleeping network has come up, which the connection knows before the monitor.
+    case connectionPath(CellularPath)
     /// The connection that wakes the network cannot go on for now.
     case connectionWaits
     /// That connection has come up.
@@ -72,7 +74,7 @@ struct CellularState {
     case (.over, .begin):
       return [.answer(.cancelled)]
 
-    case (.waiting, .path(.usable(let interface))):
+    case (.waiting, .path(.usable(let interface, _))), (.waiting, .connectionPath(.usable(let interface, _))):
       phase = .held(interface)
       return [.answer(.interface(interface))] + restart()
     case (.waiting, .path(.dormant)):
@@ -92,8 +94,8 @@ struct CellularState {
       return end(.cancelled)
 
     // While the network is in use, something has to hold it. Verifications keep the interface that they began with.
-    case (.held(let used), .path(.usable(let interface))):
-      return used == interface ? restart() : lose(.interfaceDown)
+    case (.held(let used), .path(.usable(let interface, let others))):
+      return used == interface || others.contains(used) ? restart() : lose(.interfaceDown)
     case (.held, .path(.notYet)):
       return lose(.interfaceDown)
     case (.held, .path(.refused(let reason))):
@@ -138,8 +140,8 @@ struct CellularState {
 
 /// The cellular path in words that decide.
 enum CellularPath: Hashable {
-  /// It is there. The index of its interface.
-  case usable(interface: UInt32)
+  /// It is there. The index of its preferred interface, and those of further ones.
+  case usable(interface: UInt32, others: [UInt32] = [])
   /// It is asleep. A connection of Network.framework wakes it; a socket that is bound to its interface does not.
   case dormant
   /// It is not there, and may come.

@@ -149,13 +149,16 @@ public class NumberVerifier private constructor(
      * `ExecutionException`.
      *
      * @param phoneNumber as for [verify].
-     * @param options what this verification adds to the settings. Do not change them until the future has completed.
+     * @param options what this verification adds to the settings.
      */
     @JvmOverloads
     public fun verifyAsync(
         phoneNumber: String,
         options: VerificationOptions = VerificationOptions(),
-    ): CompletableFuture<Verification> = futures.future { run(phoneNumber, options, null) }
+    ): CompletableFuture<Verification> {
+        val own = options.copy()
+        return futures.future { run(phoneNumber, own, null) }
+    }
 
     /**
      * Whether a verification could run now. Sends nothing: it asks the phone's own state.

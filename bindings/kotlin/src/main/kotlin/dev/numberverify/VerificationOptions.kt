@@ -34,7 +34,7 @@ public class VerificationOptions {
      * Adds a member with a string to the start request, such as the token of Play Integrity as `attestation`.
      *
      * @param name 1 to 64 characters, distinct from the names of the other members here, and none that the contract uses
-     *   ([NumberVerifierConfig.FieldNames], `purpose`). At most 16 members, whose names and values have 32 KiB in all.
+     *   ([NumberVerifierConfig.FieldNames], `purpose`). At most 16 members, whose names and JSON texts have 16 KiB in all.
      * @param value any text.
      */
     public fun startField(
@@ -46,7 +46,7 @@ public class VerificationOptions {
      * Adds a member with any JSON value to the start request.
      *
      * @param name as for [startField].
-     * @param json JSON text, such as `{"token":"…"}` or `true`.
+     * @param json JSON text, such as `{"token":"…"}` or `true`. It is sent as the same value, not as the same text.
      */
     public fun startFieldJson(
         name: String,
@@ -57,11 +57,21 @@ public class VerificationOptions {
      * Sets the `x-correlator` of this verification's calls to the backend, and of its [Trace]. Defaults to a random UUID.
      *
      * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the
-     *   phone number nor a value of the other options.
+     *   phone number nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference
+     *   backends do.
      */
     public fun correlator(value: String): VerificationOptions = apply { correlator = value }
 
     override fun toString(): String = "VerificationOptions"
+
+    internal fun copy(): VerificationOptions {
+        val original = this
+        return VerificationOptions().apply {
+            headers += original.headers
+            startFields += original.startFields
+            correlator = original.correlator
+        }
+    }
 
     /** Calls with the core's form of these options, which is valid during the call only. */
     internal fun <T> use(call: (CoreOptions) -> T): T {

@@ -49,7 +49,7 @@ class VerificationOptionsTest {
     }
 
     @Test
-    fun eachCollectorHasOptionsOfItsOwn() {
+    fun optionsAreReadForEachCollector() {
         verifier {
             var called = 0
             val verifying = verifying(Simulator.NUMBER) { correlator("attempt:${++called}") }
