@@ -104,22 +104,24 @@ impl<N: Network> Session<N> {
 impl<N: Network> Lease<N> {
     /// The connections over the network, as soon as it is there.
     pub async fn transport(&self) -> Result<(Arc<Transport<N>>, NetworkKind), VerifyError> {
-        let mut outcome = self.0.outcome.clone();
-        let outcome = outcome.wait_for(Option::is_some).await;
-        match outcome.as_deref() {
-            Ok(Some(Ok(acquired))) => Ok((acquired.transport.clone(), acquired.kind)),
-            Ok(Some(Err(error))) => Err(error.clone()),
-            Ok(None) | Err(_) => Err(VerifyError::Internal),
-        }
+        self.outcome(Option::is_some).await
     }
 
     /// Waits until the network cannot be used, or no longer, and returns why.
     pub async fn lost(&self) -> VerifyError {
+        self.outcome(|outcome| matches!(outcome, Some(Err(_)))).await.err().unwrap_or(VerifyError::Internal)
+    }
+
+    async fn outcome(
+        &self,
+        is_awaited: fn(&Option<Outcome<N>>) -> bool,
+    ) -> Result<(Arc<Transport<N>>, NetworkKind), VerifyError> {
         let mut outcome = self.0.outcome.clone();
-        let outcome = outcome.wait_for(|outcome| matches!(outcome, Some(Err(_)))).await;
+        let outcome = outcome.wait_for(is_awaited).await;
         match outcome.as_deref() {
-            Ok(Some(Err(error))) => error.clone(),
-            Ok(_) | Err(_) => VerifyError::Internal,
+            Ok(Some(Ok(acquired))) => Ok((acquired.transport.clone(), acquired.kind)),
+            Ok(Some(Err(error))) => Err(error.clone()),
+            Ok(None) | Err(_) => Err(VerifyError::Internal),
         }
     }
 }
@@ -146,11 +148,11 @@ impl<N: Network> Keeper<N> {
             self.report.send_replace(Some(Err(unavailable(CellularCause::Timeout))));
             return;
         };
-        let (events, lost) = NetworkEvents::new();
+        let events = Arc::<NetworkEvents>::default();
         let acquired = tokio::select! {
             biased;
             _ = &mut released => None,
-            reason = reported(lost.clone()) => Some(Err(unavailable(reason))),
+            reason = events.is_lost() => Some(Err(unavailable(reason))),
             acquired = timeout_at(self.acquire_by, self.acquire(events.clone())) => {
                 Some(acquired.unwrap_or_else(|_| Err(unavailable(CellularCause::Timeout))))
             }
@@ -162,14 +164,13 @@ impl<N: Network> Keeper<N> {
                 let reason = tokio::select! {
                     biased;
                     _ = released => CellularCause::InterfaceDown,
-                    reason = reported(lost) => reason,
+                    reason = events.is_lost() => reason,
                     reason = network.lost() => reason.into(),
                 };
                 // A remaining lease must not use the network, and its idle connections close.
                 self.report.send_replace(Some(Err(unavailable(reason))));
             }
         }
-        drop(events);
         let release = AssertUnwindSafe(async { self.provider.release().await }).catch_unwind();
         if !matches!(timeout(limits::RELEASE, release).await, Ok(Ok(Ok(())))) {
             Event::NotReleased.log();
@@ -184,15 +185,6 @@ impl<N: Network> Keeper<N> {
             Ok(Acquired { transport, kind: binding.get().kind() })
         };
         AssertUnwindSafe(acquire).catch_unwind().await.unwrap_or(Err(VerifyError::Internal))
-    }
-}
-
-/// Waits until the provider reports that the network was lost.
-async fn reported(mut lost: watch::Receiver<Option<CellularCause>>) -> CellularCause {
-    let reason = lost.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
-    match reason {
-        Some(reason) => reason,
-        None => std::future::pending().await,
     }
 }
 

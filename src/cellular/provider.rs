@@ -1,9 +1,9 @@
 //! What an app implements to acquire the cellular network, with the platform's own API.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::error::CellularCause;
 use crate::trace::NetworkKind;
@@ -26,8 +26,11 @@ pub trait CellularProvider: Send + Sync {
 }
 
 /// Receives what happens to a network after `acquire`. Each `acquire` has its own.
-#[derive(uniffi::Object)]
-pub struct NetworkEvents(watch::Sender<Option<CellularCause>>);
+#[derive(Default, uniffi::Object)]
+pub struct NetworkEvents {
+    reason: OnceLock<CellularCause>,
+    changed: Notify,
+}
 
 #[uniffi::export]
 impl NetworkEvents {
@@ -35,19 +38,21 @@ impl NetworkEvents {
     /// cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
     /// `acquire` and `release` has an effect.
     pub fn lost(&self, reason: CellularCause) {
-        self.0.send_if_modified(|lost| {
-            let is_first = lost.is_none();
-            lost.get_or_insert(reason);
-            is_first
-        });
+        if self.reason.set(reason).is_ok() {
+            self.changed.notify_one();
+        }
     }
 }
 
 impl NetworkEvents {
-    /// With what the keeper of the network waits on.
-    pub(super) fn new() -> (Arc<Self>, watch::Receiver<Option<CellularCause>>) {
-        let (sender, lost) = watch::channel(None);
-        (Arc::new(Self(sender)), lost)
+    /// Waits until the network is lost. For one task.
+    pub(super) async fn is_lost(&self) -> CellularCause {
+        loop {
+            if let Some(reason) = self.reason.get() {
+                return *reason;
+            }
+            self.changed.notified().await;
+        }
     }
 }
 

@@ -4,14 +4,14 @@
 //! At most once, in the background and without a repeat: the result does not wait for it. A `start` that is still running may have begun
 //! something, too, so it gets the same time to end.
 
-use std::panic::resume_unwind;
+use std::future::{poll_fn, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread;
 
-use secrecy::SecretString;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::backend::call::{BackendClient, Call};
@@ -19,41 +19,44 @@ use crate::backend::{AuthorizationStart, BackendError};
 use crate::error::VerifyError;
 use crate::limits;
 
-type Session = Option<SecretString>;
+type Response = Result<Arc<AuthorizationStart>, BackendError>;
 
-/// A `start` that outlives its flow, as a task; clones are the same one.
+/// A `start` that can go on without its flow; clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Start(Arc<Mutex<Option<Running>>>);
+pub(super) struct Start(Arc<Mutex<State>>);
 
-struct Running {
-    task: AbortHandle,
-    /// Resolves with the session, if the backend has one, once `start` has succeeded.
-    session: oneshot::Receiver<Session>,
+#[derive(Default)]
+enum State {
+    /// Not begun, or without a session to abort.
+    #[default]
+    Idle,
+    Running(BoxFuture<'static, Response>),
+    Succeeded(Arc<AuthorizationStart>),
 }
 
 impl Start {
-    /// Dropping this future does not end the call.
-    pub(super) async fn run(
-        &self,
-        call: impl Future<Output = Result<Arc<AuthorizationStart>, BackendError>> + Send + 'static,
-    ) -> Result<Arc<AuthorizationStart>, BackendError> {
-        let (succeeded, session) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let response = call.await?;
-            let _ = succeeded.send(response.session.clone()); // Fails only if nobody aborts.
-            Ok(response)
-        });
-        *self.lock() = Some(Running { task: task.abort_handle(), session });
-        match task.await {
-            Ok(response) => response,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => Err(BackendError::Failed),
-            },
-        }
+    pub(super) async fn run(&self, call: BoxFuture<'static, Response>) -> Response {
+        *self.lock() = State::Running(call);
+        poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+    /// A call that panics is not put back.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Response> {
+        let State::Running(mut call) = self.take() else { return Poll::Ready(Err(BackendError::Failed)) };
+        let polled = call.poll_unpin(cx);
+        *self.lock() = match &polled {
+            Poll::Pending => State::Running(call),
+            Poll::Ready(Ok(response)) => State::Succeeded(response.clone()),
+            Poll::Ready(Err(_)) => State::Idle,
+        };
+        polled
+    }
+
+    fn take(&self) -> State {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,20 +83,22 @@ impl<A: Send + 'static> Abort<A> {
 impl<A: Send + 'static> Drop for Abort<A> {
     fn drop(&mut self) {
         let reason = if thread::panicking() { Some(VerifyError::Internal.kind()) } else { self.reason };
-        let (Some(reason), Some(start), Some((call, alive)), Ok(runtime)) =
-            (reason, self.start.lock().take(), self.call.take(), Handle::try_current())
-        else {
+        let (Some(reason), Some((call, alive)), Ok(runtime)) = (reason, self.call.take(), Handle::try_current()) else {
             return;
+        };
+        let start = match self.start.take() {
+            State::Idle => return,
+            State::Running(call) => call,
+            State::Succeeded(response) => ready(Ok(response)).boxed(),
         };
         let backend = self.backend.clone();
         runtime.spawn(async move {
-            let abort = async {
-                if let Ok(session) = start.session.await {
-                    backend.abort(session, reason, call).await;
+            let _ = timeout(limits::ABORT, async {
+                if let Ok(response) = start.await {
+                    backend.abort(response.session.clone(), reason, call).await;
                 }
-            };
-            let _ = timeout(limits::ABORT, abort).await;
-            start.task.abort();
+            })
+            .await;
             drop(alive);
         });
     }

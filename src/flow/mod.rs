@@ -144,7 +144,7 @@ impl<N: Network> Flow<'_, N> {
         if !backend.takes_aborts() {
             return backend.start(number, call).await;
         }
-        self.start.run(async move { backend.start(number, call).await }).await
+        self.start.run(Box::pin(async move { backend.start(number, call).await })).await
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
