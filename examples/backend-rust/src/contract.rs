@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -84,6 +84,8 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
     if size > BODY_LIMIT { Err(is_too_large) } else { Ok(kept) }
 }
 
+const NOT_AN_OBJECT: Problem = Problem::fix(StatusCode::BAD_REQUEST, "the body must be a JSON object");
+
 /// The members of a JSON object: those that are text. Each member may be there once, at every depth. It cannot be printed.
 pub struct Members(HashMap<String, Json>);
 
@@ -91,7 +93,7 @@ impl Members {
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Json::Object(members)) => Ok(Self(members)),
-            _ => Err(Problem::fix(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
+            _ => Err(NOT_AN_OBJECT),
         }
     }
 
@@ -143,10 +145,11 @@ impl Members {
     }
 }
 
-/// The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON. `Members` has checked the body.
+/// The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON. A body that cannot be parsed is an
+/// error, never one without an attestation.
 pub fn attestation(body: &[u8]) -> Result<Option<Value>, Problem> {
-    let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let attestation = body.get_mut("attestation").map(Value::take).filter(|attestation| !attestation.is_null());
+    let mut body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| NOT_AN_OBJECT)?;
+    let attestation = body.remove("attestation").filter(|attestation| !attestation.is_null());
     if attestation.as_ref().is_some_and(|attestation| attestation.to_string().len() > ATTESTATION_LIMIT) {
         return Err(Problem::fix(StatusCode::BAD_REQUEST, "attestation must not be over 16 KiB"));
     }
@@ -370,6 +373,9 @@ mod tests {
     fn attestation_is_any_json_of_at_most_16_kib() {
         let body = |text: &str| format!(r#"{{"phoneNumber":"+14155550100","attestation":{text}}}"#).into_bytes();
         assert_eq!((attestation(b"{}"), attestation(&body("null"))), (Ok(None), Ok(None)));
+        for text in ["{", "1e999", "[1", "\"\\ud800\""] {
+            assert_eq!(attestation(&body(text)), Err(NOT_AN_OBJECT), "{text}");
+        }
         for text in ["0", "false", r#""text""#, "[]", r#"{"challenge":"c","more":[1.5]}"#] {
             assert_eq!(attestation(&body(text)).unwrap().unwrap().to_string(), text);
         }

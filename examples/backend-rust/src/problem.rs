@@ -34,7 +34,7 @@ pub struct Problem {
 
 impl Problem {
     /// The app, its settings or its backend have to be corrected.
-    pub fn fix(status: StatusCode, title: &'static str) -> Self {
+    pub const fn fix(status: StatusCode, title: &'static str) -> Self {
         Self { status, title, fallback: Fallback::FixIntegration, retry_after_s: None }
     }
 
