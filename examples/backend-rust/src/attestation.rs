@@ -3,11 +3,11 @@
 //!
 //! Both kinds are worked examples: their comments list what to check, and until you implement it
 //! they refuse every request. Fail closed: whatever cannot be checked, such as a service of the
-//! platform that does not respond, is a refusal. The client receives no reason, and nothing of the
-//! attestation may reach a log or an error.
+//! platform that does not respond, is a refusal. So is a check that exceeds the provider timeout,
+//! which it shares with the provider. The client receives no reason, and nothing of the attestation
+//! may reach a log or an error.
 //!
-//! Both need a challenge: at least 16 random bytes that a call of your own gives the app before
-//! `start`, kept in the store for a few minutes, and good for one `start`: `Store::claim` lets one
+//! Both need a challenge: at least 16 random bytes that a custom call gives the app before `start`, kept in the store for a few minutes, and good for one `start`: `Store::claim` lets one
 //! of all replicas use them. An app on both platforms needs a third kind, which selects one of the
 //! two by a member of the attestation.
 
@@ -28,6 +28,14 @@ impl Attestation {
             "play-integrity" => Some(Self::PlayIntegrity),
             "app-attest" => Some(Self::AppAttest),
             _ => None,
+        }
+    }
+
+    /// For the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PlayIntegrity => "play-integrity",
+            Self::AppAttest => "app-attest",
         }
     }
 
@@ -70,7 +78,7 @@ async fn play_integrity(_number: &str, _attestation: Option<&Value>) -> bool {
 /// iOS: Apple's App Attest. Not implemented: refuses every request.
 ///
 /// The app sends `{"challenge": …, "keyId": …, "assertion": …}`, in base64. Before that, once for
-/// each installation, a call of your own has verified the attestation object of the key (its
+/// each installation, a custom call has verified the attestation object of the key (its
 /// certificate chain up to Apple's App Attest root, its nonce, its App ID hash, a counter of 0) and
 /// stored the public key and the counter by `keyId`. To implement it:
 ///
@@ -101,6 +109,7 @@ mod tests {
     async fn unimplemented_attestation_refuses_every_request() {
         for name in ["play-integrity", "app-attest"] {
             let attestation = Attestation::parse(name).unwrap();
+            assert_eq!(attestation.name(), name);
             for given in [None, Some(json!({ "challenge": "c", "integrityToken": "t" })), Some(json!(true))] {
                 assert!(!attestation.accepts("+14155550100", given.as_ref()).await, "{name} {given:?}");
             }

@@ -47,6 +47,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::attestation::Attestation;
 use crate::provider::Provider;
 use crate::settings::Settings;
 
@@ -60,7 +61,9 @@ const HEADERS_COUNT: usize = 256;
 
 fn main() -> ExitCode {
     log::panics();
-    let settings = match settings::read(|name| std::env::var(name).ok()) {
+    // A value that is not UTF-8 is invalid, not unset.
+    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let settings = match settings::read(variable) {
         Ok(settings) => settings,
         Err(wrong) => return complain(&wrong),
     };
@@ -78,11 +81,12 @@ fn complain(error: &dyn std::error::Error) -> ExitCode {
 
 async fn serve(settings: Settings) -> io::Result<()> {
     let provider = Provider::new(settings.registration).map_err(io::Error::other)?;
+    let attestation = settings.app.attestation.map_or("none", Attestation::name);
     let app = Arc::new(App::new(settings.app, settings.store, provider));
     let service = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let listener = std::net::TcpListener::bind(settings.listen)?;
-    log::info("started", json!({ "listen": listener.local_addr()? }));
+    log::info("started", json!({ "listen": listener.local_addr()?, "attestation": attestation }));
     tokio::spawn(stop_when_told(handle.clone()));
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     let mut http = server.http_builder().http1();

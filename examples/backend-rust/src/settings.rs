@@ -52,7 +52,8 @@ pub struct Wrong {
 const LIMIT: &str = "COUNT/SECONDS, such as 5/600";
 const HTTPS: &str = "an https URL";
 
-/// The settings, by the names of environment variables; an empty one is none.
+/// The settings, by the names of environment variables. An empty one is none, except `NUMBER_VERIFY_ATTESTATION`: a variable that was not filled
+/// in must not disable the check.
 pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong> {
     let given = |name| variable(name).filter(|text| !text.is_empty());
     let required = |name| given(name).ok_or(Wrong { name, what: "set".into() });
@@ -78,7 +79,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
             Some(path) => Some(hints::read(&path).map_err(|what| Wrong { name: HINTS, what })?),
             None => None,
         },
-        attestation: match given("NUMBER_VERIFY_ATTESTATION") {
+        attestation: match variable("NUMBER_VERIFY_ATTESTATION") {
             Some(name) => Some(parse("NUMBER_VERIFY_ATTESTATION", &name, ATTESTATION, Attestation::parse)?),
             None => None,
         },
@@ -111,7 +112,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
 }
 
 const HINTS: &str = "NUMBER_VERIFY_HINTS";
-const ATTESTATION: &str = "play-integrity or app-attest";
+const ATTESTATION: &str = "play-integrity, app-attest or unset";
 const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
 const TIMEOUT: &str = "seconds, over 0 and up to 60";
@@ -215,7 +216,12 @@ mod tests {
             ("NUMBER_VERIFY_STARTS_PER_NUMBER", "5", "NUMBER_VERIFY_STARTS_PER_NUMBER must be COUNT/SECONDS"),
             ("NUMBER_VERIFY_STARTS_PER_ADDRESS", "0/1", "NUMBER_VERIFY_STARTS_PER_ADDRESS must be COUNT/SECONDS"),
             ("NUMBER_VERIFY_CALLS_PER_ADDRESS", "x", "NUMBER_VERIFY_CALLS_PER_ADDRESS must be COUNT/SECONDS"),
-            ("NUMBER_VERIFY_ATTESTATION", "on", "NUMBER_VERIFY_ATTESTATION must be play-integrity or app-attest"),
+            (
+                "NUMBER_VERIFY_ATTESTATION",
+                "on",
+                "NUMBER_VERIFY_ATTESTATION must be play-integrity, app-attest or unset",
+            ),
+            ("NUMBER_VERIFY_ATTESTATION", "", "NUMBER_VERIFY_ATTESTATION must be play-integrity, app-attest or unset"),
             ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be addresses"),
             ("REDIS_URL", "not to be told", "REDIS_URL must be a redis:// or rediss:// URL"),
             ("OIDC_ISSUER", "http://operator.example", "OIDC_ISSUER must be an https URL"),
