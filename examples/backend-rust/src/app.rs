@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, Request, State};
@@ -15,6 +15,7 @@ use axum::{Extension, Router};
 use cookie::{Cookie, SameSite};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
+use tokio::time::{Instant, timeout, timeout_at};
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
@@ -217,10 +218,11 @@ async fn abort(
     let run = Box::pin(async move {
         this.check_age(&token)?;
         let is_spent_now = this.uses.by_abort(&session).await?;
-        if is_spent_now {
-            this.provider.release(&session).await;
-        }
         log::info("aborted", json!({ "reason": reason, "was_unused": is_spent_now, "flow": flow }));
+        if is_spent_now {
+            let limit = this.settings.provider_timeout;
+            released(limit, async move { this.provider.release(&session).await }).await;
+        }
         Ok(Answer::no_content())
     });
     app.once.answer(key, &identity, run).await
@@ -264,14 +266,15 @@ impl App {
 
     async fn started(&self, number: &str, attestation: Option<&Value>, secure: bool) -> Outcome {
         self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
+        let deadline = Instant::now() + self.settings.provider_timeout;
         if let Some(required) = self.settings.attestation
-            && !required.accepts(number, attestation).await
+            && !accepted(deadline, required.accepts(number, attestation)).await
         {
             return Err(Problem::refusal(StatusCode::FORBIDDEN, "the app is not attested"));
         }
         let session = Provider::session(number);
         let token = self.sessions.make(&session).map_err(|_| failed())?;
-        let auth_url = self.provider.auth_url(&session, &state_of(&token)).await.map_err(explain)?;
+        let auth_url = self.provider.auth_url(&session, &state_of(&token), deadline).await.map_err(explain)?;
         let mut body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
         if let Some(hints) = &self.settings.hints {
             body["hints"] = hints.clone();
@@ -305,6 +308,25 @@ impl App {
     }
 }
 
+/// Fails closed: a check that exceeds the deadline is a refusal.
+async fn accepted(deadline: Instant, check: impl Future<Output = bool>) -> bool {
+    timeout_at(deadline, check).await.unwrap_or_else(|_| {
+        log::warning("attestation_failed", json!({ "kind": "timeout" }));
+        false
+    })
+}
+
+/// No response depends on it: a failure, a timeout or a panic is logged by its kind.
+async fn released(limit: Duration, release: impl Future<Output = Result<(), Failure>> + Send + 'static) {
+    let (kind, status) = match tokio::spawn(timeout(limit, release)).await {
+        Ok(Ok(Ok(()))) => return,
+        Ok(Ok(Err(failure))) => (failure.name(), failure.status),
+        Ok(Err(_)) => ("timeout".to_owned(), None),
+        Err(_) => ("panic".to_owned(), None),
+    };
+    log::warning("release_failed", json!({ "kind": kind, "status": status }));
+}
+
 /// What a failure of the provider means for the app.
 fn explain(failure: Failure) -> Problem {
     log::warning("provider_failed", json!({ "status": failure.status, "kind": failure.name() }));
@@ -323,4 +345,33 @@ fn explain(failure: Failure) -> Problem {
 
 fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+    use crate::http::Step;
+
+    const LIMIT: Duration = Duration::from_secs(6);
+
+    #[tokio::test(start_paused = true)]
+    async fn attestation_check_that_exceeds_the_deadline_is_a_refusal() {
+        let (began, deadline) = (Instant::now(), Instant::now() + LIMIT);
+        assert!(accepted(deadline, ready(true)).await && !accepted(deadline, ready(false)).await);
+        assert!(!accepted(deadline, pending()).await);
+        assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn release_that_fails_panics_or_hangs_ends_within_the_timeout() {
+        let began = Instant::now();
+        released(LIMIT, ready(Ok(()))).await;
+        released(LIMIT, ready(Err(Failure::new(Step::Verify, Kind::Refused)))).await;
+        released(LIMIT, async { panic!("not to be logged") }).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        released(LIMIT, pending()).await;
+        assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs());
+    }
 }

@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
@@ -98,8 +99,8 @@ impl Provider {
     }
 
     /// The authentication request (OpenID Connect Core, section 3.1.2.1), for the phone.
-    pub async fn auth_url(&self, session: &Session, state: &str) -> Result<Url, Failure> {
-        let metadata = self.in_time(Step::Discovery, self.metadata()).await?;
+    pub async fn auth_url(&self, session: &Session, state: &str, deadline: Instant) -> Result<Url, Failure> {
+        let metadata = in_time(deadline, Step::Discovery, self.metadata()).await?;
         let oauth = self.oauth(&metadata);
         let verifier = PkceCodeVerifier::new(session.verifier.clone());
         let mut request = oauth
@@ -116,7 +117,7 @@ impl Provider {
 
     /// Whether the SIM that the code was made for has the session's number.
     pub async fn verdict(&self, session: &Session, code: &str, flow: Uuid) -> Result<bool, Failure> {
-        self.in_time(Step::Verify, async {
+        in_time(Instant::now() + self.registration.timeout, Step::Verify, async {
             let metadata = self.metadata().await?;
             let tokens = self.tokens(&metadata, session, code).await?;
             match &tokens.id_token {
@@ -133,8 +134,12 @@ impl Provider {
     }
 
     /// Releases what the provider holds for a session that the phone aborts. It is called once,
-    /// when the session has just been spent. No response depends on it: log a failure, and end
-    /// within the timeout of the registration.
+    /// when the session has just been spent, and stopped after the provider timeout. No response
+    /// depends on it: a failure is logged.
+    ///
+    /// Store the provider's request id in the session, and take it only from there. Never look it
+    /// up by number: an attacker who starts for a victim's number and aborts the resulting session
+    /// would cancel the victim's running request.
     ///
     /// OpenID Connect with CAMARA Number Verification holds nothing: a code that is not exchanged
     /// expires, so there is nothing to do. Providers with a request that stays open need it, such
@@ -142,11 +147,8 @@ impl Provider {
     /// with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of the start in
     /// `Session`.
     #[expect(clippy::unused_async, reason = "another provider's implementation sends a request")]
-    pub async fn release(&self, _session: &Session) {}
-
-    async fn in_time<T>(&self, step: Step, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let outcome = tokio::time::timeout(self.registration.timeout, call).await;
-        outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
+    pub async fn release(&self, _session: &Session) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn metadata(&self) -> Result<Arc<Metadata>, Failure> {
@@ -239,6 +241,15 @@ impl Provider {
         let request = request.map_err(|_| Failure::new(Step::Verify, Kind::Malformed))?;
         verdict(&self.http.send(Step::Verify, request).await?)
     }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    step: Step,
+    call: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let outcome = tokio::time::timeout_at(deadline, call).await;
+    outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
 }
 
 /// In the header, unless the provider takes it in the body only (OpenID Connect Discovery, section 3).
