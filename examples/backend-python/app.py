@@ -14,6 +14,7 @@ uses.py      a session's only use     addresses.py who shares a limit           
 hints.py     hints for the phone's requests            attestation.py  whether a start comes from a genuine app
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -53,7 +54,7 @@ from contract import (
 )
 from glide import Glide
 from once import Once
-from sealed import Keys, Sessions, same, state_of
+from sealed import Keys, Session, Sessions, same, state_of
 from settings import DEV_PRINT, FOLLOW_THROUGH, Limit
 from settings import read as read_settings
 from store import Memory, Shared, Store
@@ -81,7 +82,7 @@ async def start(request: Request) -> Response:
         await limit("starts", number, settings.starts_per_number)
         if settings.attestation and not await settings.attestation(number, attested):
             raise Problem(403, "the app is not attested", USE_ANOTHER_CHANNEL)
-        session = sessions.make(number)
+        session = sessions.make(Session(number))
         told = {"authUrl": await glide.auth_url(state_of(session)), "session": session}
         if settings.redirect_uri:
             told["redirectUri"] = settings.redirect_uri
@@ -108,7 +109,7 @@ async def complete(request: Request) -> Response:
         raise Problem(400, "code is missing", FIX_INTEGRATION)
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
-    number = sessions.number(session)
+    number = sessions.open(session).number
     may_lack_state = has_no_code or settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
     if not same(state or "", state_of(session)) and not (may_lack_state and not state):
         raise Problem(403, "the state is of another session", USE_ANOTHER_CHANNEL)
@@ -134,7 +135,7 @@ async def callback(request: Request) -> Response:
     session = (session_cookie(request) or "") if in_header is None else in_header
     if settings.delivery != FOLLOW_THROUGH or not same(state_of(session), state or ""):
         raise Problem(403, "the callback does not come from the client that called start", USE_ANOTHER_CHANNEL)
-    number = sessions.number(session)
+    number = sessions.open(session).number
     sessions.check_age(session)
     if bool(code) == bool(error):
         raise Problem(400, "there must be a code or an error", FIX_INTEGRATION)
@@ -169,17 +170,25 @@ async def abort(request: Request) -> Response:
     session, why = session_of(given, request), reason(given)
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
-    number = sessions.number(session)
+    opened = sessions.open(session)
 
     async def run() -> Response:
         sessions.check_age(session)
         is_spent_now = await uses.by_abort(session)
-        if is_spent_now:
-            await glide.release(number)
         log.info("aborted", reason=why, was_unused=is_spent_now, flow=flow_of(request))
+        if is_spent_now:
+            await release(opened)
         return no_content()
 
     return await once(key, f"abort {session} {authorization(request)}\n{body.decode()}", run)
+
+
+async def release(session: Session) -> None:
+    """No response depends on it: a failure or a timeout is logged by its kind."""
+    try:
+        await asyncio.wait_for(glide.release(session), settings.provider_timeout_s)
+    except Exception as error:
+        log.warning("release_failed", kind=log.kind_of(error))
 
 
 def session_of(given: dict[str, Any], request: Request) -> str | None:

@@ -17,6 +17,7 @@ from pydantic import StrictBool
 
 import log
 from contract import FIX_INTEGRATION, RETRY_LATER, USE_ANOTHER_CHANNEL, Problem
+from sealed import Session
 from settings import DEV_PRINT, Settings
 
 # Errors for which another channel helps. OAuth has them in `error`, CAMARA in `code`, in capitals.
@@ -99,14 +100,19 @@ class Glide:
             log.warning("provider_failed", status=getattr(error, "status", None), kind=kind)
             raise problem from None
 
-    async def release(self, number: str) -> None:
-        """Releases what the provider holds for a session that the phone aborts: the number of that session.
+    async def release(self, session: Session) -> None:
+        """Releases what the provider holds for a session that the phone aborts.
 
-        It is called once, when the session has just been spent. No response depends on it: log a failure, and end
-        within the timeout. Glide holds nothing: a code that is not exchanged expires, so there is nothing to do.
-        Providers with a request that stays open need it, such as Vonage (Verify v2): a request that still runs blocks
-        the next one for the same number with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of
-        the start, which must then be in the session.
+        It is called once, when the session has just been spent, and stopped after the provider timeout. No response
+        depends on it: a failure is logged.
+
+        Store the provider's request id in the session, and take it only from there. Never look it up by number: an
+        attacker who starts for a victim's number and aborts the resulting session would cancel the victim's running
+        request.
+
+        Glide holds nothing: a code that is not exchanged expires, so there is nothing to do. Providers with a request
+        that stays open need it, such as Vonage (Verify v2): a request that still runs blocks the next one for the same
+        number with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of the start in `Session`.
         """
 
 

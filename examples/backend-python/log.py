@@ -5,6 +5,7 @@ Of a body only the reason of an abort, in which there are no digits.
 What libraries log is cut down to where they did it and the kind of their error: their texts may quote what came in.
 """
 
+import asyncio
 import json
 import logging
 from datetime import datetime, timezone
@@ -18,6 +19,11 @@ def info(event: str, **members: str | int | None) -> None:
 
 def warning(event: str, **members: str | int | None) -> None:
     _log.warning(event, extra={"members": members})
+
+
+def kind_of(error: Exception) -> str:
+    """Never its text, which may quote what came in."""
+    return "timeout" if isinstance(error, asyncio.TimeoutError) else type(error).__name__
 
 
 class _Formatter(logging.Formatter):

@@ -10,6 +10,7 @@ import hmac
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -43,6 +44,13 @@ class Keys:
         return hmac.new(self._hiding_key, b"hidden " + text.encode(), hashlib.sha256).hexdigest()
 
 
+@dataclass(frozen=True)
+class Session:
+    """What belongs to one flow. The number comes from here only."""
+
+    number: str
+
+
 class Sessions:
     def __init__(self, keys: Keys, lifetime_s: int) -> None:
         self._keys, self._lifetime_s = keys, lifetime_s
@@ -52,14 +60,14 @@ class Sessions:
         """How long a session can be valid on any replica."""
         return self._lifetime_s + CLOCK_SKEW_S
 
-    def make(self, number: str) -> str:
+    def make(self, session: Session) -> str:
         """Without the token's padding, which cookies would have to quote."""
-        return self._keys.seal("session", {"number": number}).rstrip("=")
+        return self._keys.seal("session", asdict(session)).rstrip("=")
 
-    def number(self, session: str) -> str:
-        """The number of a session that is genuine, though it may be too old."""
+    def open(self, session: str) -> Session:
+        """A genuine session, though it may be too old."""
         try:
-            return self._keys.open("session", token_of(session))["number"]
+            return Session(number=self._keys.open("session", token_of(session))["number"])
         except (InvalidToken, KeyError):
             raise Problem(401, "the session is not of this backend", USE_ANOTHER_CHANNEL) from None
 
