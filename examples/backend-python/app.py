@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import log
 from addresses import networks
+from attestation import accepts
 from contract import (
     COOKIE,
     FIX_INTEGRATION,
@@ -80,10 +81,11 @@ async def start(request: Request) -> Response:
 
     async def run() -> Response:
         await limit("starts", number, settings.starts_per_number)
-        if settings.attestation and not await settings.attestation(number, attested):
+        deadline = time.monotonic() + settings.provider_timeout_s  # of the check and Glide together
+        if settings.attestation and not await accepts(settings.attestation, number, attested, left(deadline)):
             raise Problem(403, "the app is not attested", USE_ANOTHER_CHANNEL)
         session = sessions.make(Session(number))
-        told = {"authUrl": await glide.auth_url(state_of(session)), "session": session}
+        told = {"authUrl": await glide.auth_url(state_of(session), left(deadline)), "session": session}
         if settings.redirect_uri:
             told["redirectUri"] = settings.redirect_uri
         if settings.hints is not None:
@@ -95,6 +97,10 @@ async def start(request: Request) -> Response:
         return response
 
     return await once(key, f"start {authorization(request)}\n{body.decode()}", run)
+
+
+def left(deadline: float) -> float:
+    return deadline - time.monotonic()
 
 
 async def complete(request: Request) -> Response:
@@ -286,7 +292,8 @@ async def no_such_call(_: Request, error: HTTPException) -> Response:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    log.info("started", store=type(store).__name__.lower(), delivery=settings.delivery)
+    kind = settings.attestation or "none"
+    log.info("started", store=type(store).__name__.lower(), delivery=settings.delivery, attestation=kind)
     yield
     await store.close()
     log.info("stopped")

@@ -2,20 +2,21 @@
 
 It is checked before a session is made or Glide is called. Both kinds are worked examples: their texts list what to
 check, and until you implement it they refuse every request. Fail closed: whatever cannot be checked, such as a service
-of the platform that does not respond, is a refusal. The client receives no reason, and nothing of the attestation may
-reach a log or an error.
+of the platform that does not respond, is a refusal. So is a check that exceeds the provider timeout, which it shares
+with Glide. The client receives no reason, and nothing of the attestation may reach a log or an error.
 
-Both need a challenge: at least 16 random bytes that a call of your own gives the app before `start`, kept in the store
-for a few minutes, and good for one `start`: `Store.claim` lets one of all replicas use them. An app on both platforms
-needs a third kind, which selects one of the two by a member of the attestation.
+Both need a challenge: at least 16 random bytes that a custom call gives the app before `start`, kept in the store for a
+few minutes, and good for one `start`: `Store.claim` lets one of all replicas use them. An app on both platforms needs a
+third kind, which selects one of the two by a member of the attestation.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import log
 
-# Called with the request's phone number and its member `attestation`, or None; returns whether the request is accepted.
+# Called with the request's phone number and its member `attestation`, or None; returns True if the request is accepted.
 # A repeat with the same Idempotency-Key gets the response of the first request, and is not checked again.
 Check = Callable[[str, Any], Awaitable[bool]]
 
@@ -46,7 +47,7 @@ async def app_attest(_number: str, _attestation: Any) -> bool:  # noqa: ANN401
     """iOS: Apple's App Attest. Not implemented: refuses every request.
 
     The app sends `{"challenge": …, "keyId": …, "assertion": …}`, in base64. Before that, once for each installation, a
-    call of your own has verified the attestation object of the key (its certificate chain up to Apple's App Attest
+    custom call has verified the attestation object of the key (its certificate chain up to Apple's App Attest
     root, its nonce, its App ID hash, a counter of 0) and stored the public key and the counter by `keyId`. To implement
     it:
 
@@ -65,3 +66,12 @@ async def app_attest(_number: str, _attestation: Any) -> bool:  # noqa: ANN401
 
 
 KINDS: dict[str, Check] = {"play-integrity": play_integrity, "app-attest": app_attest}  # NUMBER_VERIFY_ATTESTATION
+
+
+async def accepts(kind: str, number: str, attestation: Any, timeout_s: float) -> bool:  # noqa: ANN401
+    """Fails closed: only True accepts. Any other result, an exception or a timeout is a refusal."""
+    try:
+        return await asyncio.wait_for(KINDS[kind](number, attestation), timeout_s) is True
+    except Exception as error:
+        log.warning("attestation_failed", kind=log.kind_of(error))
+        return False

@@ -81,8 +81,14 @@ class Glide:
         self._has_code_printed = settings.delivery == DEV_PRINT
         self._timeout_s = settings.provider_timeout_s  # the SDK sets no limit; aiohttp's, under it, is 5 minutes
 
-    async def auth_url(self, state: str) -> str:
-        return await self._client.number_verify.get_auth_url(print_code=self._has_code_printed, state=state)
+    async def auth_url(self, state: str, timeout_s: float) -> str:
+        made = self._client.number_verify.get_auth_url(print_code=self._has_code_printed, state=state)
+        try:
+            return await asyncio.wait_for(made, timeout_s)
+        except asyncio.TimeoutError as error:
+            kind, problem = _explain("auth_url", error)
+            log.warning("provider_failed", status=None, kind=kind)
+            raise problem from None
 
     async def is_number_of_sim(self, code: str, number: str) -> bool:
         call = "token"

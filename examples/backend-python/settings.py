@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 
 import hints
-from attestation import KINDS, Check
+from attestation import KINDS
 
 T = TypeVar("T")
 DEV_PRINT, REDIRECT, FOLLOW_THROUGH = "dev_print", "redirect", "follow-through"
@@ -37,7 +37,7 @@ class Settings:
     starts_per_address: Limit
     calls_per_address: Limit
     hints: list[dict[str, Any]] | None
-    attestation: Check | None
+    attestation: str | None
     client_id: str
     client_secret: str
     redirect_uri: str
@@ -64,7 +64,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         starts_per_address=setting("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60", _limit, limit),
         calls_per_address=setting("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60", _limit, limit),
         hints=_hints(environment.get("NUMBER_VERIFY_HINTS", "")),
-        attestation=setting("NUMBER_VERIFY_ATTESTATION", "", _attestation, "play-integrity or app-attest"),
+        attestation=_attestation(environment.get("NUMBER_VERIFY_ATTESTATION")),
         client_id=setting("GLIDE_CLIENT_ID", "", _given, "set"),
         client_secret=setting("GLIDE_CLIENT_SECRET", "", _given, "set"),
         redirect_uri=environment.get("GLIDE_REDIRECT_URI", ""),
@@ -126,10 +126,11 @@ def _hints(path: str) -> list[dict[str, Any]] | None:
         raise SystemExit(f"NUMBER_VERIFY_HINTS must be {what}") from None
 
 
-def _attestation(name: str) -> Check | None:
-    if name and name not in KINDS:
-        raise ValueError
-    return KINDS.get(name)
+def _attestation(kind: str | None) -> str | None:
+    """An empty value is invalid, unlike an unset one: a variable that was not filled in must not disable the check."""
+    if kind is not None and kind not in KINDS:
+        raise SystemExit("NUMBER_VERIFY_ATTESTATION must be play-integrity, app-attest or unset")
+    return kind
 
 
 def _given(text: str) -> str:
