@@ -23,7 +23,7 @@ from world import RIGHT, WRONG, World
 
 REASONS = [
     *("cancelled", "deadline_exceeded", "cellular_unavailable", "authorization"),
-    *("denied_by_operator", "state_mismatch", "backend", "internal"),
+    *("denied_by_operator", "state_mismatch", "backend", "invalid_config", "internal"),
 ]
 USED = "the session was used before"
 
