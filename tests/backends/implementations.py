@@ -65,6 +65,17 @@ class Python:
         return {"FORWARDED_ALLOW_IPS": proxy}
 
 
+class PatchedPython(Python):
+    """With these statements run before it starts, for the hooks that an implementer writes."""
+
+    def __init__(self, statements: str) -> None:
+        self.statements = statements
+
+    def command(self, port: int) -> list[str]:
+        program = f"{self.statements}\nimport uvicorn\nuvicorn.run('app:app', port={port})\n"
+        return [sys.executable, "-c", program]
+
+
 class Rust:
     name = "rust"
     folder = ROOT / "examples/backend-rust"

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from calls import FIX, OTHER, Backends, a_key, assert_problem
-from implementations import Implementation
+from implementations import Implementation, PatchedPython
 from provider_stub import StubbedProvider, completed
 from redis_server import RedisServer
+from running import Backend, complaint_about
 from test_rate_limits import assert_limited
 from world import RIGHT, World
 
@@ -38,9 +39,64 @@ def test_unimplemented_check_refuses_every_start(backend: Backends, kind: str, r
     assert "set-cookie" not in answer.headers and CANARY not in answer.text + str(answer.headers)
 
 
-@pytest.mark.parametrize("settings", [{}, {NAME: ""}])
-def test_attestation_is_ignored_without_the_setting(backend: Backends, settings: dict[str, str]) -> None:
-    device = backend(**settings).device()
+@pytest.mark.parametrize("value", ["", " ", "none", "play-integrity,app-attest", "\udcff"])
+def test_invalid_kind_ends_the_program(implementation: Implementation, world: World, value: str) -> None:
+    """An empty one too: a variable that was not filled in must not disable the check."""
+    complaint = complaint_about(implementation, world, NAME, value)
+    assert complaint.endswith(f"{NAME} must be play-integrity, app-attest or unset")
+
+
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_kind_is_logged_at_start(backend: Backends, kind: str | None) -> None:
+    app = backend(**{NAME: kind} if kind else {})
+    app.replicas[0].await_log_lines(1, event="started", attestation=kind or "none")
+
+
+HOOKS = """
+import asyncio, attestation
+async def returns(value): return value
+async def raises(): raise ValueError("CANARY")
+async def hangs():
+    await asyncio.sleep(3600)
+    return True
+CASES = {
+    "True": lambda: returns(True),
+    "False": lambda: returns(False),
+    "None": lambda: returns(None),
+    "1": lambda: returns(1),
+    "text": lambda: returns("accepted"),
+    "dict": lambda: returns({"accepted": False}),
+    "coroutine": lambda: returns(returns(True)),
+    "not async": lambda: True,
+    "dict, not async": lambda: {"accepted": False},
+    "raises": raises,
+    "hangs": hangs,
+}
+attestation.KINDS["play-integrity"] = lambda number, case: CASES[case]()
+""".replace("CANARY", CANARY)
+
+
+@pytest.mark.only("python")
+def test_only_true_of_an_awaited_check_accepts(implementation: Implementation, world: World) -> None:
+    settings = {NAME: KINDS[0], "NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "4"}
+    app = Backend(PatchedPython(HOOKS), world, "redirect", **settings)
+    try:
+        for case in ["False", "None", "1", "text", "dict", "coroutine", "not async", "dict, not async", "raises"]:
+            assert_problem(app.device().post("/start", json=body(case)), 403, OTHER)
+        failures = [line["kind"] for line in app.replicas[0].log_lines() if line["event"] == "attestation_failed"]
+        assert failures == ["TypeError", "TypeError", "ValueError"]
+        key = a_key()
+        for _ in range(2):
+            assert_problem(app.device().post("/start", json=body("hangs"), headers=key), 403, OTHER)
+        assert len(app.replicas[0].await_log_lines(1, event="attestation_failed", kind="timeout")) == 1
+        assert app.device().post("/start", json=body("True")).status_code == 200
+        assert CANARY not in app.log()
+    finally:
+        app.stop()
+
+
+def test_attestation_is_ignored_without_the_setting(backend: Backends) -> None:
+    device = backend().device()
     for attestation in ANY_JSON:
         assert device.post("/start", json=body(attestation)).status_code == 200
 
@@ -95,18 +151,18 @@ def test_refusal_is_logged_with_its_kind(own_backend: Backends) -> None:
     app.replicas[0].await_log_lines(1, event="answered", call="/start", status=403)
 
 
-@pytest.mark.parametrize("kind", ["", *KINDS])
+@pytest.mark.parametrize("kind", [None, *KINDS])
 def test_attestation_reaches_neither_provider_log_nor_store(
     own_backend: Backends,
     own_stub: StubbedProvider,
     implementation: Implementation,
     world: World,
     redis: RedisServer,
-    kind: str,
+    kind: str | None,
 ) -> None:
     url = redis.url()
     settings = own_stub.settings(world) | implementation.provider_at(own_stub.url)
-    app = own_backend(REDIS_URL=url, **settings | {NAME: kind})
+    app = own_backend(REDIS_URL=url, **settings | ({NAME: kind} if kind else {}))
     device = app.device()
     for attestation in (PLAUSIBLE, CANARY, {CANARY: 1}, of_size(LARGEST) + CANARY):
         device.post("/start", json=body(attestation), headers=a_key())
