@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from calls import start
 from running import Backend
-from world import World
+from world import PATIENCE_S, World
 
 CLIENT, SECRET = "client of the stub", "a secret: %&+ä"
 TOKEN = {"access_token": "token", "token_type": "Bearer", "expires_in": 300}
@@ -38,6 +38,8 @@ class StubbedProvider(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.url = f"https://localhost:{self.server_port}"
         self.over, self.key, self.key_id = Event(), a_signing_key(), "first"
+        self.verify_called, self.may_verify = Event(), Event()
+        self.may_verify.set()  # clear it to hold the responses of the verify call
         self.publishes = True
         self.metadata: dict[str, Any] = {
             "issuer": self.url,
@@ -54,6 +56,7 @@ class StubbedProvider(ThreadingHTTPServer):
 
     def stop(self) -> None:
         self.over.set()
+        self.may_verify.set()
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -88,6 +91,8 @@ class StubbedProvider(ThreadingHTTPServer):
         if path in ("/token", "/oauth2/token"):
             self._case, _, nonce = parse_qs(body)["code"][0].partition(" ")
             return self.answers[self._case][0] if self._case in self.answers else (200, self._token(nonce))
+        self.verify_called.set()
+        self.may_verify.wait(PATIENCE_S)
         return self.answers[self._case][1] if self._case in self.answers else VERIFIED
 
     def _token(self, nonce: str) -> str:
@@ -123,12 +128,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def begun(device: httpx.Client, code: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The parameters of the auth URL, and the request to complete for a code with its nonce."""
+    started = start(device)
+    query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
+    return query, {"code": f"{code} {query['nonce']}", "state": query["state"], "session": started["session"]}
+
+
 def completed(app: Backend, code: str, **headers: str) -> tuple[dict[str, str], httpx.Response]:
     """The parameters of the auth URL, and the answer for a code with its nonce."""
     device = app.device()
-    started = start(device)
-    query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
-    request = {"code": f"{code} {query['nonce']}", "state": query["state"], "session": started["session"]}
+    query, request = begun(device, code)
     return query, device.post("/complete", json=request, headers=headers)
 
 

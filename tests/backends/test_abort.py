@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from calls import AGAIN, COOKIE, FIX, OTHER, Backends, a_key, a_request, assert_problem, assert_verdict, start, state_in
-from implementations import Implementation
-from provider_stub import StubbedProvider
+from implementations import Implementation, PatchedPython
+from provider_stub import StubbedProvider, begun
 from redis_server import RedisServer
 from running import Backend
 from stuck import StuckServer
@@ -19,7 +19,7 @@ from test_lost_callback import running_callback
 from test_openapi import document
 from test_rate_limits import assert_limited
 from waiting import until
-from world import RIGHT, WRONG, World
+from world import PATIENCE_S, RIGHT, WRONG, World
 
 REASONS = [
     *("cancelled", "deadline_exceeded", "cellular_unavailable", "authorization"),
@@ -114,6 +114,35 @@ def test_abort_of_a_running_complete_keeps_its_result(
         assert len(aborts_in(app, was_unused=False)) == len(aborts_in(app)) == 1
 
 
+@pytest.mark.parametrize("call", ["complete", "callback"])
+def test_positive_result_survives_an_abort_during_the_call(
+    own_backend: Backends, own_stub: StubbedProvider, implementation: Implementation, world: World, call: str
+) -> None:
+    """The provider responds only after the abort has been answered."""
+    settings = own_stub.settings(world) | implementation.provider_at(own_stub.url)
+    app = own_backend("redirect" if call == "complete" else "follow-through", **settings)
+    device, key = app.device(), a_key()
+    _, request = begun(device, "code")
+    session = request["session"]
+    own_stub.may_verify.clear()
+
+    def called() -> httpx.Response:
+        if call == "complete":
+            return app.device().post("/complete", json=request, headers=key)
+        return device.get("/callback", params={"code": request["code"], "state": request["state"]})
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(called)
+        assert own_stub.verify_called.wait(PATIENCE_S)
+        assert_aborted(abort(app.device(), session))
+        assert not running.done()
+        own_stub.may_verify.set()
+        assert_verdict(running.result(), True)
+    assert len(aborts_in(app, was_unused=False)) == len(aborts_in(app)) == 1
+    again = called() if call == "complete" else app.device().post("/complete", json={"session": session})
+    assert_verdict(again, True)
+
+
 def test_abort_of_a_running_callback_on_another_replica_keeps_its_result(
     own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
@@ -165,17 +194,17 @@ def test_of_concurrent_abort_and_complete_one_wins(own_backend: Backends, redis:
             assert_verdict(completing.result(), True)
 
 
-def test_stranger_without_the_session_aborts_nothing(backend: Backends, world: World) -> None:
-    """Who knows the state of a victim, or the authorization code, cannot spend the victim's session."""
+def test_session_of_another_client_cannot_be_aborted(backend: Backends, world: World) -> None:
+    """An attacker who knows the state of a victim, or the authorization code, cannot spend the victim's session."""
     app = backend()
-    victim, stranger = app.device(), app.device()
+    victim, attacker = app.device(), app.device()
     started = start(victim)
-    request, theirs = world.code(started["authUrl"]), start(stranger)
+    request, theirs = world.code(started["authUrl"]), start(attacker)
     known = {"state": state_in(started), "code": request["code"], "reason": "cancelled"}
     assert_problem(app.device().post("/abort", json=known), 409, OTHER)
     assert_problem(app.device().post("/abort", json=known | {"session": known["state"]}), 401, OTHER)
     assert_problem(abort(app.device(), Cookie=f"{COOKIE}={known['state']}"), 401, OTHER)
-    assert_aborted(stranger.post("/abort", json=known))  # the stranger's own
+    assert_aborted(attacker.post("/abort", json=known))  # spends the attacker's own session
     assert_problem(app.device().post("/abort", params={"session": started["session"]}, json=known), 409, OTHER)
     proof = {"X-Number-Verify-Session": started["session"]}
     assert_problem(app.device().post("/abort", json=known, headers=proof), 409, OTHER)
@@ -283,3 +312,42 @@ def test_provider_of_the_reference_backend_is_not_called(
     called = len(own_stub.calls)
     assert_aborted(abort(app.device(), session))
     assert len(own_stub.calls) == called
+
+
+RELEASES = {
+    "raises": ("async def release(_, session): raise ValueError(session.number)", "ValueError"),
+    "hangs": ("async def release(_, session): await asyncio.sleep(3600)", "timeout"),
+    "is not async": ("def release(_, session): pass", "TypeError"),
+}
+
+
+@pytest.mark.only("python")
+@pytest.mark.parametrize(("hook", "kind"), RELEASES.values(), ids=RELEASES)
+def test_release_that_fails_or_hangs_does_not_change_the_response(
+    implementation: Implementation, world: World, hook: str, kind: str
+) -> None:
+    patched = PatchedPython(f"import asyncio, glide\n{hook}\nglide.Glide.release = release")
+    app = Backend(patched, world, "redirect", NUMBER_VERIFY_PROVIDER_TIMEOUT_S="1")
+    try:
+        session, key = start(app.device())["session"], a_key()
+        for _ in range(2):
+            assert_aborted(abort(app.device(), session, **key))
+        app.replicas[0].await_log_lines(1, event="release_failed", kind=kind)
+        assert len(aborts_in(app, was_unused=True)) == len(aborts_in(app)) == 1
+        assert RIGHT.strip("+") not in app.log()
+    finally:
+        app.stop()
+
+
+@pytest.mark.only("python")
+def test_release_receives_the_session(implementation: Implementation, world: World) -> None:
+    """With what a provider's start has stored in it, such as a request id."""
+    hook = "async def release(_, session): assert (type(session).__name__, session.number) == ('Session', NUMBER)"
+    patched = PatchedPython(f"import glide\nNUMBER = {RIGHT!r}\n{hook}\nglide.Glide.release = release")
+    app = Backend(patched, world, "redirect")
+    try:
+        assert_aborted(abort(app.device(), start(app.device())["session"]))
+        app.replicas[0].await_log_lines(1, event="answered", call="/abort", status=204)
+        assert "release_failed" not in app.log()
+    finally:
+        app.stop()
