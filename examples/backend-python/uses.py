@@ -18,6 +18,9 @@ from sealed import Keys, Sessions, state_of
 from store import Store
 
 
+STORE_S = 2.0  # for storing a result, on a busy replica
+
+
 class Uses:
     def __init__(self, store: Store, keys: Keys, sessions: Sessions, longest_run_s: float) -> None:
         self._store, self._keys, self._longest_s, self._wait_s = store, keys, sessions.longest_s, longest_run_s
@@ -38,8 +41,9 @@ class Uses:
         return response
 
     async def result(self, session: str) -> Response:
-        """The callback's. Waits for it as long as the callback can take; after that, its replica must have died."""
-        deadline = time.monotonic() + self._wait_s
+        """The callback's. Waits for it as long as the callback can take, and the store to take its result; after that, its
+        replica must have died."""
+        deadline = time.monotonic() + self._wait_s + STORE_S
         while stored := await self._store.look(_name(session)):
             try:
                 use = self._keys.open("use", stored)

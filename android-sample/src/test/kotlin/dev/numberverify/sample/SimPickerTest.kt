@@ -5,7 +5,6 @@ import android.content.Intent
 import android.content.pm.PackageManager
 import android.view.View
 import android.widget.Spinner
-import dev.numberverify.testsupport.ClosedPort
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
@@ -15,6 +14,7 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
+import java.net.ServerSocket
 
 /** The choice of a SIM on the real screen, with the real library. */
 @RunWith(RobolectricTestRunner::class)
@@ -39,8 +39,9 @@ class SimPickerTest {
 
     @Test
     fun `the chosen SIM is passed on to the library`() =
-        ClosedPort().use { port ->
-            Phone(Intent().putExtra(Development.BACKEND, "https://127.0.0.1:${port.port}")).use { phone ->
+        // A backend that never responds: its error must not come first.
+        ServerSocket(0).use { silent ->
+            Phone(Intent().putExtra(Development.BACKEND, "https://127.0.0.1:${silent.localPort}")).use { phone ->
                 phone.choose(2)
                 phone.awaitCellular(R.string.cellular_not_data_sim)
                 phone.verify("+14155550100")
