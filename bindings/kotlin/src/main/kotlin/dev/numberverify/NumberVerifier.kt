@@ -16,10 +16,14 @@ import java.util.concurrent.CompletableFuture
  *
  * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
  * run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
+ *
+ * App code that depends on [NumberVerifying] instead can be tested without it. The functions of [NumberVerifying] throw an
+ * [IllegalStateException] after [close].
  */
 public class NumberVerifier private constructor(
     private val core: CoreVerifier,
-) : AutoCloseable {
+) : NumberVerifying,
+    AutoCloseable {
     private val running = mutableSetOf<CoreFlow>()
     private var closed = false
     private val futures = CoroutineScope(Dispatchers.Default)
@@ -96,36 +100,14 @@ public class NumberVerifier private constructor(
         configure: NumberVerifierConfig.() -> Unit = {},
     ) : this(create(cellular, backend, serverTrust, NumberVerifierConfig(backendUrl).apply(configure)))
 
-    /**
-     * Verifies that this phone has this number. Takes some seconds, at most `deadlines.overallMs`.
-     *
-     * Cancelling the coroutine ends the flow at once and releases the cellular network.
-     *
-     * @param phoneNumber in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens,
-     *   dots and parentheses are allowed.
-     * @param options what this verification adds to the settings.
-     * @return the result. "Not verified" is a result, not an error.
-     * @throws VerifyException if there is no result; its [fallback][VerifyException.fallback] says what to do.
-     * @throws IllegalStateException after [close].
-     */
-    public suspend fun verify(
+    override suspend fun verify(
         phoneNumber: String,
-        options: VerificationOptions.() -> Unit = {},
+        options: VerificationOptions.() -> Unit,
     ): Verification = run(phoneNumber, VerificationOptions().apply(options), null)
 
-    /**
-     * Verifies that this phone has this number, and tells what happens on the way.
-     *
-     * The flow is cold: each collector runs one verification. Its last element is [Progress.Done]. Nothing is lost with a slow
-     * collector, and a slow collector does not slow the verification down. Where there is no verdict, the flow fails with a
-     * [VerifyException]. Cancelling the collector ends the verification.
-     *
-     * @param phoneNumber as for [verify].
-     * @param options as for [verify]; called for each collector.
-     */
-    public fun verifying(
+    override fun verifying(
         phoneNumber: String,
-        options: VerificationOptions.() -> Unit = {},
+        options: VerificationOptions.() -> Unit,
     ): Flow<Progress> =
         channelFlow<Result<Progress>> {
             val listener =
@@ -160,24 +142,12 @@ public class NumberVerifier private constructor(
         return futures.future { run(phoneNumber, own, null) }
     }
 
-    /**
-     * Whether a verification could run now. Sends nothing: it asks the phone's own state.
-     *
-     * @throws IllegalStateException after [close].
-     */
-    public suspend fun check(): CellularStatus = orVerifyException { core.check() }
+    override suspend fun check(): CellularStatus = orVerifyException { core.check() }
 
     /** [check] for Java. */
     public fun checkAsync(): CompletableFuture<CellularStatus> = futures.future { check() }
 
-    /**
-     * Brings the cellular network up and holds it for 30 seconds, for a verification that will follow: call it when the screen for the
-     * phone number appears. A verification is faster then; it does not need it.
-     *
-     * @throws VerifyException where the network cannot be used, as a verification would.
-     * @throws IllegalStateException after [close].
-     */
-    public suspend fun prepare(): Unit = orVerifyException { core.prepare() }
+    override suspend fun prepare(): Unit = orVerifyException { core.prepare() }
 
     /** [prepare] for Java. */
     public fun prepareAsync(): CompletableFuture<Void?> = futures.future { prepare().let { null } }

@@ -4,9 +4,45 @@ package dev.numberverify
  * What a verification did and how long it took, also one that failed. Safe to send to support: it holds no query string, code, phone
  * number or cookie value. All times are whole milliseconds; a time that was not spent is `null`.
  */
-public class Trace internal constructor(
+public class Trace private constructor(
     private val core: CoreTrace,
+    private val json: () -> String,
+    private val table: () -> String,
 ) {
+    /**
+     * A trace for an app's own tests. It does not load the native library, which writes the JSON and the table of a real trace.
+     *
+     * @param json returned by [toJson].
+     * @param table returned by [toTable] and [toString].
+     */
+    public constructor(
+        correlator: String = "",
+        network: NetworkKind? = null,
+        hops: List<Hop> = emptyList(),
+        startMs: Long? = null,
+        acquireMs: Long? = null,
+        authorizeMs: Long? = null,
+        completeMs: Long? = null,
+        totalMs: Long = 0,
+        json: String = "{}",
+        table: String = "",
+    ) : this(
+        CoreTrace(
+            correlator,
+            network,
+            hops.map(Hop::core),
+            startMs?.toULong(),
+            acquireMs?.toULong(),
+            authorizeMs?.toULong(),
+            completeMs?.toULong(),
+            totalMs.toULong(),
+        ),
+        { json },
+        { table },
+    )
+
+    internal constructor(core: CoreTrace) : this(core, core::toJson, core::toTable)
+
     /** The random value of the `x-correlator` header that all of this verification's requests to the backend carried. */
     public val correlator: String get() = core.correlator
 
@@ -32,10 +68,10 @@ public class Trace internal constructor(
     public val totalMs: Long get() = core.totalMs.toLong()
 
     /** The trace as a JSON object. */
-    public fun toJson(): String = core.toJson()
+    public fun toJson(): String = json()
 
     /** The trace as a table in plain text, for a fixed-width font. */
-    public fun toTable(): String = core.toTable()
+    public fun toTable(): String = table()
 
     /** As [toTable]. */
     override fun toString(): String = toTable()
@@ -43,8 +79,47 @@ public class Trace internal constructor(
 
 /** One request over the cellular network. Times are in milliseconds; one that was not spent is `null`. */
 public class Hop internal constructor(
-    private val core: CoreHop,
+    internal val core: CoreHop,
 ) {
+    /** A request for an app's own tests. Does not load the native library. */
+    public constructor(
+        host: String,
+        status: Int? = null,
+        index: Int = 1,
+        scheme: String = "https",
+        dnsMs: Long? = null,
+        connectMs: Long? = null,
+        tlsMs: Long? = null,
+        firstByteMs: Long? = null,
+        isReused: Boolean = false,
+        isTlsResumed: Boolean = false,
+        family: AddressFamily? = null,
+        tlsVersion: TlsVersion? = null,
+        traceIds: Map<String, String> = emptyMap(),
+        bytesIn: Long = 0,
+        bytesOut: Long = 0,
+        pageTitle: String? = null,
+    ) : this(
+        CoreHop(
+            index = index.toUInt(),
+            scheme = scheme,
+            host = host,
+            status = status?.toUShort(),
+            dnsMs = dnsMs?.toULong(),
+            connectMs = connectMs?.toULong(),
+            tlsMs = tlsMs?.toULong(),
+            firstByteMs = firstByteMs?.toULong(),
+            reused = isReused,
+            tlsResumed = isTlsResumed,
+            bytesIn = bytesIn.toULong(),
+            bytesOut = bytesOut.toULong(),
+            family = family,
+            tlsVersion = tlsVersion,
+            traceIds = traceIds,
+            pageTitle = pageTitle,
+        ),
+    )
+
     /** Counted from 1. */
     public val index: Int get() = core.index.toInt()
 

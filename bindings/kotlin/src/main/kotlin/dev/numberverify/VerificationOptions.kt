@@ -64,6 +64,13 @@ public class VerificationOptions {
 
     override fun toString(): String = "VerificationOptions"
 
+    /** Whether both have the same headers, start fields and correlator, for an app's own tests. The order does not matter. */
+    override fun equals(other: Any?): Boolean = other is VerificationOptions && other.values() == values()
+
+    override fun hashCode(): Int = values().hashCode()
+
+    private fun values() = Triple(headers.toSet(), startFields.toSet(), correlator)
+
     internal fun copy(): VerificationOptions {
         val original = this
         return VerificationOptions().apply {

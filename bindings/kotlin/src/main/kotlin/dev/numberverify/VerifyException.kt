@@ -7,6 +7,9 @@ package dev.numberverify
  * property but [DeniedByOperator.description].
  *
  * A later version may have further kinds: give a `when` an `else`, or decide by [fallback].
+ *
+ * An app's own tests construct the subclasses and pass the fallback: the fallback and the message of a real error come from the native
+ * library, which the constructors do not load.
  */
 public sealed class VerifyException(
     message: String,
@@ -22,74 +25,74 @@ public sealed class VerifyException(
      * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
      * parentheses are allowed between them. Nothing was sent.
      */
-    public class InvalidPhoneNumber internal constructor(
-        message: String,
+    public class InvalidPhoneNumber(
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "InvalidPhoneNumber",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** A setting has a value that cannot work. Nothing was sent. */
-    public class InvalidConfig internal constructor(
+    public class InvalidConfig(
         /** The setting, by its name in [NumberVerifierConfig], or `backendUrl`. */
         public val setting: String,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "InvalidConfig",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The cellular network could not be used. */
-    public class CellularUnavailable internal constructor(
+    public class CellularUnavailable(
         /** Why. */
         public val reason: CellularCause,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "CellularUnavailable",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** A call to the app's own backend failed. */
-    public class Backend internal constructor(
+    public class Backend(
         /** The call: [Step.START] or [Step.COMPLETE]. */
         public val step: Step,
         /** What failed. */
         public val reason: BackendCause,
-        /** The HTTP status, where there was an answer. */
-        public val status: Int?,
-        /** Seconds to wait before another attempt, where the backend said so (`Retry-After`). */
-        public val retryAfterSeconds: Long?,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        /** The HTTP status, where there was an answer. */
+        public val status: Int? = null,
+        /** Seconds to wait before another attempt, where the backend said so (`Retry-After`). */
+        public val retryAfterSeconds: Long? = null,
+        message: String = "Backend",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The operator's side failed, on the cellular network. */
-    public class Authorization internal constructor(
-        /** The request that failed, counted from 1. */
-        public val hop: Int,
+    public class Authorization(
         /** The host that it was sent to. */
         public val host: String,
         /** What failed. */
         public val reason: AuthorizationCause,
-        /** The HTTP status, where it is the reason. */
-        public val status: Int?,
-        /** The TLS alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, where it is the reason. */
-        public val alert: String?,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        /** The request that failed, counted from 1. */
+        public val hop: Int = 1,
+        /** The HTTP status, where it is the reason. */
+        public val status: Int? = null,
+        /** The TLS alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, where it is the reason. */
+        public val alert: String? = null,
+        message: String = "Authorization",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error). */
-    public class DeniedByOperator internal constructor(
+    public class DeniedByOperator(
         /** The operator's error code, such as `access_denied`; `null` where it was not a plain code. */
         public val error: String?,
-        @Transient private val description: String?,
-        /** The request that brought the refusal, counted from 1. */
-        public val hop: Int,
         /** The host that it was sent to. */
         public val host: String,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        @Transient private val description: String? = null,
+        /** The request that brought the refusal, counted from 1. */
+        public val hop: Int = 1,
+        message: String = "DeniedByOperator",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace) {
         /**
          * The operator's text about the refusal, at most 200 characters. Null if there is none, or if it contains the phone number or
@@ -99,37 +102,37 @@ public sealed class VerifyException(
     }
 
     /** The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another verification. */
-    public class StateMismatch internal constructor(
-        /** The request that brought the answer, counted from 1. */
-        public val hop: Int,
+    public class StateMismatch(
         /** The host that it was sent to. */
         public val host: String,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        /** The request that brought the answer, counted from 1. */
+        public val hop: Int = 1,
+        message: String = "StateMismatch",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The time for the whole verification is over. */
-    public class DeadlineExceeded internal constructor(
+    public class DeadlineExceeded(
         /** The step that was running. */
         public val step: Step,
-        message: String,
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "DeadlineExceeded",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The verifier was closed meanwhile. A coroutine that is cancelled gets its `CancellationException` instead. */
-    public class Cancelled internal constructor(
-        message: String,
+    public class Cancelled(
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "Cancelled",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
     /** The library failed: a fault in it (a panic in its Rust code), or the system refused it a thread. Please report it. */
-    public class Internal internal constructor(
-        message: String,
+    public class Internal(
         fallback: Fallback,
-        trace: Trace?,
+        message: String = "Internal",
+        trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 }
 
@@ -147,18 +150,18 @@ internal fun CoreException.toVerifyException(trace: Trace?): VerifyException {
     val fallback = fallback()
     val message = text()
     return when (this) {
-        is CoreException.InvalidPhoneNumber -> VerifyException.InvalidPhoneNumber(message, fallback, trace)
-        is CoreException.InvalidConfig -> VerifyException.InvalidConfig(setting.spelling(), message, fallback, trace)
-        is CoreException.CellularUnavailable -> VerifyException.CellularUnavailable(reason, message, fallback, trace)
+        is CoreException.InvalidPhoneNumber -> VerifyException.InvalidPhoneNumber(fallback, message, trace)
+        is CoreException.InvalidConfig -> VerifyException.InvalidConfig(setting.spelling(), fallback, message, trace)
+        is CoreException.CellularUnavailable -> VerifyException.CellularUnavailable(reason, fallback, message, trace)
         is CoreException.Backend ->
-            VerifyException.Backend(step, reason, status?.toInt(), retryAfterS?.toLong(), message, fallback, trace)
+            VerifyException.Backend(step, reason, fallback, status?.toInt(), retryAfterS?.toLong(), message, trace)
         is CoreException.Authorization ->
-            VerifyException.Authorization(hop.toInt(), host, reason, status?.toInt(), alert, message, fallback, trace)
+            VerifyException.Authorization(host, reason, fallback, hop.toInt(), status?.toInt(), alert, message, trace)
         is CoreException.DeniedByOperator ->
-            VerifyException.DeniedByOperator(error, description?.use { it.text() }, hop.toInt(), host, message, fallback, trace)
-        is CoreException.StateMismatch -> VerifyException.StateMismatch(hop.toInt(), host, message, fallback, trace)
-        is CoreException.DeadlineExceeded -> VerifyException.DeadlineExceeded(step, message, fallback, trace)
-        is CoreException.Cancelled -> VerifyException.Cancelled(message, fallback, trace)
-        is CoreException.Internal -> VerifyException.Internal(message, fallback, trace)
+            VerifyException.DeniedByOperator(error, host, fallback, description?.use { it.text() }, hop.toInt(), message, trace)
+        is CoreException.StateMismatch -> VerifyException.StateMismatch(host, fallback, hop.toInt(), message, trace)
+        is CoreException.DeadlineExceeded -> VerifyException.DeadlineExceeded(step, fallback, message, trace)
+        is CoreException.Cancelled -> VerifyException.Cancelled(fallback, message, trace)
+        is CoreException.Internal -> VerifyException.Internal(fallback, message, trace)
     }
 }
