@@ -15,3 +15,7 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "number-verify"
+
+// With the artifact's name, by which a build that includes this one finds it.
+include(":number-verify-testing")
+project(":number-verify-testing").projectDir = rootDir.resolve("testing")

@@ -13,6 +13,7 @@ import org.gradle.api.PolymorphicDomainObjectContainer
 import org.gradle.api.Project
 import org.gradle.api.Task
 import org.gradle.api.artifacts.Dependency
+import org.gradle.api.artifacts.ProjectDependency
 import org.gradle.api.artifacts.dsl.DependencyHandler
 import org.gradle.api.file.FileCollection
 import org.gradle.api.initialization.Settings
@@ -60,6 +61,11 @@ fun Project.kotlin(configure: Action<KotlinAndroidProjectExtension>): Unit = TOD
 fun Project.dependencies(configure: DependencyHandler.() -> Unit): Unit = TODO("$configure")
 
 fun DependencyHandler.api(notation: Any): Dependency? = add("api", notation)
+
+fun DependencyHandler.project(
+    path: String,
+    configuration: String? = null,
+): ProjectDependency = TODO("$path $configuration")
 
 fun DependencyHandler.implementation(notation: Any): Dependency? = add("implementation", notation)
 

@@ -1,0 +1,144 @@
+package dev.numberverify.testing
+
+import dev.numberverify.CellularStatus
+import dev.numberverify.NumberVerifying
+import dev.numberverify.Progress
+import dev.numberverify.Verification
+import dev.numberverify.VerificationOptions
+import dev.numberverify.VerifyException
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.flow
+
+/**
+ * A [NumberVerifying] for an app's own tests. It returns the results that the test has enqueued, and records the calls. It has no network and
+ * does not load the native library.
+ *
+ * ```kotlin
+ * val verifier = FakeNumberVerifier()
+ * verifier.enqueue(verified = true)
+ * verifier.enqueue(VerifyException.CellularUnavailable(CellularCause.DATA_OFF, Fallback.ASK_TO_ENABLE_MOBILE_DATA))
+ * ```
+ *
+ * Each call of [verify] and each collector of [verifying] takes the next result; a call without one throws an [AssertionError]. A call whose
+ * coroutine is cancelled ends with its `CancellationException`. Thread-safe.
+ */
+public class FakeNumberVerifier : NumberVerifying {
+    private val results = ArrayDeque<Canned>()
+    private val recorded = mutableListOf<Call>()
+    private val held = MutableStateFlow(false)
+
+    /** Returned by [check]. Defaults to [CellularStatus.Ready]. */
+    @Volatile
+    public var status: CellularStatus = CellularStatus.Ready
+
+    /** Thrown by [prepare]. Defaults to `null`: it succeeds. */
+    @Volatile
+    public var prepareFailure: VerifyException? = null
+
+    /** How often [prepare] was called. */
+    public var prepareCount: Int = 0
+        get() = synchronized(recorded) { field }
+        private set
+
+    /** The calls of [verify] and the collectors of [verifying], in order. */
+    public val calls: List<Call> get() = synchronized(recorded) { recorded.toList() }
+
+    /**
+     * Enqueues a result.
+     *
+     * @param verification returned to the caller.
+     * @param progress emitted by [verifying] before it.
+     * @param delayMs how long the call takes: a `delay`, which a test's virtual time skips.
+     */
+    public fun enqueue(
+        verification: Verification,
+        progress: List<Progress> = emptyList(),
+        delayMs: Long = 0,
+    ): Unit = add(Canned(Result.success(verification), progress, delayMs))
+
+    /** Enqueues the result that the number is verified, or that it is not; see the other [enqueue]. */
+    public fun enqueue(
+        verified: Boolean,
+        progress: List<Progress> = emptyList(),
+        delayMs: Long = 0,
+    ): Unit = enqueue(Verification(verified), progress, delayMs)
+
+    /** Enqueues an error; see the other [enqueue]. */
+    public fun enqueue(
+        failure: VerifyException,
+        progress: List<Progress> = emptyList(),
+        delayMs: Long = 0,
+    ): Unit = add(Canned(Result.failure(failure), progress, delayMs))
+
+    /** From now on, calls suspend after their progress and their delay, until [release]. For tests of a loading state. */
+    public fun hold() {
+        held.value = true
+    }
+
+    /** Resumes the calls that [hold] has suspended. */
+    public fun release() {
+        held.value = false
+    }
+
+    override suspend fun verify(
+        phoneNumber: String,
+        options: VerificationOptions.() -> Unit,
+    ): Verification = run(Call(phoneNumber, VerificationOptions().apply(options))) {}
+
+    override fun verifying(
+        phoneNumber: String,
+        options: VerificationOptions.() -> Unit,
+    ): Flow<Progress> = flow { emit(Progress.Done(run(Call(phoneNumber, VerificationOptions().apply(options)), ::emit))) }
+
+    override suspend fun check(): CellularStatus = status
+
+    override suspend fun prepare() {
+        currentCoroutineContext().ensureActive()
+        synchronized(recorded) { prepareCount++ }
+        prepareFailure?.let { throw it }
+    }
+
+    private fun add(result: Canned) {
+        synchronized(recorded) { results += result }
+    }
+
+    private suspend fun run(
+        call: Call,
+        emit: suspend (Progress) -> Unit,
+    ): Verification {
+        currentCoroutineContext().ensureActive()
+        val canned =
+            synchronized(recorded) {
+                recorded += call
+                results.removeFirstOrNull()
+            } ?: throw AssertionError("FakeNumberVerifier: no result is enqueued for this call")
+        canned.progress.forEach { emit(it) }
+        delay(canned.delayMs)
+        held.first { !it }
+        currentCoroutineContext().ensureActive()
+        return canned.result.getOrThrow()
+    }
+
+    private class Canned(
+        val result: Result<Verification>,
+        val progress: List<Progress>,
+        val delayMs: Long,
+    )
+
+    /** What a call was made with. Its `toString()` contains neither the number nor an option. */
+    public class Call internal constructor(
+        private val phoneNumber: String,
+        /** The options, to compare: `assertEquals(VerificationOptions().header("Authorization", token), call.options)`. */
+        public val options: VerificationOptions,
+    ) {
+        /** The number, as the app passed it. */
+        public fun phoneNumber(): String = phoneNumber
+
+        override fun toString(): String = "Call"
+    }
+}

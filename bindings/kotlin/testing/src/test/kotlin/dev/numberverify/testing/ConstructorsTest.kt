@@ -1,0 +1,101 @@
+package dev.numberverify.testing
+
+import dev.numberverify.AddressFamily
+import dev.numberverify.Fallback
+import dev.numberverify.Hop
+import dev.numberverify.NetworkKind
+import dev.numberverify.Progress
+import dev.numberverify.TlsVersion
+import dev.numberverify.Trace
+import dev.numberverify.Verification
+import dev.numberverify.VerifyException
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertNotEquals
+import kotlin.test.assertNull
+import kotlin.test.assertSame
+
+/** An app's tests construct what the library returns, without the Rust library. */
+class ConstructorsTest {
+    @AfterTest
+    fun nothingNative() = assertNothingNative()
+
+    @Test
+    fun aVerification() {
+        assertEquals("{}", Verification(true).responseJson())
+        val verification = Verification(false, """{"token":"canary"}""", Trace(correlator = "sign-in:42"))
+        assertFalse(verification.verified)
+        assertEquals("""{"token":"canary"}""", verification.responseJson())
+        assertEquals("sign-in:42", verification.trace.correlator)
+        for (printed in listOf(verification, Progress.Done(verification))) assertFalse("canary" in "$printed")
+    }
+
+    @Test
+    fun aTrace() {
+        val empty = Trace()
+        assertEquals("", empty.correlator)
+        assertNull(empty.network)
+        assertEquals("{}", empty.toJson())
+        assertEquals("", "$empty")
+        val trace = Trace("sign-in:42", NetworkKind.ANDROID_NETWORK, listOf(Hop("a.test")), 1, 2, 3, 4, 5, """{"a":1}""", "table")
+        assertEquals(listOf(Hop("a.test")), trace.hops)
+        assertEquals(NetworkKind.ANDROID_NETWORK, trace.network)
+        assertEquals(listOf<Long?>(1, 2, 3, 4, 5), with(trace) { listOf(startMs, acquireMs, authorizeMs, completeMs, totalMs) })
+        assertEquals("""{"a":1}""", trace.toJson())
+        assertEquals("table", "$trace")
+    }
+
+    @Test
+    fun aHop() {
+        assertEquals("Hop(1, https://a.test, status null)", "${Hop("a.test")}")
+        val hop = hop()
+        assertEquals(listOf<Any?>("a.test", 302, 2, "http", "title"), with(hop) { listOf(host, status, index, scheme, pageTitle) })
+        assertEquals(listOf<Long?>(1, 2, 3, 4, 5, 6), with(hop) { listOf(dnsMs, connectMs, tlsMs, firstByteMs, bytesIn, bytesOut) })
+        assertEquals(listOf<Any?>(true, true, AddressFamily.IPV6), with(hop) { listOf(isReused, isTlsResumed, family) })
+        assertEquals(TlsVersion.TLS13, hop.tlsVersion)
+        assertEquals(mapOf("cf-ray" to "1"), hop.traceIds)
+        assertEquals(hop(), hop)
+        assertNotEquals(hop, Hop("a.test"))
+        assertEquals(Progress.HopAnswered(hop, 7), Progress.HopAnswered(hop(), 7))
+    }
+
+    private fun hop() =
+        Hop(
+            host = "a.test",
+            status = 302,
+            index = 2,
+            scheme = "http",
+            dnsMs = 1,
+            connectMs = 2,
+            tlsMs = 3,
+            firstByteMs = 4,
+            isReused = true,
+            isTlsResumed = true,
+            family = AddressFamily.IPV6,
+            tlsVersion = TlsVersion.TLS13,
+            traceIds = mapOf("cf-ray" to "1"),
+            bytesIn = 5,
+            bytesOut = 6,
+            pageTitle = "title",
+        )
+
+    @Test
+    fun everyError() {
+        val trace = Trace(correlator = "sign-in:42")
+        for (error in everyError(trace)) {
+            assertEquals(Fallback.RETRY_LATER, error.fallback)
+            assertSame(trace, error.trace)
+            assertEquals(error.javaClass.simpleName, error.message)
+        }
+        assertEquals("text", VerifyException.Internal(Fallback.USE_ANOTHER_CHANNEL, "text").message)
+    }
+
+    @Test
+    fun theOperatorsTextIsNotPrinted() {
+        val error = VerifyException.DeniedByOperator("access_denied", "a.test", Fallback.USE_ANOTHER_CHANNEL, description = "canary")
+        assertEquals("canary", error.description())
+        assertFalse("canary" in error.stackTraceToString())
+    }
+}
