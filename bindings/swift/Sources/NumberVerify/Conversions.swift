@@ -155,6 +155,15 @@ extension NetworkKind {
       case .unbound: .unbound
       }
   }
+
+  var core: NumberVerifyCore.NetworkKind {
+    switch self {
+    case .androidNetwork: .androidNetwork
+    case .appleInterface: .appleInterface
+    case .linuxInterface: .linuxInterface
+    case .unbound: .unbound
+    }
+  }
 }
 
 extension NetworkBinding {

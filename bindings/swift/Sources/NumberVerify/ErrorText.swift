@@ -6,7 +6,9 @@ internal import NumberVerifyCore
 struct ErrorText: Sendable, Equatable {
   let message: String
   let advice: String
+}
 
+extension ErrorText {
   init(_ core: CoreError) {
     if case .CellularUnavailable(let reason) = core, CellularCause(reason) == .simulator {
       message = "Apple's simulator has no cellular network"

@@ -5,9 +5,11 @@ internal import NumberVerifyCore
 /// Keep one for the whole app. All functions may be called from any thread or actor, the main one too, and at the same time: verifications
 /// that run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
 ///
+/// App code that depends on ``NumberVerifying`` instead can be tested without it.
+///
 /// There is nothing to close. When the last reference goes, a network that ``prepare()`` holds is released; verifications that still run go on
 /// to their end, and then the thread ends. To end them, cancel their tasks.
-public final class NumberVerifier: Sendable {
+public final class NumberVerifier: NumberVerifying {
   private let core: CoreVerifier
 
   /// A verifier with its own way to the cellular network.
@@ -49,45 +51,19 @@ public final class NumberVerifier: Sendable {
     }
   }
 
-  /// Verifies that this phone has this number. Takes some seconds, at most `deadlines.overallMs`.
-  ///
-  /// Cancelling the task ends the verification at once and releases the cellular network.
-  ///
-  /// - Parameters:
-  ///   - phoneNumber: in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens, dots and
-  ///     parentheses are allowed.
-  ///   - options: what this verification adds to the settings.
-  /// - Returns: the result. "Not verified" is a result, not an error.
-  /// - Throws: ``VerifyError`` if there is no result; its ``VerifyError/fallback`` says what to do. `CancellationError` if the task was
-  ///   cancelled.
-  public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void = { _ in }) async throws -> Verification {
+  public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void) async throws -> Verification {
     try Task.checkCancellation()
     let options = VerificationOptions(options).core
     return try await Flow(core.beginWith(phoneNumber: phoneNumber, options: options, listener: nil)).outcome()
   }
 
-  /// Verifies that this phone has this number, and tells what happens on the way.
-  ///
-  /// Each iteration runs one verification, from its first `next()` on. The last element is ``Progress/done(_:)``. Nothing is lost with a slow
-  /// reader, and a slow reader does not slow the verification down. Leaving the loop or cancelling its task ends the verification.
-  ///
-  /// ```swift
-  /// for try await progress in verifier.verifying(phoneNumber: "+14155550100") {
-  ///   if case .done(let verification) = progress { print(verification.verified) }
-  /// }
-  /// ```
-  ///
-  /// - Parameters:
-  ///   - phoneNumber: as for ``verify(phoneNumber:options:)``, whose errors the loop throws.
-  ///   - options: what this verification adds to the settings; called once, and the same for each iteration.
-  public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void = { _ in }) -> ProgressSequence {
+  public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> ProgressSequence {
     let options = VerificationOptions(options)
-    return ProgressSequence { [core] listener in
-      Flow(core.beginWith(phoneNumber: phoneNumber, options: options.core, listener: listener))
+    return ProgressSequence { [core] emit in
+      try await Flow(core.beginWith(phoneNumber: phoneNumber, options: options.core, listener: Listener(emit))).outcome()
     }
   }
 
-  /// Whether a verification could run now. Sends nothing: it asks the device's own state.
   public func check() async -> CellularStatus {
     do {
       return CellularStatus(try await core.check())
@@ -97,12 +73,6 @@ public final class NumberVerifier: Sendable {
     }
   }
 
-  /// Brings the cellular network up and holds it for 30 seconds, for a verification that will follow: call it when the screen for the phone
-  /// number appears. A verification is faster then; it does not need it. Cancelling the task ends the waiting; the network is held all the
-  /// same.
-  ///
-  /// - Throws: ``VerifyError`` where the network cannot be used, as a verification would; of kind ``VerifyError/Kind-swift.enum/cancelled``
-  ///   where another call took its place. `CancellationError` where the task was cancelled.
   public func prepare() async throws {
     try Task.checkCancellation()
     let prepared = AsyncThrowingStream<Never, any Error> { [core] continuation in

@@ -18,30 +18,34 @@ extension NumberVerifier {
     case done(Verification)
   }
 
-  /// The progress of a verification; see ``verifying(phoneNumber:options:)``.
+  /// The progress of a verification; see ``NumberVerifier/verifying(phoneNumber:options:)``.
   public struct ProgressSequence: AsyncSequence, Sendable {
     /// What is read.
     public typealias Element = Progress
 
-    private let begin: @Sendable (Listener) -> Flow
+    /// One verification: emits what happens, and returns the result.
+    public typealias Run = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> Verification
 
-    init(_ begin: @escaping @Sendable (Listener) -> Flow) {
-      self.begin = begin
+    private let run: Run
+
+    /// A sequence for an app's own ``NumberVerifying``. Each iteration runs `run` in a task, which is cancelled when the iteration ends.
+    public init(_ run: @escaping Run) {
+      self.run = run
     }
 
     /// Begins nothing yet: the first `next()` does.
     public func makeAsyncIterator() -> AsyncIterator {
-      AsyncIterator(begin: begin)
+      AsyncIterator(run: run)
     }
 
     /// One verification. It ends when this is let go.
     public struct AsyncIterator: AsyncIteratorProtocol {
-      fileprivate let begin: @Sendable (Listener) -> Flow
+      private let run: Run
       private var events: AsyncThrowingStream<Progress, any Error>.AsyncIterator?
       private var isOver = false
 
-      fileprivate init(begin: @escaping @Sendable (Listener) -> Flow) {
-        self.begin = begin
+      fileprivate init(run: @escaping Run) {
+        self.run = run
       }
 
       /// The next event; `nil` after ``Progress/done(_:)``.
@@ -66,10 +70,9 @@ extension NumberVerifier {
 
       private func start() -> AsyncThrowingStream<Progress, any Error>.AsyncIterator {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Progress.self)
-        let flow = begin(Listener(continuation))
-        let task = Task {
+        let task = Task { [run] in
           do {
-            continuation.yield(.done(try await flow.outcome()))
+            continuation.yield(.done(try await run { continuation.yield($0) }))
             continuation.finish()
           } catch {
             continuation.finish(throwing: error)
@@ -83,14 +86,14 @@ extension NumberVerifier {
 
   /// Hears the core's events, in order, before the outcome.
   final class Listener: ProgressListener {
-    private let continuation: AsyncThrowingStream<Progress, any Error>.Continuation
+    private let emit: @Sendable (Progress) -> Void
 
-    init(_ continuation: AsyncThrowingStream<Progress, any Error>.Continuation) {
-      self.continuation = continuation
+    init(_ emit: @escaping @Sendable (Progress) -> Void) {
+      self.emit = emit
     }
 
     func onProgress(progress: NumberVerifyCore.Progress) {
-      continuation.yield(Progress(progress))
+      emit(Progress(progress))
     }
   }
 }

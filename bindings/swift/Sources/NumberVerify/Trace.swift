@@ -9,6 +9,22 @@ public struct Trace: Sendable, Equatable {
     self.core = core
   }
 
+  /// A trace for an app's own tests.
+  public init(
+    correlator: String = "", network: NetworkKind? = nil, hops: [Hop] = [], startMs: Int? = nil, acquireMs: Int? = nil,
+    authorizeMs: Int? = nil, completeMs: Int? = nil, totalMs: Int = 0
+  ) {
+    core = CoreTrace(
+      correlator: correlator,
+      network: network?.core,
+      hops: hops.map(\.core),
+      startMs: startMs.map { UInt64(clamping: $0) },
+      acquireMs: acquireMs.map { UInt64(clamping: $0) },
+      authorizeMs: authorizeMs.map { UInt64(clamping: $0) },
+      completeMs: completeMs.map { UInt64(clamping: $0) },
+      totalMs: UInt64(clamping: totalMs))
+  }
+
   /// The random value of the `x-correlator` header that all of this verification's requests to the backend carried.
   public var correlator: String { core.correlator }
 
@@ -47,10 +63,35 @@ extension Trace: CustomStringConvertible {
 
 /// One request over the cellular network. Times are in milliseconds; one that was not spent is `nil`.
 public struct Hop: Sendable, Hashable {
-  private let core: NumberVerifyCore.Hop
+  fileprivate let core: NumberVerifyCore.Hop
 
   init(_ core: NumberVerifyCore.Hop) {
     self.core = core
+  }
+
+  /// A request for an app's own tests.
+  public init(
+    host: String, status: Int? = nil, index: Int = 1, scheme: String = "https", dnsMs: Int? = nil, connectMs: Int? = nil,
+    tlsMs: Int? = nil, firstByteMs: Int? = nil, isReused: Bool = false, isTLSResumed: Bool = false, family: AddressFamily? = nil,
+    tlsVersion: TLSVersion? = nil, traceIDs: [String: String] = [:], bytesIn: Int = 0, bytesOut: Int = 0, pageTitle: String? = nil
+  ) {
+    core = NumberVerifyCore.Hop(
+      index: UInt32(clamping: index),
+      scheme: scheme,
+      host: host,
+      status: status.map { UInt16(clamping: $0) },
+      dnsMs: dnsMs.map { UInt64(clamping: $0) },
+      connectMs: connectMs.map { UInt64(clamping: $0) },
+      tlsMs: tlsMs.map { UInt64(clamping: $0) },
+      firstByteMs: firstByteMs.map { UInt64(clamping: $0) },
+      reused: isReused,
+      tlsResumed: isTLSResumed,
+      bytesIn: UInt64(clamping: bytesIn),
+      bytesOut: UInt64(clamping: bytesOut),
+      family: family?.core,
+      tlsVersion: tlsVersion?.core,
+      traceIds: traceIDs,
+      pageTitle: pageTitle)
   }
 
   /// Counted from 1.

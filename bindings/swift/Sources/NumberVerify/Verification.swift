@@ -11,10 +11,15 @@ public struct Verification: Sendable, Equatable {
 
   private let response: Secret
 
+  /// A result for an app's own tests.
+  public init(verified: Bool, responseJSON: String = "{}", trace: Trace = Trace()) {
+    self.verified = verified
+    self.trace = trace
+    response = Secret(responseJSON)
+  }
+
   init(_ core: NumberVerifyCore.Verification) {
-    verified = core.verified()
-    trace = Trace(core.trace())
-    response = Secret(core.responseJson())
+    self.init(verified: core.verified(), responseJSON: core.responseJson(), trace: Trace(core.trace()))
   }
 
   /// The backend's whole answer, a JSON object, for members of its own. It is in no printed form of this value.

@@ -24,7 +24,8 @@ public struct VerificationOptions: Sendable, Equatable {
     case json(Secret)
   }
 
-  init(_ configure: (inout Self) -> Void) {
+  /// Options to compare with, in an app's own tests.
+  public init(_ configure: (inout Self) -> Void = { _ in }) {
     configure(&self)
   }
 

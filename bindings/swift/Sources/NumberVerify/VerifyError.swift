@@ -17,6 +17,21 @@ public struct VerifyError: Error, Sendable, Equatable {
 
   private let text: ErrorText
 
+  /// An error for an app's own tests. Fallback and texts of a real error come from the Rust core.
+  ///
+  /// - Parameters:
+  ///   - kind: what went wrong.
+  ///   - fallback: what the app should do.
+  ///   - message: what happened, without a full stop. Defaults to the name of the kind.
+  ///   - advice: what to do, without a full stop. Defaults to the name of the fallback.
+  ///   - trace: what the verification did.
+  public init(_ kind: Kind, fallback: Fallback, message: String? = nil, advice: String? = nil, trace: Trace? = nil) {
+    self.kind = kind
+    self.fallback = fallback
+    self.trace = trace
+    text = ErrorText(message: message ?? "\(kind)", advice: advice ?? "\(fallback)")
+  }
+
   /// What went wrong. A later version may have further kinds: give a `switch` a `default`.
   public enum Kind: Sendable, Equatable {
     /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
@@ -73,6 +88,11 @@ extension VerifyError: LocalizedError, CustomStringConvertible {
 /// secret of the verification. For diagnostics only: never part of `description` or `debugDescription`.
 public struct OperatorMessage: Sendable, Equatable {
   private let message: Secret
+
+  /// A text for an app's own tests.
+  public init(_ text: String) {
+    message = Secret(text)
+  }
 
   init(_ core: NumberVerifyCore.OperatorMessage) {
     message = Secret(core.text())

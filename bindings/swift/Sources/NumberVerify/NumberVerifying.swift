@@ -1,0 +1,56 @@
+/// What a ``NumberVerifier`` does, for app code to depend on. In an app's own tests, `FakeNumberVerifier` of the product `NumberVerifyTesting`
+/// conforms to it.
+///
+/// A later version may have further functions: tests should use that fake and not conform to this.
+public protocol NumberVerifying: Sendable {
+  /// Verifies that the SIM in this phone owns this number. Takes some seconds, at most `deadlines.overallMs`.
+  ///
+  /// Cancelling the task ends the verification at once and releases the cellular network.
+  ///
+  /// - Parameters:
+  ///   - phoneNumber: in E.164 form, such as `+14155550100`: a plus sign and 5 to 15 digits, the first not 0. Spaces, hyphens, dots and
+  ///     parentheses are allowed.
+  ///   - options: what this verification adds to the settings. Optional.
+  /// - Returns: the result. "Not verified" is a result, not an error.
+  /// - Throws: ``VerifyError`` if there is no result; its ``VerifyError/fallback`` states what to do. `CancellationError` if the task was
+  ///   cancelled.
+  func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void) async throws -> Verification
+
+  /// Verifies that the SIM in this phone owns this number, and reports progress.
+  ///
+  /// Each iteration runs one verification, from its first `next()` on. The last element is ``NumberVerifier/Progress/done(_:)``. Events are
+  /// buffered: a slow reader loses none and does not delay the verification. Leaving the loop or cancelling its task ends the verification.
+  ///
+  /// ```swift
+  /// for try await progress in verifier.verifying(phoneNumber: "+14155550100") {
+  ///   if case .done(let verification) = progress { print(verification.verified) }
+  /// }
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - phoneNumber: as for ``verify(phoneNumber:options:)``, whose errors the loop throws.
+  ///   - options: what this verification adds to the settings; called once, and the same for each iteration. Optional.
+  func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence
+
+  /// Whether a verification could run now. Sends nothing: it reads the device's own state.
+  func check() async -> CellularStatus
+
+  /// Acquires the cellular network and holds it for 30 seconds, for a verification that will follow: call it when the screen for the phone
+  /// number appears. Optional; reduces the latency of the next verification. Cancelling the task stops waiting but keeps the network.
+  ///
+  /// - Throws: ``VerifyError`` if the network cannot be used, as a verification would; of kind
+  ///   ``VerifyError/Kind-swift.enum/cancelled`` if another call replaced it. `CancellationError` if the task was cancelled.
+  func prepare() async throws
+}
+
+extension NumberVerifying {
+  /// ``verify(phoneNumber:options:)`` without options.
+  public func verify(phoneNumber: String) async throws -> Verification {
+    try await verify(phoneNumber: phoneNumber) { _ in }
+  }
+
+  /// ``verifying(phoneNumber:options:)`` without options.
+  public func verifying(phoneNumber: String) -> NumberVerifier.ProgressSequence {
+    verifying(phoneNumber: phoneNumber) { _ in }
+  }
+}
