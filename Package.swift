@@ -28,7 +28,10 @@ let released = (
 let package = Package(
   name: "number-verify",
   platforms: [.iOS(.v15), .macOS(.v12)],
-  products: [.library(name: "NumberVerify", targets: ["NumberVerify"])],
+  products: [
+    .library(name: "NumberVerify", targets: ["NumberVerify"]),
+    .library(name: "NumberVerifyTesting", targets: ["NumberVerifyTesting"]),
+  ],
   targets: [
     rustLibrary,
     // Generated. The compiler of Swift 6.0 crashes on it in mode 6, and in mode 5 with complete strict concurrency; `scripts/test-swift`
@@ -51,15 +54,27 @@ let package = Package(
       path: "bindings/swift/Sources/NumberVerify",
       resources: [.copy("PrivacyInfo.xcprivacy")]
     ),
+    // For an app's tests.
+    .target(
+      name: "NumberVerifyTesting",
+      dependencies: ["NumberVerify"],
+      path: "bindings/swift/Sources/NumberVerifyTesting"
+    ),
   ]
 )
 
 #if os(Linux)
-  // They bind sockets to the loopback interface, as Linux does.
-  package.targets.append(
+  package.targets += [
+    // They bind sockets to the loopback interface, as Linux does.
     .testTarget(
       name: "NumberVerifyTests",
       dependencies: ["NumberVerify", "NumberVerifyCore"],
       path: "bindings/swift/Tests/NumberVerifyTests"
-    ))
+    ),
+    .testTarget(
+      name: "NumberVerifyTestingTests",
+      dependencies: ["NumberVerify", "NumberVerifyTesting"],
+      path: "bindings/swift/Tests/NumberVerifyTestingTests"
+    ),
+  ]
 #endif

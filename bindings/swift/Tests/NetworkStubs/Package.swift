@@ -19,6 +19,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("number_verify")]
     ),
     .target(name: "NumberVerify", dependencies: ["NumberVerifyCore", "Network"], exclude: ["PrivacyInfo.xcprivacy"]),
+    .target(name: "NumberVerifyTesting", dependencies: ["NumberVerify"]),
     .testTarget(name: "AppleTests", dependencies: ["NumberVerify", "Network"], path: "Tests"),
   ]
 )

@@ -1,0 +1,189 @@
+public import NumberVerify
+
+/// A `NumberVerifying` for an app's own tests. It returns the results that the test has enqueued, and records the calls. It has no network.
+///
+/// ```swift
+/// let verifier = FakeNumberVerifier()
+/// verifier.enqueue(verified: true)
+/// verifier.enqueue(error: VerifyError(.cellularUnavailable(.dataOff), fallback: .askToEnableMobileData))
+/// ```
+///
+/// Each call of ``verify(phoneNumber:options:)`` and each iteration of ``verifying(phoneNumber:options:)`` takes the next result; a call
+/// without one throws ``NothingEnqueued``. A call whose task is cancelled throws a `CancellationError`.
+public final class FakeNumberVerifier: NumberVerifying {
+  private let state = Locked(State())
+
+  /// A verifier without results.
+  public init() {}
+
+  /// The calls, in order.
+  public var calls: [Call] { state.value { $0.calls } }
+
+  /// How often ``prepare()`` was called.
+  public var prepareCount: Int { state.value { $0.prepareCount } }
+
+  /// Returned by ``check()``. Defaults to `ready`.
+  public var status: CellularStatus {
+    get { state.value { $0.status } }
+    set { state.value { $0.status = newValue } }
+  }
+
+  /// Thrown by ``prepare()``. Defaults to `nil`: it succeeds.
+  public var prepareError: VerifyError? {
+    get { state.value { $0.prepareError } }
+    set { state.value { $0.prepareError = newValue } }
+  }
+
+  /// Enqueues a result.
+  ///
+  /// - Parameters:
+  ///   - verification: returned to the caller.
+  ///   - progress: emitted by ``verifying(phoneNumber:options:)`` before it.
+  ///   - delayMs: how long the call takes.
+  public func enqueue(_ verification: Verification, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
+    state.value { $0.results.append(Canned(result: .success(verification), progress: progress, delayMs: delayMs)) }
+  }
+
+  /// Enqueues the result that the number is verified, or that it is not; see ``enqueue(_:progress:delayMs:)``.
+  public func enqueue(verified: Bool, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
+    enqueue(Verification(verified: verified), progress: progress, delayMs: delayMs)
+  }
+
+  /// Enqueues an error; see ``enqueue(_:progress:delayMs:)``.
+  public func enqueue(error: VerifyError, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
+    state.value { $0.results.append(Canned(result: .failure(error), progress: progress, delayMs: delayMs)) }
+  }
+
+  /// From now on, calls suspend after their progress and their delay, until ``release()``. For tests of a loading state.
+  public func hold() {
+    state.value { $0.isHolding = true }
+  }
+
+  /// Returns when a call is suspended by ``hold()``, or when the task is cancelled.
+  public func waitForHeldCall() async {
+    let reached = state.value { state in
+      let (reached, continuation) = AsyncStream.makeStream(of: Never.self)
+      if state.held.isEmpty { state.observers.append(continuation) } else { continuation.finish() }
+      return reached
+    }
+    for await _ in reached {}
+  }
+
+  /// Resumes the calls that ``hold()`` has suspended.
+  public func release() {
+    let held = state.value { state in
+      defer { state.held = [:] }
+      state.isHolding = false
+      return state.held.values
+    }
+    for continuation in held { continuation.finish() }
+  }
+
+  /// Returns the next result, or throws the next error.
+  public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void) async throws -> Verification {
+    try await run(Call(phoneNumber, VerificationOptions(options))) { _ in }
+  }
+
+  /// Each iteration emits the progress of the next result, and then the result.
+  public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence {
+    let call = Call(phoneNumber, VerificationOptions(options))
+    return NumberVerifier.ProgressSequence { [self] emit in try await run(call, emit) }
+  }
+
+  /// Returns ``status``.
+  public func check() async -> CellularStatus { status }
+
+  /// Throws ``prepareError``, if there is one.
+  public func prepare() async throws {
+    try Task.checkCancellation()
+    state.value { $0.prepareCount += 1 }
+    if let error = prepareError { throw error }
+  }
+
+  private func run(_ call: Call, _ emit: (NumberVerifier.Progress) -> Void) async throws -> Verification {
+    try Task.checkCancellation()
+    let (index, canned) = try state.value { state in
+      state.calls.append(call)
+      if state.results.isEmpty { throw NothingEnqueued() }
+      return (state.calls.count, state.results.removeFirst())
+    }
+    for event in canned.progress { emit(event) }
+    try await Task.sleep(nanoseconds: UInt64(clamping: canned.delayMs) * 1_000_000)
+    await waitWhileHeld(index)
+    try Task.checkCancellation()
+    return try canned.result.get()
+  }
+
+  /// Returns, too, when the task is cancelled.
+  private func waitWhileHeld(_ call: Int) async {
+    let (released, continuation) = AsyncStream.makeStream(of: Never.self)
+    let observers = state.value { state in
+      guard state.isHolding else {
+        continuation.finish()
+        return [AsyncStream<Never>.Continuation]()
+      }
+      defer { state.observers = [] }
+      state.held[call] = continuation
+      return state.observers
+    }
+    for observer in observers { observer.finish() }
+    for await _ in released {}
+    state.value { $0.held[call] = nil }
+  }
+}
+
+extension FakeNumberVerifier {
+  /// What a call was made with. Neither the number nor an option is part of its `description`.
+  public struct Call: Sendable, Equatable {
+    private let number: String
+
+    /// The options, to compare: `call.options == VerificationOptions { $0.setHeader("Authorization", token) }`.
+    public let options: VerificationOptions
+
+    init(_ number: String, _ options: VerificationOptions) {
+      self.number = number
+      self.options = options
+    }
+
+    /// The number, as the app passed it.
+    public func phoneNumber() -> String { number }
+  }
+
+  /// Thrown by a call for which the test has enqueued no result.
+  public struct NothingEnqueued: Error, Sendable, Equatable {}
+}
+
+extension FakeNumberVerifier.Call: CustomStringConvertible, CustomReflectable {
+  /// The name of the type.
+  public var description: String { "Call" }
+
+  /// Without children: `dump` prints neither the number nor an option.
+  public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension FakeNumberVerifier: CustomStringConvertible, CustomReflectable {
+  /// The name of the type.
+  public var description: String { "FakeNumberVerifier" }
+
+  /// Without children, as of a call.
+  public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+private struct Canned {
+  let result: Result<Verification, VerifyError>
+  let progress: [NumberVerifier.Progress]
+  let delayMs: Int
+}
+
+private struct State {
+  var results: [Canned] = []
+  var calls: [FakeNumberVerifier.Call] = []
+  var status = CellularStatus.ready
+  var prepareError: VerifyError?
+  var prepareCount = 0
+  var isHolding = false
+  /// The suspended calls, by their number.
+  var held: [Int: AsyncStream<Never>.Continuation] = [:]
+  /// Those who wait for a suspended call.
+  var observers: [AsyncStream<Never>.Continuation] = []
+}

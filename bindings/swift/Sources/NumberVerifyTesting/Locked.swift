@@ -1,0 +1,17 @@
+internal import Foundation
+
+/// A value that one thread at a time reads or changes. (`Mutex` needs iOS 18.)
+final class Locked<Value>: @unchecked Sendable {
+  private let lock = NSLock()
+  private var stored: Value
+
+  init(_ value: Value) {
+    stored = value
+  }
+
+  func value<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    return try body(&stored)
+  }
+}

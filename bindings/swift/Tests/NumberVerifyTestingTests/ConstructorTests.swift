@@ -1,0 +1,55 @@
+import NumberVerify
+import Testing
+
+/// An app's tests construct what the library returns.
+struct ConstructorTests {
+  @Test func aVerification() {
+    #expect(Verification(verified: true).responseJSON() == "{}")
+    let verification = Verification(verified: false, responseJSON: #"{"token":"canary"}"#, trace: Trace(correlator: "sign-in:42"))
+    #expect(!verification.verified)
+    #expect(verification.responseJSON() == #"{"token":"canary"}"#)
+    #expect(verification.trace.correlator == "sign-in:42")
+    var printed = "\(verification) \(String(reflecting: verification))"
+    dump(verification, to: &printed)
+    #expect(!printed.contains("canary"))
+  }
+
+  @Test func aTrace() {
+    #expect(Trace().hops.isEmpty && Trace().network == nil && Trace().totalMs == 0)
+    let trace = Trace(
+      correlator: "sign-in:42", network: .appleInterface, hops: [Hop(host: "a.test")], startMs: 1, acquireMs: 2, authorizeMs: 3,
+      completeMs: 4, totalMs: 5)
+    #expect(trace.network == .appleInterface)
+    #expect(trace.hops == [Hop(host: "a.test")])
+    #expect([trace.startMs, trace.acquireMs, trace.authorizeMs, trace.completeMs, trace.totalMs] == [1, 2, 3, 4, 5])
+    #expect(trace.json().contains("sign-in:42"))
+    #expect(trace.table().contains("a.test"))
+  }
+
+  @Test func aHop() {
+    #expect(Hop(host: "a.test").description == "Hop(1, https://a.test, status none)")
+    let hop = Hop(
+      host: "a.test", status: 302, index: 2, scheme: "http", dnsMs: 1, connectMs: 2, tlsMs: 3, firstByteMs: 4, isReused: true,
+      isTLSResumed: true, family: .ipv6, tlsVersion: .tls13, traceIDs: ["cf-ray": "1"], bytesIn: 5, bytesOut: 6, pageTitle: "title")
+    #expect(hop.description == "Hop(2, http://a.test, status 302)")
+    #expect([hop.dnsMs, hop.connectMs, hop.tlsMs, hop.firstByteMs, hop.bytesIn, hop.bytesOut] == [1, 2, 3, 4, 5, 6])
+    #expect(hop.isReused && hop.isTLSResumed && hop.family == .ipv6 && hop.tlsVersion == .tls13)
+    #expect(hop.traceIDs == ["cf-ray": "1"] && hop.pageTitle == "title")
+    #expect(hop != Hop(host: "a.test"))
+  }
+
+  @Test(arguments: everyKind)
+  func anError(kind: VerifyError.Kind) {
+    let trace = Trace(correlator: "sign-in:42")
+    let error = VerifyError(kind, fallback: .retryLater, trace: trace)
+    #expect(error.kind == kind && error.fallback == .retryLater && error.trace == trace)
+    #expect(!"\(error) \(String(reflecting: error))".contains("canary"))
+  }
+
+  @Test func theTextsOfAnError() {
+    #expect(VerifyError(.cancelled, fallback: .retryLater).description == "cancelled: retryLater.")
+    let error = VerifyError(.cancelled, fallback: .retryLater, message: "It was cancelled", advice: "try again")
+    #expect(error.errorDescription == "It was cancelled.")
+    #expect(error.recoverySuggestion == "Try again.")
+  }
+}
