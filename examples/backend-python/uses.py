@@ -17,7 +17,6 @@ from once import POLL_S, outcome, packed, unpacked
 from sealed import Keys, Sessions, state_of
 from store import Store
 
-
 STORE_S = 2.0  # for storing a result, on a busy replica
 
 
@@ -41,8 +40,7 @@ class Uses:
         return response
 
     async def result(self, session: str) -> Response:
-        """The callback's. Waits for it as long as the callback can take, and the store to take its result; after that, its
-        replica must have died."""
+        """The callback's. Waits as long as callback and store can take; after that, its replica must have died."""
         deadline = time.monotonic() + self._wait_s + STORE_S
         while stored := await self._store.look(_name(session)):
             try:

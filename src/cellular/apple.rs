@@ -105,6 +105,7 @@ impl Binding {
     }
 
     /// The provider reports it.
+    #[allow(clippy::unused_self)] // The binding of each system has it.
     pub(super) fn lost(&self) -> Pending<Unusable> {
         pending()
     }
