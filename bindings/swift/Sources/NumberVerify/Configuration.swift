@@ -84,24 +84,24 @@ extension NumberVerifier {
 extension NumberVerifier.Configuration {
   /// Timeouts in milliseconds, each 1 to 86,400,000 (a day). ``overallMs`` takes precedence.
   ///
-  /// The defaults are for a person at a sign-in screen: most verifications take 1 to 4 seconds, and after
-  /// ``NumberVerifier/Configuration/slowAfterMs`` the app can offer another channel while this one goes on. So a timeout need not be short to keep
-  /// the person from waiting; it ends what will not come any more.
+  /// The defaults are for a person at a sign-in screen: after ``NumberVerifier/Configuration/slowAfterMs`` the app can offer another
+  /// channel while the verification goes on. So a timeout need not be short to keep the person from waiting; it ends what will not come any
+  /// more.
   public struct Deadlines: Sendable, Hashable {
-    /// The whole verification. Defaults to 20,000: beyond this, a code by SMS is faster.
+    /// The whole verification. Defaults to 20,000: beyond this, another channel is faster.
     public var overallMs = 20_000
 
     /// Acquiring the cellular network. Defaults to 8,000: a sleeping radio takes 1 to 3 seconds, one that has to register anew more.
     public var acquireMs = 8_000
 
-    /// DNS, TCP connect and TLS handshake of one host. Defaults to 5,000: a lost packet costs 1 to 3 seconds.
+    /// DNS, TCP connect and TLS handshake of one host. Defaults to 5,000: three round trips, and time to send a lost packet again.
     public var connectMs = 5_000
 
-    /// From a request to its response headers, and from there to the end of a body that is read. Defaults to 8,000: vendors advise 5 seconds for
-    /// an operator's response, and this allows for a retransmission on top.
+    /// From a request to its response headers, and from there to the end of a body that is read. Defaults to 8,000: operators look up
+    /// the SIM meanwhile.
     public var answerMs = 8_000
 
-    /// Each call to the backend. Defaults to 8,000: it calls the provider meanwhile, often two times in a row.
+    /// Each call to the backend. Defaults to 8,000: it calls the provider meanwhile.
     public var backendMs = 8_000
   }
 

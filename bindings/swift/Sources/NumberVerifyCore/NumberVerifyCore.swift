@@ -3781,13 +3781,12 @@ public func FfiConverterTypeCoreTrace_lower(_ value: CoreTrace) -> RustBuffer {
 /**
  * Timeouts in milliseconds, each 1 to 86,400,000. `overall_ms` takes precedence.
  *
- * The defaults are for a person at a sign-in screen: most verifications take 1 to 4 seconds, and after `slow_after_ms` the app can offer another
- * channel while this one goes on. So a timeout need not be short to keep the person from waiting; it ends what will not come any more. Vendors of
- * such APIs advise 5 seconds for a hop, and no app that is known waits for more than 20 in all.
+ * The defaults are for a person at a sign-in screen: after `slow_after_ms` the app can offer another channel while the verification goes on. So a
+ * timeout need not be short to keep the person from waiting; it ends what will not come any more.
  */
 public struct Deadlines: Equatable, Hashable {
     /**
-     * The whole verification. Beyond this, another channel is faster: a code by SMS takes 5 to 20 seconds.
+     * The whole verification. A person waits for it: beyond this, another channel is faster.
      */
     public let overallMs: UInt64
     /**
@@ -3795,16 +3794,15 @@ public struct Deadlines: Equatable, Hashable {
      */
     public let acquireMs: UInt64
     /**
-     * DNS, TCP connect and TLS handshake of one host. Four round trips, of which a lost packet costs 1 to 3 seconds.
+     * DNS, TCP connect and TLS handshake of one host: three round trips, and time to send a lost packet again.
      */
     public let connectMs: UInt64
     /**
-     * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile: vendors
-     * advise 5 seconds, and this allows for a retransmission on top.
+     * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile.
      */
     public let answerMs: UInt64
     /**
-     * Each call to the backend, which itself calls the provider, often two times in a row.
+     * Each call to the backend, which itself calls the provider.
      */
     public let backendMs: UInt64
 
@@ -3812,20 +3810,19 @@ public struct Deadlines: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The whole verification. Beyond this, another channel is faster: a code by SMS takes 5 to 20 seconds.
+         * The whole verification. A person waits for it: beyond this, another channel is faster.
          */overallMs: UInt64 = UInt64(20000), 
         /**
          * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
          */acquireMs: UInt64 = UInt64(8000), 
         /**
-         * DNS, TCP connect and TLS handshake of one host. Four round trips, of which a lost packet costs 1 to 3 seconds.
+         * DNS, TCP connect and TLS handshake of one host: three round trips, and time to send a lost packet again.
          */connectMs: UInt64 = UInt64(5000), 
         /**
-         * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile: vendors
-         * advise 5 seconds, and this allows for a retransmission on top.
+         * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile.
          */answerMs: UInt64 = UInt64(8000), 
         /**
-         * Each call to the backend, which itself calls the provider, often two times in a row.
+         * Each call to the backend, which itself calls the provider.
          */backendMs: UInt64 = UInt64(8000)) {
         self.overallMs = overallMs
         self.acquireMs = acquireMs

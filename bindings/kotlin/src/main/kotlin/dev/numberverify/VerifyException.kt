@@ -106,7 +106,7 @@ public sealed class VerifyException(
         /** The host that it was sent to. */
         public val host: String,
         fallback: Fallback,
-        /** The request that brought the answer, counted from 1. */
+        /** The request that brought the response, counted from 1. */
         public val hop: Int = 1,
         message: String = "StateMismatch",
         trace: Trace? = null,
