@@ -12,7 +12,7 @@ use crate::contract;
 use crate::error::{Setting, VerifyError};
 use crate::limits;
 use crate::logging::Event;
-use crate::secret::sensitive_header;
+use crate::secret::{is_printable, sensitive_header};
 use crate::trace::{AddressFamily, TlsVersion};
 use crate::url_text::parse_url;
 
@@ -156,9 +156,9 @@ fn check(hint: &Hint) -> Option<CheckedHint> {
         .iter()
         .map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(is_allowed)?;
-            let is_printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value.trim() == value;
+            let is_plain = is_printable(value) && value.trim() == value;
             let has_length = (1..=limits::HINT_VALUE).contains(&value.len());
-            Some((name, sensitive_header(value).filter(|_| is_printable && has_length)?))
+            Some((name, sensitive_header(value).filter(|_| is_plain && has_length)?))
         })
         .collect::<Option<HeaderMap>>()?;
     let has_each_once = headers.keys_len() == hint.headers.len();

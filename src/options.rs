@@ -77,7 +77,6 @@ pub struct Input {
 }
 
 /// What the backend's calls of one verification carry in addition.
-#[derive(Default)]
 pub struct Extras {
     pub headers: HeaderMap,
     pub start_fields: Map<String, Value>,

@@ -38,6 +38,11 @@ const OPEN_PARAMETERS: [&str; 12] = [
 ];
 const SECRET_PARAMETERS: [&str; 6] = ["code", "state", "nonce", "session", "login_hint", "id_token_hint"];
 
+/// Printable ASCII: what else may stand in a header differs from server to server (RFC 9110, section 5.5).
+pub fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// A header value that no `Debug` output shows; absent if the text cannot stand in a header.
 pub fn sensitive_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;

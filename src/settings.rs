@@ -15,7 +15,7 @@ use crate::hints::Hints;
 use crate::limits;
 use crate::network::address::{AllowedHosts, is_loopback};
 use crate::network::lookups::Overrides;
-use crate::secret::sensitive_header;
+use crate::secret::{is_printable, sensitive_header};
 use crate::url_text::{has_userinfo, parse_url};
 
 /// The checked form of [`Config`].
@@ -81,8 +81,9 @@ impl Settings {
             slow_after: limit(config.slow_after_ms, Setting::SlowAfterMs)?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
-            user_agent: printable(user_agent)
-                .and_then(|text| HeaderValue::from_str(text).ok())
+            user_agent: HeaderValue::from_str(user_agent)
+                .ok()
+                .filter(|_| is_printable(user_agent))
                 .ok_or_else(|| VerifyError::invalid_config(Setting::UserAgent))?,
             allow_unbound: development.allow_unbound,
             root_certificates: development.root_certificates.clone(),
@@ -148,14 +149,10 @@ pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option
         if OWN.contains(&name) && !replaceable.contains(&name) {
             return None;
         }
-        map.append(name, sensitive_header(printable(given.value.expose_secret())?)?);
+        let value = given.value.expose_secret();
+        map.append(name, sensitive_header(value).filter(|_| is_printable(value))?);
     }
     Some(map)
-}
-
-/// Printable ASCII: what else may stand in a header differs from server to server (RFC 9110, section 5.5).
-fn printable(text: &str) -> Option<&str> {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then_some(text)
 }
 
 fn check_names(config: &Config) -> Result<(), VerifyError> {
