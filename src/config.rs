@@ -108,7 +108,7 @@ pub enum Cleartext {
 /// The JSON names in the backend's requests and answers.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FieldNames {
-    /// In `start`'s request.
+    /// In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
     #[uniffi(default = "phoneNumber")]
     pub phone_number: String,
     /// In `start`'s answer.
@@ -126,7 +126,7 @@ pub struct FieldNames {
     /// In `complete`'s request.
     #[uniffi(default = "code")]
     pub code: String,
-    /// In `complete`'s answer; `devicePhoneNumberVerified` is understood too.
+    /// In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
     #[uniffi(default = "verified")]
     pub verified: String,
 }

@@ -8,6 +8,8 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
 /// The member of a start request for another purpose than to verify a number.
 pub const PURPOSE: &str = "purpose";
+/// The purpose of a retrieval, by CAMARA's name for the operation.
+pub const DEVICE_PHONE_NUMBER: &str = "device-phone-number";
 /// The member of the abort request with the kind of the error.
 pub const REASON: &str = "reason";
 /// Proves to `redirect_uri` that the request comes from the client that called `start`.

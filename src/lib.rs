@@ -29,6 +29,7 @@ mod cookies;
 mod delivery;
 mod error;
 mod flow;
+mod flow_handle;
 mod hints;
 mod json;
 mod limits;
@@ -37,7 +38,9 @@ mod network;
 mod options;
 mod phone_number;
 mod progress;
+mod purpose;
 mod recorder;
+mod results;
 mod retry_after;
 mod runtime;
 mod secret;
@@ -54,13 +57,15 @@ pub use backend::{AuthorizationStart, Backend, BackendError, CompletionRequest, 
 pub use cellular::{CellularError, CellularProvider, CellularStatus, NetworkBinding, NetworkEvents};
 pub use config::{Cleartext, CodeDelivery, Config, Deadlines, Development, FieldNames, Header, OperatorHeaders};
 pub use error::{AuthorizationCause, BackendCause, CellularCause, Fallback, OperatorMessage, Setting, VerifyError};
+pub use flow_handle::{RetrievalFlow, VerificationFlow};
 pub use hints::{Hint, hints_from_json};
 pub use logging::{LogLevel, log_to_system};
 pub use options::{StartField, VerificationOptions};
 pub use progress::{ListenerError, Progress, ProgressListener, Step};
+pub use results::{RetrievedNumber, Verification};
 pub use server_trust::{ServerTrust, ServerTrustError};
 pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
-pub use verifier::{NumberVerifier, Verification, VerificationFlow};
+pub use verifier::NumberVerifier;
 
 /// The examples in the README compile.
 #[cfg(doctest)]
@@ -78,7 +83,7 @@ pub mod internals {
     pub use crate::backend::call::AppBackend;
     #[cfg(feature = "http-backend")]
     pub use crate::backend::http::HttpBackend;
-    pub use crate::backend::result::VerificationResult;
+    pub use crate::backend::result::FlowResult;
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
@@ -86,6 +91,8 @@ pub mod internals {
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::{Family, Network, NetworkError, Unusable};
     pub use crate::options::Input;
+    pub use crate::phone_number::PhoneNumber;
+    pub use crate::purpose::{FlowValue, Purpose};
     pub use crate::recorder::Recorder;
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;

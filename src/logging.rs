@@ -9,6 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::error::VerifyError;
 use crate::progress::Progress;
+use crate::purpose::FlowValue;
 
 const TARGET: &str = "number_verify";
 
@@ -42,7 +43,7 @@ pub fn log_to_system(level: LogLevel) {
 /// One line of the log.
 pub(crate) enum Event<'a> {
     Progress(&'a Progress),
-    Ended { verified: bool },
+    Ended(&'a FlowValue),
     Failed(&'a VerifyError),
     ListenerFailed,
     NotReleased,
@@ -57,7 +58,7 @@ impl Event<'_> {
     fn level(&self) -> Level {
         match self {
             Self::Progress(_) => Level::Debug,
-            Self::Ended { .. } | Self::Failed(_) => Level::Info,
+            Self::Ended(_) | Self::Failed(_) => Level::Info,
             Self::ListenerFailed | Self::NotReleased | Self::HintsIgnored { .. } => Level::Warn,
         }
     }
@@ -67,8 +68,9 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Progress(progress) => progress.fmt(f),
-            Self::Ended { verified: true } => f.write_str("verified"),
-            Self::Ended { verified: false } => f.write_str("not verified"),
+            Self::Ended(FlowValue::Verified(true)) => f.write_str("verified"),
+            Self::Ended(FlowValue::Verified(false)) => f.write_str("not verified"),
+            Self::Ended(FlowValue::Number(_)) => f.write_str("number retrieved"),
             Self::Failed(error) => write!(f, "{error} ({})", error.fallback()),
             Self::ListenerFailed => f.write_str("the progress listener failed"),
             Self::NotReleased => f.write_str("the cellular provider did not release the network"),

@@ -12,11 +12,11 @@ use crate::config::{FieldNames, Header};
 use crate::contract;
 use crate::error::{Setting, VerifyError};
 use crate::limits;
-use crate::phone_number::PhoneNumber;
+use crate::purpose::Purpose;
 use crate::secret::Redactor;
 use crate::settings::{Settings, header_map};
 
-/// What one verification adds to the settings of its verifier. Everything has a default.
+/// What one verification, or one retrieval of the number, adds to the settings of its verifier. Everything has a default.
 #[derive(Debug, Clone, Default, uniffi::Record)]
 pub struct VerificationOptions {
     /// Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
@@ -69,10 +69,10 @@ impl fmt::Debug for StartField {
 
 /// The checked input of one verification.
 pub struct Input {
-    pub number: PhoneNumber,
+    pub purpose: Purpose,
     pub extras: Arc<Extras>,
     pub correlator: String,
-    /// Knows the number and the values of the options.
+    /// Knows the number, if there is one yet, and the values of the options.
     pub redactor: Redactor,
 }
 
@@ -83,20 +83,17 @@ pub struct Extras {
 }
 
 impl Input {
-    /// Fails with `InvalidPhoneNumber` or `InvalidConfig`.
-    pub fn check(
-        typed: &SecretString,
-        options: &VerificationOptions,
-        settings: &Settings,
-    ) -> Result<Self, VerifyError> {
-        let number = PhoneNumber::parse(typed)?;
+    /// Fails with `InvalidConfig`.
+    pub fn check(purpose: Purpose, options: &VerificationOptions, settings: &Settings) -> Result<Self, VerifyError> {
         let invalid = VerifyError::invalid_config;
         let headers = header_map(&options.headers, &[]).filter(|headers| headers.keys_len() == options.headers.len());
         let headers = headers.ok_or_else(|| invalid(Setting::Headers))?;
         let start_fields =
             start_fields(&options.start_fields, &settings.field_names).ok_or_else(|| invalid(Setting::StartFields))?;
         let redactor = Redactor::new();
-        redactor.add_number(number.expose_secret());
+        if let Purpose::Verify(number) = &purpose {
+            redactor.add_number(number.expose_secret());
+        }
         let values = settings.headers.values().chain(headers.values()).filter_map(|value| value.to_str().ok());
         values.for_each(|value| add_secrets(value, &redactor));
         start_fields.values().for_each(|value| add_texts(value, &redactor));
@@ -105,7 +102,10 @@ impl Input {
             Some(own) if is_correlator(own) && !redactor.contains_secret(own) => own.clone(),
             Some(_) => return Err(invalid(Setting::Correlator)),
         };
-        Ok(Self { number, extras: Arc::new(Extras { headers, start_fields }), correlator, redactor })
+        if let Purpose::Retrieve = purpose {
+            redactor.expect_number();
+        }
+        Ok(Self { purpose, extras: Arc::new(Extras { headers, start_fields }), correlator, redactor })
     }
 }
 
@@ -177,13 +177,15 @@ fn is_correlator(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::phone_number::PhoneNumber;
 
     fn check(options: &VerificationOptions) -> Result<Input, VerifyError> {
         let settings = Settings::check(&Config {
             headers: vec![Header::new("X-Key".into(), "Credential=app-k3y-0001;".into())],
             ..Config::new("https://api.test")
         });
-        Input::check(&"+14155550100".into(), options, &settings.unwrap())
+        let number = PhoneNumber::parse(&"+14155550100".into()).unwrap();
+        Input::check(Purpose::Verify(number), options, &settings.unwrap())
     }
 
     fn refused(options: &VerificationOptions) -> Option<Setting> {

@@ -56,12 +56,23 @@ pub struct Redactor(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    /// The last digits of the phone number.
-    number: Option<String>,
+    number: Number,
     /// Number, code, state, nonce, session, cookie values.
     secrets: BTreeSet<String>,
     /// All other values of queries and fragments, and those of the app's options: most are harmless, and some stand in host names too.
     values: BTreeSet<String>,
+}
+
+/// What is known of the phone number.
+#[derive(Default)]
+enum Number {
+    /// There is none.
+    #[default]
+    None,
+    /// Not what it is: all that could be a number is treated as if it were.
+    Expected,
+    /// Its last digits.
+    Known(String),
 }
 
 impl Redactor {
@@ -76,7 +87,13 @@ impl Redactor {
         self.add(number);
         let digits = digits(number);
         let last = digits.len().saturating_sub(TELLING_DIGITS);
-        self.lock().number = digits.get(last..).filter(|digits| !digits.is_empty()).map(str::to_owned);
+        let last = digits.get(last..).filter(|digits| !digits.is_empty());
+        self.lock().number = last.map_or(Number::None, |last| Number::Known(last.to_owned()));
+    }
+
+    /// Peers know a phone number that is not known here yet.
+    pub fn expect_number(&self) {
+        self.lock().number = Number::Expected;
     }
 
     /// Learns a secret, in the forms in which it may come back.
@@ -126,7 +143,10 @@ impl Redactor {
     #[must_use]
     pub fn redact_host(&self, host: &str) -> String {
         let known = self.lock();
-        let host = known.number.iter().fold(host.to_owned(), |host, number| mask_number(&host, number));
+        let host = match &known.number {
+            Number::Known(last_digits) => mask_number(host, last_digits),
+            Number::None | Number::Expected => host.to_owned(),
+        };
         let is_name = |value: &String| host == *value || host.ends_with(&format!(".{value}"));
         let values = known.values.iter().filter(|value| host.contains(value.as_str()) && !is_name(value));
         let secrets = known.secrets.iter().filter(|secret| host.contains(secret.as_str()));
@@ -150,11 +170,11 @@ impl Redactor {
 
 impl Known {
     fn has_secret(&self, text: &str, min_len: usize) -> bool {
-        spells(text, &self.secrets, min_len, self.number.as_deref())
+        spells(text, &self.secrets, min_len, &self.number)
     }
 
     fn has_value(&self, text: &str) -> bool {
-        spells(text, &self.values, MIN_LEN_IN_HOST, None)
+        spells(text, &self.values, MIN_LEN_IN_HOST, &Number::None)
     }
 
     fn masked(&self, text: String) -> String {
@@ -171,17 +191,26 @@ impl Known {
     }
 }
 
-/// Whether any reading of the text has the letters and digits of a secret, or these digits, one after the other,
+impl Number {
+    fn is_in(&self, alphanumerics: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Expected => alphanumerics.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= TELLING_DIGITS),
+            Self::Known(last_digits) => digits(alphanumerics).contains(last_digits),
+        }
+    }
+}
+
+/// Whether any reading of the text has the letters and digits of a secret, or the number's digits, one after the other,
 /// whatever is between them. A text with too many readings is treated as if it had.
-fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: Option<&str>) -> bool {
+fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Number) -> bool {
     let secrets: Vec<String> =
         secrets.iter().map(|secret| alphanumerics(secret)).filter(|secret| secret.len() >= min_len).collect();
     let Some(readings) = readings(text) else { return true };
     readings.iter().any(|reading| {
         let reading = alphanumerics(reading);
         let index = Index::of(&reading);
-        secrets.iter().any(|secret| index.contains(secret))
-            || number.is_some_and(|number| digits(&reading).contains(number))
+        secrets.iter().any(|secret| index.contains(secret)) || number.is_in(&reading)
     })
 }
 
@@ -313,6 +342,25 @@ mod tests {
         assert_eq!(keep(&redactor, "for 1&nbsp;23 45"), None);
         assert_eq!(keep(&redactor, "error 2345").as_deref(), Some("error 2345"));
         assert_eq!(redactor.redact_host("1-23-45.op.test"), "•••.op.test");
+    }
+
+    #[test]
+    fn what_could_be_the_number_is_dropped_until_it_is_known() {
+        let redactor = Redactor::new();
+        redactor.expect_number();
+        for text in ["SIM +14155550100", "(415) 555-0100", "id%3D5550100", "٥٥٥٠١٠٠", "2026-11-28"] {
+            assert_eq!(keep(&redactor, text), None, "{text}");
+            assert!(redactor.contains_secret(text), "{text}");
+        }
+        for text in ["error 403 of 12", "mnc260.mcc310", "b4333c46-49c0-4f62"] {
+            assert_eq!(keep(&redactor, text).as_deref(), Some(text));
+        }
+        assert_eq!(redactor.redact_host("14155550100.op7.test"), "•••");
+        assert_eq!(redactor.redact_host("1-415-555-0100.op7.test"), "•••");
+        assert_eq!(redactor.redact_host("ipoa.mnc260.mcc310.3gppnetwork.org"), "ipoa.mnc260.mcc310.3gppnetwork.org");
+        redactor.add_number("+14155550100");
+        assert_eq!(keep(&redactor, "call +1 415 555 0199").as_deref(), Some("call +1 415 555 0199"));
+        assert_eq!(keep(&redactor, "call +1 415 555 0100"), None);
     }
 
     #[test]

@@ -166,8 +166,9 @@ fn check_names(config: &Config) -> Result<(), VerifyError> {
             .all(|(i, name)| !name.is_empty() && names.iter().skip(i + 1).all(|other| other != name))
     };
     let can_abort = config.abort_path.is_none() || names.session != contract::REASON;
-    let rest = !names.phone_number.is_empty() && !names.verified.is_empty();
-    if rest && distinct(&request) && distinct(&answer) && can_abort {
+    let results = [&names.phone_number, &names.verified];
+    let can_retrieve = names.phone_number != contract::PURPOSE;
+    if distinct(&request) && distinct(&answer) && distinct(&results) && can_abort && can_retrieve {
         Ok(())
     } else {
         Err(VerifyError::invalid_config(Setting::FieldNames))

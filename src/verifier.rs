@@ -1,36 +1,36 @@
-//! What an app calls: the verifier and its flows. The flow itself is in `flow.rs`; here it gets a thread, a handle and a way
-//! to be cancelled.
+//! What an app calls: the verifier. The flow itself is in `flow/`; here it gets a thread, a handle and a way to be cancelled.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use secrecy::ExposeSecret;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::backend::call::{AppBackend, BackendClient};
-use crate::backend::result::VerificationResult;
 use crate::cellular::{BoundNetwork, CellularProvider, CellularStatus, Options, SharedNetwork, ValidBinding};
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::delivery;
 use crate::error::{CellularCause, Setting, VerifyError};
 use crate::flow::Verifier;
+use crate::flow_handle::{FlowHandle, Outcome, RetrievalFlow, VerificationFlow};
 use crate::limits;
 use crate::logging::Event;
 use crate::options::{Input, VerificationOptions, random_correlator};
+use crate::phone_number::PhoneNumber;
 use crate::progress::ProgressListener;
+use crate::purpose::Purpose;
 use crate::recorder::Recorder;
+use crate::results::{Ended, RetrievedNumber, Verification};
 use crate::runtime::{Runtime, RuntimeGuard};
 use crate::secret::Redactor;
 use crate::server_trust::ServerTrust;
 use crate::settings::Settings;
 use crate::threads::Threads;
-use crate::trace::Trace;
 use crate::transport::certificates::{self, AppTrust, NoRoots};
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Transport};
@@ -44,23 +44,6 @@ pub struct NumberVerifier {
     runtime: Runtime,
     threads: Threads,
     prepared: Mutex<JoinSet<()>>,
-}
-
-/// One running verification. Letting go of it cancels it.
-#[derive(uniffi::Object)]
-pub struct VerificationFlow {
-    outcome: watch::Receiver<Option<Outcome>>,
-    task: AbortHandle,
-    record: Arc<Recorder>,
-}
-
-type Outcome = Result<Arc<Verification>, VerifyError>;
-
-/// A verdict.
-#[derive(uniffi::Object)]
-pub struct Verification {
-    result: VerificationResult,
-    trace: Trace,
 }
 
 #[uniffi::export(name = "CoreVerifier")]
@@ -98,23 +81,21 @@ impl NumberVerifier {
         options: VerificationOptions,
         listener: Option<Arc<dyn ProgressListener>>,
     ) -> Arc<VerificationFlow> {
-        let input = Input::check(&phone_number.into(), &options, &self.verifier.settings);
-        let correlator = input.as_ref().map(|input| input.correlator.clone());
-        let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
-        let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));
-        let record = Arc::new(Recorder::new(correlator.unwrap_or_else(|_| random_correlator()), events));
-        let (report, outcome) = watch::channel(None);
-        let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
-        let flow = run(self.verifier.clone(), input, record.clone(), self.runtime.alive());
-        let task = self.runtime.spawn(async move {
-            let outcome = or_internal(flow).await;
-            if let Some(delivery) = delivery {
-                let _ = timeout(limits::LISTENER, delivery).await;
-            }
-            report.send_replace(Some(outcome));
-            drop(prepared);
-        });
-        Arc::new(VerificationFlow { outcome, task: task.abort_handle(), record })
+        let number = PhoneNumber::parse(&phone_number.into());
+        let input = number.and_then(|number| Input::check(Purpose::Verify(number), &options, &self.verifier.settings));
+        Arc::new(VerificationFlow(self.begin_flow(input, listener)))
+    }
+
+    /// Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
+    /// invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+    #[must_use]
+    pub fn begin_retrieval(
+        &self,
+        options: VerificationOptions,
+        listener: Option<Arc<dyn ProgressListener>>,
+    ) -> Arc<RetrievalFlow> {
+        let input = Input::check(Purpose::Retrieve, &options, &self.verifier.settings);
+        Arc::new(RetrievalFlow(self.begin_flow(input, listener)))
     }
 
     /// Whether a flow could run now, without any traffic.
@@ -173,10 +154,38 @@ impl NumberVerifier {
         self.begin(phone_number, None).result().await
     }
 
+    /// Retrieves the phone number of the SIM in this phone from its operator. Cancelling the call ends the flow and releases the network.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify), but for `InvalidPhoneNumber`.
+    pub async fn retrieve(&self) -> Result<Arc<RetrievedNumber>, VerifyError> {
+        self.begin_retrieval(VerificationOptions::default(), None).result().await
+    }
+
     /// A future that is ready once this verifier was dropped and all that it still does in the background is over: releasing the network, at most
     /// 5 s, and the abort call, at most 2 s. For programs that end with their last verification.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         self.runtime.ended()
+    }
+
+    fn begin_flow(&self, input: Result<Input, VerifyError>, listener: Option<Arc<dyn ProgressListener>>) -> FlowHandle {
+        let correlator = input.as_ref().map(|input| input.correlator.clone());
+        let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
+        let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));
+        let record = Arc::new(Recorder::new(correlator.unwrap_or_else(|_| random_correlator()), events));
+        let (report, outcome) = watch::channel(None);
+        let prepared = std::mem::take(&mut *self.prepared.lock().unwrap_or_else(PoisonError::into_inner));
+        let flow = run(self.verifier.clone(), input, record.clone(), self.runtime.alive());
+        let task = self.runtime.spawn(async move {
+            let outcome = or_internal(flow).await;
+            if let Some(delivery) = delivery {
+                let _ = timeout(limits::LISTENER, delivery).await;
+            }
+            report.send_replace(Some(outcome));
+            drop(prepared);
+        });
+        FlowHandle::new(outcome, task.abort_handle(), record)
     }
 
     fn build(
@@ -251,84 +260,8 @@ async fn run(
     alive: RuntimeGuard,
 ) -> Outcome {
     let input = input.inspect_err(|_| record.ended(&Redactor::new()))?;
-    let result = verifier.verify(input, &record, alive).await?;
-    Ok(Arc::new(Verification { result, trace: record.trace() }))
-}
-
-#[uniffi::export]
-impl VerificationFlow {
-    /// Waits for the verdict. Cancelling this call cancels the flow.
-    pub async fn result(&self) -> Result<Arc<Verification>, VerifyError> {
-        let mut cancel = CancelOnDrop(Some(&self.task));
-        let mut outcome = self.outcome.clone();
-        let outcome = outcome.wait_for(Option::is_some).await;
-        cancel.0 = None;
-        match outcome.as_deref() {
-            Ok(Some(outcome)) => outcome.clone(),
-            Ok(None) | Err(_) => Err(VerifyError::Cancelled),
-        }
-    }
-
-    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
-    pub fn cancel(&self) {
-        self.task.abort();
-    }
-
-    /// What the flow has done so far; also of a failed or cancelled one.
-    #[must_use]
-    pub fn trace(&self) -> Trace {
-        self.record.trace()
-    }
-}
-
-/// Nobody can ask for the result any more.
-impl Drop for VerificationFlow {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-struct CancelOnDrop<'a>(Option<&'a AbortHandle>);
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(task) = self.0 {
-            task.abort();
-        }
-    }
-}
-
-#[uniffi::export]
-impl Verification {
-    /// Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
-    #[must_use]
-    pub fn verified(&self) -> bool {
-        self.result.verified
-    }
-
-    /// The backend's whole answer, for members of its own. It is not part of any printed form.
-    #[must_use]
-    pub fn response_json(&self) -> String {
-        self.result.response_json.expose_secret().to_owned()
-    }
-
-    /// What the flow did.
-    #[must_use]
-    pub fn trace(&self) -> Trace {
-        self.trace.clone()
-    }
-}
-
-impl fmt::Debug for Verification {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").field("verified", &self.result.verified).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for VerificationFlow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("VerificationFlow(…)")
-    }
+    let result = verifier.run(input, &record, alive).await?;
+    Ok(Arc::new(Ended { result, trace: record.trace() }))
 }
 
 impl fmt::Debug for NumberVerifier {

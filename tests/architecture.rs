@@ -21,8 +21,10 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
 /// Exceptions: the walk has to know which addresses are refused.
 const ALLOWED: [(&str, &str); 1] = [("authorization", "network::address")];
 /// The files whose types and functions are exported to Kotlin and Swift.
-const EXPORTED: [&str; 11] = [
+const EXPORTED: [&str; 13] = [
     "verifier",
+    "flow_handle",
+    "results",
     "config",
     "hints",
     "options",

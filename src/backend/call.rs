@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{AuthorizationStart, Backend, BackendError, CallInfo, CompletionRequest, StartRequest};
 use crate::cookies::CookieJar;
-use crate::phone_number::PhoneNumber;
+use crate::purpose::Purpose;
 use crate::secret::Redactor;
 
 /// A call of one flow.
@@ -34,7 +34,7 @@ pub struct Proof {
 #[async_trait::async_trait]
 pub trait BackendClient: Send + Sync {
     /// Requests the auth URL.
-    async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
+    async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
 
     /// Whether `abort` does anything.
     fn takes_aborts(&self) -> bool;
@@ -56,8 +56,8 @@ pub struct AppBackend {
 
 #[async_trait::async_trait]
 impl BackendClient for AppBackend {
-    async fn start(&self, phone_number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
-        let request = Arc::new(StartRequest { phone_number, call: call.info });
+    async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let request = Arc::new(StartRequest { purpose, call: call.info });
         timeout(self.timeout, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))
     }
 

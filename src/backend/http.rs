@@ -23,7 +23,7 @@ use crate::hints::Hints;
 use crate::json::JsonObject;
 use crate::limits;
 use crate::network::default::DefaultNetwork;
-use crate::phone_number::PhoneNumber;
+use crate::purpose::Purpose;
 use crate::retry_after::retry_after;
 use crate::secret::sensitive_header;
 use crate::settings::Settings;
@@ -165,9 +165,12 @@ async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
 
 #[async_trait::async_trait]
 impl BackendClient for HttpBackend {
-    async fn start(&self, number: PhoneNumber, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
+    async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
         let mut body = call.info.extras.start_fields.clone();
-        body.insert(self.names.phone_number.clone(), number.expose_secret().into());
+        match purpose {
+            Purpose::Verify(number) => body.insert(self.names.phone_number.clone(), number.expose_secret().into()),
+            Purpose::Retrieve => body.insert(contract::PURPOSE.to_owned(), contract::DEVICE_PHONE_NUMBER.into()),
+        };
         let response = self.post(&self.start_url, body, &call).await?;
         let malformed = BackendError::MalformedAnswer { status: Some(response.status) };
         match response.status {

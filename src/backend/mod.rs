@@ -20,23 +20,24 @@ use tokio::time::Instant;
 use crate::error::Fallback;
 use crate::hints::{Hint, Hints};
 use crate::options::Extras;
-use crate::phone_number::PhoneNumber;
+use crate::purpose::Purpose;
 
 /// Calls the app's backend. It runs on the default network, not on the cellular one.
 #[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync {
-    /// Asks for the auth URL of this phone number.
+    /// Requests the auth URL for this phone number, or for a retrieval.
     async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError>;
 
-    /// Hands over the code and returns the answer: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
+    /// Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
+    /// retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError>;
 }
 
 /// The request to `start`.
 #[derive(uniffi::Object)]
 pub struct StartRequest {
-    pub(crate) phone_number: PhoneNumber,
+    pub(crate) purpose: Purpose,
     pub(crate) call: CallInfo,
 }
 
@@ -69,10 +70,13 @@ pub(crate) struct CallInfo {
 
 #[uniffi::export]
 impl StartRequest {
-    /// The phone number, in E.164 form.
+    /// The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
     #[must_use]
-    pub fn phone_number(&self) -> String {
-        self.phone_number.expose_secret().to_owned()
+    pub fn phone_number(&self) -> Option<String> {
+        match &self.purpose {
+            Purpose::Verify(number) => Some(number.expose_secret().to_owned()),
+            Purpose::Retrieve => None,
+        }
     }
 
     /// The headers in the options of this verification, by name in lower case. The values are secrets.

@@ -1,45 +1,75 @@
-//! The verification result in a response of the backend, by whichever way the response came.
+//! The result of a flow in a response of the backend, by whichever way the response came.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::BackendError;
+use crate::config::FieldNames;
 use crate::json::JsonObject;
+use crate::phone_number::PhoneNumber;
+use crate::purpose::{FlowValue, Purpose};
 
-/// CAMARA's name, understood in addition to the configured one.
-const CAMARA_NAME: &str = "devicePhoneNumberVerified";
+/// CAMARA's names, understood in addition to the configured ones.
+const CAMARA_VERIFIED: &str = "devicePhoneNumberVerified";
+const CAMARA_NUMBER: &str = "devicePhoneNumber";
 
 /// A result, with the response that it came in.
-pub struct VerificationResult {
-    /// Whether the operator confirmed the number.
-    pub verified: bool,
+pub struct FlowResult {
+    /// What was asked for.
+    pub value: FlowValue,
     /// The whole response.
     pub response_json: SecretString,
 }
 
-impl VerificationResult {
+impl FlowResult {
     /// The result in the body of a 2xx response, if it has one. `status` is known if this crate saw it.
-    pub fn in_body(body: Vec<u8>, name: &str, status: Option<u16>) -> Result<Option<Self>, BackendError> {
+    pub fn in_body(
+        body: Vec<u8>,
+        purpose: &Purpose,
+        names: &FieldNames,
+        status: Option<u16>,
+    ) -> Result<Option<Self>, BackendError> {
         let malformed = BackendError::MalformedAnswer { status };
-        let Some(verified) = verified_in(&body, name).map_err(|_| malformed.clone())? else { return Ok(None) };
+        let Some(value) = value_in(&body, purpose, names).map_err(|_| malformed.clone())? else { return Ok(None) };
         let json = String::from_utf8(body).map_err(|_| malformed)?;
-        Ok(Some(Self { verified, response_json: json.into() }))
+        Ok(Some(Self { value, response_json: json.into() }))
     }
 }
 
-/// Only one boolean is a result, however often and by whichever name it stands there.
-fn verified_in(body: &[u8], name: &str) -> Result<Option<bool>, Contradiction> {
+/// Only one value is a result, however often and by whichever name it stands there, and only without the result of the other purpose.
+fn value_in(body: &[u8], purpose: &Purpose, names: &FieldNames) -> Result<Option<FlowValue>, Contradiction> {
     let Some(response) = JsonObject::parse(body) else { return Ok(None) };
-    let mut verified = None;
-    for name in [name, CAMARA_NAME] {
-        match (response.get(name).map_err(|_| Contradiction)?, verified) {
+    let verified = member(&response, [&names.verified, CAMARA_VERIFIED])?;
+    let number = member(&response, [&names.phone_number, CAMARA_NUMBER])?;
+    let (wanted, other) = match purpose {
+        Purpose::Verify(_) => (verified, number),
+        Purpose::Retrieve => (number, verified),
+    };
+    if other.is_some_and(|value| !value.is_null()) {
+        return Err(Contradiction);
+    }
+    match (purpose, wanted) {
+        (_, None) => Ok(None),
+        (Purpose::Verify(_), Some(Value::Bool(verified))) => Ok(Some(FlowValue::Verified(*verified))),
+        (Purpose::Retrieve, Some(Value::String(number))) => match PhoneNumber::parse(&number.as_str().into()) {
+            Ok(parsed) if parsed.expose_secret() == number => Ok(Some(FlowValue::Number(parsed))),
+            _ => Err(Contradiction),
+        },
+        _ => Err(Contradiction),
+    }
+}
+
+/// The value of a member with two names, which must agree.
+fn member<'a>(response: &'a JsonObject, names: [&str; 2]) -> Result<Option<&'a Value>, Contradiction> {
+    let mut found = None;
+    for name in names {
+        match (response.get(name).map_err(|_| Contradiction)?, found) {
             (None, _) => {}
-            (Some(Value::Bool(value)), None) => verified = Some(*value),
-            (Some(Value::Bool(value)), Some(before)) if *value == before => {}
-            (Some(_), _) => return Err(Contradiction),
+            (Some(value), Some(before)) if value != before => return Err(Contradiction),
+            (value, _) => found = value,
         }
     }
-    Ok(verified)
+    Ok(found)
 }
 
 /// Something stands where the result should, and is not one.
@@ -50,25 +80,77 @@ struct Contradiction;
 mod tests {
     use super::*;
 
+    fn verify(body: &str) -> Result<Option<bool>, Contradiction> {
+        let purpose = Purpose::Verify(PhoneNumber::parse(&"+14155550100".into()).unwrap());
+        value_in(body.as_bytes(), &purpose, &FieldNames::default()).map(|value| match value {
+            None => None,
+            Some(FlowValue::Verified(verified)) => Some(verified),
+            Some(FlowValue::Number(_)) => panic!("a number"),
+        })
+    }
+
+    fn retrieve(body: &str) -> Result<Option<String>, Contradiction> {
+        value_in(body.as_bytes(), &Purpose::Retrieve, &FieldNames::default()).map(|value| match value {
+            None => None,
+            Some(FlowValue::Number(number)) => Some(number.expose_secret().to_owned()),
+            Some(FlowValue::Verified(_)) => panic!("a verification"),
+        })
+    }
+
     #[test]
-    fn results() {
+    fn results_of_a_verification() {
         for (body, expected) in [
             (r#"{"verified":true}"#, Ok(Some(true))),
             (r#"{"verified":false,"more":1}"#, Ok(Some(false))),
             (r#"{"devicePhoneNumberVerified":true}"#, Ok(Some(true))),
             (r#"{"verified":true,"devicePhoneNumberVerified":true}"#, Ok(Some(true))),
             (r#"{"verified":true,"verified":true}"#, Ok(Some(true))),
+            (r#"{"verified":true,"phoneNumber":null}"#, Ok(Some(true))),
             (r#"{"verified":true,"verified":false}"#, Err(Contradiction)),
             (r#"{"verified":true,"devicePhoneNumberVerified":false}"#, Err(Contradiction)),
             (r#"{"verified":"true"}"#, Err(Contradiction)),
             (r#"{"verified":1}"#, Err(Contradiction)),
             (r#"{"verified":null}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"+14155550100"}"#, Err(Contradiction)),
+            (r#"{"devicePhoneNumber":"+14155550100"}"#, Err(Contradiction)),
+            (r#"{"verified":true,"phoneNumber":"+14155550100"}"#, Err(Contradiction)),
+            (r#"{"verified":true,"devicePhoneNumber":1}"#, Err(Contradiction)),
             (r"{}", Ok(None)),
+            (r#"{"phoneNumber":null}"#, Ok(None)),
             (r"[true]", Ok(None)),
             ("true", Ok(None)),
             ("", Ok(None)),
         ] {
-            assert_eq!(verified_in(body.as_bytes(), "verified"), expected, "{body}");
+            assert_eq!(verify(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn results_of_a_retrieval() {
+        let number = || Ok(Some("+14155550100".to_owned()));
+        for (body, expected) in [
+            (r#"{"phoneNumber":"+14155550100"}"#, number()),
+            (r#"{"devicePhoneNumber":"+14155550100","more":1}"#, number()),
+            (r#"{"phoneNumber":"+14155550100","devicePhoneNumber":"+14155550100"}"#, number()),
+            (r#"{"phoneNumber":"+14155550100","phoneNumber":"+14155550100"}"#, number()),
+            (r#"{"phoneNumber":"+14155550100","verified":null}"#, number()),
+            (r#"{"phoneNumber":"+14155550100","devicePhoneNumber":"+14155550101"}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"+14155550100","phoneNumber":"+14155550101"}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"+14155550100","verified":true}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"+14155550100","devicePhoneNumberVerified":false}"#, Err(Contradiction)),
+            (r#"{"verified":true}"#, Err(Contradiction)),
+            (r#"{"devicePhoneNumberVerified":false}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":true}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":14155550100}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":null}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":""}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"14155550100"}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"+1 415 555 0100"}"#, Err(Contradiction)),
+            (r#"{"phoneNumber":"tel:+14155550100"}"#, Err(Contradiction)),
+            (r"{}", Ok(None)),
+            (r#""+14155550100""#, Ok(None)),
+        ] {
+            assert_eq!(retrieve(body), expected, "{body}");
         }
     }
 }

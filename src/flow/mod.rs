@@ -12,7 +12,7 @@ mod walk;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use self::abort::{Abort, Start};
@@ -20,7 +20,7 @@ use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use self::headers::Origin;
 use crate::authorization::{Completion, Head, Next, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
-use crate::backend::result::VerificationResult;
+use crate::backend::result::FlowResult;
 use crate::backend::{AuthorizationStart, BackendError, CallInfo};
 use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
@@ -30,8 +30,8 @@ use crate::hints::{Hints, Steering};
 use crate::logging::Event;
 use crate::network::{Network, Unusable};
 use crate::options::{Extras, Input};
-use crate::phone_number::PhoneNumber;
 use crate::progress::Step;
+use crate::purpose::{FlowValue, Purpose};
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
@@ -51,23 +51,23 @@ pub struct Verifier<N: Network> {
 
 impl<N: Network> Verifier<N> {
     /// Runs one flow. `alive` is held until the network is released.
-    pub async fn verify(
+    pub async fn run(
         &self,
         input: Input,
         record: &Recorder,
         alive: impl Clone + Send + 'static,
-    ) -> Result<VerificationResult, VerifyError> {
-        let Input { number, extras, correlator, redactor } = input;
+    ) -> Result<FlowResult, VerifyError> {
+        let Input { purpose, extras, correlator, redactor } = input;
         let _end = record.end_on_drop(redactor.clone());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
         let (cookies, start) = (CookieJar::new(), Start::default());
-        let flow = Flow { verifier: self, record, deadline, extras, correlator, cookies, redactor, start };
+        let flow = Flow { verifier: self, record, deadline, purpose, extras, correlator, cookies, redactor, start };
         let mut abort = Abort::new(self.backend.clone(), flow.start.clone(), flow.call(), alive.clone());
-        let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(number, alive)), record)).await;
+        let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         abort.ended(&outcome);
         match &outcome {
-            Ok(result) => Event::Ended { verified: result.verified }.log(),
+            Ok(result) => Event::Ended(&result.value).log(),
             Err(error) => Event::Failed(error).log(),
         }
         outcome
@@ -95,6 +95,7 @@ struct Flow<'a, N: Network> {
     verifier: &'a Verifier<N>,
     record: &'a Recorder,
     deadline: Deadline,
+    purpose: Purpose,
     extras: Arc<Extras>,
     correlator: String,
     cookies: CookieJar,
@@ -104,32 +105,28 @@ struct Flow<'a, N: Network> {
 }
 
 impl<N: Network> Flow<'_, N> {
-    async fn run(&self, number: PhoneNumber, alive: impl Send + 'static) -> Result<VerificationResult, VerifyError> {
+    async fn run(&self, alive: impl Send + 'static) -> Result<FlowResult, VerifyError> {
         let lease = self.verifier.network.lease(alive);
         let (session, completion) = tokio::select! {
             biased;
-            outcome = self.over_cellular(number, &lease) => outcome?,
+            outcome = self.over_cellular(&lease) => outcome?,
             error = lease.lost() => return Err(error),
         };
         self.complete(session, completion).await
     }
 
     /// All that needs the cellular network.
-    async fn over_cellular(
-        &self,
-        number: PhoneNumber,
-        lease: &Lease<N>,
-    ) -> Result<(Option<SecretString>, Completion), VerifyError> {
-        let (started, transport) = tokio::try_join!(self.start(number), self.acquire(lease))?;
+    async fn over_cellular(&self, lease: &Lease<N>) -> Result<(Option<SecretString>, Completion), VerifyError> {
+        let (started, transport) = tokio::try_join!(self.start(), self.acquire(lease))?;
         let CheckedStart { walk, request, hints, session } = started;
         let completion = self.authorize(walk, request, hints, &transport, lease).await?;
         Ok((session, completion))
     }
 
-    async fn start(&self, number: PhoneNumber) -> Result<CheckedStart, VerifyError> {
+    async fn start(&self) -> Result<CheckedStart, VerifyError> {
         self.record.step_began(Step::Start);
         let at_start = |error: BackendError| error.at(Step::Start);
-        let response = self.call_start(number).await.map_err(at_start)?;
+        let response = self.call_start().await.map_err(at_start)?;
         let session = response.session.clone();
         let rules = walk::rules(&self.verifier.settings);
         let (walk, request) = Walk::begin(walk::start(&response), rules, self.cookies.clone(), self.redactor.clone())
@@ -139,12 +136,12 @@ impl<N: Network> Flow<'_, N> {
         Ok(CheckedStart { walk, request, hints, session })
     }
 
-    async fn call_start(&self, number: PhoneNumber) -> Result<Arc<AuthorizationStart>, BackendError> {
-        let (backend, call) = (self.verifier.backend.clone(), self.call());
+    async fn call_start(&self) -> Result<Arc<AuthorizationStart>, BackendError> {
+        let (backend, purpose, call) = (self.verifier.backend.clone(), self.purpose.clone(), self.call());
         if !backend.takes_aborts() {
-            return backend.start(number, call).await;
+            return backend.start(purpose, call).await;
         }
-        self.start.run(Box::pin(async move { backend.start(number, call).await })).await
+        self.start.run(Box::pin(async move { backend.start(purpose, call).await })).await
     }
 
     async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
@@ -232,22 +229,15 @@ impl<N: Network> Flow<'_, N> {
         hints.for_host(request.url.host_str().unwrap_or_default())
     }
 
-    async fn complete(
-        &self,
-        session: Option<SecretString>,
-        completion: Completion,
-    ) -> Result<VerificationResult, VerifyError> {
+    async fn complete(&self, session: Option<SecretString>, completion: Completion) -> Result<FlowResult, VerifyError> {
         let at_complete = |error: BackendError| error.at(Step::Complete);
-        let name = &self.verifier.settings.field_names.verified;
         let (code, state) = match completion {
             Completion::Code { code, state } => (Some(code), state),
             Completion::Ended => (None, None),
-            Completion::Callback { status, body } => {
-                match VerificationResult::in_body(body, name, Some(status)).map_err(at_complete)? {
-                    Some(result) => return Ok(result),
-                    None => (None, None),
-                }
-            }
+            Completion::Callback { status, body } => match self.result_in(body, Some(status)).map_err(at_complete)? {
+                Some(result) => return Ok(result),
+                None => (None, None),
+            },
             Completion::CallbackRefused { status, retry_after, body } => {
                 return Err(at_complete(BackendError::status(status, &body, retry_after.as_ref())));
             }
@@ -255,9 +245,17 @@ impl<N: Network> Flow<'_, N> {
         self.record.step_began(Step::Complete);
         let proof = Proof { code, state, session };
         let body = self.verifier.backend.complete(proof, self.call()).await.map_err(at_complete)?;
-        let result = VerificationResult::in_body(body, name, None).map_err(at_complete)?;
+        let result = self.result_in(body, None).map_err(at_complete)?;
         self.record.step_ended(Step::Complete);
         result.ok_or_else(|| at_complete(BackendError::MalformedAnswer { status: None }))
+    }
+
+    fn result_in(&self, body: Vec<u8>, status: Option<u16>) -> Result<Option<FlowResult>, BackendError> {
+        let result = FlowResult::in_body(body, &self.purpose, &self.verifier.settings.field_names, status)?;
+        if let Some(FlowResult { value: FlowValue::Number(number), .. }) = &result {
+            self.redactor.add_number(number.expose_secret());
+        }
+        Ok(result)
     }
 
     fn call(&self) -> Call {

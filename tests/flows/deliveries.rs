@@ -165,7 +165,7 @@ async fn the_apps_own_backend() {
     #[async_trait]
     impl Backend for Own {
         async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-            assert_eq!(request.phone_number(), NUMBER);
+            assert_eq!(request.phone_number().as_deref(), Some(NUMBER));
             assert!(request.time_left_ms() > 0 && request.time_left_ms() <= 20_000);
             Ok(AuthorizationStart::new(self.auth_url.clone(), None, Some("session".to_owned()), None, Vec::new()))
         }

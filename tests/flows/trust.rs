@@ -492,7 +492,7 @@ impl Backend for Mixed {
         let auth = format!("https://auth.simulator.test:{}/oauth2/auth", self.auth);
         let auth_url =
             format!("{auth}?client_id=SIMULATOR&response_type=code&state=s&operator=a&redirect_uri=myapp%3A%2F%2Fdone");
-        let auth_url = if request.phone_number() == NUMBER { auth_url } else { self.slow.clone() };
+        let auth_url = if request.phone_number().as_deref() == Some(NUMBER) { auth_url } else { self.slow.clone() };
         Ok(AuthorizationStart::new(auth_url, None, None, None, Vec::new()))
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    AppBackend, AppTrust, Clock, Input, Lease, Limits, Recorder, Settings, SharedNetwork, Threads, Tls, Transport,
-    ValidBinding, VerificationResult, Verifier,
+    AppBackend, AppTrust, Clock, FlowValue, Input, Lease, Limits, PhoneNumber, Purpose, Recorder, Settings,
+    SharedNetwork, Threads, Tls, Transport, ValidBinding, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularCause, CellularError, CellularProvider, CellularStatus,
@@ -164,12 +164,13 @@ impl Phone {
 
     async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
-        let input = Input::check(&"+14155550100".into(), &options(), &self.verifier.settings).unwrap();
-        let result = self.verifier.verify(input, &record, Arc::new(alive)).await;
+        let number = PhoneNumber::parse(&"+14155550100".into()).unwrap();
+        let input = Input::check(Purpose::Verify(number), &options(), &self.verifier.settings).unwrap();
+        let result = self.verifier.run(input, &record, Arc::new(alive)).await;
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();
         Outcome {
-            result: result.map(|VerificationResult { verified, .. }| verified),
+            result: result.map(|result| matches!(result.value, FlowValue::Verified(true))),
             trace: record.trace(),
             completed_with: self.backend.completed_with.lock().unwrap().take(),
             completions: self.backend.completions.swap(0, Ordering::Relaxed),

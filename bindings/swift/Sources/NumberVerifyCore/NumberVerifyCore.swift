@@ -759,12 +759,13 @@ public func FfiConverterTypeAuthorizationStart_lower(_ value: AuthorizationStart
 public protocol Backend: AnyObject, Sendable {
     
     /**
-     * Asks for the auth URL of this phone number.
+     * Requests the auth URL for this phone number, or for a retrieval.
      */
     func start(request: StartRequest) async throws  -> AuthorizationStart
     
     /**
-     * Hands over the code and returns the answer: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
+     * Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
+     * retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
      */
     func complete(request: CompletionRequest) async throws  -> String
     
@@ -826,7 +827,7 @@ open class BackendImpl: Backend, @unchecked Sendable {
 
     
     /**
-     * Asks for the auth URL of this phone number.
+     * Requests the auth URL for this phone number, or for a retrieval.
      */
 open func start(request: StartRequest)async throws  -> AuthorizationStart  {
     return
@@ -845,7 +846,8 @@ open func start(request: StartRequest)async throws  -> AuthorizationStart  {
 }
     
     /**
-     * Hands over the code and returns the answer: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
+     * Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
+     * retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
      */
 open func complete(request: CompletionRequest)async throws  -> String  {
     return
@@ -1802,6 +1804,12 @@ public func FfiConverterTypeCoreStartField_lower(_ value: CoreStartField) -> UIn
 public protocol CoreVerifierProtocol: AnyObject, Sendable {
     
     /**
+     * Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
+     * invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+     */
+    func beginRetrieval(options: VerificationOptions, listener: ProgressListener?)  -> RetrievalFlow
+    
+    /**
      * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
      * flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
      */
@@ -1906,6 +1914,21 @@ public static func withBackend(config: Config, cellular: CellularProvider, backe
 }
     
 
+    
+    /**
+     * Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
+     * invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+     */
+open func beginRetrieval(options: VerificationOptions, listener: ProgressListener?) -> RetrievalFlow  {
+    return try!  FfiConverterTypeRetrievalFlow_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_coreverifier_begin_retrieval(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeVerificationOptions_lower(options),
+        FfiConverterOptionTypeProgressListener.lower(listener),uniffiCallStatus
+    )
+})
+}
     
     /**
      * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
@@ -2615,6 +2638,340 @@ public func FfiConverterTypeProgressListener_lower(_ value: ProgressListener) ->
 
 
 /**
+ * One running retrieval of the number. Letting go of it cancels it.
+ */
+public protocol RetrievalFlowProtocol: AnyObject, Sendable {
+    
+    /**
+     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     */
+    func cancel() 
+    
+    /**
+     * Waits for the number. Cancelling this call cancels the flow.
+     */
+    func result() async throws  -> RetrievedNumber
+    
+    /**
+     * What the flow has done so far; also of a failed or cancelled one.
+     */
+    func trace()  -> CoreTrace
+    
+}
+/**
+ * One running retrieval of the number. Letting go of it cancels it.
+ */
+open class RetrievalFlow: RetrievalFlowProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_number_verify_fn_clone_retrievalflow(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_number_verify_fn_free_retrievalflow(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_retrievalflow_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Waits for the number. Cancelling this call cancels the flow.
+     */
+open func result()async throws  -> RetrievedNumber  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_number_verify_fn_method_retrievalflow_result(
+                        self.uniffiCloneHandle()
+                )
+            },
+            pollFunc: ffi_number_verify_rust_future_poll_u64,
+            completeFunc: ffi_number_verify_rust_future_complete_u64,
+            freeFunc: ffi_number_verify_rust_future_free_u64,
+            liftFunc: FfiConverterTypeRetrievedNumber_lift,
+            errorHandler: FfiConverterTypeCoreError_lift
+        )
+}
+    
+    /**
+     * What the flow has done so far; also of a failed or cancelled one.
+     */
+open func trace() -> CoreTrace  {
+    return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_retrievalflow_trace(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRetrievalFlow: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = RetrievalFlow
+
+    public static func lift(_ handle: UInt64) throws -> RetrievalFlow {
+        return RetrievalFlow(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: RetrievalFlow) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RetrievalFlow {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: RetrievalFlow, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetrievalFlow_lift(_ handle: UInt64) throws -> RetrievalFlow {
+    return try FfiConverterTypeRetrievalFlow.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetrievalFlow_lower(_ value: RetrievalFlow) -> UInt64 {
+    return FfiConverterTypeRetrievalFlow.lower(value)
+}
+
+
+
+
+
+
+/**
+ * The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+ */
+public protocol RetrievedNumberProtocol: AnyObject, Sendable {
+    
+    /**
+     * The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
+     * use what the operator gave to the backend itself.
+     */
+    func phoneNumber()  -> String
+    
+    /**
+     * The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+     */
+    func responseJson()  -> String
+    
+    /**
+     * What the flow did.
+     */
+    func trace()  -> CoreTrace
+    
+}
+/**
+ * The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+ */
+open class RetrievedNumber: RetrievedNumberProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_number_verify_fn_clone_retrievednumber(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_number_verify_fn_free_retrievednumber(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
+     * use what the operator gave to the backend itself.
+     */
+open func phoneNumber() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_retrievednumber_phone_number(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+     */
+open func responseJson() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_retrievednumber_response_json(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * What the flow did.
+     */
+open func trace() -> CoreTrace  {
+    return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_retrievednumber_trace(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRetrievedNumber: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = RetrievedNumber
+
+    public static func lift(_ handle: UInt64) throws -> RetrievedNumber {
+        return RetrievedNumber(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: RetrievedNumber) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RetrievedNumber {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: RetrievedNumber, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetrievedNumber_lift(_ handle: UInt64) throws -> RetrievedNumber {
+    return try FfiConverterTypeRetrievedNumber.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRetrievedNumber_lower(_ value: RetrievedNumber) -> UInt64 {
+    return FfiConverterTypeRetrievedNumber.lower(value)
+}
+
+
+
+
+
+
+/**
  * Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
  * so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
  *
@@ -2875,9 +3232,9 @@ public protocol StartRequestProtocol: AnyObject, Sendable {
     func idempotencyKey()  -> String
     
     /**
-     * The phone number, in E.164 form.
+     * The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
      */
-    func phoneNumber()  -> String
+    func phoneNumber()  -> String?
     
     /**
      * The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
@@ -2983,10 +3340,10 @@ open func idempotencyKey() -> String  {
 }
     
     /**
-     * The phone number, in E.164 form.
+     * The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
      */
-open func phoneNumber() -> String  {
-    return try!  FfiConverterString.lift(try! rustCall() {
+open func phoneNumber() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_number_verify_fn_method_startrequest_phone_number(
             self.uniffiCloneHandle(),uniffiCallStatus
@@ -3069,12 +3426,12 @@ public func FfiConverterTypeStartRequest_lower(_ value: StartRequest) -> UInt64 
 
 
 /**
- * A verdict.
+ * The result of a verification.
  */
 public protocol VerificationProtocol: AnyObject, Sendable {
     
     /**
-     * The backend's whole answer, for members of its own. It is not part of any printed form.
+     * The backend's whole response, for members of its own. It is not part of any printed form.
      */
     func responseJson()  -> String
     
@@ -3090,7 +3447,7 @@ public protocol VerificationProtocol: AnyObject, Sendable {
     
 }
 /**
- * A verdict.
+ * The result of a verification.
  */
 open class Verification: VerificationProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3146,7 +3503,7 @@ open class Verification: VerificationProtocol, @unchecked Sendable {
 
     
     /**
-     * The backend's whole answer, for members of its own. It is not part of any printed form.
+     * The backend's whole response, for members of its own. It is not part of any printed form.
      */
 open func responseJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -3242,7 +3599,7 @@ public protocol VerificationFlowProtocol: AnyObject, Sendable {
     func cancel() 
     
     /**
-     * Waits for the verdict. Cancelling this call cancels the flow.
+     * Waits for the result. Cancelling this call cancels the flow.
      */
     func result() async throws  -> Verification
     
@@ -3320,7 +3677,7 @@ open func cancel()  {try! rustCall() {
 }
     
     /**
-     * Waits for the verdict. Cancelling this call cancels the flow.
+     * Waits for the result. Cancelling this call cancels the flow.
      */
 open func result()async throws  -> Verification  {
     return
@@ -3986,7 +4343,7 @@ public func FfiConverterTypeDevelopment_lower(_ value: Development) -> RustBuffe
  */
 public struct FieldNames: Equatable, Hashable {
     /**
-     * In `start`'s request.
+     * In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
      */
     public let phoneNumber: String
     /**
@@ -4010,7 +4367,7 @@ public struct FieldNames: Equatable, Hashable {
      */
     public let code: String
     /**
-     * In `complete`'s answer; `devicePhoneNumberVerified` is understood too.
+     * In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
      */
     public let verified: String
 
@@ -4018,7 +4375,7 @@ public struct FieldNames: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * In `start`'s request.
+         * In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
          */phoneNumber: String = "phoneNumber", 
         /**
          * In `start`'s answer.
@@ -4036,7 +4393,7 @@ public struct FieldNames: Equatable, Hashable {
          * In `complete`'s request.
          */code: String = "code", 
         /**
-         * In `complete`'s answer; `devicePhoneNumberVerified` is understood too.
+         * In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
          */verified: String = "verified") {
         self.phoneNumber = phoneNumber
         self.authUrl = authUrl
@@ -4412,7 +4769,7 @@ public func FfiConverterTypeHop_lower(_ value: Hop) -> RustBuffer {
 
 
 /**
- * What one verification adds to the settings of its verifier. Everything has a default.
+ * What one verification, or one retrieval of the number, adds to the settings of its verifier. Everything has a default.
  */
 public struct VerificationOptions {
     /**
@@ -7743,10 +8100,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_func_log_to_system() != 55883) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_backend_start() != 57360) {
+    if (uniffi_number_verify_checksum_method_backend_start() != 63486) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_backend_complete() != 49799) {
+    if (uniffi_number_verify_checksum_method_backend_complete() != 1032) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_completionrequest_code() != 62562) {
@@ -7779,7 +8136,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_startrequest_idempotency_key() != 61418) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 41198) {
+    if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 42029) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_startrequest_start_fields() != 17364) {
@@ -7803,37 +8160,58 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_number_verify_checksum_method_retrievalflow_cancel() != 12370) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_retrievalflow_result() != 63132) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_retrievalflow_trace() != 33590) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 57898) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verificationflow_result() != 21109) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verificationflow_trace() != 2800) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_retrievednumber_phone_number() != 43415) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_retrievednumber_response_json() != 62910) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_retrievednumber_trace() != 56643) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verification_response_json() != 36687) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verification_trace() != 42957) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_verification_verified() != 470) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 25968) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_begin_with() != 36899) {
+    if (uniffi_number_verify_checksum_method_coreverifier_begin_retrieval() != 40807) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_coreverifier_begin_with() != 1191) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 45375) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verification_response_json() != 16006) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verification_trace() != 19258) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verification_verified() != 8690) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 55898) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verificationflow_result() != 35288) {
-        return InitializationResult.apiChecksumMismatch
-    }
-    if (uniffi_number_verify_checksum_method_verificationflow_trace() != 30627) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {

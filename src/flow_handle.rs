@@ -1,0 +1,113 @@
+//! A running flow, as the app holds it: to wait for, to cancel, to look at.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::error::VerifyError;
+use crate::recorder::Recorder;
+use crate::results::{Ended, RetrievedNumber, Verification};
+use crate::trace::Trace;
+
+/// One running verification. Letting go of it cancels it.
+#[derive(uniffi::Object)]
+pub struct VerificationFlow(pub(crate) FlowHandle);
+
+/// One running retrieval of the number. Letting go of it cancels it.
+#[derive(uniffi::Object)]
+pub struct RetrievalFlow(pub(crate) FlowHandle);
+
+/// What both have in common.
+pub(crate) struct FlowHandle {
+    outcome: watch::Receiver<Option<Outcome>>,
+    task: AbortHandle,
+    record: Arc<Recorder>,
+}
+
+pub(crate) type Outcome = Result<Arc<Ended>, VerifyError>;
+
+#[uniffi::export]
+impl VerificationFlow {
+    /// Waits for the result. Cancelling this call cancels the flow.
+    pub async fn result(&self) -> Result<Arc<Verification>, VerifyError> {
+        Verification::of(self.0.outcome().await?)
+    }
+
+    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+    pub fn cancel(&self) {
+        self.0.task.abort();
+    }
+
+    /// What the flow has done so far; also of a failed or cancelled one.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.0.record.trace()
+    }
+}
+
+#[uniffi::export]
+impl RetrievalFlow {
+    /// Waits for the number. Cancelling this call cancels the flow.
+    pub async fn result(&self) -> Result<Arc<RetrievedNumber>, VerifyError> {
+        RetrievedNumber::of(self.0.outcome().await?)
+    }
+
+    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+    pub fn cancel(&self) {
+        self.0.task.abort();
+    }
+
+    /// What the flow has done so far; also of a failed or cancelled one.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.0.record.trace()
+    }
+}
+
+impl FlowHandle {
+    pub(crate) fn new(outcome: watch::Receiver<Option<Outcome>>, task: AbortHandle, record: Arc<Recorder>) -> Self {
+        Self { outcome, task, record }
+    }
+
+    async fn outcome(&self) -> Outcome {
+        let mut cancel = CancelOnDrop(Some(&self.task));
+        let mut outcome = self.outcome.clone();
+        let outcome = outcome.wait_for(Option::is_some).await;
+        cancel.0 = None;
+        match outcome.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            Ok(None) | Err(_) => Err(VerifyError::Cancelled),
+        }
+    }
+}
+
+/// No one can ask for the result any more.
+impl Drop for FlowHandle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct CancelOnDrop<'a>(Option<&'a AbortHandle>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for VerificationFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerificationFlow(…)")
+    }
+}
+
+impl fmt::Debug for RetrievalFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetrievalFlow(…)")
+    }
+}

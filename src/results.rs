@@ -1,0 +1,111 @@
+//! What an app gets of a flow that succeeded.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::backend::result::FlowResult;
+use crate::error::VerifyError;
+use crate::phone_number::PhoneNumber;
+use crate::purpose::FlowValue;
+use crate::trace::Trace;
+
+/// The result of a verification.
+#[derive(uniffi::Object)]
+pub struct Verification {
+    verified: bool,
+    ended: Arc<Ended>,
+}
+
+/// The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+#[derive(uniffi::Object)]
+pub struct RetrievedNumber {
+    number: PhoneNumber,
+    ended: Arc<Ended>,
+}
+
+/// A result, and how the flow came to it.
+pub struct Ended {
+    pub result: FlowResult,
+    pub trace: Trace,
+}
+
+#[uniffi::export]
+impl Verification {
+    /// Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
+    #[must_use]
+    pub fn verified(&self) -> bool {
+        self.verified
+    }
+
+    /// The backend's whole response, for members of its own. It is not part of any printed form.
+    #[must_use]
+    pub fn response_json(&self) -> String {
+        self.ended.response_json()
+    }
+
+    /// What the flow did.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.ended.trace.clone()
+    }
+}
+
+#[uniffi::export]
+impl RetrievedNumber {
+    /// The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
+    /// use what the operator gave to the backend itself.
+    #[must_use]
+    pub fn phone_number(&self) -> String {
+        self.number.expose_secret().to_owned()
+    }
+
+    /// The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+    #[must_use]
+    pub fn response_json(&self) -> String {
+        self.ended.response_json()
+    }
+
+    /// What the flow did.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.ended.trace.clone()
+    }
+}
+
+impl Verification {
+    pub(crate) fn of(ended: Arc<Ended>) -> Result<Arc<Self>, VerifyError> {
+        match ended.result.value {
+            FlowValue::Verified(verified) => Ok(Arc::new(Self { verified, ended })),
+            FlowValue::Number(_) => Err(VerifyError::Internal),
+        }
+    }
+}
+
+impl RetrievedNumber {
+    pub(crate) fn of(ended: Arc<Ended>) -> Result<Arc<Self>, VerifyError> {
+        match &ended.result.value {
+            FlowValue::Number(number) => Ok(Arc::new(Self { number: number.clone(), ended })),
+            FlowValue::Verified(_) => Err(VerifyError::Internal),
+        }
+    }
+}
+
+impl Ended {
+    fn response_json(&self) -> String {
+        self.result.response_json.expose_secret().to_owned()
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verification").field("verified", &self.verified).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RetrievedNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetrievedNumber(…)")
+    }
+}
