@@ -1,6 +1,7 @@
 //! The whole job on the command line. Without `--backend` it runs against the simulator, started in this process.
 //!
-//! Progress goes to stderr (with `NUMBER_VERIFY_LOG` set, the library's log too), the verdict to stdout. Exit status: 0 verified, 1 not verified, 2 usage, 3 error.
+//! Progress goes to stderr (with `NUMBER_VERIFY_LOG` set, the library's log too), the result to stdout: with `--retrieve`, the number. Exit
+//! status: 0 verified or retrieved, 1 not verified, 2 usage, 3 error.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,13 +14,13 @@ use clap::{Parser, ValueEnum};
 use futures_util::FutureExt;
 use number_verify::{
     CellularError, CellularProvider, CellularStatus, Cleartext, CodeDelivery, Config, Header, Hint, LogLevel,
-    NetworkBinding, NetworkEvents, NumberVerifier, Progress, ProgressListener, Setting, StartField, Trace,
-    VerificationOptions, VerifyError, hints_from_json, log_to_system,
+    NetworkBinding, NetworkEvents, NumberVerifier, Progress, ProgressListener, RetrievalFlow, Setting, StartField,
+    Trace, VerificationFlow, VerificationOptions, VerifyError, hints_from_json, log_to_system,
 };
 use number_verify_simulator::{Operator, Options, Simulator};
 use tokio::time::timeout;
 
-const VERIFIED: u8 = 0;
+const SUCCEEDED: u8 = 0;
 const NOT_VERIFIED: u8 = 1;
 const USAGE: u8 = 2;
 const FAILED: u8 = 3;
@@ -33,6 +34,9 @@ struct Arguments {
     /// The phone number, in E.164 form; the default one belongs to the simulator's SIM
     #[arg(long, value_name = "E164", default_value = "+14155550100")]
     phone: String,
+    /// Retrieve the number of the SIM instead of verifying one
+    #[arg(long, conflicts_with = "phone")]
+    retrieve: bool,
     /// The base URL of the backend; without it the built-in simulator is used
     #[arg(long, value_name = "URL")]
     backend: Option<String>,
@@ -163,11 +167,12 @@ fn options(arguments: &Arguments) -> VerificationOptions {
 /// The simulator's hosts get their addresses by the same exception that `--resolve` makes.
 fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simulator> {
     let simulator = Simulator::start(Options::default())?;
-    let operator = match arguments.code_delivery {
-        Delivery::None => Operator::D,
-        Delivery::Relay | Delivery::FollowThrough => Operator::B,
+    let [with_retrieval, ..] = simulator.backend_urls_with_retrieval();
+    config.backend_url = match arguments.code_delivery {
+        _ if arguments.retrieve => with_retrieval,
+        Delivery::None => simulator.backend_url(Operator::D),
+        Delivery::Relay | Delivery::FollowThrough => simulator.backend_url(Operator::B),
     };
-    config.backend_url = simulator.backend_url(operator);
     config.development.root_certificates.push(simulator.root_ca_pem().to_owned());
     config.development.resolve.extend(simulator.hosts());
     Ok(simulator)
@@ -208,9 +213,9 @@ async fn flows(
     verifier: Arc<NumberVerifier>,
     mut interrupted: Pin<&mut impl Future<Output = std::io::Result<()>>>,
 ) -> ExitCode {
-    let mut worst = VERIFIED;
+    let mut worst = SUCCEEDED;
     for _ in 0..arguments.repeat {
-        let flow = verifier.begin_with(arguments.phone.clone(), options(arguments), Some(Arc::new(Narrator)));
+        let flow = Flow::begin(&verifier, arguments);
         let result = tokio::select! {
             result = flow.result() => result,
             _ = &mut interrupted => {
@@ -223,13 +228,55 @@ async fn flows(
             return usage(&error.to_string());
         }
         let cancelled = matches!(result, Err(VerifyError::Cancelled));
-        let status = report(arguments, result.map(|verification| verification.verified()), &flow.trace());
+        let status = report(arguments, result, &flow.trace());
         worst = worst.max(status);
         if cancelled {
             break;
         }
     }
     ExitCode::from(worst)
+}
+
+enum Flow {
+    Verification(Arc<VerificationFlow>),
+    Retrieval(Arc<RetrievalFlow>),
+}
+
+enum Outcome {
+    Verified(bool),
+    Number(String),
+}
+
+impl Flow {
+    fn begin(verifier: &NumberVerifier, arguments: &Arguments) -> Self {
+        let (options, narrator) = (options(arguments), Some(Arc::new(Narrator) as Arc<dyn ProgressListener>));
+        if arguments.retrieve {
+            Self::Retrieval(verifier.begin_retrieval(options, narrator))
+        } else {
+            Self::Verification(verifier.begin_with(arguments.phone.clone(), options, narrator))
+        }
+    }
+
+    async fn result(&self) -> Result<Outcome, VerifyError> {
+        Ok(match self {
+            Self::Verification(flow) => Outcome::Verified(flow.result().await?.verified()),
+            Self::Retrieval(flow) => Outcome::Number(flow.result().await?.phone_number()),
+        })
+    }
+
+    fn cancel(&self) {
+        match self {
+            Self::Verification(flow) => flow.cancel(),
+            Self::Retrieval(flow) => flow.cancel(),
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        match self {
+            Self::Verification(flow) => flow.trace(),
+            Self::Retrieval(flow) => flow.trace(),
+        }
+    }
 }
 
 /// That the platform trusts nobody is not the caller's mistake.
@@ -242,25 +289,27 @@ fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
     }
 }
 
-fn report(arguments: &Arguments, result: Result<bool, VerifyError>, trace: &Trace) -> u8 {
+fn report(arguments: &Arguments, result: Result<Outcome, VerifyError>, trace: &Trace) -> u8 {
     let said = if arguments.json {
         let trace = trace.to_json();
         say(&match &result {
-            Ok(verified) => format!(r#"{{"verified":{verified},"trace":{trace}}}"#),
+            Ok(Outcome::Verified(verified)) => format!(r#"{{"verified":{verified},"trace":{trace}}}"#),
+            Ok(Outcome::Number(number)) => format!(r#"{{"phoneNumber":"{number}","trace":{trace}}}"#),
             Err(error) => format!(r#"{{"error":{},"trace":{trace}}}"#, error.to_json()),
         })
     } else {
         eprint!("{}", trace.to_table());
         say(&match &result {
-            Ok(true) => "verified".to_owned(),
-            Ok(false) => "not verified".to_owned(),
+            Ok(Outcome::Verified(true)) => "verified".to_owned(),
+            Ok(Outcome::Verified(false)) => "not verified".to_owned(),
+            Ok(Outcome::Number(number)) => number.clone(),
             Err(error) => format!("error: {error} (what to do: {})", error.fallback()),
         })
     };
     match result {
         _ if said.is_err() => FAILED,
-        Ok(true) => VERIFIED,
-        Ok(false) => NOT_VERIFIED,
+        Ok(Outcome::Verified(false)) => NOT_VERIFIED,
+        Ok(_) => SUCCEEDED,
         Err(_) => FAILED,
     }
 }

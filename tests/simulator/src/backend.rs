@@ -27,6 +27,7 @@ const NO_SUCH_CALL: Refusal = Refusal(StatusCode::NOT_FOUND, "there is no such c
 const NO_SUCH_METHOD: Refusal = Refusal(StatusCode::METHOD_NOT_ALLOWED, "there is no such call", INTEGRATION);
 const NOT_JSON: Refusal =
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json", INTEGRATION);
+const NO_RETRIEVAL: Refusal = Refusal(StatusCode::NOT_IMPLEMENTED, "the provider gives no numbers", INTEGRATION);
 const NOT_THE_STARTER: Refusal =
     Refusal(StatusCode::FORBIDDEN, "the callback does not come from the client that called start", ANOTHER_CHANNEL);
 const KEY_USED: Refusal =
@@ -78,12 +79,16 @@ fn start(
         Ok(request) => request,
         Err(refusal) => return problem(refusal),
     };
-    let Some(number) = request.get("phoneNumber").and_then(Value::as_str).filter(|it| is_phone_number(it)) else {
-        return problem(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION));
+    let number = match number(&request) {
+        Ok(number) => number,
+        Err(refusal) => return problem(refusal),
     };
     let Some(scenario) = Scenario::named(&scenario) else {
         return problem(NO_SUCH_CALL);
     };
+    if number.is_none() && scenario.provider.retrieval().is_none() {
+        return problem(NO_RETRIEVAL);
+    }
     let mut known = world.lock();
     let known = &mut *known;
     let identity = format!("{} {} start {body}", kind.name(), scenario.name);
@@ -98,7 +103,7 @@ fn start(
     known.checks.insert(check.clone(), Check::new(provider.clone(), &request));
     let auth_url = provider.auth_url(&world, known, &request);
     let redirect_uri = (provider.end() == End::Redirect).then(|| callback.clone());
-    let number = number.to_owned();
+    let number = number.map(str::to_owned);
     known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
     let cookie = (header::SET_COOKIE, format!("nvsess={id}; Path=/; HttpOnly"));
     let answer = if kind == Kind::Redirecting {
@@ -135,8 +140,8 @@ async fn complete(
     if let Some(answer) = replay(known, &headers, &identity) {
         return answer;
     }
-    let answer = match verdict(&world, known, id, text("code"), text("state")) {
-        Ok(verified) => Answer::ok(json!({ "verified": verified, "devicePhoneNumberVerified": verified })),
+    let answer = match result(&world, known, id, text("code"), text("state")) {
+        Ok(result) => Answer::ok(result),
         Err(refusal) => refusal.into(),
     };
     store(known, &headers, identity, answer.clone());
@@ -172,14 +177,24 @@ fn json(headers: &HeaderMap, body: &str) -> Result<Value, Refusal> {
     if is_json(headers) { Ok(serde_json::from_str(body).unwrap_or_default()) } else { Err(NOT_JSON) }
 }
 
-/// The answer for a session, once.
-fn verdict(
+/// The number to verify; none in a retrieval.
+fn number(request: &Value) -> Result<Option<&str>, Refusal> {
+    match (request.get("purpose"), request.get("phoneNumber")) {
+        (None, Some(Value::String(number))) if is_phone_number(number) => Ok(Some(number)),
+        (None, _) => Err(Refusal(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number", INTEGRATION)),
+        (Some(purpose), None) if purpose == "device-phone-number" => Ok(None),
+        (Some(_), _) => Err(Refusal(StatusCode::BAD_REQUEST, "there is no such purpose for a number", INTEGRATION)),
+    }
+}
+
+/// The result of a session, once.
+fn result(
     world: &World,
     known: &mut Knowledge,
     id: Option<String>,
     code: Option<&str>,
     state: Option<&str>,
-) -> Result<bool, Refusal> {
+) -> Result<Value, Refusal> {
     let id = id.ok_or(NO_SESSION)?;
     let session = known.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     if state.is_some_and(|state| state != session.state) {
@@ -189,10 +204,25 @@ fn verdict(
     let session = session.clone();
     match stage {
         Stage::Over => return Err(NO_SESSION),
-        Stage::Known(verified) => return Ok(verified),
+        Stage::Known(result) => return Ok(result),
         Stage::Started => {}
     }
-    session.provider.result(world, known, &session, code)
+    provider_result(world, known, &session, code)
+}
+
+fn provider_result(
+    world: &World,
+    known: &mut Knowledge,
+    session: &Session,
+    code: Option<&str>,
+) -> Result<Value, Refusal> {
+    let provider = &session.provider;
+    if session.number.is_none() {
+        let number = provider.retrieval().ok_or(NO_RETRIEVAL)?(world, code)?;
+        return Ok(json!({ "phoneNumber": number, "devicePhoneNumber": number }));
+    }
+    let verified = provider.result(world, known, session, code)?;
+    Ok(json!({ "verified": verified, "devicePhoneNumberVerified": verified }))
 }
 
 fn callback(
@@ -223,17 +253,17 @@ fn callback(
     let Some(code) = query.get("code") else {
         return problem(Refusal(StatusCode::FORBIDDEN, "the operator refused", ANOTHER_CHANNEL));
     };
-    let verified = match session.provider.result(&world, &mut known, &session, Some(code)) {
-        Ok(verified) => verified,
+    let result = match provider_result(&world, &mut known, &session, Some(code)) {
+        Ok(result) => result,
         Err(refusal) => return problem(refusal),
     };
     if kind == Kind::WithPage {
         if let Some(session) = known.sessions.get_mut(&id) {
-            session.stage = Stage::Known(verified);
+            session.stage = Stage::Known(result);
         }
         return Html("<html><title>Thank you</title></html>").into_response();
     }
-    Json(json!({ "verified": verified })).into_response()
+    Json(result).into_response()
 }
 
 impl Kind {

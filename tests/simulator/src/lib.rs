@@ -148,7 +148,15 @@ impl Simulator {
         self.world.backend_url("number-verify-page", operator.name())
     }
 
-    /// The base URL of the same backend on plain http.
+    /// The base URLs of a backend that retrieves numbers, too: those of [`backend_url`](Self::backend_url),
+    /// [`backend_url_redirecting`](Self::backend_url_redirecting) and [`backend_url_with_page`](Self::backend_url_with_page), with CAMARA's
+    /// operator.
+    #[must_use]
+    pub fn backend_urls_with_retrieval(&self) -> [String; 3] {
+        ["number-verify", "number-verify-302", "number-verify-page"].map(|kind| self.world.backend_url(kind, "camara"))
+    }
+
+    /// The base URL of the backend of [`backend_url`](Self::backend_url) on plain http.
     #[must_use]
     pub fn backend_url_on_http(&self, operator: Operator) -> String {
         let (address, port) = (self.world.options.backend_address, self.world.http_port);

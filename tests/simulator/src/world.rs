@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::backend::{self, Answer};
@@ -157,7 +158,8 @@ pub(crate) struct Knowledge {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    pub(crate) number: String,
+    /// Absent in a retrieval.
+    pub(crate) number: Option<String>,
     pub(crate) state: String,
     pub(crate) provider: Arc<dyn Provider>,
     /// The provider's own name for this verification.
@@ -165,11 +167,11 @@ pub(crate) struct Session {
     pub(crate) stage: Stage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
     Started,
-    /// The callback has brought the verdict.
-    Known(bool),
+    /// The callback has brought the result.
+    Known(Value),
     /// The verdict was given, or somebody else came with the callback.
     Over,
 }

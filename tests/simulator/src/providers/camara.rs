@@ -3,7 +3,7 @@
 //! Sources: CAMARA's `CAMARA-Security-Interoperability.md` (IdentityAndConsentManagement), `number-verification.yaml` (NumberVerification);
 //! OpenID Connect Core, section 3.1.2.
 
-use super::{AuthorizationRequest, End, Provider, Refusal, Registration, UNKNOWN_CODE, camara_verify};
+use super::{AuthorizationRequest, End, Provider, Refusal, Registration, Retrieval, UNKNOWN_CODE, camara_verify};
 use crate::camara::{ERRORS, HOST, authorization_router};
 use crate::scenarios::{Delivery, Detail, Scenario, VERIFIED, denied, misused, refused};
 use crate::world::{Knowledge, Session, World};
@@ -39,13 +39,15 @@ enum Camara {
 
 impl Provider for Camara {
     fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
+        let operation = if request.number.is_some() { "verify" } else { "device-phone-number:read" };
+        let scope = format!("openid dpv:FraudPreventionAndDetection number-verification:{operation}");
         let client = if *self == Self::UnknownClient { "unknown" } else { CLIENT_ID };
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs([
             ("client_id", client),
             ("response_type", "code"),
             ("redirect_uri", request.callback),
-            ("scope", "openid dpv:FraudPreventionAndDetection number-verification:verify"),
+            ("scope", &scope),
             ("prompt", "none"),
             ("state", request.state),
             ("nonce", request.nonce),
@@ -63,5 +65,9 @@ impl Provider for Camara {
     fn result(&self, world: &World, _: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
         let sim = code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE)?;
         camara_verify(&sim, session)
+    }
+
+    fn retrieval(&self) -> Option<Retrieval> {
+        Some(|world, code| code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE))
     }
 }

@@ -75,7 +75,7 @@ impl Provider for Glide {
         let Some(code) = code else {
             let reported = known.transactions.values().find(|transaction| transaction.state == session.state);
             let sim = reported.and_then(|transaction| transaction.number.clone());
-            return sim.map(|sim| sim == session.number).ok_or(NO_RESULT);
+            return sim.map(|sim| session.number == Some(sim)).ok_or(NO_RESULT);
         };
         let token = auth::exchange(known, code).ok_or(UNKNOWN_CODE)?;
         match verify::spend(known, &token).ok_or(UNKNOWN_CODE)?.0.subject {

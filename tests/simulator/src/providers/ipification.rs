@@ -61,7 +61,7 @@ impl Provider for Ipification {
                 ("scope", "openid ip:phone_verify"),
                 ("state", request.state),
                 ("nonce", request.nonce),
-                ("login_hint", request.number.trim_start_matches('+')),
+                ("login_hint", request.number.unwrap_or_default().trim_start_matches('+')),
             ])
             .finish();
         format!("{}{PATH}?{query}", world.https(HOST))
@@ -93,7 +93,7 @@ async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Resp
         let error = json!({ "error": "invalid_request", "error_description": "Missing consent" });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
-    check.number = format!("+{}", asked("login_hint"));
+    check.number = Some(format!("+{}", asked("login_hint")));
     via_operator(&world, HOST, &format!("/webhook/api/webhook/auth/{id}"))
 }
 

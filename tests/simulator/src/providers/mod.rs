@@ -51,7 +51,14 @@ pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
         session: &Session,
         code: Option<&str>,
     ) -> Result<bool, Refusal>;
+
+    /// What gives the SIM's number for a code, where the provider has that.
+    fn retrieval(&self) -> Option<Retrieval> {
+        None
+    }
 }
+
+pub(crate) type Retrieval = fn(&World, Option<&str>) -> Result<String, Refusal>;
 
 /// Where the phone's walk ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +73,8 @@ pub(crate) enum End {
 
 /// What a backend knows when it begins.
 pub(crate) struct AuthorizationRequest<'a> {
-    pub(crate) number: &'a str,
+    /// Absent in a retrieval.
+    pub(crate) number: Option<&'a str>,
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
     pub(crate) callback: &'a str,
@@ -79,7 +87,7 @@ pub(crate) struct AuthorizationRequest<'a> {
 pub(crate) struct Check {
     provider: Arc<dyn Provider>,
     /// The number to verify.
-    number: String,
+    number: Option<String>,
     redirect_uri: String,
     state: String,
     /// The number of the SIM, once the phone was there.
@@ -104,9 +112,10 @@ const MISUNDERSTOOD: Refusal = Refusal(
 
 /// CAMARA's `verify` for a SIM and the session's number, with what its errors mean for the app.
 fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
-    let error = verify::errors().into_iter().find(|(number, ..)| *number == session.number);
+    let claimed = session.number.as_deref();
+    let error = verify::errors().into_iter().find(|(number, ..)| claimed == Some(number));
     match error.map(|(_, status, code)| (status, code)) {
-        None => Ok(sim == session.number),
+        None => Ok(claimed == Some(sim)),
         Some((429 | 500.., _)) => Err(CANNOT_NOW),
         Some((403 | 409 | 410 | 422, code)) if code != "PERMISSION_DENIED" => Err(REFUSED),
         Some(_) => Err(MISUNDERSTOOD),
@@ -115,7 +124,8 @@ fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
 
 impl Check {
     pub(crate) fn new(provider: Arc<dyn Provider>, request: &AuthorizationRequest<'_>) -> Self {
-        let [number, redirect_uri, state] = [request.number, request.callback, request.state].map(str::to_owned);
+        let [redirect_uri, state] = [request.callback, request.state].map(str::to_owned);
+        let number = request.number.map(str::to_owned);
         Self { provider, number, redirect_uri, state, sim: None, code: None }
     }
 
@@ -127,7 +137,7 @@ impl Check {
 
     fn result(&self) -> Result<bool, Refusal> {
         let sim = self.sim.as_ref().ok_or(NO_RESULT)?;
-        Ok(*sim == self.number)
+        Ok(self.number.as_ref() == Some(sim))
     }
 
     fn result_for(&self, code: Option<&str>) -> Result<bool, Refusal> {

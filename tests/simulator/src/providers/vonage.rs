@@ -100,7 +100,7 @@ fn answer(check: &Check, id: &str) -> Response {
             "Network not supported",
             "Device number does not resolve to a supported Mobile Network Operator.",
         ))
-    } else if check.sim.as_ref() != Some(&check.number) {
+    } else if check.sim != check.number {
         Some((StatusCode::CONFLICT, "msisdn-error", "Conflict", "Device MSISDN does not match."))
     } else {
         None
