@@ -59,6 +59,19 @@ fn a_bad_number_is_explained() {
 }
 
 #[test]
+fn number_of_the_sim_is_retrieved() {
+    for delivery in ["relay", "follow-through"] {
+        let output = verify(&["--retrieve", "--code-delivery", delivery]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "+14155550100\n"), "{delivery}");
+        assert!(!stderr(&output).contains("5550100"), "{}", stderr(&output));
+        let json = verify(&["--retrieve", "--json", "--code-delivery", delivery]);
+        let [flow] = flows(&json).try_into().unwrap();
+        assert_eq!(flow["phoneNumber"], "+14155550100", "{delivery}");
+        assert!(!flow["trace"].to_string().contains("5550100"), "{flow}");
+    }
+}
+
+#[test]
 fn every_delivery() {
     for delivery in ["relay", "follow-through", "none"] {
         let verified = verify(&["--code-delivery", delivery]);
@@ -99,6 +112,7 @@ fn bad_flags_and_values_are_usage_errors() {
         &["--root-ca", "/nonexistent"],
         &["--root-ca", garbage.to_str().unwrap()],
         &["--interface", "lo", "--any-network"],
+        &["--retrieve", "--phone", "+14155550100"],
         &["--backend", "https://api.example.com"],
         &["--backend", "http://api.example.com", "--any-network"],
         &["--backend", "nonsense", "--any-network"],

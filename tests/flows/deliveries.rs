@@ -64,13 +64,13 @@ async fn every_delivery_ends_in_a_verdict() {
 async fn a_stolen_auth_url_verifies_nobody() {
     let simulator = simulator();
     let base = simulator.backend_url(Operator::A);
-    let (_, start) = post(&simulator, "start", &format!(r#"{{"phoneNumber":"{NUMBER}"}}"#));
+    let (_, start) = post(&simulator, "a/start", &format!(r#"{{"phoneNumber":"{NUMBER}"}}"#));
     let start: serde_json::Value = serde_json::from_str(&start).unwrap();
     let text = |name: &str| start[name].as_str().unwrap().to_owned();
 
     let mut victims_config = config(&simulator, base.clone());
     victims_config.code_delivery = CodeDelivery::FollowThrough;
-    let lure = Arc::new(Lure { auth_url: text("authUrl"), redirect_uri: text("redirectUri") });
+    let lure = Arc::new(Lure { auth_url: text("authUrl"), redirect_uri: text("redirectUri"), session: None });
     let (victim, _) = verifier_with(victims_config, lure);
     let error = victim.verify(NUMBER.to_owned()).await.expect_err("the backend refuses the victim's callback");
     let error = json(&error);
@@ -81,20 +81,22 @@ async fn a_stolen_auth_url_verifies_nobody() {
         "{error}"
     );
 
-    let (status, _) = post(&simulator, "complete", &format!(r#"{{"session":"{}"}}"#, text("session")));
+    let (status, _) = post(&simulator, "a/complete", &format!(r#"{{"session":"{}"}}"#, text("session")));
     assert_eq!(status, "409", "the attacker's session has no verdict");
 }
 
-/// The attacker's start answer, on a victim's phone.
-struct Lure {
-    auth_url: String,
-    redirect_uri: String,
+/// The start response of another flow, such as the attacker's on a victim's phone.
+pub struct Lure {
+    pub auth_url: String,
+    pub redirect_uri: String,
+    pub session: Option<String>,
 }
 
 #[async_trait]
 impl Backend for Lure {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
-        Ok(AuthorizationStart::new(self.auth_url.clone(), Some(self.redirect_uri.clone()), None, None, Vec::new()))
+        let (redirect_uri, session) = (Some(self.redirect_uri.clone()), self.session.clone());
+        Ok(AuthorizationStart::new(self.auth_url.clone(), redirect_uri, session, None, Vec::new()))
     }
 
     async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
@@ -102,13 +104,12 @@ impl Backend for Lure {
     }
 }
 
-/// What the attacker's own client does: a POST, and the status and body of its answer.
-fn post(simulator: &Simulator, path: &str, body: &str) -> (String, String) {
+/// What another client does: a POST, and the status and body of its response.
+pub fn post(simulator: &Simulator, call: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", simulator.http_port())).unwrap();
-    let (base, length) = (simulator.backend_url_on_http(Operator::A), body.len());
-    let path = format!("/{}/{path}", base.splitn(4, '/').nth(3).unwrap());
+    let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        "POST /number-verify/{call} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
     let mut answer = String::new();

@@ -38,7 +38,9 @@ use crate::capture::{
 };
 use crate::hooks;
 
-const NUMBER: &str = "+14155550100";
+pub const NUMBER: &str = "+14155550100";
+/// Of the phone whose hotspot `wlan` may be.
+pub const FRIENDS_NUMBER: &str = "+14155550177";
 /// Unlike any index in the phone: where both ends have the same one, Linux takes a second to notice that the link is up.
 const FAR_INDEX: u32 = 100;
 /// For what hangs.
@@ -90,15 +92,24 @@ pub struct Seen {
 impl Lab {
     /// Runs a scenario in the phone; says so and does nothing where namespaces are not permitted.
     pub fn run(scenario: impl FnOnce(&Self) + Send) {
+        Self::run_with(None, scenario);
+    }
+
+    /// The same, and `wlan` is a friend's hotspot: its traffic leaves through the friend's SIM.
+    pub fn run_on_a_hotspot(scenario: impl FnOnce(&Self) + Send) {
+        Self::run_with(Some(Sim::new(WLAN.near.into(), 16, FRIENDS_NUMBER)), scenario);
+    }
+
+    fn run_with(sim_of_wlan: Option<Sim>, scenario: impl FnOnce(&Self) + Send) {
         if is_permitted() {
             on_own_thread(|| {
                 enter_phone().expect("the phone");
-                scenario(&Self::build().expect("the networks"));
+                scenario(&Self::build(sim_of_wlan).expect("the networks"));
             });
         }
     }
 
-    fn build() -> io::Result<Self> {
+    fn build(sim_of_wlan: Option<Sim>) -> io::Result<Self> {
         let options = Options {
             backend_address: BACKEND.into(),
             operator_address: OPERATORS.into(),
@@ -106,7 +117,11 @@ impl Lab {
             https_port: 443,
             http_port: 80,
             dns: Some((NAME_SERVER, 53).into()),
-            sims: [CELL, SPARE].map(|link| Sim::new(link.near.into(), 16, NUMBER)).to_vec(),
+            sims: [CELL, SPARE]
+                .map(|link| Sim::new(link.near.into(), 16, NUMBER))
+                .into_iter()
+                .chain(sim_of_wlan)
+                .collect(),
             ..Options::default()
         };
         ip("link set lo up")?;
@@ -121,7 +136,17 @@ impl Lab {
 
     /// The app's configuration where this operator serves the number.
     pub fn config(&self, operator: Operator) -> Config {
-        let mut config = Config::new(self.simulator.backend_url(operator));
+        self.config_for(self.simulator.backend_url(operator))
+    }
+
+    /// The app's configuration where the operator gives numbers.
+    pub fn config_for_retrieval(&self) -> Config {
+        let [backend, ..] = self.simulator.backend_urls_with_retrieval();
+        self.config_for(backend)
+    }
+
+    fn config_for(&self, backend_url: String) -> Config {
+        let mut config = Config::new(backend_url);
         config.development.dns_servers = vec![NAME_SERVER.to_string()];
         config.development.root_certificates = vec![self.simulator.root_ca_pem().to_owned()];
         config
@@ -234,6 +259,23 @@ pub fn verify(
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     assert_eq!((count(&modem.acquired), count(&modem.released)), (1, 1));
     outcome.map(|verification| verification.verified())
+}
+
+/// Retrieves the number and waits until all sockets of the flow are closed.
+pub fn retrieve(
+    config: Config,
+    binding: NetworkBinding,
+    on_hop: impl Fn(u32) + Send + Sync + 'static,
+) -> Result<String, VerifyError> {
+    hooks::set(on_hop);
+    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let verifier = NumberVerifier::new(config, modem.clone(), None)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let outcome = runtime.block_on(verifier.retrieve());
+    drop(verifier);
+    wait_until("the flow's sockets are closed", || open_sockets() == 0);
+    wait_until("the network is released", || modem.released.load(Ordering::Relaxed) > 0);
+    outcome.map(|retrieved| retrieved.phone_number())
 }
 
 /// A network that is there as soon as `start` is over.

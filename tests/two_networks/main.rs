@@ -19,7 +19,10 @@ use serde_json::Value;
 
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
-use crate::lab::{CELL, Lab, PATIENCE, SPARE, WLAN, ask_as_bystander, bring_up, ip, verify, verify_prepared};
+use crate::lab::{
+    CELL, FRIENDS_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, ask_as_bystander, bring_up, ip, retrieve, verify,
+    verify_prepared,
+};
 
 /// How soon a verification ends once its interface is lost, with the release of the network. The fastest of some attempts, because another
 /// process may have the processor.
@@ -200,6 +203,31 @@ fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
             });
         }
     }
+}
+
+/// The operator would give the friend's number to whoever comes over the hotspot; a flow of this library does not.
+#[test]
+fn guest_on_a_hotspot_retrieves_the_number_of_the_own_sim_or_none() {
+    Lab::run_on_a_hotspot(|lab| {
+        let retrieved = retrieve(lab.config_for_retrieval(), interface(CELL.name), |_| {});
+        assert_eq!(retrieved.as_deref().ok(), Some(NUMBER), "{:?}", retrieved.as_ref().err());
+        lab.packets().expect("own SIM", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+    });
+    for (loss, ..) in LOSSES {
+        Lab::run_on_a_hotspot(|lab| {
+            ip(loss).unwrap();
+            let retrieved = retrieve(lab.config_for_retrieval(), interface(CELL.name), |_| {});
+            assert!(matches!(retrieved, Err(VerifyError::CellularUnavailable { .. })), "{loss}: {:?}", retrieved.err());
+            let seen = lab.wlan.packets();
+            assert!(!seen.contains_key(&Cellular) && !seen.contains_key(&CellularLookup), "{loss}: {seen:?}");
+        });
+    }
+    Lab::run_on_a_hotspot(|lab| {
+        let mut config = lab.config_for_retrieval();
+        config.development.allow_unbound = true;
+        let retrieved = retrieve(config, NetworkBinding::Unbound, |_| {});
+        assert_eq!(retrieved.ok().as_deref(), Some(FRIENDS_NUMBER), "the control: without a binding");
+    });
 }
 
 fn interface(name: &str) -> NetworkBinding {

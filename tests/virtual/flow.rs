@@ -1,6 +1,6 @@
 //! One flow of the production code over the in-memory network, with a backend and a provider that wait as long as the test says.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use number_verify::{
     CompletionRequest, Config, Header, Hint, NetworkBinding, NetworkEvents, StartField, StartRequest, Trace,
     VerificationOptions, VerifyError,
 };
+use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
 
@@ -63,6 +64,7 @@ impl Setting {
 
 /// What a flow left behind.
 pub struct Outcome {
+    /// Whether the number was verified, or the retrieved one is the SIM's.
     pub result: Result<bool, VerifyError>,
     pub trace: Trace,
     pub completed_with: Option<String>,
@@ -82,6 +84,8 @@ impl Outcome {
     }
 }
 
+/// The SIM's.
+const NUMBER: &str = "+14155550100";
 /// Secrets in the options of every flow here.
 pub const TOKEN: &str = "c4n4ry-t0ken";
 pub const ATTESTATION: &str = "c4n4ry-attestation";
@@ -116,6 +120,7 @@ impl Phone {
             hints: setting.start_hints,
             completed_with: Mutex::default(),
             completions: AtomicUsize::new(0),
+            retrieves: AtomicBool::new(false),
         });
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
@@ -145,15 +150,24 @@ impl Phone {
         self.events.lock().unwrap().open
     }
 
-    /// Runs a flow, and does not wait for the release.
+    /// Runs a verification, and does not wait for the release.
     pub async fn verify_only(&self) -> Outcome {
-        self.verify_holding(oneshot::channel().0).await
+        self.run_holding(verify(), oneshot::channel().0).await
     }
 
-    /// Runs a flow and waits until the network is released.
+    /// Runs a verification and waits until the network is released.
     pub async fn verify(&self) -> Outcome {
+        self.run(verify()).await
+    }
+
+    /// The same for a flow that retrieves the number.
+    pub async fn retrieve(&self) -> Outcome {
+        self.run(Purpose::Retrieve).await
+    }
+
+    async fn run(&self, purpose: Purpose) -> Outcome {
         let (alive, released) = oneshot::channel::<()>();
-        let outcome = self.verify_holding(alive).await;
+        let outcome = self.run_holding(purpose, alive).await;
         let _ = released.await;
         Outcome {
             acquired: self.provider.acquired.load(Ordering::Relaxed),
@@ -162,15 +176,17 @@ impl Phone {
         }
     }
 
-    async fn verify_holding(&self, alive: oneshot::Sender<()>) -> Outcome {
+    async fn run_holding(&self, purpose: Purpose, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
-        let number = PhoneNumber::parse(&"+14155550100".into()).unwrap();
-        let input = Input::check(Purpose::Verify(number), &options(), &self.verifier.settings).unwrap();
+        let input = Input::check(purpose, &options(), &self.verifier.settings).unwrap();
         let result = self.verifier.run(input, &record, Arc::new(alive)).await;
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();
         Outcome {
-            result: result.map(|result| matches!(result.value, FlowValue::Verified(true))),
+            result: result.map(|result| match result.value {
+                FlowValue::Verified(verified) => verified,
+                FlowValue::Number(number) => number.expose_secret() == NUMBER,
+            }),
             trace: record.trace(),
             completed_with: self.backend.completed_with.lock().unwrap().take(),
             completions: self.backend.completions.swap(0, Ordering::Relaxed),
@@ -190,6 +206,10 @@ fn options() -> VerificationOptions {
         start_fields: vec![StartField::new("attestation".to_owned(), format!(r#"[{{"a":"{ATTESTATION}"}}]"#))],
         correlator: None,
     }
+}
+
+fn verify() -> Purpose {
+    Purpose::Verify(PhoneNumber::parse(&NUMBER.into()).unwrap())
 }
 
 #[derive(Default)]
@@ -234,11 +254,14 @@ struct FixedBackend {
     hints: Arc<Mutex<Vec<Hint>>>,
     completed_with: Mutex<Option<String>>,
     completions: AtomicUsize,
+    /// Whether the last flow is a retrieval.
+    retrieves: AtomicBool,
 }
 
 #[async_trait]
 impl Backend for FixedBackend {
-    async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+    async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+        self.retrieves.store(request.phone_number().is_none(), Ordering::Relaxed);
         sleep(self.start_takes).await;
         Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None, self.hints.lock().unwrap().clone()))
     }
@@ -247,6 +270,10 @@ impl Backend for FixedBackend {
         *self.completed_with.lock().unwrap() = request.code();
         self.completions.fetch_add(1, Ordering::Relaxed);
         sleep(self.complete_takes).await;
-        Ok(r#"{"verified":true}"#.to_owned())
+        Ok(if self.retrieves.load(Ordering::Relaxed) {
+            format!(r#"{{"phoneNumber":"{NUMBER}"}}"#)
+        } else {
+            r#"{"verified":true}"#.to_owned()
+        })
     }
 }

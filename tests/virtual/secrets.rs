@@ -32,6 +32,7 @@ async fn hostile_hosts() {
         ("unparsable", redirect(&format!("https://[{CANARY}"))),
         ("the state as a host", redirect(&format!("https://{STATE}.test/"))),
         ("the number as a host", redirect(&format!("https://n{NUMBER}.test/"))),
+        ("the number as a trace id", redirect("https://operator-a.test/").replace(cookie, &format!("X-Request-ID: id-{NUMBER}"))),
         ("the nonce as a host", redirect("https://x.4f1c9a7be0d24c55a9.test/")),
         ("the app's options as an error code", redirect(&format!("https://app.example.test/cb?error={TOKEN}_{ATTESTATION}&state={STATE}"))),
         ("the app's options as a description", redirect(&format!("https://app.example.test/cb?error=access_denied&error_description={TOKEN}+{ATTESTATION}&state={STATE}"))),
@@ -46,12 +47,13 @@ async fn hostile_hosts() {
         ("garbage", format!("{CANARY} {NUMBER}\r\n\r\n")),
         ("cut", format!("HTTP/1.1 200 OK\r\nX: {CANARY}\r\n{cookie}\r\nContent-Length: 900\r\n\r\n{CANARY}")),
     ] {
-        for hop in [1, 3] {
+        for (hop, retrieves) in [(1, false), (3, false), (1, true), (3, true)] {
             let mut chain = Chain::new("S1");
             chain.instead(hop, Instead::Always(Reply::SendAndClose(reply.clone().into())));
             let auth_url = chain.auth_url();
-            let outcome = Phone::new(Setting::new(Arc::new(chain), auth_url)).verify().await;
-            let name = format!("{name} at hop {hop}");
+            let phone = Phone::new(Setting::new(Arc::new(chain), auth_url));
+            let outcome = if retrieves { phone.retrieve().await } else { phone.verify().await };
+            let name = format!("{name} at hop {hop}, retrieval: {retrieves}");
             let error = outcome.result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
             let shown = format!("{error:?} {:?} {} {}", outcome.trace, outcome.trace.to_json(), outcome.trace.to_table());
             captured::assert_without(&shown, &secrets, &name);
