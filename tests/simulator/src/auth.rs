@@ -1,5 +1,5 @@
 //! The aggregator between backends and operators, with the paths and fields of Glide's: OAuth 2.0 authorization code (and client credentials), and the
-//! paths of CAMARA's verify.
+//! paths of CAMARA's Number Verification.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,11 +16,9 @@ use url::Url;
 
 use crate::providers::glide;
 use crate::server::Peer;
-use crate::verify::verify;
-use crate::world::{Authorization, Knowledge, Operator, Subject, Transaction, World};
+use crate::verify::{device_phone_number, verify};
+use crate::world::{Authorization, Knowledge, Operator, Permits, Subject, Transaction, World};
 use crate::{CLIENT_ID, CLIENT_SECRET, operators, quirks};
-
-const VERIFY_SCOPE: &str = "number-verification:verify";
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -31,6 +29,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/oauth2/token", post(token))
         .route("/number-verification/verify", post(verify))
         .route("/number-verification/v2/verify", post(verify))
+        .route("/number-verification/v2/device-phone-number", get(device_phone_number))
         .with_state(world)
 }
 
@@ -63,10 +62,10 @@ async fn authorize(
     for name in ["state", "nonce"] {
         known.secrets.extend(parameter(name));
     }
-    let may_verify = may_verify(&query);
-    let transaction = Transaction { redirect_uri, state, json, may_verify, number: None };
+    let permits = permits(&query);
+    let transaction = Transaction { redirect_uri, state, json, permits, number: None };
     if query.get("prompt").is_some_and(|prompt| prompt == "login") {
-        let code = known.authorize(Authorization { subject: Subject::Password, may_verify });
+        let code = known.authorize(Authorization { subject: Subject::Password, permits });
         return hand_over(transaction, vec![("code", code)]);
     }
     let id = known.mint();
@@ -85,10 +84,11 @@ async fn authorize(
     found(&url)
 }
 
-/// CAMARA's scope, or Glide's purpose.
-fn may_verify(query: &HashMap<String, String>) -> bool {
-    let scope = query.get("scope").is_some_and(|scope| scope.split(' ').any(|one| one == VERIFY_SCOPE));
-    scope || query.get("purpose").is_some_and(|purpose| purpose.ends_with(":number-verification"))
+/// By CAMARA's scopes, or Glide's purpose.
+fn permits(query: &HashMap<String, String>) -> Permits {
+    let by_scope = Permits::of(query.get("scope").map_or("", String::as_str));
+    let by_purpose = query.get("purpose").is_some_and(|purpose| purpose.ends_with(":number-verification"));
+    Permits { verify: by_scope.verify || by_purpose, ..by_scope }
 }
 
 /// RFC 6749, section 3.1.2.
@@ -104,7 +104,7 @@ async fn callback(State(world): State<Arc<World>>, Query(query): Parameters) -> 
     };
     let number = query.get("code").and_then(|code| known.redeem(code));
     let answer = if let Some(number) = number {
-        let authorization = Authorization { subject: Subject::Sim(number), may_verify: transaction.may_verify };
+        let authorization = Authorization { subject: Subject::Sim(number), permits: transaction.permits };
         vec![("code", known.authorize(authorization))]
     } else {
         let error = query.get("error").cloned().unwrap_or_else(|| "server_error".to_owned());
@@ -142,8 +142,8 @@ async fn token(State(world): State<Arc<World>>, headers: HeaderMap, Form(request
         ("authorization_code", Some(code)) => (exchange(&mut known, &code), "openid".to_owned()),
         ("client_credentials", _) => {
             let scope = request.scope.unwrap_or_default();
-            let may_verify = scope.split(' ').any(|one| one == VERIFY_SCOPE);
-            (Some(known.token(Authorization { subject: Subject::Client, may_verify })), scope)
+            let permits = Permits::of(&scope);
+            (Some(known.token(Authorization { subject: Subject::Client, permits })), scope)
         }
         ("authorization_code", None) => return problem(StatusCode::BAD_REQUEST, "invalid_request"),
         _ => return problem(StatusCode::BAD_REQUEST, "unsupported_grant_type"),

@@ -23,7 +23,8 @@ use crate::hosts::SimHost;
 use crate::jose::{self, Key};
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, LATER};
 use crate::server::Peer;
-use crate::world::{Authorization, Subject, World};
+use crate::verify::{DEVICE_PHONE_NUMBER_SCOPE, VERIFY_SCOPE};
+use crate::world::{Authorization, Permits, Subject, World};
 use crate::{CLIENT_ID, CLIENT_SECRET, verify};
 
 pub(crate) const HOST: SimHost = SimHost::https("camara.simulator.test");
@@ -32,7 +33,8 @@ const CODE_LIFETIME: Duration = Duration::from_mins(1);
 const TOKEN_LIFETIME_S: u64 = 300;
 const KEY_ID: &str = "simulator";
 const VERIFY: &str = "/camara/number-verification/v2/verify";
-const API_SCOPE: &str = "number-verification:verify";
+const DEVICE_PHONE_NUMBER: &str = "/camara/number-verification/v2/device-phone-number";
+const API_SCOPES: [&str; 2] = [VERIFY_SCOPE, DEVICE_PHONE_NUMBER_SCOPE];
 /// What the authorization endpoint may answer (CAMARA's profile, appendix A; OpenID Connect Core, section 3.1.2.6), and what the app
 /// should do. It does so to a `login_hint` of `error:` and one of them; others it ignores.
 pub(crate) const ERRORS: [(&str, &str); 14] = [
@@ -108,6 +110,7 @@ pub(crate) fn backend_router(world: Arc<World>) -> Router {
         .route("/camara/jwks", get(jwks))
         .route("/camara/token", post(token))
         .route(VERIFY, post(verify::verify))
+        .route(DEVICE_PHONE_NUMBER, get(verify::device_phone_number))
         .with_state(world)
 }
 
@@ -118,7 +121,7 @@ async fn discovery(State(world): State<Arc<World>>) -> Response {
         "authorization_endpoint": format!("{}/authorize", world.https(HOST)),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks"),
-        "scopes_supported": ["openid", API_SCOPE, "dpv:FraudPreventionAndDetection"],
+        "scopes_supported": ["openid", VERIFY_SCOPE, DEVICE_PHONE_NUMBER_SCOPE, "dpv:FraudPreventionAndDetection"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code"],
@@ -197,8 +200,9 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
     }
     let scopes: Vec<_> = request.get("scope").unwrap_or_default().split(' ').collect();
     let purposes = scopes.iter().filter(|scope| scope.starts_with("dpv:")).count();
-    let is_known = |scope: &&str| ["openid", API_SCOPE].contains(scope) || scope.starts_with("dpv:");
-    if purposes != 1 || !scopes.contains(&API_SCOPE) || !scopes.iter().all(is_known) {
+    let is_of_the_api = |scope: &&str| API_SCOPES.contains(scope);
+    let is_known = |scope: &&str| *scope == "openid" || is_of_the_api(scope) || scope.starts_with("dpv:");
+    if purposes != 1 || !scopes.iter().any(is_of_the_api) || !scopes.iter().all(is_known) {
         return Err("invalid_scope");
     }
     // A missing one counts as `none` (CAMARA Number Verification).
@@ -268,7 +272,8 @@ fn exchange(world: &World, headers: &HeaderMap, request: &Parameters) -> Result<
     if grant.redirect_uri != redirect_uri || grant.code_challenge != challenge {
         return Err("invalid_grant");
     }
-    let authorization = Authorization { subject: Subject::Sim(grant.number.clone()), may_verify: true };
+    let permits = Permits::of(&grant.scope);
+    let authorization = Authorization { subject: Subject::Sim(grant.number.clone()), permits };
     let mut answer = json!({
         "access_token": world.lock().token(authorization),
         "token_type": "Bearer",

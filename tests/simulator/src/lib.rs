@@ -7,7 +7,7 @@
 //! | file | who |
 //! |---|---|
 //! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
-//! | `verify.rs` | its verify API: `/number-verification/verify` |
+//! | `verify.rs` | CAMARA's verify and device-phone-number, of both |
 //! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
 //! | `quirks.rs` | what operators' servers do, byte for byte |

@@ -1,7 +1,7 @@
-//! CAMARA Number Verification, operation `phoneNumberVerify`, as release r3.2 (number-verification 2.1.0) defines it, with what r4.2
-//! adds: an access token works once, and properties that the definition does not name are refused.
+//! CAMARA Number Verification, operations `phoneNumberVerify` and `phoneNumberShare`, as release r3.2 (number-verification 2.1.0) defines
+//! them, with what r4.2 adds: an access token works once, and properties that the definition does not name are refused.
 //!
-//! A claimed number of `errors` gets that error, whoever asks with a token that works.
+//! A claimed number of `errors` gets that error, whoever asks with a token that works. So does a SIM with such a number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{Authorization, Knowledge, Subject, World};
+use crate::world::{Authorization, Knowledge, Permits, Subject, World};
 
+pub(crate) const VERIFY_SCOPE: &str = "number-verification:verify";
+pub(crate) const DEVICE_PHONE_NUMBER_SCOPE: &str = "number-verification:device-phone-number:read";
 const CORRELATOR: HeaderName = HeaderName::from_static("x-correlator");
 
 #[derive(Debug, Clone, Copy)]
@@ -65,26 +67,56 @@ fn on_demand() -> impl Iterator<Item = (String, Refusal)> {
 }
 
 pub(crate) async fn verify(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    let correlator = headers.get(CORRELATOR).cloned();
-    let is_valid = correlator.as_ref().is_none_or(is_correlator);
-    let mut response = match verdict(&world, &headers, is_valid, &body) {
-        Ok(verified) => Json(json!({ "devicePhoneNumberVerified": verified })).into_response(),
+    let verified = verdict(&world, &headers, &body);
+    respond(&headers, verified.map(|verified| json!({ "devicePhoneNumberVerified": verified })))
+}
+
+pub(crate) async fn device_phone_number(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
+    let number = number_of_sim(&world, &headers);
+    respond(&headers, number.map(|number| json!({ "devicePhoneNumber": number })))
+}
+
+fn respond(headers: &HeaderMap, outcome: Result<Value, Refusal>) -> Response {
+    let mut response = match outcome {
+        Ok(body) => Json(body).into_response(),
         Err(refusal) => refusal.into_response(),
     };
-    if let Some(correlator) = correlator.filter(|_| is_valid) {
-        response.headers_mut().insert(CORRELATOR, correlator);
+    if let Some(correlator) = headers.get(CORRELATOR).filter(|correlator| is_correlator(correlator)) {
+        response.headers_mut().insert(CORRELATOR, correlator.clone());
     }
     response
 }
 
-fn verdict(world: &World, headers: &HeaderMap, correlator_is_valid: bool, body: &[u8]) -> Result<bool, Refusal> {
+/// Whom the request may ask about.
+fn permitted(world: &World, headers: &HeaderMap, permits: impl Fn(Permits) -> bool) -> Result<Subject, Refusal> {
     let authorization = authenticate(world, headers).ok_or(UNAUTHENTICATED)?;
-    if !authorization.may_verify {
+    if !permits(authorization.permits) {
         return Err(DENIED);
     }
-    if !correlator_is_valid {
+    if !headers.get(CORRELATOR).is_none_or(is_correlator) {
         return Err(CORRELATOR_INVALID);
     }
+    Ok(authorization.subject)
+}
+
+fn number_of_sim(world: &World, headers: &HeaderMap) -> Result<String, Refusal> {
+    let number = number_of(permitted(world, headers, |permits| permits.device_phone_number)?)?;
+    match on_demand().find(|(other, _)| *other == number) {
+        Some((_, refusal)) => Err(refusal),
+        None => Ok(number),
+    }
+}
+
+fn number_of(subject: Subject) -> Result<String, Refusal> {
+    match subject {
+        Subject::Sim(number) => Ok(number),
+        Subject::Password => Err(NOT_BY_NETWORK),
+        Subject::Client => Err(DENIED),
+    }
+}
+
+fn verdict(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<bool, Refusal> {
+    let subject = permitted(world, headers, |permits| permits.verify)?;
     if !is_json(headers) {
         return Err(NOT_JSON);
     }
@@ -92,11 +124,7 @@ fn verdict(world: &World, headers: &HeaderMap, correlator_is_valid: bool, body: 
     if let Some((_, refusal)) = on_demand().find(|(number, _)| claim.is(number)) {
         return Err(refusal);
     }
-    match authorization.subject {
-        Subject::Sim(number) => Ok(claim.is(&number)),
-        Subject::Password => Err(NOT_BY_NETWORK),
-        Subject::Client => Err(DENIED),
-    }
+    Ok(claim.is(&number_of(subject)?))
 }
 
 /// RFC 6750, section 2.1.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::backend::{self, Answer};
 use crate::hosts::{Address, SimHost};
 use crate::providers::{Check, Provider};
-use crate::{Options, Sockets, camara};
+use crate::{Options, Sockets, camara, verify};
 
 /// How long codes and stored answers live.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
@@ -188,8 +188,7 @@ pub(crate) struct Transaction {
     pub(crate) redirect_uri: Option<String>,
     pub(crate) state: String,
     pub(crate) json: bool,
-    /// Whether the scope is one to verify numbers.
-    pub(crate) may_verify: bool,
+    pub(crate) permits: Permits,
     /// What an operator without codes has told.
     pub(crate) number: Option<String>,
 }
@@ -204,8 +203,21 @@ pub(crate) struct Grant {
 #[derive(Debug)]
 pub(crate) struct Authorization {
     pub(crate) subject: Subject,
-    /// Whether the scope is one to verify numbers.
-    pub(crate) may_verify: bool,
+    pub(crate) permits: Permits,
+}
+
+/// The operations of Number Verification that a scope permits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Permits {
+    pub(crate) verify: bool,
+    pub(crate) device_phone_number: bool,
+}
+
+impl Permits {
+    pub(crate) fn of(scope: &str) -> Self {
+        let has = |name: &str| scope.split(' ').any(|one| one == name);
+        Self { verify: has(verify::VERIFY_SCOPE), device_phone_number: has(verify::DEVICE_PHONE_NUMBER_SCOPE) }
+    }
 }
 
 /// Whom a code or token stands for.
@@ -291,7 +303,7 @@ impl Knowledge {
 
     /// A new code for the SIM with this number.
     pub(crate) fn grant(&mut self, number: String) -> String {
-        self.authorize(Authorization { subject: Subject::Sim(number), may_verify: true })
+        self.authorize(Authorization { subject: Subject::Sim(number), permits: Permits::of(verify::VERIFY_SCOPE) })
     }
 
     /// The number behind a code, which works once.

@@ -152,6 +152,53 @@ async fn a_code_becomes_a_token_and_the_token_a_verdict() {
     assert_eq!(again.status, 401, "a token is used once");
 }
 
+const RETRIEVAL_SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read";
+
+async fn access_token(simulator: &Simulator, scope: &str) -> String {
+    let code = code(simulator, &[("scope", scope)]).await;
+    let answer = token(simulator, &code, &basic(CLIENT_SECRET), &[]).await.json();
+    assert_eq!(answer["scope"], scope);
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn verify(simulator: &Simulator, token: &str) -> Answer {
+    let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
+    let body = json!({ "phoneNumber": NUMBER }).to_string();
+    call(simulator, "POST", &simulator.camara_verify_url(), &headers, &body).await
+}
+
+async fn device_phone_number(simulator: &Simulator, token: &str) -> Answer {
+    let url = Url::parse(&simulator.camara_verify_url()).unwrap().join("device-phone-number").unwrap();
+    let headers = format!("x-correlator: a-flow\r\nAuthorization: Bearer {token}\r\n");
+    call(simulator, "GET", url.as_str(), &headers, "").await
+}
+
+#[tokio::test]
+async fn token_with_the_scope_of_retrieval_returns_the_number_once() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let token = access_token(&simulator, RETRIEVAL_SCOPE).await;
+    let answer = device_phone_number(&simulator, &token).await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "devicePhoneNumber": NUMBER })));
+    assert_eq!(answer.headers["x-correlator"], "a-flow");
+    assert_eq!(device_phone_number(&simulator, &token).await.status, 401);
+}
+
+#[tokio::test]
+async fn token_permits_the_operations_of_its_scopes_only() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let denied = |answer: &Answer| (answer.status, answer.json()["code"].clone());
+    let token = access_token(&simulator, SCOPE).await;
+    assert_eq!(denied(&device_phone_number(&simulator, &token).await), (403, json!("PERMISSION_DENIED")));
+    let token = access_token(&simulator, RETRIEVAL_SCOPE).await;
+    assert_eq!(denied(&verify(&simulator, &token).await), (403, json!("PERMISSION_DENIED")));
+    let both = format!("{SCOPE} number-verification:device-phone-number:read");
+    assert_eq!(verify(&simulator, &access_token(&simulator, &both).await).await.status, 200);
+    assert_eq!(device_phone_number(&simulator, &access_token(&simulator, &both).await).await.status, 200);
+    let discovered = discover(&simulator).await;
+    let scopes = discovered["scopes_supported"].as_array().unwrap();
+    assert!(RETRIEVAL_SCOPE.split(' ').all(|scope| scopes.contains(&json!(scope))), "{scopes:?}");
+}
+
 /// What an ID token says, if the published key has signed it.
 async fn claims(simulator: &Simulator, id_token: &str) -> Value {
     let discovered = discover(simulator).await;
