@@ -14,6 +14,7 @@ import httpx
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug"
 HANGS_S = 180  # only against hanging
+RETRIEVAL_SCOPE = "number-verification:device-phone-number:read"
 RIGHT, WRONG = "+14155550100", "+14155550199"  # the simulator's SIM, and somebody else's
 
 
@@ -58,8 +59,12 @@ class Simulator:
         return answer.raise_for_status().json()["access_token"]
 
     def verifying_token(self) -> str:
-        """One of the simulator's SIM, for Number Verification."""
+        """One of the simulator's SIM, for `verify`."""
         return self.token(self.code(scope="openid number-verification:verify"))
+
+    def retrieving_token(self) -> str:
+        """One of the simulator's SIM, for `device-phone-number`."""
+        return self.token(self.code(scope=f"openid {RETRIEVAL_SCOPE}"))
 
 
 def reserve_port() -> socket.socket:
