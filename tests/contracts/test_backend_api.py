@@ -137,11 +137,11 @@ def problem(status: int, **more: str) -> bytes:
 
 
 STATUSES = {
-    "start": [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504],
+    "start": [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503, 504],
     "complete": [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504],
     "callback": [400, 401, 403, 409, 429, 500, 502, 503, 504],
 }
-BY_STATUS = {403: "use_another_channel", 409: "use_another_channel", 422: "use_another_channel"}
+BY_STATUS = dict.fromkeys((403, 409, 422, 501), "use_another_channel")
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -355,7 +355,12 @@ def test_the_simulators_refusals(recorder: Recorder) -> None:
         ({"body": b""}, "MissingRequiredRequestBody"),
         ({"body": b"{}"}, "InvalidRequestBody"),
         ({"body": b'{"phoneNumber": "14155550100"}'}, "InvalidRequestBody"),
+        ({"body": b'{"purpose": "verify"}'}, "InvalidRequestBody"),
+        ({"body": b'{"purpose": null}'}, "InvalidRequestBody"),
+        ({"body": b'{"purpose": "device-phone-number", "phoneNumber": "+14155550100"}'}, "InvalidRequestBody"),
+        ({"body": b'{"purpose": "device-phone-number", "phoneNumber": null}'}, "InvalidRequestBody"),
         ({"url": "/complete", "body": b'{"code": "c", "phoneNumber": "+14155550100"}'}, "InvalidRequestBody"),
+        ({"url": "/complete", "body": b'{"code": "c", "purpose": "device-phone-number"}'}, "InvalidRequestBody"),
         ({"url": "/abort", "body": b'{"session": "s"}'}, "InvalidRequestBody"),
         ({"url": "/abort", "body": b'{"session": "s", "reason": "Cancelled"}'}, "InvalidRequestBody"),
         ({"url": "/abort", "body": b'{"session": "s", "reason": "cancelled", "code": "c"}'}, "InvalidRequestBody"),
@@ -378,6 +383,7 @@ def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
         )
 
     contract.check_request(request({}))
+    contract.check_request(request({"body": b'{"purpose": "device-phone-number", "attestation": "t"}'}))
     with pytest.raises(OpenAPIError) as refused:
         contract.check_request(request(wrong))
     assert type(refused.value).__name__ == why
@@ -402,3 +408,38 @@ def test_the_judge_refuses_answers(status: int, headers: dict[str, str], body: b
     exchange = Exchange("POST", "https://backend.test/nv/start", {}, b"", status, list(headers.items()), body)
     with pytest.raises(OpenAPIError):
         contract.check_answer(exchange)
+
+
+RESULTS = [
+    ('{"verified": true}', True),
+    ('{"verified": false, "phoneNumber": null, "devicePhoneNumber": null}', True),
+    ('{"phoneNumber": "+14155550100"}', True),
+    ('{"devicePhoneNumber": "+12345"}', True),
+    ('{"phoneNumber": "+123456789012345", "devicePhoneNumber": "+123456789012345", "more": 1}', True),
+    ('{"phoneNumber": "+14155550100", "verified": null, "devicePhoneNumberVerified": null}', True),
+    ('{"phoneNumber": "+14155550100", "verified": true}', False),
+    ('{"phoneNumber": "+14155550100", "devicePhoneNumberVerified": false}', False),
+    ('{"verified": true, "devicePhoneNumber": "12"}', False),
+    ('{"phoneNumber": null}', False),
+    ('{"phoneNumber": 14155550100}', False),
+    ('{"phoneNumber": "14155550100"}', False),
+    ('{"phoneNumber": "+04155550100"}', False),
+    ('{"phoneNumber": "+1234"}', False),
+    ('{"phoneNumber": "+1234567890123456"}', False),
+    ('{"phoneNumber": "+1 4155550100"}', False),
+    ('{"phoneNumber": "+14155550100", "devicePhoneNumber": "unknown"}', False),
+    ("{}", False),
+]
+
+
+@pytest.mark.parametrize(("body", "is_valid"), RESULTS)
+@pytest.mark.parametrize("call", ["POST /complete", "GET /callback"])
+def test_a_result_is_a_boolean_or_a_number(call: str, body: str, is_valid: bool) -> None:
+    contract, (method, path) = Contract(DOCUMENT, "https://backend.test/nv"), call.split()
+    headers = [(name.lower(), value) for name, value in JSON.items()]
+    exchange = Exchange(method, f"https://backend.test/nv{path}", {}, b"", 200, headers, body.encode())
+    if is_valid:
+        contract.check_answer(exchange)
+    else:
+        with pytest.raises(OpenAPIError):
+            contract.check_answer(exchange)
