@@ -1,5 +1,5 @@
-//! The calls. The number comes from the session only, and a session is used once; it is spent when all that can be checked here has been
-//! checked, just before the provider is asked.
+//! The calls. The purpose and the number come from the session only, and a session is used once; it is spent when all that can be checked
+//! here has been checked, just before the provider is asked.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::limits::{Limit, networks};
 use crate::log;
 use crate::once::{Once, failed};
 use crate::problem::{Answer, Problem};
-use crate::provider::Provider;
-use crate::session::{Session, Sessions, state_of};
+use crate::provider::{Found, Provider};
+use crate::session::{Purpose, Session, Sessions, state_of};
 use crate::settings::AppSettings;
 use crate::store::Store;
 use crate::uses::Uses;
@@ -44,6 +44,7 @@ type Shared = State<Arc<App>>;
 type Peer = ConnectInfo<SocketAddr>;
 type Outcome = Result<Answer, Problem>;
 
+const NO_RETRIEVAL: Problem = Problem::fix(StatusCode::NOT_IMPLEMENTED, "this backend does not retrieve numbers");
 const NO_SESSION: Problem = Problem::refusal(StatusCode::CONFLICT, "the session is missing");
 
 impl App {
@@ -90,7 +91,7 @@ async fn answered(request: Request, next: Next) -> Response {
     response
 }
 
-/// The auth URL for a number, and the session that the number belongs to.
+/// The auth URL, and the session that has the purpose and the number.
 async fn start(
     State(app): Shared,
     ConnectInfo(peer): Peer,
@@ -100,16 +101,19 @@ async fn start(
     app.limit_by_address("starts", app.settings.starts_per_address, peer, &headers).await?;
     let key = contract::idempotency_key(&headers)?;
     let body = received.json(&headers)?;
-    let number = Members::parse(&body)?.phone_number()?.to_owned();
+    let purpose = Members::parse(&body)?.purpose()?;
     let attestation = contract::attestation(&body)?;
+    if matches!(purpose, Purpose::Retrieval) && !app.provider.retrieves_numbers() {
+        return Err(NO_RETRIEVAL);
+    }
     let identity = format!("/start {}\n{}", contract::authorization(&headers), String::from_utf8_lossy(&body));
     let secure = !contract::is_plain_and_local(&headers);
     let this = app.clone();
-    let run = Box::pin(async move { this.started(&number, attestation.as_ref(), secure).await });
+    let run = Box::pin(async move { this.started(purpose, attestation.as_ref(), secure).await });
     app.once.answer(key, &identity, run).await
 }
 
-/// The verdict for a code; without a code, the result of the callback.
+/// The result for a code; without a code, that of the callback.
 async fn complete(
     State(app): Shared,
     ConnectInfo(peer): Peer,
@@ -141,7 +145,7 @@ async fn complete(
         this.check_age(&token)?;
         let Some(code) = code else { return this.uses.result(&session).await };
         this.uses.by_complete(&session).await?;
-        this.verdict(&session, &code, flow).await
+        this.result(&session, &code, flow).await
     });
     app.once.answer(key, &identity, run).await
 }
@@ -178,7 +182,7 @@ async fn callback(
         _ => return Err(Problem::fix(StatusCode::BAD_REQUEST, "there must be a code or an error")),
     };
     let (flow, this, of) = (contract::correlator(&headers), app.clone(), session.clone());
-    let run = Box::pin(async move { this.verdict(&of, &code?, flow).await });
+    let run = Box::pin(async move { this.result(&of, &code?, flow).await });
     app.uses.by_callback(session, run).await
 }
 
@@ -264,15 +268,17 @@ impl App {
         limit.check(&self.store, &format!("count:{}", self.settings.keys.hide(who))).await
     }
 
-    async fn started(&self, number: &str, attestation: Option<&Value>, secure: bool) -> Outcome {
-        self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
+    async fn started(&self, purpose: Purpose, attestation: Option<&Value>, secure: bool) -> Outcome {
+        if let Purpose::Verification { number } = &purpose {
+            self.limit(self.settings.starts_per_number, &format!("number {number}")).await?;
+        }
         let deadline = Instant::now() + self.settings.provider_timeout;
         if let Some(required) = self.settings.attestation
-            && !accepted(deadline, required.accepts(number, attestation)).await
+            && !accepted(deadline, required.accepts(&purpose, attestation)).await
         {
             return Err(Problem::refusal(StatusCode::FORBIDDEN, "the app is not attested"));
         }
-        let session = Provider::session(number);
+        let session = Provider::session(purpose);
         let token = self.sessions.make(&session).map_err(|_| failed())?;
         let auth_url = self.provider.auth_url(&session, &state_of(&token), deadline).await.map_err(explain)?;
         let mut body = json!({ "authUrl": auth_url, "session": token, "redirectUri": self.provider.redirect_uri() });
@@ -290,9 +296,14 @@ impl App {
         Ok(Answer::ok(&body, Some(cookie.to_string())))
     }
 
+    /// A retrieval's session may be of a replica with other settings.
     fn open(&self, token: &str) -> Result<Session, Problem> {
         let foreign = Problem::refusal(StatusCode::UNAUTHORIZED, "the session is not of this backend");
-        self.sessions.open(token).ok_or(foreign)
+        let is_offered = |session: &Session| match session.purpose {
+            Purpose::Verification { .. } => true,
+            Purpose::Retrieval => self.provider.retrieves_numbers(),
+        };
+        self.sessions.open(token).filter(is_offered).ok_or(foreign)
     }
 
     fn check_age(&self, token: &str) -> Result<(), Problem> {
@@ -300,11 +311,14 @@ impl App {
         if self.sessions.is_fresh(token) { Ok(()) } else { Err(expired) }
     }
 
-    /// An app with accounts notes the verified number here, where no client can forge it.
-    async fn verdict(&self, session: &Session, code: &str, flow: Option<Uuid>) -> Outcome {
-        let verified =
-            self.provider.verdict(session, code, flow.unwrap_or_else(Uuid::new_v4)).await.map_err(explain)?;
-        Ok(Answer::ok(&json!({ "verified": verified }), None))
+    /// An app with accounts notes the verified or retrieved number here, where no client can forge it.
+    async fn result(&self, session: &Session, code: &str, flow: Option<Uuid>) -> Outcome {
+        let found = self.provider.result(session, code, flow.unwrap_or_else(Uuid::new_v4)).await.map_err(explain)?;
+        let body = match found {
+            Found::Verified(verified) => json!({ "verified": verified }),
+            Found::Number(number) => json!({ "phoneNumber": number }),
+        };
+        Ok(Answer::ok(&body, None))
     }
 }
 
@@ -335,6 +349,7 @@ fn explain(failure: Failure) -> Problem {
         Kind::Unreachable => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot be reached"),
         Kind::Busy => Problem::later(StatusCode::BAD_GATEWAY, "the provider cannot answer now"),
         Kind::Unavailable => Problem::refusal(StatusCode::BAD_GATEWAY, "the provider does not provide this"),
+        Kind::NotE164 => Problem::refusal(StatusCode::BAD_GATEWAY, "the provider returned an invalid number"),
         Kind::Refused => Problem::refusal(StatusCode::FORBIDDEN, "the provider refuses this code or this SIM"),
         Kind::Misused | Kind::Tls | Kind::Malformed => {
             let title = "this backend and the provider do not understand each other";

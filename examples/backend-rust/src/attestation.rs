@@ -14,6 +14,7 @@
 use serde_json::{Value, json};
 
 use crate::log;
+use crate::session::Purpose;
 
 /// What `NUMBER_VERIFY_ATTESTATION` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +40,13 @@ impl Attestation {
         }
     }
 
-    /// `number` is the request's phone number, `attestation` its member of that name, if any. A
-    /// repeat with the same `Idempotency-Key` gets the response of the first request, and is not
-    /// checked again.
-    pub async fn accepts(self, number: &str, attestation: Option<&Value>) -> bool {
+    /// `purpose` is what the request asks for, with its phone number if it has one, `attestation`
+    /// its member of that name, if any. A repeat with the same `Idempotency-Key` gets the response
+    /// of the first request, and is not checked again.
+    pub async fn accepts(self, purpose: &Purpose, attestation: Option<&Value>) -> bool {
         match self {
-            Self::PlayIntegrity => play_integrity(number, attestation).await,
-            Self::AppAttest => app_attest(number, attestation).await,
+            Self::PlayIntegrity => play_integrity(purpose, attestation).await,
+            Self::AppAttest => app_attest(purpose, attestation).await,
         }
     }
 }
@@ -62,15 +63,16 @@ impl Attestation {
 ///    token of your service account (scope `https://www.googleapis.com/auth/playintegrity`) and
 ///    within the time that the phone waits. Check the `tokenPayloadExternal` of the response.
 /// 3. `requestDetails.requestHash` equals the SHA-256 of this request's number and challenge (of a
-///    classic request: `nonce`). This binds the token to this request: otherwise it could be
-///    replayed for another number.
+///    classic request: `nonce`). A retrieval has no number: its `purpose` takes that place. This
+///    binds the token to this request: otherwise it could be replayed for another number, or for a
+///    retrieval.
 /// 4. `requestDetails.requestPackageName` and `appIntegrity.packageName` are your app's, and
 ///    `requestDetails.timestampMillis` is at most two minutes old.
 /// 5. `appIntegrity.appRecognitionVerdict` is `PLAY_RECOGNIZED`, `certificateSha256Digest` has the
 ///    digest of your signing certificate, and `versionCode` is one that you still support.
 /// 6. `deviceIntegrity.deviceRecognitionVerdict` has `MEETS_DEVICE_INTEGRITY`.
 #[expect(clippy::unused_async, reason = "an implementation calls Google and the store")]
-async fn play_integrity(_number: &str, _attestation: Option<&Value>) -> bool {
+async fn play_integrity(_purpose: &Purpose, _attestation: Option<&Value>) -> bool {
     log::warning("attestation_not_implemented", json!({ "kind": "play-integrity" }));
     false
 }
@@ -85,8 +87,9 @@ async fn play_integrity(_number: &str, _attestation: Option<&Value>) -> bool {
 /// 1. Look the challenge up and claim it. One that is unknown, expired or used is a refusal.
 /// 2. Find the public key by `keyId`. An unknown one is a refusal: a key that comes with the
 ///    request proves nothing.
-/// 3. Compute `clientDataHash`, the SHA-256 of this request's number and challenge. This binds the
-///    assertion to this request: otherwise it could be replayed for another number.
+/// 3. Compute `clientDataHash`, the SHA-256 of this request's number and challenge. A retrieval has
+///    no number: its `purpose` takes that place. This binds the assertion to this request:
+///    otherwise it could be replayed for another number, or for a retrieval.
 /// 4. The assertion is CBOR with `signature` and `authenticatorData`. Verify the signature with
 ///    that key (ECDSA with P-256 and SHA-256); the signed message is the SHA-256 of
 ///    `authenticatorData` followed by `clientDataHash`.
@@ -96,7 +99,7 @@ async fn play_integrity(_number: &str, _attestation: Option<&Value>) -> bool {
 ///    the stored one. Store it in the same step for all replicas, so that of two requests with the
 ///    same assertion one is refused.
 #[expect(clippy::unused_async, reason = "an implementation calls the store")]
-async fn app_attest(_number: &str, _attestation: Option<&Value>) -> bool {
+async fn app_attest(_purpose: &Purpose, _attestation: Option<&Value>) -> bool {
     log::warning("attestation_not_implemented", json!({ "kind": "app-attest" }));
     false
 }
@@ -111,7 +114,10 @@ mod tests {
             let attestation = Attestation::parse(name).unwrap();
             assert_eq!(attestation.name(), name);
             for given in [None, Some(json!({ "challenge": "c", "integrityToken": "t" })), Some(json!(true))] {
-                assert!(!attestation.accepts("+14155550100", given.as_ref()).await, "{name} {given:?}");
+                let verification = Purpose::Verification { number: "+14155550100".to_owned() };
+                for purpose in [verification, Purpose::Retrieval] {
+                    assert!(!attestation.accepts(&purpose, given.as_ref()).await, "{name} {given:?}");
+                }
             }
         }
         for name in ["", "none", "Play-Integrity", "play-integrity,app-attest"] {

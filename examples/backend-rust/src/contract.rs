@@ -16,11 +16,14 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::session::Purpose;
 
 pub const COOKIE: &str = "number_verify_session";
 /// Which no other host can set (RFC 6265bis).
 pub const SECURE_COOKIE: &str = "__Host-number_verify_session";
 pub const PROOF_HEADER: &str = "x-number-verify-session";
+/// The `purpose` of a start without a number.
+const RETRIEVAL: &str = "device-phone-number";
 /// Of a code, state or session.
 const LONGEST: usize = 4096;
 const ATTESTATION_LIMIT: usize = 16 * 1024;
@@ -108,10 +111,18 @@ impl Members {
         Ok(Self(members))
     }
 
-    pub fn phone_number(&self) -> Result<&str, Problem> {
-        match self.0.get("phoneNumber") {
-            Some(Json::Text(number)) if is_e164(number) => Ok(number),
-            _ => Err(Problem::fix(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number")),
+    /// What a start asks for: a number to verify, or the purpose to retrieve one; never both.
+    pub fn purpose(&self) -> Result<Purpose, Problem> {
+        match (self.0.get("purpose"), self.0.get("phoneNumber")) {
+            (None, Some(Json::Text(number))) if is_e164(number) => {
+                Ok(Purpose::Verification { number: number.to_owned() })
+            }
+            (None, _) => Err(Problem::fix(StatusCode::BAD_REQUEST, "phoneNumber must be an E.164 number")),
+            (Some(Json::Text(purpose)), None) if purpose == RETRIEVAL => Ok(Purpose::Retrieval),
+            _ => {
+                let title = "purpose must be device-phone-number, without a phoneNumber";
+                Err(Problem::fix(StatusCode::BAD_REQUEST, title))
+            }
         }
     }
 
@@ -162,7 +173,7 @@ pub fn strict_json(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(text).ok()
 }
 
-fn is_e164(number: &str) -> bool {
+pub fn is_e164(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or_default();
     (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
 }
@@ -337,7 +348,7 @@ mod tests {
         let nested = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
         assert!(Members::parse(nested.as_bytes()).is_err());
         let good = Members::parse(br#"{"phoneNumber":"+14155550100","more":[{"a":1.5,"b":null},-1,true]}"#).unwrap();
-        assert_eq!(good.phone_number(), Ok("+14155550100"));
+        assert!(matches!(good.purpose(), Ok(Purpose::Verification { number }) if number == "+14155550100"));
     }
 
     #[test]
@@ -354,7 +365,22 @@ mod tests {
             "+1415555010O",
         ] {
             let body = format!("{{\"phoneNumber\":\"{number}\"}}");
-            assert!(Members::parse(body.as_bytes()).unwrap().phone_number().is_err(), "{number}");
+            assert!(Members::parse(body.as_bytes()).unwrap().purpose().is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn retrieval_has_its_purpose_and_no_number() {
+        let purpose = |body: &str| Members::parse(body.as_bytes()).unwrap().purpose();
+        assert!(matches!(purpose(r#"{"purpose":"device-phone-number","more":1}"#), Ok(Purpose::Retrieval)));
+        for value in ["null", "true", "1", "[]", "{}", r#""""#, r#""Device-Phone-Number""#, r#""verify""#] {
+            for more in ["", r#","phoneNumber":"+14155550100""#] {
+                assert!(purpose(&format!(r#"{{"purpose":{value}{more}}}"#)).is_err(), "{value}{more}");
+            }
+        }
+        for number in ["null", r#""""#, r#""+14155550100""#, "1"] {
+            let body = format!(r#"{{"purpose":"device-phone-number","phoneNumber":{number}}}"#);
+            assert!(purpose(&body).is_err(), "{number}");
         }
     }
 

@@ -27,6 +27,7 @@ pub enum Step {
     Token,
     IdToken,
     Verify,
+    DevicePhoneNumber,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Kind {
     Misused,
     /// What it says is no answer.
     Malformed,
+    /// The number that it returns is not in E.164.
+    NotE164,
 }
 
 impl Failure {
@@ -64,6 +67,7 @@ impl Failure {
             Step::Token => "token",
             Step::IdToken => "id_token",
             Step::Verify => "verify",
+            Step::DevicePhoneNumber => "device_phone_number",
         };
         let kind = match self.kind {
             Kind::Timeout => return "timeout".to_owned(),
@@ -74,6 +78,7 @@ impl Failure {
             Kind::Refused => "refused",
             Kind::Misused => "misused",
             Kind::Malformed => "malformed",
+            Kind::NotE164 => "not_e164",
         };
         format!("{step}_{kind}")
     }

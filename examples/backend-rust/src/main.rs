@@ -2,7 +2,8 @@
 //!
 //! `POST /start` makes a session for a phone number and answers with the auth URL. `POST /complete` exchanges the code and answers whether
 //! the number is the SIM's. `GET /callback` does the same where the phone follows the last redirect, and only for the client that called
-//! start. `POST /abort` ends a session without a result. `GET /health` is for load balancers.
+//! start. `POST /abort` ends a session without a result. `GET /health` is for load balancers. If retrieval is on, a session can also be for
+//! the SIM's number, which `complete` or the callback then returns.
 //!
 //! No replica remembers a session: it travels with the phone, sealed. What replicas have to know of each other is in the store.
 //!
@@ -82,11 +83,16 @@ fn complain(error: &dyn std::error::Error) -> ExitCode {
 async fn serve(settings: Settings) -> io::Result<()> {
     let provider = Provider::new(settings.registration).map_err(io::Error::other)?;
     let attestation = settings.app.attestation.map_or("none", Attestation::name);
+    let retrieval = if provider.retrieves_numbers() { "on" } else { "off" };
+    if provider.retrieves_numbers() && settings.app.attestation.is_none() {
+        log::warning("retrieval_without_attestation", json!({}));
+    }
     let app = Arc::new(App::new(settings.app, settings.store, provider));
     let service = app::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let listener = std::net::TcpListener::bind(settings.listen)?;
-    log::info("started", json!({ "listen": listener.local_addr()?, "attestation": attestation }));
+    let listen = listener.local_addr()?;
+    log::info("started", json!({ "listen": listen, "attestation": attestation, "retrieval": retrieval }));
     tokio::spawn(stop_when_told(handle.clone()));
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     let mut http = server.http_builder().http1();

@@ -1,4 +1,4 @@
-//! An OpenID provider with CAMARA Number Verification: the auth URL, the code for a token, the token and the number for the verdict.
+//! An OpenID provider with CAMARA Number Verification: the auth URL, the code for a token, the token for the result.
 //!
 //! What it publishes about itself is asked for when it is first needed, and again after an hour.
 
@@ -22,9 +22,10 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
+use crate::contract::{is_e164, strict_json};
 use crate::http::{Failure, Http, Kind, Step};
 use crate::jwt::{ClientKey, Invalid, check_id_token, known_keys};
-use crate::session::Session;
+use crate::session::{Purpose, Session};
 use crate::token::{TokenRefusal, Tokens};
 
 const PUBLISHED_LIFETIME: Duration = Duration::from_hours(1);
@@ -41,8 +42,24 @@ pub struct Registration {
     /// Whether the provider is told the number beforehand, as CAMARA's `tel:` hint.
     pub login_hint: bool,
     pub verify_url: Url,
+    /// None unless this backend retrieves numbers.
+    pub retrieval: Option<Retrieval>,
     /// For all that one call of the phone needs.
     pub timeout: Duration,
+}
+
+/// How the number of a SIM is retrieved: CAMARA's `device-phone-number`.
+pub struct Retrieval {
+    pub scope: String,
+    pub url: Url,
+}
+
+/// The result of a session. It cannot be printed.
+pub enum Found {
+    /// Whether the SIM has the session's number.
+    Verified(bool),
+    /// The number of the SIM, in E.164.
+    Number(String),
 }
 
 pub enum Credential {
@@ -91,11 +108,26 @@ impl Provider {
         self.registration.redirect_uri.as_str()
     }
 
-    /// A new flow's own secrets.
-    pub fn session(number: &str) -> Session {
+    pub fn retrieves_numbers(&self) -> bool {
+        self.registration.retrieval.is_some()
+    }
+
+    /// With the new flow's own secrets.
+    pub fn session(purpose: Purpose) -> Session {
         let (_, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random().into_secret();
-        Session { number: number.to_owned(), nonce, verifier: verifier.into_secret() }
+        Session { purpose, nonce, verifier: verifier.into_secret() }
+    }
+
+    fn retrieval(&self) -> Result<&Retrieval, Failure> {
+        self.registration.retrieval.as_ref().ok_or(Failure::new(Step::DevicePhoneNumber, Kind::Misused))
+    }
+
+    fn scope(&self, session: &Session) -> Result<&str, Failure> {
+        match session.purpose {
+            Purpose::Verification { .. } => Ok(&self.registration.scope),
+            Purpose::Retrieval => self.retrieval().map(|retrieval| retrieval.scope.as_str()),
+        }
     }
 
     /// The authentication request (OpenID Connect Core, section 3.1.2.1), for the phone.
@@ -105,30 +137,36 @@ impl Provider {
         let verifier = PkceCodeVerifier::new(session.verifier.clone());
         let mut request = oauth
             .authorize_url(|| CsrfToken::new(state.to_owned()))
-            .add_scope(Scope::new(self.registration.scope.clone()))
+            .add_scope(Scope::new(self.scope(session)?.to_owned()))
             .add_extra_param("prompt", "none")
             .add_extra_param("nonce", &session.nonce)
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        if self.registration.login_hint {
-            request = request.add_extra_param("login_hint", format!("tel:{}", session.number));
+        if let Purpose::Verification { number } = &session.purpose
+            && self.registration.login_hint
+        {
+            request = request.add_extra_param("login_hint", format!("tel:{number}"));
         }
         Ok(request.url().0)
     }
 
-    /// Whether the SIM that the code was made for has the session's number.
-    pub async fn verdict(&self, session: &Session, code: &str, flow: Uuid) -> Result<bool, Failure> {
+    /// What the session asks for, of the SIM that the code was made for.
+    pub async fn result(&self, session: &Session, code: &str, flow: Uuid) -> Result<Found, Failure> {
         in_time(Instant::now() + self.registration.timeout, Step::Verify, async {
             let metadata = self.metadata().await?;
             let tokens = self.tokens(&metadata, session, code).await?;
             match &tokens.id_token {
                 Some(id_token) => self.check(&metadata, id_token, &session.nonce).await?,
                 // It was asked for, and it is what binds the code to this flow where the provider knows no PKCE.
-                None if self.registration.scope.split(' ').any(|scope| scope == "openid") => {
+                None if self.scope(session)?.split(' ').any(|scope| scope == "openid") => {
                     return Err(Failure::new(Step::IdToken, Kind::Malformed));
                 }
                 None => {}
             }
-            self.verify(tokens.access_token().secret(), &session.number, flow).await
+            let token = tokens.access_token().secret();
+            match &session.purpose {
+                Purpose::Verification { number } => self.verify(token, number, flow).await.map(Found::Verified),
+                Purpose::Retrieval => self.device_phone_number(token, flow).await.map(Found::Number),
+            }
         })
         .await
     }
@@ -228,7 +266,7 @@ impl Provider {
         })
     }
 
-    /// CAMARA Number Verification.
+    /// CAMARA Number Verification, `phoneNumberVerify`.
     async fn verify(&self, token: &str, number: &str, flow: Uuid) -> Result<bool, Failure> {
         let request = Request::builder()
             .method(Method::POST)
@@ -240,6 +278,17 @@ impl Provider {
             .body(json!({ "phoneNumber": number }).to_string().into_bytes());
         let request = request.map_err(|_| Failure::new(Step::Verify, Kind::Malformed))?;
         verdict(&self.http.send(Step::Verify, request).await?)
+    }
+
+    /// CAMARA Number Verification, `phoneNumberShare`.
+    async fn device_phone_number(&self, token: &str, flow: Uuid) -> Result<String, Failure> {
+        let request = Request::get(self.retrieval()?.url.as_str())
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::ACCEPT, "application/json")
+            .header("x-correlator", flow.to_string())
+            .body(Vec::new());
+        let request = request.map_err(|_| Failure::new(Step::DevicePhoneNumber, Kind::Malformed))?;
+        number(&self.http.send(Step::DevicePhoneNumber, request).await?)
     }
 }
 
@@ -263,20 +312,34 @@ fn secret_goes(metadata: &Metadata) -> AuthType {
 }
 
 fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
+    if answer.status() != StatusCode::OK {
+        return Err(refusal(Step::Verify, answer));
+    }
+    let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
+    let verified = body.as_ref().and_then(|body| body.get("devicePhoneNumberVerified")).and_then(Value::as_bool);
+    verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, answer.status()))
+}
+
+fn number(answer: &HttpResponse) -> Result<String, Failure> {
+    if answer.status() != StatusCode::OK {
+        return Err(refusal(Step::DevicePhoneNumber, answer));
+    }
+    let body = strict_json(answer.body());
+    let number = body.as_ref().and_then(|body| body.get("devicePhoneNumber")).and_then(Value::as_str);
+    let not_e164 = Failure::with_status(Step::DevicePhoneNumber, Kind::NotE164, answer.status());
+    number.filter(|number| is_e164(number)).map(str::to_owned).ok_or(not_e164)
+}
+
+fn refusal(step: Step, answer: &HttpResponse) -> Failure {
     let status = answer.status();
     let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
-    let member = |name: &str| body.as_ref().and_then(|body| body.get(name));
-    if status == StatusCode::OK {
-        let verified = member("devicePhoneNumberVerified").and_then(Value::as_bool);
-        return verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, status));
-    }
-    let code = member("code").and_then(Value::as_str).map(str::to_ascii_uppercase);
+    let code = body.as_ref().and_then(|body| body.get("code")).and_then(Value::as_str).map(str::to_ascii_uppercase);
     let kind = match (status.as_u16(), code.as_deref()) {
         (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
         (404, Some("IDENTIFIER_NOT_FOUND" | "DEVICE_NOT_FOUND")) => Kind::Refused, // and not: no such path
         _ => Kind::Misused,
     };
-    Err(Failure::with_status(Step::Verify, kind, status))
+    Failure::with_status(step, kind, status)
 }
 
 #[cfg(test)]
@@ -301,6 +364,43 @@ mod tests {
     }
 
     #[test]
+    fn number_is_exactly_e164() {
+        let returned = |body: &str| number(&answer(200, body));
+        assert_eq!(returned(r#"{"devicePhoneNumber":"+14155550100","more":1}"#), Ok("+14155550100".to_owned()));
+        for text in [
+            "",
+            "+",
+            "+1415",
+            "14155550100",
+            "+04155550100",
+            "+1415555010012345",
+            "+1 4155550100",
+            "+14155550100 ",
+            "+14155550100\\n",
+            "tel:+14155550100",
+            "+١٤١٥٥٥٥٠١٠٠",
+        ] {
+            let failure = returned(&format!(r#"{{"devicePhoneNumber":"{text}"}}"#)).unwrap_err();
+            assert_eq!((failure.step, failure.kind), (Step::DevicePhoneNumber, Kind::NotE164), "{text}");
+        }
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#""+14155550100""#,
+            r#"["+14155550100"]"#,
+            r#"{"devicePhoneNumber":null}"#,
+            r#"{"devicePhoneNumber":14155550100}"#,
+            r#"{"devicePhoneNumber":["+14155550100"]}"#,
+            r#"{"phoneNumber":"+14155550100"}"#,
+            r#"{"devicePhoneNumberVerified":true}"#,
+            r#"{"devicePhoneNumber":"+14155550100","devicePhoneNumber":"+14155550199"}"#,
+        ] {
+            assert_eq!(returned(body).unwrap_err().kind, Kind::NotE164, "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_about_the_user_and_what_is_about_this_backend() {
         let cases = [
             (403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK", Kind::Refused),
@@ -314,8 +414,11 @@ mod tests {
             (404, "NOT_FOUND", Kind::Misused),
         ];
         for (status, code, kind) in cases {
-            let failure = verdict(&answer(status, &format!(r#"{{"code":"{code}"}}"#))).unwrap_err();
-            assert_eq!(failure, Failure { step: Step::Verify, kind, status: Some(status) }, "{code}");
+            let answer = answer(status, &format!(r#"{{"code":"{code}"}}"#));
+            let failures = [(Step::Verify, verdict(&answer).err()), (Step::DevicePhoneNumber, number(&answer).err())];
+            for (step, failure) in failures {
+                assert_eq!(failure, Some(Failure { step, kind, status: Some(status) }), "{code}");
+            }
         }
         assert_eq!(verdict(&answer(403, "<html>")).unwrap_err().kind, Kind::Misused);
     }

@@ -52,10 +52,19 @@ impl Keys {
     }
 }
 
-/// What belongs to one flow. The number comes from here only.
+/// What `start` asked for. No later call can change it.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Whether the SIM has this number.
+    Verification { number: String },
+    /// The number of the SIM.
+    Retrieval,
+}
+
+/// What belongs to one flow. The purpose and the number come from here only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
-    pub number: String,
+    pub purpose: Purpose,
     pub nonce: String,
     /// PKCE's (RFC 7636).
     pub verifier: String,
@@ -103,7 +112,8 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session { number: "+14155550100".to_owned(), nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
+        let purpose = Purpose::Verification { number: "+14155550100".to_owned() };
+        Session { purpose, nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
     }
 
     fn sessions(keys: &str) -> Sessions {
@@ -115,8 +125,16 @@ mod tests {
         let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
         let token = sessions(&old).make(&session()).unwrap();
         assert!(!token.contains("4155550100"));
-        assert_eq!(sessions(&format!("{new}, {old}")).open(&token).unwrap().number, "+14155550100");
+        let opened = sessions(&format!("{new}, {old}")).open(&token).unwrap();
+        assert!(matches!(opened.purpose, Purpose::Verification { number } if number == "+14155550100"));
         assert!(sessions(&new).open(&token).is_none());
+    }
+
+    #[test]
+    fn purpose_is_sealed_with_the_session() {
+        let sessions = sessions(&Fernet::generate_key());
+        let token = sessions.make(&Session { purpose: Purpose::Retrieval, ..session() }).unwrap();
+        assert!(matches!(sessions.open(&token).unwrap().purpose, Purpose::Retrieval));
     }
 
     #[test]

@@ -13,12 +13,13 @@ use crate::attestation::Attestation;
 use crate::hints;
 use crate::jwt::ClientKey;
 use crate::limits::{Limit, Proxies};
-use crate::provider::{Credential, Registration};
+use crate::provider::{Credential, Registration, Retrieval};
 use crate::session::Keys;
 use crate::store::Store;
 
 /// What CAMARA asks for: the API's scope and one purpose.
 const SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:verify";
+const RETRIEVAL_SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read";
 
 pub struct Settings {
     pub listen: SocketAddr,
@@ -90,6 +91,8 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
     } else {
         parse("OIDC_REDIRECT_URI", &redirect_uri, "a URI without a fragment", redirect)?
     };
+    let verify_url = parse("CAMARA_VERIFY_URL", &required("CAMARA_VERIFY_URL")?, HTTPS, https)?;
+    let has_retrieval = parse("NUMBER_VERIFY_RETRIEVAL", &or("NUMBER_VERIFY_RETRIEVAL", "off"), "on or off", is_on)?;
     let registration = Registration {
         issuer: parse("OIDC_ISSUER", &required("OIDC_ISSUER")?, HTTPS, |text| https(text).map(|_| text.to_owned()))?,
         client_id: required("OIDC_CLIENT_ID")?,
@@ -97,7 +100,8 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
         redirect_uri,
         scope: or("OIDC_SCOPE", SCOPE),
         login_hint: parse("OIDC_LOGIN_HINT", &or("OIDC_LOGIN_HINT", "none"), "none or tel", login_hint)?,
-        verify_url: parse("CAMARA_VERIFY_URL", &required("CAMARA_VERIFY_URL")?, HTTPS, https)?,
+        retrieval: if has_retrieval { Some(retrieval(&or, &verify_url)?) } else { None },
+        verify_url,
         timeout: provider_timeout,
     };
     Ok(Settings {
@@ -116,6 +120,7 @@ const ATTESTATION: &str = "play-integrity, app-attest or unset";
 const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
 const TIMEOUT: &str = "seconds, over 0 and up to 60";
+const OPENID: &str = "scopes, openid among them";
 const PROXIES: &str = "addresses and networks with commas, or *";
 
 fn parse<T>(name: &'static str, text: &str, what: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Wrong> {
@@ -128,6 +133,28 @@ fn delivery_of(text: &str) -> Option<bool> {
         "follow-through" => Some(true),
         _ => None,
     }
+}
+
+fn is_on(text: &str) -> Option<bool> {
+    match text {
+        "off" => Some(false),
+        "on" => Some(true),
+        _ => None,
+    }
+}
+
+fn retrieval(or: &impl Fn(&'static str, &str) -> String, verify_url: &Url) -> Result<Retrieval, Wrong> {
+    let (scope, url) = ("OIDC_RETRIEVAL_SCOPE", "CAMARA_DEVICE_PHONE_NUMBER_URL");
+    let next_to_verify = verify_url.join("device-phone-number").map(String::from).unwrap_or_default();
+    Ok(Retrieval {
+        scope: parse(scope, &or(scope, RETRIEVAL_SCOPE), OPENID, with_openid)?,
+        url: parse(url, &or(url, &next_to_verify), HTTPS, https)?,
+    })
+}
+
+/// The ID token binds the code to its flow, also at a provider that knows no PKCE.
+fn with_openid(scope: &str) -> Option<String> {
+    scope.split(' ').any(|one| one == "openid").then(|| scope.to_owned())
 }
 
 fn login_hint(text: &str) -> Option<bool> {
@@ -200,7 +227,29 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8000");
         assert_eq!((settings.app.lifetime_s, settings.app.provider_timeout), (300, Duration::from_secs(6)));
         assert!(!settings.app.follow_through && !settings.registration.login_hint);
+        assert!(settings.registration.retrieval.is_none());
         assert!(matches!(settings.store, Store::Memory(_)) && settings.app.attestation.is_none());
+    }
+
+    #[test]
+    fn retrieval_is_off_unless_it_is_turned_on() {
+        let on = ("NUMBER_VERIFY_RETRIEVAL", "on");
+        let read = |changes: &[(&str, &str)]| with(changes).map(|settings| settings.registration.retrieval);
+        for off in ["", "off"] {
+            assert!(matches!(read(&[("NUMBER_VERIFY_RETRIEVAL", off)]), Ok(None)), "{off}");
+        }
+        let Ok(Some(by_default)) = read(&[on]) else { panic!("it is off") };
+        assert_eq!(by_default.url.as_str(), "https://operator.example/number-verification/v2/device-phone-number");
+        assert_eq!(by_default.scope, RETRIEVAL_SCOPE);
+        let (url, scope) = ("https://operator.example/number", "openid more");
+        let changes = [on, ("CAMARA_DEVICE_PHONE_NUMBER_URL", url), ("OIDC_RETRIEVAL_SCOPE", scope)];
+        let Ok(Some(set)) = read(&changes) else { panic!("it is off") };
+        assert_eq!((set.url.as_str(), set.scope.as_str()), (url, scope));
+        for (name, value) in
+            [("CAMARA_DEVICE_PHONE_NUMBER_URL", "http://operator.example"), ("OIDC_RETRIEVAL_SCOPE", "openidx more")]
+        {
+            assert!(read(&[on, (name, value)]).is_err_and(|wrong| wrong.name == name), "{name}");
+        }
     }
 
     #[test]
@@ -230,6 +279,7 @@ mod tests {
             ("OIDC_PRIVATE_KEY_FILE", "/", "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE must be set, and not both"),
             ("OIDC_REDIRECT_URI", "relative", "OIDC_REDIRECT_URI must be a URI"),
             ("OIDC_LOGIN_HINT", "yes", "OIDC_LOGIN_HINT must be none or tel"),
+            ("NUMBER_VERIFY_RETRIEVAL", "yes", "NUMBER_VERIFY_RETRIEVAL must be on or off"),
             ("CAMARA_VERIFY_URL", "http://operator.example", "CAMARA_VERIFY_URL must be an https URL"),
             ("LISTEN", "8000", "LISTEN must be ADDRESS:PORT"),
         ];

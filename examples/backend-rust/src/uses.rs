@@ -94,9 +94,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::session::Purpose;
 
     fn session() -> Session {
-        Session { number: "+14155550100".to_owned(), nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
+        Session { purpose: Purpose::Retrieval, nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
     }
 
     /// With one store.
