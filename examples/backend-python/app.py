@@ -43,6 +43,7 @@ from contract import (
     attestation,
     authorization,
     idempotency_key,
+    is_retrieval,
     json_object,
     no_content,
     phone_number,
@@ -77,7 +78,10 @@ async def start(request: Request) -> Response:
     await limit_by_address("starts", request, settings.starts_per_address)
     key, body = idempotency_key(request), await read(request)
     given = json_object(body)
-    number, attested = phone_number(given), attestation(given)
+    retrieves, attested = is_retrieval(given), attestation(given)
+    if retrieves:
+        raise Problem(501, "this backend does not retrieve numbers", FIX_INTEGRATION)
+    number = phone_number(given)
 
     async def run() -> Response:
         await limit("starts", number, settings.starts_per_number)

@@ -16,6 +16,7 @@ USE_ANOTHER_CHANNEL, RETRY_LATER, FIX_INTEGRATION = "use_another_channel", "retr
 COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
 SECURE_COOKIE = f"__Host-{COOKIE}"  # which no other host can set (RFC 6265bis)
 LONGEST = 4096  # of a code, state or session
+RETRIEVAL = "device-phone-number"  # the purpose of a start without a number
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
 ATTESTATION_LIMIT = 16 * 1024
@@ -132,6 +133,15 @@ def phone_number(given: dict[str, Any]) -> str:
     if not isinstance(number, str) or not E164.fullmatch(number):
         raise Problem(400, "phoneNumber must be an E.164 number", FIX_INTEGRATION)
     return number
+
+
+def is_retrieval(given: dict[str, Any]) -> bool:
+    """Whether a start asks for the SIM's number: it has that purpose, and no number."""
+    if "purpose" not in given:
+        return False
+    if given["purpose"] != RETRIEVAL or "phoneNumber" in given:
+        raise Problem(400, "purpose must be device-phone-number, without a phoneNumber", FIX_INTEGRATION)
+    return True
 
 
 def attestation(given: dict[str, Any]) -> Any:  # noqa: ANN401
