@@ -21,6 +21,16 @@ def start(device: httpx.Client, number: str = RIGHT, **headers: str) -> dict[str
     return answer.json()
 
 
+RETRIEVAL = {"NUMBER_VERIFY_RETRIEVAL": "on"}
+ASKS_FOR_NUMBER = {"purpose": "device-phone-number"}
+
+
+def start_retrieval(device: httpx.Client, **headers: str) -> dict[str, Any]:
+    answer = device.post("/start", json=ASKS_FOR_NUMBER, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def a_request(device: httpx.Client, world: World, number: str = RIGHT) -> dict[str, str]:
     """All that complete wants, without a cookie's help."""
     started = start(device, number)
@@ -38,6 +48,11 @@ def a_key() -> dict[str, str]:
 
 def assert_verdict(answer: httpx.Response, verified: bool) -> None:
     assert (answer.status_code, answer.json()) == (200, {"verified": verified})
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def assert_number(answer: httpx.Response, number: str) -> None:
+    assert (answer.status_code, answer.json()) == (200, {"phoneNumber": number})
     assert answer.headers["cache-control"] == "no-store"
 
 

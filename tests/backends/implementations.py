@@ -13,6 +13,7 @@ class Implementation(Protocol):
     name: str
     folder: Path
     codes_are_bound: bool  # to their flow, by PKCE: the provider refuses them in another
+    retrieves: bool  # numbers, if that is turned on
 
     def command(self, port: int) -> list[str]:
         """Serves plain http on this port of 127.0.0.1."""
@@ -37,6 +38,7 @@ class Python:
     name = "python"
     folder = ROOT / "examples/backend-python"
     codes_are_bound = False
+    retrieves = False
 
     def command(self, port: int) -> list[str]:
         return [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port)]
@@ -80,6 +82,7 @@ class Rust:
     name = "rust"
     folder = ROOT / "examples/backend-rust"
     codes_are_bound = True
+    retrieves = True
 
     def command(self, port: int) -> list[str]:
         return [str(PROGRAMS / "number-verify-backend")]

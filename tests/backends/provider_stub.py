@@ -1,10 +1,11 @@
-"""A stub of a provider: OpenID Connect with CAMARA's verify, also at the paths of Glide.
+"""A stub of a provider: OpenID Connect with CAMARA's verify and device-phone-number, also at the paths of Glide.
 
 It does what the code says: `CASE NONCE` gets the responses, or the claims of the ID token, that a test has set for it.
 """
 
 import json
 import ssl
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from time import time
@@ -17,13 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from calls import start
 from running import Backend
-from world import PATIENCE_S, World
+from world import PATIENCE_S, RIGHT, World
 
 CLIENT, SECRET = "client of the stub", "a secret: %&+ä"
 TOKEN = {"access_token": "token", "token_type": "Bearer", "expires_in": 300}
 
 Answer = tuple[int, str]
 VERIFIED: Answer = (200, '{"devicePhoneNumberVerified": true}')
+NUMBER: Answer = (200, json.dumps({"devicePhoneNumber": RIGHT}))
 
 
 def a_signing_key() -> ec.EllipticCurvePrivateKey:
@@ -47,7 +49,8 @@ class StubbedProvider(ThreadingHTTPServer):
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/jwks",
         }
-        self.answers: dict[str, tuple[Answer, Answer]] = {}  # of the token call, of the verify call
+        # Of the token call, or None for one with an ID token; and of the call for the result.
+        self.answers: dict[str, tuple[Answer | None, Answer]] = {}
         self.claims: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, str], str]] = []  # path, headers, body
         self._case = ""
@@ -90,10 +93,11 @@ class StubbedProvider(ThreadingHTTPServer):
             return 200, json.dumps({"keys": self.jwks()})
         if path in ("/token", "/oauth2/token"):
             self._case, _, nonce = parse_qs(body)["code"][0].partition(" ")
-            return self.answers[self._case][0] if self._case in self.answers else (200, self._token(nonce))
+            return self.answers.get(self._case, (None, VERIFIED))[0] or (200, self._token(nonce))
         self.verify_called.set()
         self.may_verify.wait(PATIENCE_S)
-        return self.answers[self._case][1] if self._case in self.answers else VERIFIED
+        usual = NUMBER if path == "/device-phone-number" else VERIFIED
+        return self.answers.get(self._case, (None, usual))[1]
 
     def _token(self, nonce: str) -> str:
         claims = {"iss": self.url, "aud": CLIENT, "sub": "user", "exp": int(time()) + 60, "nonce": nonce}
@@ -128,7 +132,9 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def begun(device: httpx.Client, code: str) -> tuple[dict[str, str], dict[str, str]]:
+def begun(
+    device: httpx.Client, code: str, start: Callable[[httpx.Client], dict[str, Any]] = start
+) -> tuple[dict[str, str], dict[str, str]]:
     """The parameters of the auth URL, and the request to complete for a code with its nonce."""
     started = start(device)
     query = dict(parse_qsl(urlsplit(started["authUrl"]).query))

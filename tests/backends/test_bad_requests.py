@@ -34,7 +34,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(marked, inner, max_size=4),
     max_leaves=12,
 )
-members = st.sampled_from(["phoneNumber", "code", "state", "session", "reason", "verified", "__proto__"])
+members = st.sampled_from(["phoneNumber", "purpose", "code", "state", "session", "reason", "verified", "__proto__"])
 header_text = st.text(
     st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60
 ).map(lambda text: (CANARY + text).encode("latin-1"))
@@ -83,6 +83,33 @@ def test_a_bad_number(app: Backend, number: object) -> None:
     assert "4155" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "purpose",
+    [
+        *(
+            "",
+            " ",
+            "verify",
+            "Device-Phone-Number",
+            "device-phone-number ",
+            "device_phone_number",
+            "device-phone-number\0",
+        ),
+        *(None, True, 1, [], {}, ["device-phone-number"], {"purpose": "device-phone-number"}),
+    ],
+)
+def test_a_bad_purpose(app: Backend, purpose: object) -> None:
+    for body in ({"purpose": purpose}, {"purpose": purpose, "phoneNumber": RIGHT}):
+        assert_problem(app.device().post("/start", json=body), 400, FIX)
+
+
+@pytest.mark.parametrize("number", [RIGHT, "", "12", None, 0, False, [], {}])
+def test_a_purpose_with_a_number(app: Backend, number: object) -> None:
+    """Whatever the number is."""
+    body = {"purpose": "device-phone-number", "phoneNumber": number}
+    assert_problem(app.device().post("/start", json=body), 400, FIX)
+
+
 BAD_JSON = {
     "nothing": b"",
     "a word": b"nonsense",
@@ -107,6 +134,7 @@ BAD_JSON = {
     "a raw line end": b'{"phoneNumber": "+14155550100", "name": "\n"}',
     "a number twice": b'{"phoneNumber": "+14155550100", "phoneNumber": "+14155550199"}',
     "the same number twice": b'{"phoneNumber": "+14155550100", "phoneNumber": "+14155550100"}',
+    "a purpose twice": b'{"purpose": "device-phone-number", "purpose": "device-phone-number"}',
     "a huge number": b'{"phoneNumber": "+14155550100", "size": 1e999}',
     "a huge integer": b'{"phoneNumber": "+14155550100", "size": 1' + b"0" * 5000 + b"}",
     "NaN": b'{"phoneNumber": "+14155550100", "size": NaN}',

@@ -1,5 +1,7 @@
 """What a backend answers, against docs/backend-api.yaml: Schemathesis makes requests of it, good ones and bad ones."""
 
+from urllib.parse import urlsplit
+
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
@@ -12,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from calls import Backends, a_key
-from implementations import ROOT
+from calls import ASKS_FOR_NUMBER, RETRIEVAL, Backends, a_key
+from implementations import ROOT, Implementation
 from world import RIGHT, World
 
 CHECKS = [
@@ -26,6 +28,8 @@ CHECKS = [
 ]
 document = schemathesis.openapi.from_path(ROOT / "docs/backend-api.yaml")
 document.config.generation.update(modes=list(GenerationMode))
+# A start of a retrieval, where that is not offered.
+document.config.checks.not_a_server_error.expected_statuses += ["501"]
 
 
 @document.parametrize()
@@ -37,7 +41,7 @@ document.config.generation.update(modes=list(GenerationMode))
     suppress_health_check=list(HealthCheck),
 )
 def test_the_document_holds(case: schemathesis.Case, backend: Backends) -> None:
-    case.call_and_validate(base_url=backend("follow-through").replicas[0].url, checks=CHECKS)
+    case.call_and_validate(base_url=backend("follow-through", **RETRIEVAL).replicas[0].url, checks=CHECKS)
 
 
 def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:
@@ -50,3 +54,19 @@ def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:
     document["/start"]["POST"].validate_response(started)
     for answer in (done, again):
         document["/complete"]["POST"].validate_response(answer)
+
+
+def test_a_retrieval_is_as_documented(backend: Backends, implementation: Implementation, world: World) -> None:
+    """Also where it is not offered."""
+    device = backend("follow-through", **RETRIEVAL).device()
+    started = device.post("/start", json=ASKS_FOR_NUMBER, headers=a_key())
+    assert started.status_code == (200 if implementation.retrieves else 501)
+    document["/start"]["POST"].validate_response(started)
+    if implementation.retrieves:
+        done = device.post("/complete", json=world.code(started.json()["authUrl"]), headers=a_key())
+        assert done.json() == {"phoneNumber": RIGHT}
+        document["/complete"]["POST"].validate_response(done)
+        location = world.open(device.post("/start", json=ASKS_FOR_NUMBER).json()["authUrl"]).headers["location"]
+        followed = device.get(f"/callback?{urlsplit(location).query}")
+        assert followed.json() == {"phoneNumber": RIGHT}
+        document["/callback"]["GET"].validate_response(followed)

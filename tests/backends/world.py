@@ -15,6 +15,13 @@ from implementations import PROGRAMS
 PATIENCE_S = 180  # only against hanging
 RIGHT, WRONG = "+14155550100", "+14155550199"  # the SIM of all of loopback but for the crowd, and somebody else's
 CROWD = 1000
+# The SIMs of these addresses have the numbers for which the simulator's provider responds with an error.
+ERRORS = {400: 1, 401: 2, 403: 3, 404: 1, 422: 1, 429: 2, 500: 1, 502: 1, 503: 1, 504: 1}
+FAILING = {
+    f"127.2.{status % 250}.{nth}": f"+999{status}{nth:03}"
+    for status, count in ERRORS.items()
+    for nth in range(1, count + 1)
+}
 
 
 class Phone:
@@ -32,7 +39,9 @@ class World:
         self.folder, self.root = folder, folder / "simulator.pem"
         command = [str(PROGRAMS / "number-verify-simulator"), f"--root-ca-out={self.root}"]
         phones = map(Phone, range(CROWD))
-        command += [f"--sim={phone.address}/32={phone.number}" for phone in phones] + [f"--sim=127.0.0.0/8={RIGHT}"]
+        command += [f"--sim={phone.address}/32={phone.number}" for phone in phones]
+        command += [f"--sim={address}/32={number}" for address, number in FAILING.items()]
+        command += [f"--sim=127.0.0.0/8={RIGHT}"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout
         self.ready: dict[str, Any] = json.loads(self.process.stdout.readline())
@@ -50,9 +59,10 @@ class World:
         self.process.terminate()
         self.process.wait(PATIENCE_S)
 
-    def open(self, auth_url: str) -> httpx.Response:
+    def open(self, auth_url: str, address: str | None = None) -> httpx.Response:
         """What any phone does with an auth URL: it follows redirects, up to the redirect_uri or the code."""
-        with httpx.Client(verify=self.trust, trust_env=False, timeout=PATIENCE_S) as client:
+        transport = httpx.HTTPTransport(verify=self.trust, local_address=address)
+        with httpx.Client(transport=transport, timeout=PATIENCE_S) as client:
             url = auth_url
             while True:
                 answer = client.get(**_hop(url))
@@ -60,9 +70,9 @@ class World:
                 if not url or url.startswith(_end(auth_url)):
                     return answer
 
-    def code(self, auth_url: str) -> dict[str, str]:
-        """The code and the state."""
-        return told(self.open(auth_url))
+    def code(self, auth_url: str, address: str | None = None) -> dict[str, str]:
+        """The code and the state, of the SIM with this address."""
+        return told(self.open(auth_url, address))
 
     async def code_for(self, client: httpx.AsyncClient, auth_url: str) -> dict[str, str]:
         """The same from the address of this client."""

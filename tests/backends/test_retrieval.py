@@ -1,0 +1,405 @@
+"""The number of the SIM, for a start without one; and what it leaves behind."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from calls import (
+    AGAIN,
+    ASKS_FOR_NUMBER,
+    COOKIE,
+    FIX,
+    OTHER,
+    RETRIEVAL,
+    Backends,
+    a_key,
+    assert_number,
+    assert_problem,
+    assert_verdict,
+    start,
+    start_retrieval,
+    state_in,
+)
+from implementations import Implementation
+from provider_stub import CLIENT, TOKEN, Answer, StubbedProvider, begun, last_failure
+from redis_server import RedisServer
+from running import Backend, complaint_about
+from test_abort import abort, assert_aborted, assert_used
+from test_attestation import KINDS, PLAUSIBLE
+from test_attestation import NAME as ATTESTATION
+from test_lost_callback import PROOF, lose_response
+from test_provider_errors import expected
+from test_rate_limits import assert_limited
+from world import FAILING, RIGHT, WRONG, Phone, World
+
+only_rust = pytest.mark.only("rust")
+SCOPE = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read"
+PHONE = Phone(7)
+
+
+@pytest.mark.parametrize("setting", [None, "off", ""])
+def test_start_returns_501_by_default(backend: Backends, setting: str | None) -> None:
+    device = backend(**{} if setting is None else {"NUMBER_VERIFY_RETRIEVAL": setting}).device()
+    for more in ({}, {"more": 1, "attestation": PLAUSIBLE}):
+        answer = device.post("/start", json=ASKS_FOR_NUMBER | more, headers=a_key())
+        assert_problem(answer, 501, FIX)
+        assert "set-cookie" not in answer.headers
+    assert_problem(device.post("/start", json=ASKS_FOR_NUMBER | {"phoneNumber": RIGHT}), 400, FIX)
+    assert start(device)["session"]
+
+
+@only_rust
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NUMBER_VERIFY_RETRIEVAL", "yes"),
+        ("NUMBER_VERIFY_RETRIEVAL", "ON"),
+        ("NUMBER_VERIFY_RETRIEVAL", " "),
+    ],
+)
+def test_invalid_setting_ends_the_program(implementation: Implementation, world: World, name: str, value: str) -> None:
+    assert complaint_about(implementation, world, name, value).endswith(f"{name} must be on or off")
+
+
+@pytest.fixture
+def app(backend: Backends) -> Backend:
+    return backend(**RETRIEVAL)
+
+
+@pytest.fixture
+def following(backend: Backends) -> Backend:
+    return backend("follow-through", **RETRIEVAL)
+
+
+@only_rust
+@pytest.mark.parametrize("by", ["body", "cookie", "both"])
+def test_complete_returns_the_number_of_the_sim(app: Backend, world: World, by: str) -> None:
+    for address, number in ((None, RIGHT), (PHONE.address, PHONE.number)):
+        device = app.device()
+        started = start_retrieval(device)
+        request = world.code(started["authUrl"], address)
+        if by != "cookie":
+            request["session"] = started["session"]
+        if by == "body":
+            device.cookies.clear()
+        assert_number(device.post("/complete", json=request, headers=a_key()), number)
+        assert_problem(device.post("/complete", json=request, headers=a_key()), 409, OTHER)
+
+
+@only_rust
+@pytest.mark.parametrize("by", ["header", "cookie"])
+def test_callback_with_proof_returns_the_number(following: Backend, world: World, by: str) -> None:
+    device = following.device()
+    started = start_retrieval(device)
+    query = world.code(started["authUrl"], PHONE.address)
+    headers = {}
+    if by == "header":
+        device.cookies.clear()
+        headers = {PROOF: started["session"]}
+    assert_number(device.get("/callback", params=query, headers=headers), PHONE.number)
+    for _ in range(2):
+        response = device.post("/complete", json={"session": started["session"]}, headers=a_key())
+        assert_number(response, PHONE.number)
+
+
+@only_rust
+def test_start_differs_from_that_of_a_verification_in_the_scope_only(backend: Backends) -> None:
+    app = backend(OIDC_LOGIN_HINT="tel", **RETRIEVAL)
+    asked, told = [], []
+    for begin in (start_retrieval, start):
+        started = begin(app.device())
+        query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
+        fresh = [query.pop(name) for name in ("state", "nonce", "code_challenge")]
+        assert all(fresh)
+        asked.append(query)
+        told.append(started.keys())
+    retrieval, verification = asked
+    assert told[0] == told[1] and retrieval.pop("scope") == SCOPE
+    verification.pop("scope")
+    assert verification.pop("login_hint") == f"tel:{RIGHT}"
+    assert retrieval == verification
+
+
+@only_rust
+def test_what_the_provider_receives(backend: Backends, world: World, stub: StubbedProvider) -> None:
+    app, flow = backend(**stub.settings(world, **RETRIEVAL)), str(uuid4())
+    device = app.device()
+    stub.calls.clear()
+    query, request = begun(device, "good", start_retrieval)
+    assert_number(device.post("/complete", json=request, headers={"x-correlator": flow}), RIGHT)
+    assert (query["scope"], query["client_id"], query["prompt"]) == (SCOPE, CLIENT, "none")
+    path, headers, body = stub.calls[-1]
+    assert (path, body) == ("/device-phone-number", "")
+    assert (headers["authorization"], headers["x-correlator"]) == ("Bearer token", flow)
+    assert "/verify" not in stub.paths
+
+
+@only_rust
+def test_url_and_scope_can_be_set(backend: Backends, world: World, stub: StubbedProvider) -> None:
+    url, scope = f"{stub.url}/device-phone-number?version=2", "openid dpv:Other more"
+    settings = RETRIEVAL | {"CAMARA_DEVICE_PHONE_NUMBER_URL": url, "OIDC_RETRIEVAL_SCOPE": scope}
+    device = backend(**stub.settings(world, **settings)).device()
+    stub.answers = {"good": (None, (200, json.dumps({"devicePhoneNumber": PHONE.number})))}
+    query, request = begun(device, "good", start_retrieval)
+    assert query["scope"] == scope
+    assert_number(device.post("/complete", json=request), PHONE.number)
+    assert stub.paths[-1] == "/device-phone-number?version=2"
+
+
+# What is asked belongs to the session
+
+CHANGES: list[dict[str, Any]] = [
+    {"purpose": "device-phone-number"},
+    {"purpose": "verify"},
+    {"purpose": None},
+    {"phoneNumber": WRONG},
+    {"phoneNumber": RIGHT, "verified": True},
+    {"devicePhoneNumber": WRONG, "devicePhoneNumberVerified": True, "number": WRONG},
+]
+
+
+@only_rust
+@pytest.mark.parametrize("changes", CHANGES)
+def test_complete_cannot_change_what_the_session_asks_for(app: Backend, world: World, changes: dict[str, Any]) -> None:
+    for begin in (start_retrieval, start):
+        device = app.device()
+        request = world.code(begin(device)["authUrl"], PHONE.address) | changes
+        query = {name: str(value) for name, value in changes.items()}
+        answer = device.post("/complete", params=query, json=request)
+        if begin is start_retrieval:
+            assert_number(answer, PHONE.number)
+        else:
+            assert_verdict(answer, False)
+
+
+@only_rust
+@pytest.mark.parametrize("changes", CHANGES)
+def test_callback_and_abort_cannot_change_what_the_session_asks_for(
+    following: Backend, world: World, changes: dict[str, Any]
+) -> None:
+    for begin in (start_retrieval, start):
+        device = following.device()
+        query = world.code(begin(device)["authUrl"], PHONE.address)
+        given = {name: str(value) for name, value in changes.items()}
+        answer = device.get("/callback", params=query | given)
+        assert_aborted(device.post("/abort", json=changes | {"reason": "cancelled"}))
+        for response in (answer, device.post("/complete", json=changes)):
+            if begin is start_retrieval:
+                assert_number(response, PHONE.number)
+            else:
+                assert_verdict(response, False)
+
+
+@only_rust
+def test_session_of_a_replica_that_retrieves_is_unknown_to_one_that_does_not(
+    own_backend: Backends, world: World
+) -> None:
+    app = own_backend(**RETRIEVAL)
+    app.add_replica(NUMBER_VERIFY_RETRIEVAL="off").await_readiness()
+    started = start_retrieval(app.device(0))
+    request = world.code(started["authUrl"]) | {"session": started["session"]}
+    assert_problem(app.device(1).post("/complete", json=request), 401, OTHER)
+    assert_number(app.device(0).post("/complete", json=request), RIGHT)
+
+
+# Repeats, lost responses, aborts
+
+
+@only_rust
+def test_repeat_returns_the_same_number(app: Backend, world: World) -> None:
+    device, keys = app.device(), (a_key(), a_key())
+    starts = [device.post("/start", json=ASKS_FOR_NUMBER, headers=keys[0]) for _ in range(2)]
+    assert starts[0].content == starts[1].content
+    assert_problem(device.post("/start", json={"phoneNumber": RIGHT}, headers=keys[0]), 422, FIX)
+    request = world.code(starts[0].json()["authUrl"], PHONE.address)
+    for _ in range(2):
+        assert_number(device.post("/complete", json=request, headers=keys[1]), PHONE.number)
+    assert_problem(device.post("/complete", json=request | {"more": 1}, headers=keys[1]), 422, FIX)
+    assert_problem(app.device().post("/complete", json=request, headers=keys[1]), 409, OTHER)  # without the session
+
+
+@only_rust
+def test_complete_returns_the_number_of_a_lost_callback_on_any_replica(
+    own_backend: Backends, world: World, redis: RedisServer
+) -> None:
+    app = own_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **RETRIEVAL)
+    started = start_retrieval(app.device(0))
+    lose_response(app, world.code(started["authUrl"], PHONE.address), started["session"])
+    for replica in (1, 0):
+        response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
+        assert_number(response, PHONE.number)
+
+
+@only_rust
+def test_aborted_retrieval_returns_no_number(app: Backend, world: World) -> None:
+    device = app.device()
+    request = world.code(start_retrieval(device)["authUrl"])
+    assert_aborted(abort(device))
+    assert_used(device.post("/complete", json=request))
+
+
+@only_rust
+def test_abort_keeps_the_number_of_the_callback(following: Backend, world: World) -> None:
+    device = following.device()
+    started = start_retrieval(device)
+    lose_response(following, world.code(started["authUrl"]), started["session"])
+    assert_aborted(abort(device))
+    assert_number(device.post("/complete", json={}), RIGHT)
+
+
+# Limits, attestation, log and store
+
+
+@only_rust
+def test_only_the_limit_by_address_applies(own_backend: Backends) -> None:
+    limits = {"NUMBER_VERIFY_STARTS_PER_NUMBER": "1/600", "NUMBER_VERIFY_STARTS_PER_ADDRESS": "3/600"}
+    device = own_backend(**limits, **RETRIEVAL).device()
+    for _ in range(3):
+        start_retrieval(device)
+    assert_limited(device.post("/start", json=ASKS_FOR_NUMBER), 600)
+
+
+@only_rust
+@pytest.mark.parametrize("attestation", [None, *KINDS])
+@pytest.mark.parametrize("retrieval", ["on", "off"])
+def test_retrieval_without_attestation_is_logged_once(
+    own_backend: Backends, retrieval: str, attestation: str | None
+) -> None:
+    settings = {"NUMBER_VERIFY_RETRIEVAL": retrieval} | ({ATTESTATION: attestation} if attestation else {})
+    app = own_backend(**settings)
+    app.device().post("/start", json=ASKS_FOR_NUMBER)
+    app.replicas[0].await_log_lines(1, event="answered", call="/start")
+    app.replicas[0].await_log_lines(1, event="started", retrieval=retrieval)
+    warnings = [line for line in app.replicas[0].log_lines() if line["event"] == "retrieval_without_attestation"]
+    assert [line["level"] for line in warnings] == (["warning"] if retrieval == "on" and not attestation else [])
+
+
+@only_rust
+def test_number_is_neither_in_the_store_nor_in_the_log(own_backend: Backends, world: World, redis: RedisServer) -> None:
+    """Of a result for an `Idempotency-Key`, and of a callback."""
+    url = redis.url()
+    app = own_backend("follow-through", REDIS_URL=url, **RETRIEVAL)
+    device, flow = app.device(), str(uuid4())
+    device.headers["x-correlator"] = flow
+    started = start_retrieval(device, **a_key())
+    request = world.code(started["authUrl"], PHONE.address) | {"session": started["session"]}
+    assert_number(device.post("/complete", json=request, headers=a_key()), PHONE.number)
+    other = start_retrieval(device)
+    query = world.code(other["authUrl"], PHONE.address)
+    assert_number(device.get("/callback", params=query), PHONE.number)
+    app.replicas[0].await_log_lines(4, event="answered", flow=flow)
+    stored = redis.everything_in(url)
+    assert b"answer:" in stored and b"spent:" in stored
+    seen = stored + app.log().encode()
+    secrets = [PHONE.number.strip("+"), request["code"], query["code"], started["session"], other["session"]]
+    for secret in [*secrets, state_in(started), "phoneNumber", "purpose"]:
+        assert secret.encode() not in seen
+    assert redis.all_end_within(url, 660)
+
+
+@only_rust
+def test_session_hides_what_it_asks_for(app: Backend) -> None:
+    started = start_retrieval(app.device())
+    for text in ("device-phone-number", "etrieval"):
+        assert text not in started["session"] + state_in(started)
+
+
+# What the provider returns
+
+NOT_NUMBERS: list[object] = [
+    *("", "+", "+1415", "14155550100", "+04155550100", "+1415555010012345", "+1 4155550100", " +14155550100"),
+    *("+14155550100\n", "+14155550100\0", "tel:+14155550100", "+1415555010O", "+١٤١٥٥٥٥٠١٠٠", "unknown"),
+    *(None, True, 14155550100, [RIGHT], {"number": RIGHT}),
+]
+NO_NUMBERS = [
+    *(json.dumps({"devicePhoneNumber": value}) for value in NOT_NUMBERS),
+    *("", "<html>", "{}", "[]", "null", json.dumps(RIGHT), json.dumps([RIGHT]), json.dumps({"phoneNumber": RIGHT})),
+    json.dumps({"devicePhoneNumberVerified": True}),
+    f'{{"devicePhoneNumber": "{RIGHT}", "devicePhoneNumber": "{WRONG}"}}',
+    f'{{"devicePhoneNumber": "{RIGHT}"',
+]
+
+
+@only_rust
+@pytest.mark.parametrize("body", NO_NUMBERS)
+def test_what_is_not_an_e164_number_is_a_failure_of_the_provider(
+    backend: Backends, world: World, stub: StubbedProvider, body: str
+) -> None:
+    app = backend(**stub.settings(world, **RETRIEVAL))
+    stub.answers = {"case": (None, (200, body))}
+    device = app.device()
+    answer = device.post("/complete", json=begun(device, "case", start_retrieval)[1])
+    assert_problem(answer, 502, OTHER)
+    assert "4155" not in answer.text and "4155" not in app.log()
+    assert last_failure(app) == "device_phone_number_not_e164"
+
+
+def camara(status: int, code: str) -> Answer:
+    return status, json.dumps({"status": status, "code": code, "message": "The text of the operator."})
+
+
+FAILURES: dict[str, tuple[Answer, tuple[int, str], str]] = {
+    "wifi": (
+        camara(403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"),
+        (403, OTHER),
+        "device_phone_number_refused",
+    ),
+    "wrong-scope": (camara(403, "PERMISSION_DENIED"), (500, FIX), "device_phone_number_misused"),
+    "bad-token": (camara(401, "UNAUTHENTICATED"), (500, FIX), "device_phone_number_misused"),
+    "unknown-sim": (camara(404, "IDENTIFIER_NOT_FOUND"), (403, OTHER), "device_phone_number_refused"),
+    "no-such-path": ((404, "<html>"), (500, FIX), "device_phone_number_misused"),
+    "created": ((201, json.dumps({"devicePhoneNumber": RIGHT})), (500, FIX), "device_phone_number_misused"),
+    "moved": ((307, json.dumps({"devicePhoneNumber": RIGHT})), (500, FIX), "device_phone_number_misused"),
+    "busy": ((429, ""), (502, AGAIN), "device_phone_number_busy"),
+    "not-there": (camara(501, "NOT_IMPLEMENTED"), (502, OTHER), "device_phone_number_unavailable"),
+    "hangs-up": ((-1, "hang up"), (502, AGAIN), "unreachable"),
+}
+
+
+@only_rust
+@pytest.mark.parametrize("case", FAILURES)
+def test_provider_that_fails_returns_no_number(
+    backend: Backends, world: World, stub: StubbedProvider, case: str
+) -> None:
+    response, (status, fallback), kind = FAILURES[case]
+    app = backend(**stub.settings(world, **RETRIEVAL))
+    stub.answers = {case: (None, response)}
+    device = app.device()
+    answer = device.post("/complete", json=begun(device, case, start_retrieval)[1])
+    assert_problem(answer, status, fallback)
+    assert "4155" not in answer.text and last_failure(app) == kind
+    assert "/elsewhere" not in stub.paths
+
+
+@only_rust
+def test_no_id_token_gives_no_number(backend: Backends, world: World, stub: StubbedProvider) -> None:
+    """It is what binds the code to the session, if the provider ignores PKCE."""
+    app = backend(**stub.settings(world, **RETRIEVAL))
+    stub.answers = {"case": ((200, json.dumps(TOKEN)), (200, json.dumps({"devicePhoneNumber": RIGHT})))}
+    stub.calls.clear()
+    device = app.device()
+    assert_problem(device.post("/complete", json=begun(device, "case", start_retrieval)[1]), 500, FIX)
+    assert "/device-phone-number" not in stub.paths
+
+
+@only_rust
+def test_every_error_of_device_phone_number(app: Backend, world: World) -> None:
+    errors = {error["number"]: (error["status"], error["code"]) for error in world.ready["verify_errors"]}
+    assert errors.keys() == set(FAILING.values())
+    for address, number in FAILING.items():
+        device = app.device()
+        answer = device.post("/complete", json=world.code(start_retrieval(device)["authUrl"], address))
+        assert_problem(answer, *expected(*errors[number]))
+        assert number not in answer.text and number not in app.log()
+
+
+def test_retrieval_needs_another_start_after_a_verification(backend: Backends, implementation: Implementation) -> None:
+    """One session is for one purpose: both can be open at once."""
+    device = backend(**RETRIEVAL).device()
+    session = start(device)["session"]
+    answer = device.post("/start", json=ASKS_FOR_NUMBER, headers={"Cookie": f"{COOKIE}={session}"})
+    assert answer.status_code == (200 if implementation.retrieves else 501)
+    assert answer.json().get("session") != session
