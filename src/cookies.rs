@@ -19,7 +19,7 @@ use http::HeaderValue;
 use time::Duration;
 use url::Url;
 
-use crate::cookie_date;
+use crate::lenient_date;
 use crate::limits;
 use crate::network::address::is_loopback;
 use crate::secret::Redactor;
@@ -154,7 +154,7 @@ fn parsed(name: &str, value: &str, text: &str) -> RawCookie<'static> {
     if let Some(age) = attributes(text, "max-age").filter_map(max_age).last() {
         cookie.set_max_age(age);
     }
-    if let Some(date) = attributes(text, "expires").filter_map(cookie_date::parse).last() {
+    if let Some(date) = attributes(text, "expires").filter_map(lenient_date::parse).last() {
         cookie.set_expires(date);
     }
     cookie

@@ -1,5 +1,5 @@
 //! The date of a cookie's `Expires`, by the algorithm of RFC 6265, section 5.1.1: a time, a day, a month and a year in any
-//! order, between any other tokens.
+//! order, between any other tokens. It reads the three forms of an HTTP date (RFC 9110, section 5.6.7), too.
 
 use time::{Date, Month, OffsetDateTime, Time};
 
