@@ -1,8 +1,7 @@
 //! Decodes the content coding of a body (RFC 9110, section 8.4). gzip is the only requested one.
 
-use std::io::Read;
-
-use flate2::bufread::GzDecoder;
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use flate2::{Decompress, FlushDecompress, Status};
 use http::{HeaderMap, header};
 
 use super::error::TransportError;
@@ -11,6 +10,11 @@ use super::error::TransportError;
 /// is not a content coding and is ignored.
 const OTHERS: [&str; 10] =
     ["aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "pack200-gzip", "x-compress", "zstd"];
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// How much room is made at a time for what is decoded.
+const STEP: usize = 4096;
 
 /// The decoded body, of at most this many bytes.
 pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TransportError> {
@@ -31,26 +35,80 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result
 fn gunzip(mut body: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
     let mut decoded = Vec::new();
     loop {
-        let mut member = GzDecoder::new(body);
-        let left = limit - decoded.len();
-        let taken = member.by_ref().take(left as u64 + 1).read_to_end(&mut decoded);
-        if taken.map_err(|_| TransportError::MalformedResponse)? > left {
-            return Err(TransportError::TooLarge);
-        }
-        body = member.into_inner();
-        if !body.starts_with(&[0x1f, 0x8b]) {
+        let before = decoded.len();
+        let trailer = inflate(after_header(body).ok_or(TransportError::MalformedResponse)?, &mut decoded, limit)?;
+        body = after_trailer(trailer, &decoded[before..]).ok_or(TransportError::MalformedResponse)?;
+        if !body.starts_with(&GZIP) {
             return Ok(decoded);
         }
     }
 }
 
+/// What comes after the header of a member (RFC 1952, section 2.3). Its own checksum is optional and not checked.
+fn after_header(member: &[u8]) -> Option<&[u8]> {
+    const DEFLATE: u8 = 8;
+    const CHECKSUM: u8 = 1 << 1;
+    const EXTRA: u8 = 1 << 2;
+    const NAME: u8 = 1 << 3;
+    const COMMENT: u8 = 1 << 4;
+    const RESERVED: u8 = 7 << 5;
+    let ([magic @ .., method, flags], rest) = member.split_first_chunk::<4>()?;
+    let mut rest = rest.get(6..)?; // time, extra flags, system
+    if *magic != GZIP || *method != DEFLATE || flags & RESERVED != 0 {
+        return None;
+    }
+    if flags & EXTRA != 0 {
+        let (length, extra) = rest.split_first_chunk()?;
+        rest = extra.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            rest = rest.get(end + 1..)?;
+        }
+    }
+    if flags & CHECKSUM != 0 { rest.get(2..) } else { Some(rest) }
+}
+
+/// Appends what is decoded, and returns what comes after the compressed data.
+fn inflate<'a>(compressed: &'a [u8], decoded: &mut Vec<u8>, limit: usize) -> Result<&'a [u8], TransportError> {
+    let mut decompress = Decompress::new(false);
+    let mut rest = compressed;
+    loop {
+        decoded.reserve(STEP);
+        let before = decompress.total_in();
+        let status = decompress.decompress_vec(rest, decoded, FlushDecompress::None);
+        let taken = usize::try_from(decompress.total_in() - before).ok();
+        rest = taken.and_then(|taken| rest.get(taken..)).ok_or(TransportError::MalformedResponse)?;
+        if decoded.len() > limit {
+            return Err(TransportError::TooLarge);
+        }
+        match status {
+            Ok(Status::StreamEnd) => return Ok(rest),
+            Ok(_) if decoded.len() == decoded.capacity() => {}
+            _ => return Err(TransportError::MalformedResponse),
+        }
+    }
+}
+
+/// What comes after the trailer of a member, if that is right about the decoded data.
+fn after_trailer<'a>(trailer: &'a [u8], decoded: &[u8]) -> Option<&'a [u8]> {
+    let (checksum, rest) = trailer.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let is_right = u32::from_le_bytes(*checksum) == CRC.checksum(decoded)
+        && usize::try_from(u32::from_le_bytes(*length)) == Ok(decoded.len());
+    is_right.then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
-    use flate2::Compression;
+    use flate2::bufread::GzDecoder;
     use flate2::write::GzEncoder;
+    use flate2::{Compression, GzBuilder};
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -91,6 +149,57 @@ mod tests {
             [&["br"][..], &["Deflate"], &["identity, zstd"], &["gzip, br"], &["gzip, gzip"], &["gzip", "x-gzip"]]
         {
             assert_eq!(decoded(codings, &gzip("{}")), Err(TransportError::MalformedResponse), "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn optional_fields_of_a_header_are_passed_over() {
+        let builder = || GzBuilder::new().mtime(1).operating_system(3);
+        for builder in [
+            builder().extra("extra"),
+            builder().filename("name").comment("comment"),
+            builder().extra("").filename("").comment(""),
+        ] {
+            let mut encoder = builder.write(Vec::new(), Compression::default());
+            encoder.write_all(b"{}").unwrap();
+            let whole = encoder.finish().unwrap();
+            assert_eq!(decoded(&["gzip"], &whole).as_deref(), Ok("{}"));
+            let with_checksum = [&whole[..3], &[whole[3] | 2], &whole[4..10]].concat();
+            let header = whole.len() - gzip("{}").len() + 10;
+            let with_checksum = [&with_checksum, &whole[10..header], b"\0\0", &whole[header..]].concat();
+            assert_eq!(decoded(&["gzip"], &with_checksum).as_deref(), Ok("{}"));
+            for flags in [0x20, 0x40, 0x80] {
+                let reserved = [&whole[..3], &[whole[3] | flags], &whole[4..]].concat();
+                assert_eq!(decoded(&["gzip"], &reserved), Err(TransportError::MalformedResponse), "{flags}");
+            }
+        }
+    }
+
+    #[test]
+    fn trailer_that_is_not_right_is_malformed() {
+        let whole = gzip("{\"code\":\"c\"}");
+        for at in whole.len() - 8..whole.len() {
+            let mut wrong = whole.clone();
+            wrong[at] ^= 1;
+            assert_eq!(decoded(&["gzip"], &wrong), Err(TransportError::MalformedResponse), "{at}");
+        }
+    }
+
+    proptest! {
+        /// Compared with `flate2`'s own reader, which checks the same.
+        #[test]
+        fn broken_bodies(text in "[a-c]{0,99}", broken in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+            let mut body = gzip(&text);
+            for (at, byte) in broken {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            let mut expected = String::new();
+            let is_whole = GzDecoder::new(&body[..]).read_to_string(&mut expected).is_ok();
+            let has_header_checksum = body[3] & 2 != 0;
+            prop_assume!(!has_header_checksum);
+            let decoded = gunzip(&body, 100).map(|decoded| String::from_utf8_lossy(&decoded).into_owned());
+            prop_assert_eq!(decoded.ok(), is_whole.then_some(expected));
         }
     }
 
