@@ -7,19 +7,21 @@ internal import NumberVerifyCore
 ///
 /// Each call has `deadlines.backendMs`; then, and when the verification is cancelled, its task is cancelled.
 public protocol Backend: Sendable {
-  /// Asks for the auth URL of this phone number.
+  /// Requests the auth URL for this phone number. In a retrieval, ``StartRequest/phoneNumber`` is `nil`: then send
+  /// `"purpose": "device-phone-number"` instead of the number.
   ///
   /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
   func start(_ request: StartRequest) async throws -> AuthorizationStart
 
   /// Hands over the code.
   ///
-  /// - Returns: the answer's body, a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`).
+  /// - Returns: the response body, a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`); in a retrieval with the string
+  ///   `phoneNumber` (or `devicePhoneNumber`), in E.164 form.
   /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
   func complete(_ request: CompletionRequest) async throws -> String
 }
 
-/// What `start` is asked. Its values are in no printed form.
+/// The request to `start`. Its values are in no printed form.
 public struct StartRequest: Sendable {
   private let core: NumberVerifyCore.StartRequest
 
@@ -27,8 +29,8 @@ public struct StartRequest: Sendable {
     self.core = core
   }
 
-  /// The phone number, in E.164 form.
-  public var phoneNumber: String { core.phoneNumber() }
+  /// The phone number, in E.164 form. `nil` in a retrieval: then send `"purpose": "device-phone-number"` instead.
+  public var phoneNumber: String? { core.phoneNumber() }
 
   /// The headers in the options of this verification, by name in lower case.
   public var headers: [String: String] { core.headers() }
@@ -46,8 +48,8 @@ public struct StartRequest: Sendable {
   public var timeLeftMs: Int { Int(clamping: core.timeLeftMs()) }
 }
 
-/// What `complete` is asked. The phone number is not part of it: it belongs to the session that `start` made. Its values are in no printed
-/// form.
+/// The request to `complete`. Neither the phone number nor the purpose is part of it: they belong to the session that `start` made. Its values
+/// are in no printed form.
 public struct CompletionRequest: Sendable {
   private let core: NumberVerifyCore.CompletionRequest
 

@@ -20,7 +20,7 @@ public enum Step: Sendable, Hashable, CaseIterable {
   case acquire
   /// The auth URL is followed over the cellular network.
   case authorize
-  /// The backend is asked for the verdict.
+  /// The backend is called for the result.
   case complete
 }
 

@@ -107,7 +107,7 @@ extension NumberVerifier.Configuration {
 
   /// The JSON names in the requests to the backend and in its answers.
   public struct FieldNames: Sendable, Hashable {
-    /// In the start request.
+    /// In the start request, and in the complete response to a retrieval; `devicePhoneNumber` is understood there too. Not `purpose`.
     public var phoneNumber = "phoneNumber"
 
     /// In the start answer.

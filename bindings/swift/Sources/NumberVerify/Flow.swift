@@ -1,24 +1,31 @@
 internal import NumberVerifyCore
 
-/// One running verification of the core, whose cancellation the core does not hear of by itself: uniffi does not pass it on.
-struct Flow: Sendable {
-  private let core: VerificationFlow
+/// A running flow of the core.
+protocol CoreFlow: Sendable {
+  associatedtype Outcome
 
-  init(_ core: VerificationFlow) {
-    self.core = core
-  }
+  func result() async throws -> Outcome
+  func cancel()
+  func trace() -> CoreTrace
+}
 
-  func outcome() async throws -> Verification {
+extension VerificationFlow: CoreFlow {}
+
+extension RetrievalFlow: CoreFlow {}
+
+extension CoreFlow {
+  /// The result. Cancels the flow when the task is cancelled, which uniffi does not pass on.
+  func outcome() async throws -> Outcome {
     try await withTaskCancellationHandler {
       do {
-        return Verification(try await core.result())
+        return try await result()
       } catch CoreError.Cancelled where Task.isCancelled {
         throw CancellationError()
       } catch {
-        throw VerifyError(error, trace: Trace(core.trace()))
+        throw VerifyError(error, trace: Trace(trace()))
       }
     } onCancel: {
-      core.cancel()
+      cancel()
     }
   }
 }

@@ -1,6 +1,7 @@
 internal import NumberVerifyCore
 
-/// Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code.
+/// Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code. Or retrieves the number, so that the
+/// user need not type it.
 ///
 /// Keep one for the whole app. All functions may be called from any thread or actor, the main one too, and at the same time: verifications
 /// that run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
@@ -54,14 +55,27 @@ public final class NumberVerifier: NumberVerifying {
   public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void) async throws -> Verification {
     try Task.checkCancellation()
     let options = VerificationOptions(options).core
-    return try await Flow(core.beginWith(phoneNumber: phoneNumber, options: options, listener: nil)).outcome()
+    return Verification(try await core.beginWith(phoneNumber: phoneNumber, options: options, listener: nil).outcome())
   }
 
   public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> ProgressSequence {
     let options = VerificationOptions(options)
     return ProgressSequence { [core] emit in
-      try await Flow(core.beginWith(phoneNumber: phoneNumber, options: options.core, listener: Listener(emit))).outcome()
+      Verification(try await core.beginWith(phoneNumber: phoneNumber, options: options.core, listener: Listener(emit)).outcome())
     }
+  }
+
+  public func retrieve(options: (inout VerificationOptions) -> Void) async throws -> RetrievedNumber {
+    try Task.checkCancellation()
+    let options = VerificationOptions(options).core
+    return RetrievedNumber(try await core.beginRetrieval(options: options, listener: nil).outcome())
+  }
+
+  public func retrieving(options: (inout VerificationOptions) -> Void) -> ProgressSequence {
+    let options = VerificationOptions(options)
+    return ProgressSequence(retrieval: { [core] emit in
+      RetrievedNumber(try await core.beginRetrieval(options: options.core, listener: Listener(emit)).outcome())
+    })
   }
 
   public func check() async -> CellularStatus {

@@ -32,6 +32,31 @@ public protocol NumberVerifying: Sendable {
   ///   - options: what this verification adds to the settings; called once, and the same for each iteration. Optional.
   func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence
 
+  /// Retrieves the phone number of the SIM in this phone from its operator, so that the user need not type it. Takes as long as a verification,
+  /// and is cancelled in the same way.
+  ///
+  /// The user must have consented first: the number is personal data. The backend must use the number that the operator returned to the backend
+  /// itself, never one that a phone sends. The proof is the same as in a verification, except that the user has not typed the number. On a phone
+  /// with two SIMs, the number is that of the SIM for mobile data.
+  ///
+  /// ```swift
+  /// let number = try await verifier.retrieve()
+  /// show(number.phoneNumber)
+  /// ```
+  ///
+  /// - Parameter options: what this retrieval adds to the settings. Optional.
+  /// - Returns: the number, in E.164 form.
+  /// - Throws: ``VerifyError`` if there is no result, of all kinds but ``VerifyError/Kind-swift.enum/invalidPhoneNumber``. A backend that does not
+  ///   offer retrieval is of kind ``VerifyError/Kind-swift.enum/backend(step:reason:status:retryAfterSeconds:)``, at ``Step/start`` and with status
+  ///   501; its ``VerifyError/fallback`` is ``Fallback/fixIntegration``. `CancellationError` if the task was cancelled.
+  func retrieve(options: (inout VerificationOptions) -> Void) async throws -> RetrievedNumber
+
+  /// Retrieves the phone number of the SIM in this phone, and reports progress. As ``verifying(phoneNumber:options:)``, but the last element is
+  /// ``NumberVerifier/Progress/retrieved(_:)``.
+  ///
+  /// - Parameter options: what this retrieval adds to the settings; called once, and the same for each iteration. Optional.
+  func retrieving(options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence
+
   /// Whether a verification could run now. Sends nothing: it reads the device's own state.
   func check() async -> CellularStatus
 
@@ -52,5 +77,15 @@ extension NumberVerifying {
   /// ``verifying(phoneNumber:options:)`` without options.
   public func verifying(phoneNumber: String) -> NumberVerifier.ProgressSequence {
     verifying(phoneNumber: phoneNumber) { _ in }
+  }
+
+  /// ``retrieve(options:)`` without options.
+  public func retrieve() async throws -> RetrievedNumber {
+    try await retrieve { _ in }
+  }
+
+  /// ``retrieving(options:)`` without options.
+  public func retrieving() -> NumberVerifier.ProgressSequence {
+    retrieving { _ in }
   }
 }

@@ -1,7 +1,7 @@
 internal import NumberVerifyCore
 
 extension NumberVerifier {
-  /// What happens in a running verification, in order. Holds nothing secret. `atMs`: milliseconds since the verification began.
+  /// What happens in a running verification or retrieval, in order. Prints nothing secret. `atMs`: milliseconds since it began.
   ///
   /// A later version may have further kinds: give a `switch` a `default`.
   public enum Progress: Sendable, Equatable {
@@ -14,11 +14,14 @@ extension NumberVerifier {
     /// The verification takes longer than ``NumberVerifier/Configuration/slowAfterMs``, and goes on: time to offer the user another channel
     /// beside it. Comes once at most.
     case slow(atMs: Int)
-    /// The verdict; nothing follows.
+    /// The result of a verification; nothing follows.
     case done(Verification)
+    /// The result of a retrieval; nothing follows.
+    case retrieved(RetrievedNumber)
   }
 
-  /// The progress of a verification; see ``NumberVerifier/verifying(phoneNumber:options:)``.
+  /// The progress of a verification or retrieval; see ``NumberVerifier/verifying(phoneNumber:options:)`` and
+  /// ``NumberVerifier/retrieving(options:)``.
   public struct ProgressSequence: AsyncSequence, Sendable {
     /// What is read.
     public typealias Element = Progress
@@ -26,11 +29,21 @@ extension NumberVerifier {
     /// One verification: emits what happens, and returns the result.
     public typealias Run = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> Verification
 
-    private let run: Run
+    /// One retrieval: emits what happens, and returns the number.
+    public typealias Retrieval = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> RetrievedNumber
+
+    fileprivate typealias ToLast = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> Progress
+
+    private let run: ToLast
 
     /// A sequence for an app's own ``NumberVerifying``. Each iteration runs `run` in a task, which is cancelled when the iteration ends.
     public init(_ run: @escaping Run) {
-      self.run = run
+      self.run = { emit in .done(try await run(emit)) }
+    }
+
+    /// As ``init(_:)``, for a retrieval.
+    public init(retrieval: @escaping Retrieval) {
+      run = { emit in .retrieved(try await retrieval(emit)) }
     }
 
     /// Begins nothing yet: the first `next()` does.
@@ -38,19 +51,19 @@ extension NumberVerifier {
       AsyncIterator(run: run)
     }
 
-    /// One verification. It ends when this is let go.
+    /// One verification or retrieval. It is cancelled when this is released.
     public struct AsyncIterator: AsyncIteratorProtocol {
-      private let run: Run
+      private let run: ToLast
       private var events: AsyncThrowingStream<Progress, any Error>.AsyncIterator?
       private var isOver = false
 
-      fileprivate init(run: @escaping Run) {
+      fileprivate init(run: @escaping ToLast) {
         self.run = run
       }
 
-      /// The next event; `nil` after ``Progress/done(_:)``.
+      /// The next event; `nil` after ``Progress/done(_:)`` or ``Progress/retrieved(_:)``.
       ///
-      /// - Throws: ``VerifyError`` where there is no verdict, `CancellationError` where the task was cancelled.
+      /// - Throws: ``VerifyError`` if there is no result, `CancellationError` if the task was cancelled.
       public mutating func next() async throws -> Progress? {
         if isOver { return nil }
         do {
@@ -59,7 +72,10 @@ extension NumberVerifier {
           let event = try await events?.next()
           // A stream ends in silence when its reader's task is cancelled.
           if event == nil { try Task.checkCancellation() }
-          if case .done = event { isOver = true }
+          switch event {
+          case .done, .retrieved: isOver = true
+          default: break
+          }
           return event
         } catch {
           isOver = true
@@ -72,7 +88,7 @@ extension NumberVerifier {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Progress.self)
         let task = Task { [run] in
           do {
-            continuation.yield(.done(try await run { continuation.yield($0) }))
+            continuation.yield(try await run { continuation.yield($0) })
             continuation.finish()
           } catch {
             continuation.finish(throwing: error)

@@ -1,6 +1,6 @@
 internal import NumberVerifyCore
 
-/// What one verification adds to the settings of its ``NumberVerifier``. All of it is optional.
+/// What one verification or retrieval adds to the settings of its ``NumberVerifier``. All of it is optional.
 ///
 /// ```swift
 /// let verification = try await verifier.verify(phoneNumber: "+14155550100") {

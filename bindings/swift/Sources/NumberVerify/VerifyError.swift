@@ -1,7 +1,7 @@
 public import Foundation
 internal import NumberVerifyCore
 
-/// Why there is no verdict. "Not verified" is none of these: it is a ``Verification``.
+/// Why there is no result. "Not verified" is not an error: it is a ``Verification``.
 ///
 /// Decide by ``fallback``; it is there for every error, also one that a later version adds. The texts are English sentences for a developer.
 /// They hold no phone number, code, cookie or text of another party, and neither does any value but ``OperatorMessage/text()``.

@@ -8,8 +8,9 @@ public import NumberVerify
 /// verifier.enqueue(error: VerifyError(.cellularUnavailable(.dataOff), fallback: .askToEnableMobileData))
 /// ```
 ///
-/// Each call of ``verify(phoneNumber:options:)`` and each iteration of ``verifying(phoneNumber:options:)`` takes the next result; a call
-/// without one throws ``NothingEnqueued``. A call whose task is cancelled throws a `CancellationError`.
+/// Each call of ``verify(phoneNumber:options:)`` or ``retrieve(options:)`` and each iteration of ``verifying(phoneNumber:options:)`` or
+/// ``retrieving(options:)`` takes the next result; a call without one, or whose next result is of the other kind, throws ``NothingEnqueued``.
+/// A call whose task is cancelled throws a `CancellationError`.
 public final class FakeNumberVerifier: NumberVerifying {
   private let state = Locked(State())
 
@@ -34,24 +35,43 @@ public final class FakeNumberVerifier: NumberVerifying {
     set { state.value { $0.prepareError = newValue } }
   }
 
-  /// Enqueues a result.
+  /// Enqueues the result of a verification.
   ///
   /// - Parameters:
   ///   - verification: returned to the caller.
   ///   - progress: emitted by ``verifying(phoneNumber:options:)`` before it.
   ///   - delayMs: how long the call takes.
   public func enqueue(_ verification: Verification, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
-    state.value { $0.results.append(Canned(result: .success(verification), progress: progress, delayMs: delayMs)) }
+    enqueue(.success(.verification(verification)), progress, delayMs)
   }
 
-  /// Enqueues the result that the number is verified, or that it is not; see ``enqueue(_:progress:delayMs:)``.
+  /// Enqueues the result that the number is verified, or that it is not.
   public func enqueue(verified: Bool, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(Verification(verified: verified), progress: progress, delayMs: delayMs)
   }
 
-  /// Enqueues an error; see ``enqueue(_:progress:delayMs:)``.
+  /// Enqueues the result of a retrieval.
+  ///
+  /// - Parameters:
+  ///   - number: returned to the caller.
+  ///   - progress: emitted by ``retrieving(options:)`` before it.
+  ///   - delayMs: how long the call takes.
+  public func enqueue(_ number: RetrievedNumber, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
+    enqueue(.success(.number(number)), progress, delayMs)
+  }
+
+  /// Enqueues the result that this is the number of the SIM.
+  public func enqueue(phoneNumber: String, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
+    enqueue(RetrievedNumber(phoneNumber: phoneNumber), progress: progress, delayMs: delayMs)
+  }
+
+  /// Enqueues an error, of a verification or a retrieval.
   public func enqueue(error: VerifyError, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
-    state.value { $0.results.append(Canned(result: .failure(error), progress: progress, delayMs: delayMs)) }
+    enqueue(.failure(error), progress, delayMs)
+  }
+
+  private func enqueue(_ result: Result<Outcome, VerifyError>, _ progress: [NumberVerifier.Progress], _ delayMs: Int) {
+    state.value { $0.results.append(Canned(result: result, progress: progress, delayMs: delayMs)) }
   }
 
   /// From now on, calls suspend after their progress and their delay, until ``release()``. For tests of a loading state.
@@ -81,13 +101,24 @@ public final class FakeNumberVerifier: NumberVerifying {
 
   /// Returns the next result, or throws the next error.
   public func verify(phoneNumber: String, options: (inout VerificationOptions) -> Void) async throws -> Verification {
-    try await run(Call(phoneNumber, VerificationOptions(options))) { _ in }
+    try await run(Call(phoneNumber, VerificationOptions(options)), \.verification) { _ in }
   }
 
   /// Each iteration emits the progress of the next result, and then the result.
   public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence {
     let call = Call(phoneNumber, VerificationOptions(options))
-    return NumberVerifier.ProgressSequence { [self] emit in try await run(call, emit) }
+    return NumberVerifier.ProgressSequence { [self] emit in try await run(call, \.verification, emit) }
+  }
+
+  /// Returns the next number, or throws the next error.
+  public func retrieve(options: (inout VerificationOptions) -> Void) async throws -> RetrievedNumber {
+    try await run(Call(nil, VerificationOptions(options)), \.number) { _ in }
+  }
+
+  /// Each iteration emits the progress of the next number, and then the number.
+  public func retrieving(options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence {
+    let call = Call(nil, VerificationOptions(options))
+    return NumberVerifier.ProgressSequence(retrieval: { [self] emit in try await run(call, \.number, emit) })
   }
 
   /// Returns ``status``.
@@ -100,18 +131,21 @@ public final class FakeNumberVerifier: NumberVerifying {
     if let error = prepareError { throw error }
   }
 
-  private func run(_ call: Call, _ emit: (NumberVerifier.Progress) -> Void) async throws -> Verification {
+  private func run<Value: Sendable>(
+    _ call: Call, _ value: (Outcome) -> Value?, _ emit: (NumberVerifier.Progress) -> Void
+  ) async throws -> Value {
     try Task.checkCancellation()
-    let (index, canned) = try state.value { state in
+    let (index, canned, result) = try state.value { state in
       state.calls.append(call)
-      if state.results.isEmpty { throw NothingEnqueued() }
-      return (state.calls.count, state.results.removeFirst())
+      guard let next = state.results.first, let result = next.result(value) else { throw NothingEnqueued() }
+      state.results.removeFirst()
+      return (state.calls.count, next, result)
     }
     for event in canned.progress { emit(event) }
     try await Task.sleep(nanoseconds: UInt64(clamping: canned.delayMs) * 1_000_000)
     await waitWhileHeld(index)
     try Task.checkCancellation()
-    return try canned.result.get()
+    return try result.get()
   }
 
   /// Returns, too, when the task is cancelled.
@@ -135,18 +169,18 @@ public final class FakeNumberVerifier: NumberVerifying {
 extension FakeNumberVerifier {
   /// What a call was made with. Neither the number nor an option is part of its `description`.
   public struct Call: Sendable, Equatable {
-    private let number: String
+    private let number: String?
 
     /// The options, to compare: `call.options == VerificationOptions { $0.setHeader("Authorization", token) }`.
     public let options: VerificationOptions
 
-    init(_ number: String, _ options: VerificationOptions) {
+    init(_ number: String?, _ options: VerificationOptions) {
       self.number = number
       self.options = options
     }
 
-    /// The number, as the app passed it.
-    public func phoneNumber() -> String { number }
+    /// The number, as the app passed it; `nil` for a retrieval.
+    public func phoneNumber() -> String? { number }
   }
 
   /// Thrown by a call for which the test has enqueued no result.
@@ -169,10 +203,27 @@ extension FakeNumberVerifier: CustomStringConvertible, CustomReflectable {
   public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
+private enum Outcome {
+  case verification(Verification)
+  case number(RetrievedNumber)
+
+  var verification: Verification? { if case .verification(let verification) = self { verification } else { nil } }
+
+  var number: RetrievedNumber? { if case .number(let number) = self { number } else { nil } }
+}
+
 private struct Canned {
-  let result: Result<Verification, VerifyError>
+  let result: Result<Outcome, VerifyError>
   let progress: [NumberVerifier.Progress]
   let delayMs: Int
+
+  /// `nil` if it is of the other kind.
+  func result<Value>(_ value: (Outcome) -> Value?) -> Result<Value, VerifyError>? {
+    switch result {
+    case .success(let outcome): value(outcome).map { .success($0) }
+    case .failure(let error): .failure(error)
+    }
+  }
 }
 
 private struct State {

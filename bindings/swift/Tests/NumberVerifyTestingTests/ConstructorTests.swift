@@ -14,6 +14,20 @@ struct ConstructorTests {
     #expect(!printed.contains("canary"))
   }
 
+  @Test func aRetrievedNumber() {
+    #expect(RetrievedNumber(phoneNumber: "+14155550100").responseJSON() == "{}")
+    let number = RetrievedNumber(
+      phoneNumber: "+14155550100", responseJSON: #"{"token":"canary"}"#, trace: Trace(correlator: "sign-in:42"))
+    #expect(number.phoneNumber == "+14155550100")
+    #expect(number.responseJSON() == #"{"token":"canary"}"#)
+    #expect(number.trace.correlator == "sign-in:42")
+    #expect(number == number && number != RetrievedNumber(phoneNumber: "+14155550100"))
+    #expect(number.description == "RetrievedNumber")
+    var printed = "\(number) \(String(reflecting: number)) \([number]) \(NumberVerifier.Progress.retrieved(number))"
+    dump(number, to: &printed)
+    #expect(!printed.contains("canary") && !printed.contains("4155550100"))
+  }
+
   @Test func aTrace() {
     #expect(Trace().hops.isEmpty && Trace().network == nil && Trace().totalMs == 0)
     let trace = Trace(

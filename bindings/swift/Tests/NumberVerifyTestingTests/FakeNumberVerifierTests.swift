@@ -21,6 +21,26 @@ struct FakeNumberVerifierTests {
     #expect(try await verifier.verify(phoneNumber: Self.number) == verification)
   }
 
+  @Test func numbersAreRetrievedInOrder() async throws {
+    let number = RetrievedNumber(phoneNumber: Self.number, responseJSON: #"{"token":"t"}"#)
+    fake.enqueue(number)
+    fake.enqueue(error: Self.dataOff)
+    fake.enqueue(phoneNumber: "+14155550199")
+    #expect(try await verifier.retrieve() == number)
+    await #expect(throws: Self.dataOff) { try await verifier.retrieve() }
+    #expect(try await verifier.retrieve().phoneNumber == "+14155550199")
+    #expect(fake.calls.map { $0.phoneNumber() } == [nil, nil, nil])
+  }
+
+  @Test func aResultOfTheOtherKindIsNotTaken() async throws {
+    fake.enqueue(phoneNumber: Self.number)
+    fake.enqueue(verified: true)
+    await #expect(throws: FakeNumberVerifier.NothingEnqueued.self) { try await verifier.verify(phoneNumber: Self.number) }
+    #expect(try await verifier.retrieve().phoneNumber == Self.number)
+    await #expect(throws: FakeNumberVerifier.NothingEnqueued.self) { try await verifier.retrieve() }
+    #expect(try await verifier.verify(phoneNumber: Self.number).verified)
+  }
+
   @Test(arguments: everyKind)
   func everyErrorCanBeEnqueued(kind: VerifyError.Kind) async throws {
     let error = VerifyError(kind, fallback: .retryLater, trace: Trace(correlator: "sign-in:42"))
@@ -48,6 +68,24 @@ struct FakeNumberVerifierTests {
     }
     #expect(events == progress)
     #expect(fake.calls.count == 2)
+  }
+
+  @Test func eachIterationReceivesProgressAndThenTheNumber() async throws {
+    let progress: [NumberVerifier.Progress] = [.stepBegan(.start, atMs: 0), .slow(atMs: 4_000)]
+    fake.enqueue(phoneNumber: Self.number, progress: progress)
+    fake.enqueue(error: Self.dataOff, progress: progress)
+    let retrieving = verifier.retrieving { $0.correlator = "sign-in:42" }
+    #expect(fake.calls.isEmpty)
+    var events: [NumberVerifier.Progress] = []
+    for try await event in retrieving { events.append(event) }
+    #expect(events == progress + [.retrieved(RetrievedNumber(phoneNumber: Self.number))])
+
+    events = []
+    await #expect(throws: Self.dataOff) {
+      for try await event in retrieving { events.append(event) }
+    }
+    #expect(events == progress)
+    #expect(fake.calls.map(\.options.correlator) == ["sign-in:42", "sign-in:42"])
   }
 
   @Test func aDelayPasses() async throws {
@@ -92,6 +130,20 @@ struct FakeNumberVerifierTests {
     await #expect(throws: CancellationError.self) { try await loop.value }
   }
 
+  @Test func aHeldRetrievalCanBeReleasedOrCancelled() async throws {
+    fake.enqueue(phoneNumber: Self.number)
+    fake.enqueue(phoneNumber: Self.number)
+    fake.hold()
+    let cancelled = Task { try await fake.retrieve() }
+    await fake.waitForHeldCall()
+    cancelled.cancel()
+    await #expect(throws: CancellationError.self) { try await cancelled.value }
+    let released = Task { try await fake.retrieve().phoneNumber }
+    await fake.waitForHeldCall()
+    fake.release()
+    #expect(try await released.value == Self.number)
+  }
+
   @Test func aCancelledTaskTakesNoResult() async throws {
     fake.enqueue(verified: true)
     let call = Task {
@@ -110,6 +162,7 @@ struct FakeNumberVerifierTests {
     #expect(call.phoneNumber() == Self.number)
     #expect(call.options == VerificationOptions { $0.setHeader("Authorization", "Bearer canary") })
     #expect(call.options != VerificationOptions())
+    fake.enqueue(phoneNumber: Self.number)
     var printed = "\(call) \(String(reflecting: call)) \(fake.calls) \(fake)"
     dump(call, to: &printed)
     dump(fake, to: &printed)

@@ -34,14 +34,39 @@ struct CancellationTests {
     await stuck.expectReleasedOnce()
   }
 
+  @Test(arguments: Step.allCases)
+  func cancellingTheTaskEndsTheRetrieval(step: Step) async throws {
+    let stuck = try Stuck(at: step)
+    let task = Task { try await stuck.verifier.retrieve() }
+    await stuck.hangs()
+    await expectCancellation(of: task)
+    await stuck.expectReleasedOnce()
+  }
+
+  @Test(arguments: Step.allCases)
+  func leavingTheLoopEndsTheRetrieval(step: Step) async throws {
+    let stuck = try Stuck(at: step)
+    for try await event in stuck.verifier.retrieving() {
+      guard case .stepBegan(step, _) = event else { continue }
+      await stuck.hangs()
+      break
+    }
+    await stuck.expectReleasedOnce()
+  }
+
   @Test func aCancelledTaskSendsNothing() async throws {
     let phone = Loopback()
     let verifier = try NumberVerifier(phone)
-    let task = Task {
+    let verification = Task {
       withUnsafeCurrentTask { $0?.cancel() }
       _ = try await verifier.verify(phoneNumber: Simulator.number)
     }
-    await #expect(throws: CancellationError.self) { try await task.value }
+    await #expect(throws: CancellationError.self) { try await verification.value }
+    let retrieval = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      _ = try await verifier.retrieve()
+    }
+    await #expect(throws: CancellationError.self) { try await retrieval.value }
     #expect(await phone.counts.acquired == 0)
   }
 

@@ -76,7 +76,7 @@ struct FlowTests {
     let times = events.compactMap { event in
       switch event {
       case .stepBegan(_, let atMs), .stepEnded(_, let atMs), .hopAnswered(_, let atMs), .slow(let atMs): atMs
-      case .done: nil
+      case .done, .retrieved: nil
       }
     }
     #expect(times == times.sorted())

@@ -13,7 +13,14 @@ struct LogTests {
       },
       complete: { _ in #"{"verified":true,"name":"canary-answer"}"# })
     let verifier = try NumberVerifier(Loopback(), backend: backend) { $0.addOperatorHeader("X-Operator", "canary-header") }
-    func verify() async throws { #expect(try await verifier.verify(phoneNumber: Simulator.number).verified) }
+    let retriever = try NumberVerifier(
+      Loopback(),
+      backend: ScriptedBackend(
+        start: backend.start, complete: { _ in #"{"phoneNumber":"\#(Simulator.number)","name":"canary-answer"}"# }))
+    func verify() async throws {
+      #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
+      #expect(try await retriever.retrieve().phoneNumber == Simulator.number)
+    }
 
     #expect(try await standardError(of: verify) == "")
     NumberVerifier.logToSystem(.debug)
@@ -21,8 +28,9 @@ struct LogTests {
     #expect(everything.contains("authorize begins"))
     #expect(everything.contains("auth.simulator.test"))
     #expect(everything.contains("verified"))
+    #expect(everything.contains("number retrieved"))
     #expect(!everything.contains("canary"))
-    #expect(!everything.contains(Simulator.number))
+    #expect(!everything.contains("4155550100"))
     NumberVerifier.logToSystem(.info)
     #expect(try await !standardError(of: verify).contains("begins"))
     NumberVerifier.logToSystem(.warn)

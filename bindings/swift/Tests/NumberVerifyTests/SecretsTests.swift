@@ -46,6 +46,61 @@ struct SecretsTests {
     #expect(await canaries.all.count == 8)
   }
 
+  @Test func noPublicValueShowsTheRetrievedNumber() async throws {
+    let canaries = Canaries()
+    let backend = ScriptedBackend(
+      start: { request in
+        await canaries.print(request)
+        return AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "canary-state"))
+      },
+      complete: { _ in #"{"phoneNumber":"\#(Simulator.number)","name":"canary-answer"}"# })
+    for try await event in try NumberVerifier(Loopback(), backend: backend).retrieving() {
+      await canaries.print(event)
+      guard case .retrieved(let number) = event else { continue }
+      #expect(number.phoneNumber == Simulator.number)
+      #expect(number.responseJSON().contains("canary-answer"))
+      await canaries.print(number)
+      await canaries.print([number])
+      await canaries.print(number.trace)
+      await canaries.print(number.trace.json())
+      await canaries.print(number.trace.table())
+    }
+    #expect(await canaries.found == [])
+    #expect(await canaries.printed > 10)
+  }
+
+  /// The number that a retrieval has not returned yet.
+  @Test(arguments: [
+    #"{"error":"access_denied","error_description":"Not for +1 415 555 0100","state":"canary-state"}"#,
+    #"{"error":"access_denied","error_description":"Not for +14155550100"}"#,
+    "<title>+14155550100</title>",
+  ])
+  func noErrorOfARetrievalShowsTheNumber(text: String) async throws {
+    let canaries = Canaries()
+    await canaries.plant("415 555 0100")
+    await canaries.plant("4155550100")
+    let server = try TestServer { _ in
+      .bytes("HTTP/1.1 200 OK\r\nX-Request-ID: 4155550100\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+    }
+    let backend = ScriptedBackend(authURL: Simulator.shared.authURL(operator: "b", state: "canary-state"))
+    let verifier = try NumberVerifier(Loopback(), backend: backend) {
+      $0.development.resolve.removeAll { $0.hasPrefix(TestServer.host) }
+      $0.development.resolve.append(server.resolve)
+    }
+    let error = try #require(await thrown { try await verifier.retrieve() } as? VerifyError)
+    #expect(error.trace?.hops.count == 3)
+    if case .deniedByOperator(_, let description, _, _) = error.kind { #expect(description == nil) }
+    await canaries.print(error)
+    await canaries.print(error.kind)
+    await canaries.print(error.localizedDescription)
+    await canaries.print(error as NSError)
+    if let trace = error.trace {
+      await canaries.print(trace)
+      await canaries.print(trace.json())
+    }
+    #expect(await canaries.found == [])
+  }
+
   @Test func noErrorShowsASecret() async throws {
     let canaries = Canaries()
     await canaries.plant("canary-text")

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A server on plain http whose every answer the test writes, byte by byte. It stands in for a host of operator B, which the simulator
-/// redirects to: the third request of a verification.
+/// A server on plain http whose every response the test writes, byte by byte. It stands in for a host of operator B, which the simulator
+/// redirects to: the third request of a verification; or for a backend.
 final class TestServer: @unchecked Sendable {
   enum Reply: Sendable {
     /// These bytes, then the connection ends.
@@ -12,6 +12,8 @@ final class TestServer: @unchecked Sendable {
 
   /// `HOST:PORT:ADDRESS`, for `resolve`.
   let resolve: String
+  /// Its URL without that host.
+  let url: String
   /// A request came.
   let reached = Signal()
   private let address: String
@@ -20,10 +22,11 @@ final class TestServer: @unchecked Sendable {
   static let host = "enrich.operator-b.simulator.test"
 
   /// Any number of them at once: each has an address of its own on the loopback network.
-  init(_ reply: @escaping @Sendable (_ requestLine: String) -> Reply) throws {
+  init(_ reply: @escaping @Sendable (_ request: String) -> Reply) throws {
     let port = Simulator.shared.httpPort
     address = "127.0.1.\(Self.nextNumber())"
     resolve = "\(Self.host):\(port):\(address)"
+    url = "http://\(address):\(port)"
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
     // The tests run in several processes, one after the other: the one before may have had this address.
@@ -57,19 +60,25 @@ final class TestServer: @unchecked Sendable {
   private static func answer(_ connection: Int32, _ reply: (String) -> Reply, _ reached: Signal) {
     var request = [UInt8]()
     var buffer = [UInt8](repeating: 0, count: 4096)
-    while !String(decoding: request, as: UTF8.self).contains("\r\n\r\n") {
+    while !isComplete(request) {
       let count = read(connection, &buffer, buffer.count)
       if count <= 0 { break }
       request += buffer[..<count]
     }
     reached.send()
-    let line = String(decoding: request, as: UTF8.self).components(separatedBy: "\r\n")[0]
-    if case .bytes(let text) = reply(line) {
+    if case .bytes(let text) = reply(String(decoding: request, as: UTF8.self)) {
       _ = Array(text.utf8).withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     } else {
       while read(connection, &buffer, buffer.count) > 0 {}
     }
     close(connection)
+  }
+
+  /// Whether it has its head, and as much of a body as that declares.
+  private static func isComplete(_ request: [UInt8]) -> Bool {
+    let parts = String(decoding: request, as: UTF8.self).components(separatedBy: "\r\n\r\n")
+    let length = parts[0].lowercased().components(separatedBy: "\r\n").first { $0.hasPrefix("content-length:") }
+    return parts.count > 1 && parts[1].utf8.count >= length.flatMap { Int($0.dropFirst(15).trimmingPrefix(" ")) } ?? 0
   }
 
   private static let lock = NSLock()
@@ -83,8 +92,8 @@ final class TestServer: @unchecked Sendable {
   }
 }
 
-/// Reads `state` in a request's first line.
-func state(in requestLine: String) -> String {
-  let url = requestLine.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+/// Reads `state` in a request's URL.
+func state(in request: String) -> String {
+  let url = request.split(separator: " ").dropFirst().first.map(String.init) ?? ""
   return URLComponents(string: url)?.queryItems?.first { $0.name == "state" }?.value ?? ""
 }
