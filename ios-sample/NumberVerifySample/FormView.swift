@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// The number, the backend, and the button.
+/// The number, the backend, and the buttons.
 struct FormView: View {
   @ObservedObject var model: VerifyModel
   @FocusState private var isTyping: Bool
@@ -37,6 +37,16 @@ struct FormView: View {
         }
         .buttonStyle(.borderedProminent)
         .controlSize(.large)
+        VStack(alignment: .leading, spacing: 4) {
+          Button(action: retrieve) {
+            Text(Texts.retrieve).frame(maxWidth: .infinity)
+          }
+          .buttonStyle(.bordered)
+          .controlSize(.large)
+          Text(Texts.retrieveWhat)
+            .font(.footnote)
+            .foregroundStyle(Color("OnBackgroundMuted"))
+        }
       }
     }
     .frame(maxWidth: .infinity, alignment: .leading)
@@ -89,5 +99,10 @@ struct FormView: View {
   private func verify() {
     isTyping = false
     model.verify()
+  }
+
+  private func retrieve() {
+    isTyping = false
+    model.retrieve()
   }
 }

@@ -1,6 +1,6 @@
 import NumberVerify
 
-/// The card that shows how a verification ended, or that it is slow. Pure.
+/// The card that shows how a verification or retrieval ended, or that it is slow. Pure.
 struct OutcomeCard: Equatable, Sendable {
   enum Tone: String, CaseIterable, Sendable {
     case success = "Success"
@@ -18,6 +18,8 @@ struct OutcomeCard: Equatable, Sendable {
   let symbol: String
   let title: String
   let text: String
+  /// Between the title and the text.
+  var number: RetrievedNumber?
   /// For developers, below the text.
   var cause: String?
   /// What `shareReport` shares.
@@ -26,17 +28,18 @@ struct OutcomeCard: Equatable, Sendable {
   var actions: [Action] = []
 
   /// What VoiceOver reads when the card appears.
-  var announcement: String { "\(title). \(text)" }
+  var announcement: String { [title, number?.phoneNumber, text].compactMap { $0 }.joined(separator: ". ") }
 }
 
 extension ScreenState {
-  /// `nil` before the end, unless the verification is slow.
+  /// `nil` before the end, unless it is slow.
   var card: OutcomeCard? {
     switch self {
     case .ready: nil
     case .running(let steps): steps.isSlow ? .slow : nil
     case .verdict(isVerified: true, _, _): .verified
     case .verdict(isVerified: false, _, _): .notVerified
+    case .retrieved(let number, _): .retrieved(number)
     case .cancelled: .cancelled
     case .failed(let problem, _): OutcomeCard(problem)
     }
@@ -44,12 +47,17 @@ extension ScreenState {
 }
 
 extension OutcomeCard {
-  /// The verification goes on; an app may offer another channel at the same time.
+  /// It goes on; an app may offer another channel at the same time.
   fileprivate static let slow = OutcomeCard(
     tone: .neutral, symbol: "clock.fill", title: Texts.slow, text: Texts.slowWhat, actions: [.useSMS])
 
   fileprivate static let verified = OutcomeCard(
     tone: .success, symbol: "checkmark.circle.fill", title: Texts.verified, text: Texts.verifiedWhat)
+
+  fileprivate static func retrieved(_ number: RetrievedNumber) -> OutcomeCard {
+    OutcomeCard(
+      tone: .success, symbol: "checkmark.circle.fill", title: Texts.retrieved, text: Texts.retrievedWhat, number: number)
+  }
 
   fileprivate static let notVerified = OutcomeCard(
     tone: .caution, symbol: "xmark.circle.fill", title: Texts.notVerified, text: Texts.notVerifiedWhat, actions: [.useSMS])

@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// How the verification ended, large, with what a person can do now.
+/// How it ended, large, with what a person can do now.
 struct OutcomeCardView: View {
   let card: OutcomeCard
   let act: (OutcomeCard.Action) -> Void
@@ -14,6 +14,11 @@ struct OutcomeCardView: View {
         Text(card.title)
           .font(.title.bold())
           .accessibilityAddTraits(.isHeader)
+      }
+      if let number = card.number {
+        Text(number.phoneNumber)
+          .font(.title.monospacedDigit())
+          .speechSpellsOutCharacters()
       }
       Text(card.text)
       if let cause = card.cause {

@@ -1,12 +1,14 @@
 import NumberVerify
 
-/// What the screen shows, and how it changes while a verification runs. Pure: no SwiftUI, no task, and never the phone number.
+/// What the screen shows, and how it changes while a verification or retrieval runs. Pure: no SwiftUI, no task. No printed form has the phone
+/// number.
 enum ScreenState: Equatable, Sendable {
-  /// A verification can begin.
+  /// A verification or retrieval can begin.
   case ready(numberIsInvalid: Bool)
   case running(Steps)
   /// `trace`: the trace as a table.
   case verdict(isVerified: Bool, Steps, trace: String)
+  case retrieved(RetrievedNumber, Steps)
   case failed(Problem, Steps)
   case cancelled(Steps)
 }
@@ -15,7 +17,7 @@ extension ScreenState {
   var steps: Steps {
     switch self {
     case .ready: Steps()
-    case .running(let steps), .verdict(_, let steps, _), .failed(_, let steps), .cancelled(let steps): steps
+    case .running(let steps), .verdict(_, let steps, _), .retrieved(_, let steps), .failed(_, let steps), .cancelled(let steps): steps
     }
   }
 
@@ -24,6 +26,7 @@ extension ScreenState {
     switch self {
     case .ready, .running, .cancelled: nil
     case .verdict(_, _, let trace): trace
+    case .retrieved(let number, _): number.trace.table()
     case .failed(let problem, _): problem.trace
     }
   }
@@ -39,15 +42,16 @@ extension ScreenState {
   }
 }
 
-// A verification that runs no longer changes nothing: what comes late, after Cancel, is dropped.
+// What runs no longer changes nothing: what comes late, after Cancel, is dropped.
 extension ScreenState {
   func after(_ progress: NumberVerifier.Progress) -> ScreenState {
     guard case .running(let steps) = self else { return self }
     let next = steps.after(progress)
-    if case .done(let verification) = progress {
-      return .verdict(isVerified: verification.verified, next, trace: verification.trace.table())
+    return switch progress {
+    case .done(let verification): .verdict(isVerified: verification.verified, next, trace: verification.trace.table())
+    case .retrieved(let number): .retrieved(number, next)
+    default: .running(next)
     }
-    return .running(next)
   }
 
   func failed(_ error: VerifyError) -> ScreenState {

@@ -1,10 +1,10 @@
 import NumberVerify
 
-/// The four steps of one verification and the hosts that answered, as the screen lists them. Times are in milliseconds.
+/// The four steps of one verification or retrieval and the hosts that answered, as the screen lists them. Times are in milliseconds.
 struct Steps: Equatable, Sendable {
   enum State: Equatable, Sendable {
     case waiting
-    /// `sinceMs`: since the verification began.
+    /// `sinceMs`: since the beginning.
     case running(sinceMs: Int)
     case done(tookMs: Int)
     case failed
@@ -13,7 +13,7 @@ struct Steps: Equatable, Sendable {
 
   private(set) var hops: [Hop] = []
   private(set) var totalMs: Int?
-  /// The verification took longer than usual.
+  /// It took longer than usual.
   private(set) var isSlow = false
   private var states: [Step: State] = [:]
 
@@ -34,11 +34,12 @@ struct Steps: Equatable, Sendable {
     case .hopAnswered(let hop, _): next.hops.append(hop)
     case .slow: next.isSlow = true
     case .done(let verification): next.totalMs = verification.trace.totalMs
+    case .retrieved(let number): next.totalMs = number.trace.totalMs
     }
     return next
   }
 
-  /// The end of a verification without a verdict: the step to blame has failed, and what else ran was stopped with it.
+  /// The end without a result: the step to blame has failed, and what else ran was stopped with it.
   func ended(failing failed: Step?) -> Steps {
     var next = self
     for (step, state) in states {

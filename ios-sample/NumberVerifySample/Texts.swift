@@ -23,6 +23,9 @@ enum Texts {
   static let anyNetwork = "Any network"
   static let anyNetworkWhat = "For development, in debug builds only: without cellular, on whatever network the phone uses."
   static let verify = "Verify"
+  static let retrieve = "Use this phone’s number"
+  static let retrieveWhat =
+    "Without typing it. If you tap this, you agree that your operator gives the number of the SIM to the backend."
   static let cancel = "Cancel"
 
   static let steps = "Steps"
@@ -46,6 +49,9 @@ enum Texts {
   static let slowWhat = "The verification goes on. An app offers to send a code by SMS now."
   static let verified = "Verified"
   static let verifiedWhat = "The SIM in this phone has the number."
+  static let retrieved = "This phone’s number"
+  static let retrievedWhat =
+    "Your operator gave this number for the SIM that is set for mobile data. An app asks whether it is the right one."
   static let notVerified = "Not verified"
   static let notVerifiedWhat =
     "The SIM for mobile data has another number. If this phone has two SIMs, the other one may own this number: switch mobile data to it and try again."

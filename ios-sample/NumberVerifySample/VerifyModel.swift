@@ -1,7 +1,7 @@
 import Combine
 import NumberVerify
 
-/// Runs verifications for the screen. SwiftUI keeps it while the phone is rotated, so a verification goes on then.
+/// Runs verifications and retrievals for the screen. SwiftUI keeps it while the phone is rotated, so they go on then.
 @MainActor
 final class VerifyModel: ObservableObject {
   @Published var phoneNumber = ""
@@ -14,7 +14,10 @@ final class VerifyModel: ObservableObject {
   /// Why the simulator program cannot be used: for the developer.
   let developmentProblem: String?
   private let verifiers: Verifiers
-  private var verifying: Task<Void, Never>?
+  private var purpose = Purpose.verify
+  private var running: Task<Void, Never>?
+
+  private enum Purpose { case verify, retrieve }
 
   init(development: Development?) {
     verifiers = Verifiers(development: development)
@@ -26,7 +29,7 @@ final class VerifyModel: ObservableObject {
   }
 
   deinit {
-    verifying?.cancel()
+    running?.cancel()
   }
 
   /// The screen is there: tells the state of cellular, and brings it up for a verification that will follow.
@@ -46,12 +49,27 @@ final class VerifyModel: ObservableObject {
     }
   }
 
-  func verify() {
+  func verify() { run(.verify) }
+
+  /// The user has agreed to it: see the text of the button.
+  func retrieve() { run(.retrieve) }
+
+  /// What failed, with the settings that are on the screen now.
+  func tryAgain() { run(purpose) }
+
+  private func run(_ purpose: Purpose) {
     if state.isRunning { return }
+    self.purpose = purpose
     state = .running(Steps())
-    verifying = Task { [weak self, verifiers, settings, phoneNumber] in
+    running = Task { [weak self, verifiers, settings, phoneNumber] in
       do {
-        for try await progress in try verifiers.with(settings).verifying(phoneNumber: phoneNumber) {
+        let verifier = try verifiers.with(settings)
+        let events =
+          switch purpose {
+          case .verify: verifier.verifying(phoneNumber: phoneNumber)
+          case .retrieve: verifier.retrieving()
+          }
+        for try await progress in events {
           self?.change { $0.after(progress) }
         }
       } catch let error as VerifyError {
@@ -63,11 +81,11 @@ final class VerifyModel: ObservableObject {
   }
 
   func cancel() {
-    verifying?.cancel()
+    running?.cancel()
     state = state.cancelled()
   }
 
-  /// What a cancelled verification still brings is not for the next one.
+  /// What a cancelled run still brings is not for the next one.
   private func change(_ next: (ScreenState) -> ScreenState) {
     if !Task.isCancelled { state = next(state) }
   }

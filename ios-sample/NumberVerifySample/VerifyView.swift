@@ -80,7 +80,7 @@ struct VerifyView: View {
 
   private func act(_ action: OutcomeCard.Action) {
     switch action {
-    case .tryAgain: model.verify()
+    case .tryAgain: model.tryAgain()
     case .useSMS: isSMSExplained = true
     case .openSettings:
       // The app's own page, which has its switch for mobile data.

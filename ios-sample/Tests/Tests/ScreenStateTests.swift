@@ -50,9 +50,26 @@ struct ScreenStateTests {
     #expect(slow.cancelled().after(.slow(atMs: 4_002)) == slow.cancelled())
   }
 
+  @Test func aRetrievedNumberIsOnTheCardAndInNoPrintedForm() throws {
+    let number = RetrievedNumber(phoneNumber: "+14155550100", trace: Trace(correlator: "sign-in:42", totalMs: 7))
+    let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.retrieved(number))
+    #expect(state.steps[.start] == .done(tookMs: 5))
+    #expect(state.steps.totalMs == 7)
+    #expect(state.trace?.contains("sign-in:42") == true)
+    let card = try #require(state.card)
+    #expect(card.title == "This phone’s number")
+    #expect(card.number?.phoneNumber == "+14155550100")
+    #expect(card.announcement.hasPrefix("This phone’s number. +14155550100. Your operator"))
+    var printed = "\(state) \(card) \(String(reflecting: state)) \(String(reflecting: card)) \(state.trace ?? "")"
+    dump(state, to: &printed)
+    dump(card, to: &printed)
+    #expect(!printed.contains("4155550100"))
+  }
+
   @Test func whatComesLateChangesNothing() {
     let late = NumberVerifier.Progress.stepBegan(.complete, atMs: 9)
-    for state in [ScreenState.ready(numberIsInvalid: false), running.cancelled()] {
+    let retrieved = running.after(.retrieved(RetrievedNumber(phoneNumber: "+14155550100")))
+    for state in [ScreenState.ready(numberIsInvalid: false), running.cancelled(), retrieved] {
       #expect(state.after(late) == state)
       #expect(state.cancelled() == state)
     }

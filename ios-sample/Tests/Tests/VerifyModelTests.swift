@@ -46,6 +46,70 @@ struct VerifyModelTests {
     #expect(model.state.card?.actions == [.useSMS])
   }
 
+  @Test func theNumberIsRetrieved() async throws {
+    let backend = try retrievalBackend()
+    model.settings.backend = backend.url
+    model.phoneNumber = "not used"
+    model.retrieve()
+    #expect(model.state == .running(Steps()))
+    try await until { !model.state.isRunning }
+    let card = try #require(model.state.card)
+    #expect(card.title == "This phone’s number")
+    #expect(card.number?.phoneNumber == number)
+    #expect(card.tone == .success)
+    #expect(card.actions.isEmpty)
+    #expect(model.state.steps.totalMs != nil)
+    for step in Step.allCases {
+      #expect(Texts.text(for: step, model.state.steps[step]).contains("done, "))
+    }
+    let trace = try #require(model.state.trace)
+    #expect(trace.contains("auth.simulator.test"))
+    expectNoNumber(in: trace)
+    #expect(try backend.bodies(to: "start") == [["purpose": "device-phone-number"]])
+  }
+
+  @Test func aBackendWithoutRetrievalIsForTheDeveloper() async throws {
+    let problem = #"{"type":"about:blank","status":501,"fallback":"fix_integration"}"#
+    let backend = try retrievalBackend(
+      start: TestBackend.Response(status: 501, contentType: "application/problem+json", body: problem))
+    model.settings.backend = backend.url
+    try await retrieve()
+    let card = try #require(model.state.card)
+    #expect(card.title == "For the developer")
+    #expect(card.actions == [.shareReport])
+    #expect(card.report.contains("501"))
+    #expect(model.state.steps[.start] == .failed)
+  }
+
+  @Test func tryAgainRepeatsWhatFailed() async throws {
+    let port = try ClosedPort()
+    model.settings.backend = "https://127.0.0.1:\(port.number)"
+    try await retrieve()
+    #expect(model.state.card?.actions == [.tryAgain, .useSMS])
+    let backend = try retrievalBackend()
+    model.settings.backend = backend.url
+    model.tryAgain()
+    try await until { !model.state.isRunning }
+    #expect(model.state.card?.number?.phoneNumber == number)
+
+    model.settings.backend = "https://127.0.0.1:\(port.number)"
+    try await verify()
+    model.settings.backend = Simulator.shared.backend("b")
+    model.tryAgain()
+    try await until { !model.state.isRunning }
+    #expect(model.state.card?.title == "Verified")
+  }
+
+  @Test func cancelEndsARetrieval() async throws {
+    let silent = try SilentServer()
+    model.settings.backend = silent.url
+    model.retrieve()
+    try await until { model.state.steps[.acquire].tookMs != nil }
+    model.cancel()
+    #expect(model.state.card?.title == "Cancelled")
+    #expect(try silent.takeConnection().isClosedByClient())
+  }
+
   @Test func whatIsNoNumberIsSaidBesideTheField() async throws {
     model.phoneNumber = "12"
     try await verify()
@@ -129,7 +193,7 @@ struct VerifyModelTests {
     #expect(model.state.steps.hops.count == 6)
   }
 
-  @Test func aSlowVerificationOffersSMSWhileItRuns() async throws {
+  @Test func aSlowVerificationOrRetrievalOffersSMSWhileItRuns() async throws {
     var development = try Development(simulator: Simulator.line)
     development.slowAfterMs = 1
     let model = VerifyModel(development: development)
@@ -137,14 +201,16 @@ struct VerifyModelTests {
     let silent = try SilentServer()
     model.settings.backend = silent.url
     model.phoneNumber = number
-    model.verify()
-    #expect(model.state.card == nil)
-    try await until { model.state.card != nil }
-    #expect(model.state.card?.title == "This takes longer than usual")
-    #expect(model.state.card?.actions == [.useSMS])
-    #expect(model.state.isRunning)
-    model.cancel()
-    #expect(model.state.card?.title == "Cancelled")
+    for begin in [model.verify, model.retrieve] {
+      begin()
+      #expect(model.state.card == nil)
+      try await until { model.state.card != nil }
+      #expect(model.state.card?.title == "This takes longer than usual")
+      #expect(model.state.card?.actions == [.useSMS])
+      #expect(model.state.isRunning)
+      model.cancel()
+      #expect(model.state.card?.title == "Cancelled")
+    }
     model.settings.backend = backend
     try await verify(model)
     #expect(model.state.card?.title == "Verified")
@@ -203,6 +269,15 @@ struct VerifyModelTests {
     model = nil
     #expect(left == nil, "the running task does not hold it")
     #expect(try silent.takeConnection().isClosedByClient())
+  }
+
+  private func retrievalBackend(start: TestBackend.Response? = nil) throws -> TestBackend {
+    try TestBackend(start: start, complete: TestBackend.Response(body: #"{"phoneNumber":"\#(number)"}"#))
+  }
+
+  private func retrieve() async throws {
+    model.retrieve()
+    try await until { !model.state.isRunning }
   }
 
   private func verify() async throws { try await verify(model) }
