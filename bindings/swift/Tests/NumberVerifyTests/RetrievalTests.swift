@@ -116,6 +116,7 @@ struct RetrievalTests {
     let error = try #require(await thrown { try await verifier.retrieve() } as? VerifyError)
     #expect(error.kind == .backend(step: .start, reason: .status, status: 501, retryAfterSeconds: nil))
     #expect(error.fallback == .fixIntegration)
+    #expect(error.trace?.startMs != nil)
     #expect(backend.requests(to: "complete").isEmpty)
   }
 
