@@ -5,6 +5,7 @@
 mod abort;
 mod errors;
 mod headers;
+mod hops;
 mod request;
 mod trace_ids;
 mod walk;
@@ -16,9 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use self::abort::{Abort, Start};
-use self::errors::{is_lost_response, transport_error, unreadable, walk_error};
-use self::headers::Origin;
-use crate::authorization::{Completion, Head, Next, Request, Walk};
+use self::hops::Hops;
+use crate::authorization::{Completion, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
 use crate::backend::result::FlowResult;
 use crate::backend::{AuthorizationStart, BackendError, CallInfo};
@@ -26,16 +26,16 @@ use crate::cellular::{Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
 use crate::cookies::CookieJar;
 use crate::error::VerifyError;
-use crate::hints::{Hints, Steering};
+use crate::hints::Hints;
 use crate::logging::Event;
-use crate::network::{Network, Unusable};
+use crate::network::Network;
 use crate::options::{Extras, Input};
 use crate::progress::Step;
 use crate::purpose::{FlowValue, Purpose};
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
-use crate::transport::{Transport, TransportError};
+use crate::transport::Transport;
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -119,7 +119,10 @@ impl<N: Network> Flow<'_, N> {
     async fn over_cellular(&self, lease: &Lease<N>) -> Result<(Option<SecretString>, Completion), VerifyError> {
         let (started, transport) = tokio::try_join!(self.start(), self.acquire(lease))?;
         let CheckedStart { walk, request, hints, session } = started;
-        let completion = self.authorize(walk, request, hints, &transport, lease).await?;
+        self.record.step_began(Step::Authorize);
+        let hops = Hops { settings: &self.verifier.settings, record: self.record, redactor: &self.redactor, hints };
+        let completion = hops.follow(walk, request, &transport, lease).await?;
+        self.record.step_ended(Step::Authorize);
         Ok((session, completion))
     }
 
@@ -150,83 +153,6 @@ impl<N: Network> Flow<'_, N> {
         self.record.network(kind);
         self.record.step_ended(Step::Acquire);
         Ok(transport)
-    }
-
-    async fn authorize(
-        &self,
-        mut walk: Walk,
-        mut request: Request,
-        hints: Hints,
-        transport: &Transport<N>,
-        lease: &Lease<N>,
-    ) -> Result<Completion, VerifyError> {
-        self.record.step_began(Step::Authorize);
-        let first = request.url.origin();
-        loop {
-            let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
-            let mut hop = self.record.hop_began(request.url.scheme(), host);
-            let origin = if request.url.origin() == first { Origin::First } else { Origin::Other };
-            let steering = self.steering(&request, &hints);
-            let headers = headers::of(&request, origin, &steering, &self.verifier.settings);
-            let restrictions = request::restrictions(&steering);
-            let sending = request::send(transport, &request, restrictions, headers, &mut hop.timings);
-            // A network that is lost now ends the wait for the callback's response, but the backend may have the result.
-            let sent = if walk.is_at_redirect_uri() {
-                tokio::select! {
-                    biased;
-                    sent = sending => sent,
-                    _ = lease.lost() => Err(TransportError::Unavailable(Unusable::InterfaceDown)),
-                }
-            } else {
-                sending.await
-            };
-            let response = match sent {
-                Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
-                    // The backend may have the result, and is asked for it.
-                    self.record.step_ended(Step::Authorize);
-                    return Ok(Completion::Ended);
-                }
-                response => response.map_err(|error| transport_error(error, &hop))?,
-            };
-            let status = response.status().as_u16();
-            hop.status = Some(status);
-            let next = walk.on_head(&Head { status, headers: response.headers() });
-            hop.trace_ids = trace_ids::of(response.headers(), &self.redactor);
-            hop.answered();
-            let completion = match next {
-                Next::Follow(next) => {
-                    response.discard();
-                    request = next;
-                    continue;
-                }
-                Next::Done(completion) => {
-                    response.discard();
-                    Ok(completion)
-                }
-                Next::Fail(failure) => Err(failure),
-                Next::ReadBody(body) => {
-                    let completion = match transport.read(response).await {
-                        Ok(bytes) => body.read(&bytes),
-                        Err(error) => unreadable(&error)
-                            .and_then(|why| body.unreadable(why))
-                            .ok_or_else(|| transport_error(error, &hop))?,
-                    };
-                    hop.page_title = walk.title().map(str::to_owned);
-                    completion
-                }
-            };
-            let completion = completion.map_err(|failure| walk_error(failure, &hop))?;
-            self.record.step_ended(Step::Authorize);
-            return Ok(completion);
-        }
-    }
-
-    /// The backend's own origin has what the phone's other requests to it have.
-    fn steering(&self, request: &Request, hints: &Hints) -> Steering {
-        if request.url.origin() == self.verifier.settings.start_url.origin() {
-            return Steering::default();
-        }
-        hints.for_host(request.url.host_str().unwrap_or_default())
     }
 
     async fn complete(&self, session: Option<SecretString>, completion: Completion) -> Result<FlowResult, VerifyError> {

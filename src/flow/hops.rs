@@ -1,0 +1,98 @@
+//! The requests over the cellular network: from the auth URL to what the backend is to have.
+
+use super::errors::{is_lost_response, transport_error, unreadable, walk_error};
+use super::headers::{self, Origin};
+use super::request;
+use super::trace_ids;
+use crate::authorization::{Completion, Head, Next, Request, Walk};
+use crate::cellular::Lease;
+use crate::error::VerifyError;
+use crate::hints::{Hints, Steering};
+use crate::network::{Network, Unusable};
+use crate::recorder::Recorder;
+use crate::secret::Redactor;
+use crate::settings::Settings;
+use crate::transport::{Transport, TransportError};
+
+/// What the requests of one flow have in common.
+pub(super) struct Hops<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) record: &'a Recorder,
+    pub(super) redactor: &'a Redactor,
+    pub(super) hints: Hints,
+}
+
+impl Hops<'_> {
+    /// Follows the redirects to their end.
+    pub(super) async fn follow<N: Network>(
+        &self,
+        mut walk: Walk,
+        mut request: Request,
+        transport: &Transport<N>,
+        lease: &Lease<N>,
+    ) -> Result<Completion, VerifyError> {
+        let first = request.url.origin();
+        loop {
+            let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
+            let mut hop = self.record.hop_began(request.url.scheme(), host);
+            let origin = if request.url.origin() == first { Origin::First } else { Origin::Other };
+            let steering = self.steering(&request);
+            let headers = headers::of(&request, origin, &steering, self.settings);
+            let restrictions = request::restrictions(&steering);
+            let sending = request::send(transport, &request, restrictions, headers, &mut hop.timings);
+            // A network that is lost now ends the wait for the callback's response, but the backend may have the result.
+            let sent = if walk.is_at_redirect_uri() {
+                tokio::select! {
+                    biased;
+                    sent = sending => sent,
+                    _ = lease.lost() => Err(TransportError::Unavailable(Unusable::InterfaceDown)),
+                }
+            } else {
+                sending.await
+            };
+            let response = match sent {
+                Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
+                    // The backend may have the result, and is asked for it.
+                    return Ok(Completion::Ended);
+                }
+                response => response.map_err(|error| transport_error(error, &hop))?,
+            };
+            let status = response.status().as_u16();
+            hop.status = Some(status);
+            let next = walk.on_head(&Head { status, headers: response.headers() });
+            hop.trace_ids = trace_ids::of(response.headers(), &self.redactor);
+            hop.answered();
+            let completion = match next {
+                Next::Follow(next) => {
+                    response.discard();
+                    request = next;
+                    continue;
+                }
+                Next::Done(completion) => {
+                    response.discard();
+                    Ok(completion)
+                }
+                Next::Fail(failure) => Err(failure),
+                Next::ReadBody(body) => {
+                    let completion = match transport.read(response).await {
+                        Ok(bytes) => body.read(&bytes),
+                        Err(error) => unreadable(&error)
+                            .and_then(|why| body.unreadable(why))
+                            .ok_or_else(|| transport_error(error, &hop))?,
+                    };
+                    hop.page_title = walk.title().map(str::to_owned);
+                    completion
+                }
+            };
+            return completion.map_err(|failure| walk_error(failure, &hop));
+        }
+    }
+
+    /// The backend's own origin has what the phone's other requests to it have.
+    fn steering(&self, request: &Request) -> Steering {
+        if request.url.origin() == self.settings.start_url.origin() {
+            return Steering::default();
+        }
+        self.hints.for_host(request.url.host_str().unwrap_or_default())
+    }
+}
