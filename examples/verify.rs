@@ -105,6 +105,11 @@ fn main() -> ExitCode {
     if arguments.backend.is_some() && arguments.interface.is_none() && !arguments.any_network {
         return usage("--backend needs --interface NAME, or --any-network for development");
     }
+    if arguments.retrieve && arguments.backend.is_none() && matches!(arguments.code_delivery, Delivery::None) {
+        return usage(
+            "the simulator's operator that gives numbers has codes: --retrieve needs another --code-delivery",
+        );
+    }
     let mut config = match config(&arguments) {
         Ok(config) => config,
         Err(complaint) => return usage(&complaint),

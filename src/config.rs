@@ -108,7 +108,8 @@ pub enum Cleartext {
 /// The JSON names in the backend's requests and answers.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FieldNames {
-    /// In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
+    /// In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
+    /// understood there too. Not `purpose` or `devicePhoneNumberVerified`.
     #[uniffi(default = "phoneNumber")]
     pub phone_number: String,
     /// In `start`'s answer.
@@ -126,7 +127,8 @@ pub struct FieldNames {
     /// In `complete`'s request.
     #[uniffi(default = "code")]
     pub code: String,
-    /// In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
+    /// In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
+    /// Not `devicePhoneNumber`.
     #[uniffi(default = "verified")]
     pub verified: String,
 }

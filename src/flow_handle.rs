@@ -11,11 +11,11 @@ use crate::recorder::Recorder;
 use crate::results::{Ended, RetrievedNumber, Verification};
 use crate::trace::Trace;
 
-/// One running verification. Letting go of it cancels it.
+/// One running verification. Dropping it cancels it.
 #[derive(uniffi::Object)]
 pub struct VerificationFlow(pub(crate) FlowHandle);
 
-/// One running retrieval of the number. Letting go of it cancels it.
+/// One running retrieval of the number. Dropping it cancels it.
 #[derive(uniffi::Object)]
 pub struct RetrievalFlow(pub(crate) FlowHandle);
 
@@ -35,7 +35,7 @@ impl VerificationFlow {
         Verification::of(self.0.outcome().await?)
     }
 
-    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+    /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
         self.0.task.abort();
     }
@@ -54,7 +54,7 @@ impl RetrievalFlow {
         RetrievedNumber::of(self.0.outcome().await?)
     }
 
-    /// Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+    /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
         self.0.task.abort();
     }

@@ -1,6 +1,6 @@
 //! What is logged, and where it goes: nowhere, until the app asks for it.
 //!
-//! Every line is one [`Event`]: a closed list whose parts are progress, errors and verdicts, none of which can hold a secret.
+//! Every line is one [`Event`]: a closed list whose parts are progress, errors and results, none of which can hold a secret.
 
 use std::fmt;
 use std::sync::OnceLock;

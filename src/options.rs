@@ -29,8 +29,8 @@ pub struct VerificationOptions {
     #[uniffi(default = [])]
     pub start_fields: Vec<Arc<StartField>>,
     /// The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-    /// `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
-    /// fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+    /// `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
+    /// check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
     #[uniffi(default = None)]
     pub correlator: Option<String>,
 }

@@ -104,11 +104,13 @@ impl Recorder {
         End(self, redactor)
     }
 
-    /// The flow is over; steps that still run have failed, and their time is kept. Trace ids that turned out to contain a secret are dropped.
+    /// The flow is over; steps that still run have failed, and their time is kept. What turned out to contain a secret is dropped or masked.
     pub(crate) fn ended(&self, redactor: &Redactor) {
         let mut inner = self.lock();
         for hop in &mut inner.trace.hops {
             hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
+            hop.page_title.take_if(|title| redactor.contains_secret(title));
+            hop.host = redactor.mask_number(&hop.host);
         }
         for (step, _) in inner.running.clone() {
             inner.end(step);

@@ -1,4 +1,4 @@
-//! What an app gets of a flow that succeeded.
+//! The results that an app receives.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Verification {
     ended: Arc<Ended>,
 }
 
-/// The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+/// The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
 #[derive(uniffi::Object)]
 pub struct RetrievedNumber {
     number: PhoneNumber,
@@ -39,7 +39,7 @@ impl Verification {
         self.verified
     }
 
-    /// The backend's whole response, for members of its own. It is not part of any printed form.
+    /// The backend's whole response, for members of its own. No text form of this type has it.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()
@@ -61,7 +61,7 @@ impl RetrievedNumber {
         self.number.expose_secret().to_owned()
     }
 
-    /// The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+    /// The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
@@ -21,6 +22,8 @@ const MIN_LEN_SUBSTRING: usize = 4;
 const MIN_LEN_IN_HOST: usize = 6;
 /// This many of a number's last digits identify it.
 const TELLING_DIGITS: usize = 7;
+/// The lengths of hexadecimal trace ids (W3C Trace Context, section 3.2.2).
+const RANDOM_IDS: [usize; 2] = [16, 32];
 /// Parameters that say what is asked or answered, or which app asks, not who (RFC 6749, `OpenID` Connect Core).
 const OPEN_PARAMETERS: [&str; 12] = [
     "client_id",
@@ -69,7 +72,7 @@ enum Number {
     /// There is none.
     #[default]
     None,
-    /// Not what it is: all that could be a number is treated as if it were.
+    /// There is one, but it is not known yet: every text that could be one is treated as the number.
     Expected,
     /// Its last digits.
     Known(String),
@@ -143,16 +146,22 @@ impl Redactor {
     #[must_use]
     pub fn redact_host(&self, host: &str) -> String {
         let known = self.lock();
-        let host = match &known.number {
-            Number::Known(last_digits) => mask_number(host, last_digits),
-            Number::None | Number::Expected => host.to_owned(),
-        };
+        if matches!(known.number, Number::Expected) && host.parse::<Ipv4Addr>().is_ok() {
+            return host.to_owned();
+        }
+        let host = known.number.mask_in(host);
         let is_name = |value: &String| host == *value || host.ends_with(&format!(".{value}"));
         let values = known.values.iter().filter(|value| host.contains(value.as_str()) && !is_name(value));
         let secrets = known.secrets.iter().filter(|secret| host.contains(secret.as_str()));
         let telling = secrets.chain(values).filter(|secret| secret.len() >= MIN_LEN_IN_HOST);
         let masked = telling.fold(host.clone(), |host, secret| mask(&host, secret));
         if known.has_secret(&masked, MIN_LEN_IN_HOST) { MASK.to_owned() } else { masked }
+    }
+
+    /// The host name with the number masked, for one that was kept before the number was known.
+    #[must_use]
+    pub fn mask_number(&self, host: &str) -> String {
+        self.lock().number.mask_in(host)
     }
 
     /// Whether an error code contains a secret.
@@ -192,13 +201,40 @@ impl Known {
 }
 
 impl Number {
-    fn is_in(&self, alphanumerics: &str) -> bool {
+    fn is_in(&self, reading: &str) -> bool {
         match self {
             Self::None => false,
-            Self::Expected => alphanumerics.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= TELLING_DIGITS),
-            Self::Known(last_digits) => digits(alphanumerics).contains(last_digits),
+            Self::Expected => could_be_number(reading),
+            Self::Known(last_digits) => digits(&alphanumerics(reading)).contains(last_digits),
         }
     }
+
+    fn mask_in(&self, host: &str) -> String {
+        match self {
+            Self::Known(last_digits) => mask_number(host, last_digits),
+            Self::None | Self::Expected => host.to_owned(),
+        }
+    }
+}
+
+/// Whether enough digits follow each other, with no letter between them. The digits of random ids do not count.
+fn could_be_number(reading: &str) -> bool {
+    let mut digits_so_far = 0;
+    for word in reading.split(|c: char| !c.is_alphanumeric()).map(alphanumerics).filter(|word| !word.is_empty()) {
+        let is_hexadecimal = word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_digits = word.bytes().all(|byte| byte.is_ascii_digit());
+        if is_digits {
+            digits_so_far += word.len();
+        } else {
+            digits_so_far = 0;
+        }
+        let is_random = is_hexadecimal && !is_digits && RANDOM_IDS.contains(&word.len());
+        let has_run = word.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= TELLING_DIGITS);
+        if digits_so_far >= TELLING_DIGITS || has_run && !is_random {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether any reading of the text has the letters and digits of a secret, or the number's digits, one after the other,
@@ -208,9 +244,9 @@ fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Numbe
         secrets.iter().map(|secret| alphanumerics(secret)).filter(|secret| secret.len() >= min_len).collect();
     let Some(readings) = readings(text) else { return true };
     readings.iter().any(|reading| {
-        let reading = alphanumerics(reading);
-        let index = Index::of(&reading);
-        secrets.iter().any(|secret| index.contains(secret)) || number.is_in(&reading)
+        let letters_and_digits = alphanumerics(reading);
+        let index = Index::of(&letters_and_digits);
+        secrets.iter().any(|secret| index.contains(secret)) || number.is_in(reading)
     })
 }
 
@@ -352,13 +388,17 @@ mod tests {
             assert_eq!(keep(&redactor, text), None, "{text}");
             assert!(redactor.contains_secret(text), "{text}");
         }
-        for text in ["error 403 of 12", "mnc260.mcc310", "b4333c46-49c0-4f62"] {
+        let parent = "00-4bf92f1234567cd34da6a3ce929d0e0e-00f067aa0ba902b7-01";
+        for text in ["error 403 of 12", "mnc260.mcc310", "b4333c46-49c0-4f62", parent] {
             assert_eq!(keep(&redactor, text).as_deref(), Some(text));
         }
         assert_eq!(redactor.redact_host("14155550100.op7.test"), "•••");
         assert_eq!(redactor.redact_host("1-415-555-0100.op7.test"), "•••");
+        assert_eq!(redactor.redact_host("192.0.2.117"), "192.0.2.117");
         assert_eq!(redactor.redact_host("ipoa.mnc260.mcc310.3gppnetwork.org"), "ipoa.mnc260.mcc310.3gppnetwork.org");
+        let kept = redactor.redact_host("n415.x555.y0100.op7.test");
         redactor.add_number("+14155550100");
+        assert_eq!(redactor.mask_number(&kept), "n•••.op7.test");
         assert_eq!(keep(&redactor, "call +1 415 555 0199").as_deref(), Some("call +1 415 555 0199"));
         assert_eq!(keep(&redactor, "call +1 415 555 0100"), None);
     }

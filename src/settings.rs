@@ -167,8 +167,9 @@ fn check_names(config: &Config) -> Result<(), VerifyError> {
     };
     let can_abort = config.abort_path.is_none() || names.session != contract::REASON;
     let results = [&names.phone_number, &names.verified];
-    let can_retrieve = names.phone_number != contract::PURPOSE;
-    if distinct(&request) && distinct(&answer) && distinct(&results) && can_abort && can_retrieve {
+    let is_clear = ![contract::PURPOSE, contract::CAMARA_VERIFIED].contains(&names.phone_number.as_str())
+        && names.verified != contract::CAMARA_NUMBER;
+    if distinct(&request) && distinct(&answer) && distinct(&results) && can_abort && is_clear {
         Ok(())
     } else {
         Err(VerifyError::invalid_config(Setting::FieldNames))
@@ -250,6 +251,37 @@ mod tests {
                 matches!(check(bad), Err(VerifyError::InvalidConfig { setting }) if setting == Setting::BackendUrl),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn names_that_could_be_taken_for_each_other_are_refused() {
+        let check = |change: fn(&mut FieldNames)| {
+            let mut config = Config { abort_path: Some("abort".to_owned()), ..Config::new("https://api.test") };
+            change(&mut config.field_names);
+            Settings::check(&config).map(|_| ())
+        };
+        for good in [
+            |_: &mut FieldNames| {},
+            |names: &mut FieldNames| names.phone_number = "devicePhoneNumber".to_owned(),
+            |names: &mut FieldNames| names.verified = "devicePhoneNumberVerified".to_owned(),
+            |names: &mut FieldNames| names.phone_number = "session".to_owned(),
+        ] {
+            assert!(check(good).is_ok());
+        }
+        for bad in [
+            |names: &mut FieldNames| names.phone_number.clear(),
+            |names: &mut FieldNames| names.verified.clear(),
+            |names: &mut FieldNames| names.verified = "phoneNumber".to_owned(),
+            |names: &mut FieldNames| names.verified = "devicePhoneNumber".to_owned(),
+            |names: &mut FieldNames| names.phone_number = "devicePhoneNumberVerified".to_owned(),
+            |names: &mut FieldNames| names.phone_number = "purpose".to_owned(),
+            |names: &mut FieldNames| names.code = "state".to_owned(),
+            |names: &mut FieldNames| names.auth_url = "session".to_owned(),
+            |names: &mut FieldNames| names.session = "reason".to_owned(),
+        ] {
+            let refused = VerifyError::invalid_config(Setting::FieldNames);
+            assert_eq!(check(bad).unwrap_err().to_json(), refused.to_json());
         }
     }
 

@@ -60,10 +60,11 @@ pub struct Hop {
     pub tls_version: Option<TlsVersion>,
     /// The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
     /// `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-    /// A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+    /// A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
+    /// one that could be a phone number as long as a retrieval does not know the number.
     pub trace_ids: HashMap<String, String>,
-    /// The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
-    /// of the flow.
+    /// The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
+    /// not know the number, what could be one.
     pub page_title: Option<String>,
 }
 

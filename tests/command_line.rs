@@ -113,6 +113,7 @@ fn bad_flags_and_values_are_usage_errors() {
         &["--root-ca", garbage.to_str().unwrap()],
         &["--interface", "lo", "--any-network"],
         &["--retrieve", "--phone", "+14155550100"],
+        &["--retrieve", "--code-delivery", "none"],
         &["--backend", "https://api.example.com"],
         &["--backend", "http://api.example.com", "--any-network"],
         &["--backend", "nonsense", "--any-network"],

@@ -5,13 +5,10 @@ use serde_json::Value;
 
 use super::BackendError;
 use crate::config::FieldNames;
+use crate::contract::{CAMARA_NUMBER, CAMARA_VERIFIED};
 use crate::json::JsonObject;
 use crate::phone_number::PhoneNumber;
 use crate::purpose::{FlowValue, Purpose};
-
-/// CAMARA's names, understood in addition to the configured ones.
-const CAMARA_VERIFIED: &str = "devicePhoneNumberVerified";
-const CAMARA_NUMBER: &str = "devicePhoneNumber";
 
 /// A result, with the response that it came in.
 pub struct FlowResult {

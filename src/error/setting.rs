@@ -80,7 +80,9 @@ impl Setting {
             Self::Hints => {
                 "at most 16, each with a host name (or *. and a name), headers that a hint may set, ipv4 or ipv6, TLS 1.2 or 1.3"
             }
-            Self::FieldNames => "the names of one request or response must differ, and none may be empty",
+            Self::FieldNames => {
+                "the names of one request or response must differ, also from other names of the contract, and none may be empty"
+            }
             Self::RedirectUri => "it must be an absolute URI with an ASCII host",
             Self::OverallMs
             | Self::AcquireMs

@@ -23,8 +23,8 @@ pub(super) fn message(error: &VerifyError, setting_name: Option<String>) -> Stri
         VerifyError::StateMismatch { hop, host } => {
             format!("The state in the response of {host} (hop {hop}) does not match the request")
         }
-        VerifyError::DeadlineExceeded { step } => format!("The verification timed out during {step}"),
-        VerifyError::Cancelled => "The verification was cancelled".to_owned(),
+        VerifyError::DeadlineExceeded { step } => format!("The call timed out during {step}"),
+        VerifyError::Cancelled => "The call was cancelled".to_owned(),
         VerifyError::Internal => "The library failed with an internal error".to_owned(),
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn advice(error: &VerifyError) -> String {
         VerifyError::Backend { advice: Fallback::FixIntegration, .. } => {
             "correct the backend, or the settings that it is called with".to_owned()
         }
-        VerifyError::Cancelled => "verify again".to_owned(),
+        VerifyError::Cancelled => "try again".to_owned(),
         VerifyError::Internal => format!("{}, and report it", usual()),
         VerifyError::CellularUnavailable { .. }
         | VerifyError::Backend { .. }

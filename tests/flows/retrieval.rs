@@ -16,6 +16,7 @@ use crate::captured;
 use crate::deliveries::{Lure, post};
 use crate::phone::{self, Counts, HANGS, NUMBER};
 use crate::scripted::{Scripted, answer, ok};
+use crate::secrets::Shown;
 
 const RETRIEVED: &str = r#"{"phoneNumber":"+14155550100"}"#;
 
@@ -66,6 +67,16 @@ async fn start_request_has_the_purpose_and_no_number() {
     for call in [start, complete] {
         assert_eq!(call.header("x-correlator"), Some("sign-in:42"));
     }
+}
+
+#[tokio::test]
+async fn name_of_the_number_can_be_changed() {
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let backend = Scripted::answering([start(&simulator), ok(r#"{"msisdn":"+14155550100"}"#)]);
+    let mut config = phone::config(&simulator, backend.url());
+    config.field_names.phone_number = "msisdn".to_owned();
+    assert_eq!(retrieve(config).await.unwrap().phone_number(), NUMBER);
+    assert_eq!(backend.asked()[0].body, r#"{"purpose":"device-phone-number"}"#);
 }
 
 #[tokio::test]
@@ -178,22 +189,31 @@ async fn number_is_shown_nowhere() {
     let secrets = [NUMBER.trim_start_matches('+').to_owned(), "5550100".to_owned()];
     let simulator = Simulator::start(Options::default()).unwrap();
     let [working, ..] = simulator.backend_urls_with_retrieval();
-    for complete in [ok(RETRIEVED), ok(r#"{"phoneNumber":"14155550100"}"#), answer(403, "", RETRIEVED)] {
+    let shown = show(phone::config(&simulator, working)).await;
+    assert!(shown.contains("RetrievedNumber(…)") && shown.contains("camara.simulator.test"), "{shown}");
+    captured::assert_without(&shown, &secrets, "a retrieval");
+    for (complete, end) in [
+        (ok(RETRIEVED), "RetrievedNumber(…)"),
+        (ok(r#"{"phoneNumber":"14155550100"}"#), "malformed_answer"),
+        (answer(403, "", RETRIEVED), "use_another_channel"),
+    ] {
         let backend = Scripted::answering([start(&simulator), complete]);
-        shows_no_number(phone::config(&simulator, backend.url()), &secrets).await;
+        let shown = show(phone::config(&simulator, backend.url())).await;
+        assert!(shown.contains(end), "{end}: {shown}");
+        captured::assert_without(&shown, &secrets, end);
     }
-    shows_no_number(phone::config(&simulator, working), &secrets).await;
     captured::assert_without(&captured::text(), &secrets, "the log");
 }
 
-async fn shows_no_number(config: Config, secrets: &[String]) {
+/// All that a retrieval shows.
+async fn show(config: Config) -> String {
     let (verifier, _) = phone::verifier(config);
-    let flow = verifier.begin_retrieval(VerificationOptions::default(), None);
-    let shown = match timeout(HANGS, flow.result()).await.expect("the flow hangs") {
-        Ok(retrieved) => format!("{retrieved:?} {:?}", retrieved.trace()),
-        Err(error) => format!("{error:?} {error} {}", error.to_json()),
-    };
-    let trace = flow.trace();
-    let shown = format!("{shown} {flow:?} {trace:?} {} {}", trace.to_json(), trace.to_table());
-    captured::assert_without(&shown, secrets, "a retrieval");
+    let shown = Arc::<Shown>::default();
+    let flow = verifier.begin_retrieval(VerificationOptions::default(), Some(shown.clone()));
+    match timeout(HANGS, flow.result()).await.expect("the flow hangs") {
+        Ok(retrieved) => shown.add((&retrieved, retrieved.trace())),
+        Err(error) => shown.add((&error, error.to_string(), error.to_json())),
+    }
+    shown.add((&flow, flow.trace(), flow.trace().to_json(), flow.trace().to_table()));
+    shown.text()
 }

@@ -23,11 +23,15 @@ const NESTED_FIELD: &str = "c4n4ry-nested-field";
 
 /// All that a flow shows.
 #[derive(Default)]
-struct Shown(Mutex<String>);
+pub struct Shown(Mutex<String>);
 
 impl Shown {
-    fn add(&self, what: impl std::fmt::Debug) {
+    pub fn add(&self, what: impl std::fmt::Debug) {
         let _ = writeln!(self.0.lock().unwrap(), "{what:?}");
+    }
+
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
     }
 }
 
@@ -63,7 +67,7 @@ async fn show(verifier: &NumberVerifier, number: &str) -> String {
     shown.add(flow.trace());
     shown.add(flow.trace().to_json());
     shown.add(flow.trace().to_table());
-    let shown = shown.0.lock().unwrap().clone();
+    let shown = shown.text();
     assert!(shown.contains("total_ms"), "{shown}");
     shown
 }

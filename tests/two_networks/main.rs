@@ -205,7 +205,7 @@ fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
     }
 }
 
-/// The operator would give the friend's number to whoever comes over the hotspot; a flow of this library does not.
+/// The operator gives the friend's number to all that comes over the hotspot. No flow of this library does.
 #[test]
 fn guest_on_a_hotspot_retrieves_the_number_of_the_own_sim_or_none() {
     Lab::run_on_a_hotspot(|lab| {

@@ -14,7 +14,7 @@ const NUMBER: &str = "14155550100";
 #[rustfmt::skip] // one row, one line
 async fn hostile_hosts() {
     captured::start();
-    let secrets = [CANARY, NUMBER, STATE, TOKEN, ATTESTATION, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
+    let secrets = [CANARY, NUMBER, "555-0100", STATE, TOKEN, ATTESTATION, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/";
     let redirect = |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\n{cookie}\r\nContent-Length: 0\r\n\r\n");
     let page = |status: u16, body: &str| format!("HTTP/1.1 {status} {CANARY}\r\n{cookie}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -32,6 +32,7 @@ async fn hostile_hosts() {
         ("unparsable", redirect(&format!("https://[{CANARY}"))),
         ("the state as a host", redirect(&format!("https://{STATE}.test/"))),
         ("the number as a host", redirect(&format!("https://n{NUMBER}.test/"))),
+        ("the number as a host, in parts", redirect("https://1-415-555-0100.test/")),
         ("the number as a trace id", redirect("https://operator-a.test/").replace(cookie, &format!("X-Request-ID: id-{NUMBER}"))),
         ("the nonce as a host", redirect("https://x.4f1c9a7be0d24c55a9.test/")),
         ("the app's options as an error code", redirect(&format!("https://app.example.test/cb?error={TOKEN}_{ATTESTATION}&state={STATE}"))),

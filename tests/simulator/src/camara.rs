@@ -221,9 +221,10 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
     ERRORS.into_iter().map(|(error, _)| error).find(|error| wanted == Some(*error)).map_or(Ok(()), Err)
 }
 
-/// The number behind a code, for a backend in this process.
-pub(crate) fn redeem(world: &World, code: &str) -> Option<String> {
-    world.camara.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(code).map(|grant| grant.number)
+/// The number behind a code whose scope permits this, for a backend in this process.
+pub(crate) fn redeem(world: &World, code: &str, permits: fn(Permits) -> bool) -> Option<String> {
+    let grant = world.camara.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(code)?;
+    permits(Permits::of(&grant.scope)).then_some(grant.number)
 }
 
 fn grant(world: &World, number: String, request: &Parameters) -> String {

@@ -63,11 +63,14 @@ impl Provider for Camara {
     }
 
     fn result(&self, world: &World, _: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
-        let sim = code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE)?;
+        let sim = code.and_then(|code| camara::redeem(world, code, |permits| permits.verify)).ok_or(UNKNOWN_CODE)?;
         camara_verify(&sim, session)
     }
 
     fn retrieval(&self) -> Option<Retrieval> {
-        Some(|world, code| code.and_then(|code| camara::redeem(world, code)).ok_or(UNKNOWN_CODE))
+        Some(|world, code| {
+            let sim = code.and_then(|code| camara::redeem(world, code, |permits| permits.device_phone_number));
+            sim.ok_or(UNKNOWN_CODE)
+        })
     }
 }

@@ -52,7 +52,7 @@ pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
         code: Option<&str>,
     ) -> Result<bool, Refusal>;
 
-    /// What gives the SIM's number for a code, where the provider has that.
+    /// What gives the SIM's number for a code, if the provider offers that.
     fn retrieval(&self) -> Option<Retrieval> {
         None
     }
