@@ -107,7 +107,8 @@ extension NumberVerifier.Configuration {
 
   /// The JSON names in the requests to the backend and in its answers.
   public struct FieldNames: Sendable, Hashable {
-    /// In the start request, and in the complete response to a retrieval; `devicePhoneNumber` is understood there too. Not `purpose`.
+    /// In the start request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
+    /// understood there too. Not `purpose` or `devicePhoneNumberVerified`.
     public var phoneNumber = "phoneNumber"
 
     /// In the start answer.
@@ -125,7 +126,8 @@ extension NumberVerifier.Configuration {
     /// In the complete request.
     public var code = "code"
 
-    /// In the complete answer; `devicePhoneNumberVerified` is understood too.
+    /// In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
+    /// Not `devicePhoneNumber`.
     public var verified = "verified"
   }
 

@@ -2638,12 +2638,12 @@ public func FfiConverterTypeProgressListener_lower(_ value: ProgressListener) ->
 
 
 /**
- * One running retrieval of the number. Letting go of it cancels it.
+ * One running retrieval of the number. Dropping it cancels it.
  */
 public protocol RetrievalFlowProtocol: AnyObject, Sendable {
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
      */
     func cancel() 
     
@@ -2659,7 +2659,7 @@ public protocol RetrievalFlowProtocol: AnyObject, Sendable {
     
 }
 /**
- * One running retrieval of the number. Letting go of it cancels it.
+ * One running retrieval of the number. Dropping it cancels it.
  */
 open class RetrievalFlow: RetrievalFlowProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2715,7 +2715,7 @@ open class RetrievalFlow: RetrievalFlowProtocol, @unchecked Sendable {
 
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -2807,7 +2807,7 @@ public func FfiConverterTypeRetrievalFlow_lower(_ value: RetrievalFlow) -> UInt6
 
 
 /**
- * The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+ * The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
  */
 public protocol RetrievedNumberProtocol: AnyObject, Sendable {
     
@@ -2818,7 +2818,7 @@ public protocol RetrievedNumberProtocol: AnyObject, Sendable {
     func phoneNumber()  -> String
     
     /**
-     * The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+     * The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
      */
     func responseJson()  -> String
     
@@ -2829,7 +2829,7 @@ public protocol RetrievedNumberProtocol: AnyObject, Sendable {
     
 }
 /**
- * The result of a retrieval: the phone number of the SIM, by its operator. No printed form has it.
+ * The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
  */
 open class RetrievedNumber: RetrievedNumberProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2898,7 +2898,7 @@ open func phoneNumber() -> String  {
 }
     
     /**
-     * The backend's whole response, for members of its own. It has the number, and is not part of any printed form.
+     * The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
      */
 open func responseJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -3431,7 +3431,7 @@ public func FfiConverterTypeStartRequest_lower(_ value: StartRequest) -> UInt64 
 public protocol VerificationProtocol: AnyObject, Sendable {
     
     /**
-     * The backend's whole response, for members of its own. It is not part of any printed form.
+     * The backend's whole response, for members of its own. No text form of this type has it.
      */
     func responseJson()  -> String
     
@@ -3503,7 +3503,7 @@ open class Verification: VerificationProtocol, @unchecked Sendable {
 
     
     /**
-     * The backend's whole response, for members of its own. It is not part of any printed form.
+     * The backend's whole response, for members of its own. No text form of this type has it.
      */
 open func responseJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -3589,12 +3589,12 @@ public func FfiConverterTypeVerification_lower(_ value: Verification) -> UInt64 
 
 
 /**
- * One running verification. Letting go of it cancels it.
+ * One running verification. Dropping it cancels it.
  */
 public protocol VerificationFlowProtocol: AnyObject, Sendable {
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
      */
     func cancel() 
     
@@ -3610,7 +3610,7 @@ public protocol VerificationFlowProtocol: AnyObject, Sendable {
     
 }
 /**
- * One running verification. Letting go of it cancels it.
+ * One running verification. Dropping it cancels it.
  */
 open class VerificationFlow: VerificationFlowProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3666,7 +3666,7 @@ open class VerificationFlow: VerificationFlowProtocol, @unchecked Sendable {
 
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. Does nothing when it is over.
+     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -4343,7 +4343,8 @@ public func FfiConverterTypeDevelopment_lower(_ value: Development) -> RustBuffe
  */
 public struct FieldNames: Equatable, Hashable {
     /**
-     * In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
+     * In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
+     * understood there too. Not `purpose` or `devicePhoneNumberVerified`.
      */
     public let phoneNumber: String
     /**
@@ -4367,7 +4368,8 @@ public struct FieldNames: Equatable, Hashable {
      */
     public let code: String
     /**
-     * In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
+     * In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
+     * Not `devicePhoneNumber`.
      */
     public let verified: String
 
@@ -4375,7 +4377,8 @@ public struct FieldNames: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * In `start`'s request, and in `complete`'s response to a retrieval; `devicePhoneNumber` is understood there too.
+         * In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
+         * understood there too. Not `purpose` or `devicePhoneNumberVerified`.
          */phoneNumber: String = "phoneNumber", 
         /**
          * In `start`'s answer.
@@ -4393,7 +4396,8 @@ public struct FieldNames: Equatable, Hashable {
          * In `complete`'s request.
          */code: String = "code", 
         /**
-         * In `complete`'s response to a verification; `devicePhoneNumberVerified` is understood too.
+         * In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
+         * Not `devicePhoneNumber`.
          */verified: String = "verified") {
         self.phoneNumber = phoneNumber
         self.authUrl = authUrl
@@ -4616,12 +4620,13 @@ public struct Hop: Equatable, Hashable {
     /**
      * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
      * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-     * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+     * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
+     * one that could be a phone number as long as a retrieval does not know the number.
      */
     public let traceIds: [String: String]
     /**
-     * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
-     * of the flow.
+     * The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
+     * not know the number, what could be one.
      */
     public let pageTitle: String?
 
@@ -4673,11 +4678,12 @@ public struct Hop: Equatable, Hashable {
         /**
          * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
          * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-         * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out.
+         * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
+         * one that could be a phone number as long as a retrieval does not know the number.
          */traceIds: [String: String], 
         /**
-         * The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
-         * of the flow.
+         * The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
+         * not know the number, what could be one.
          */pageTitle: String?) {
         self.index = index
         self.scheme = scheme
@@ -4785,8 +4791,8 @@ public struct VerificationOptions {
     public let startFields: [CoreStartField]
     /**
      * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
-     * fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
+     * check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
      */
     public let correlator: String?
 
@@ -4804,8 +4810,8 @@ public struct VerificationOptions {
          */startFields: [CoreStartField] = [], 
         /**
          * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number nor a secret of the headers and start
-         * fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
+         * check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
          */correlator: String? = nil) {
         self.headers = headers
         self.startFields = startFields
@@ -8160,7 +8166,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievalflow_cancel() != 12370) {
+    if (uniffi_number_verify_checksum_method_retrievalflow_cancel() != 26645) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_retrievalflow_result() != 63132) {
@@ -8169,7 +8175,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_retrievalflow_trace() != 33590) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 57898) {
+    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 1173) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_verificationflow_result() != 21109) {
@@ -8184,13 +8190,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_retrievednumber_phone_number() != 43415) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievednumber_response_json() != 62910) {
+    if (uniffi_number_verify_checksum_method_retrievednumber_response_json() != 59798) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_retrievednumber_trace() != 56643) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verification_response_json() != 36687) {
+    if (uniffi_number_verify_checksum_method_verification_response_json() != 9058) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_verification_trace() != 42957) {
