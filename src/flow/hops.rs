@@ -60,7 +60,7 @@ impl Hops<'_> {
             let status = response.status().as_u16();
             hop.status = Some(status);
             let next = walk.on_head(&Head { status, headers: response.headers() });
-            hop.trace_ids = trace_ids::of(response.headers(), &self.redactor);
+            hop.trace_ids = trace_ids::of(response.headers(), self.redactor);
             hop.answered();
             let completion = match next {
                 Next::Follow(next) => {
