@@ -44,6 +44,7 @@ from contract import (
     authorization,
     idempotency_key,
     is_retrieval,
+    is_secure,
     json_object,
     no_content,
     phone_number,
@@ -224,13 +225,6 @@ async def limit(what: str, whose: str, limit: Limit) -> None:
     count, ends_in_s = await store.count(f"{what}:{keys.hide(whose)}", limit.seconds)
     if count > limit.count:
         raise Problem(429, "too many requests", RETRY_LATER, {"Retry-After": str(ends_in_s)})
-
-
-def is_secure(request: Request) -> bool:
-    """A proxy that ends TLS may not say so; only a plain local address is surely without."""
-    is_local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", request.headers.get("host", ""))
-    schemes = request.headers.getlist("x-forwarded-proto")
-    return not is_local or any(scheme != "http" for scheme in [request.url.scheme, *schemes])
 
 
 class Logged:

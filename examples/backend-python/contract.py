@@ -170,12 +170,23 @@ def plain(given: dict[str, Any], name: str) -> str | None:
 
 
 def session_cookie(request: Request) -> str | None:
-    """Of two, one would be somebody else's. Other blanks than HTTP's own are part of a name."""
+    """Of two, one would be of another client. Other blanks than HTTP's own are part of a name.
+
+    Over TLS the name without the prefix is another cookie: other hosts of the site can set it.
+    """
+    names = (SECURE_COOKIE,) if is_secure(request) else (COOKIE, SECURE_COOKIE)
     pairs = [pair.partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";")]
-    sessions = [value.strip(" \t") for name, _, value in pairs if name.strip(" \t") in (COOKIE, SECURE_COOKIE)]
+    sessions = [value.strip(" \t") for name, _, value in pairs if name.strip(" \t") in names]
     if len(sessions) > 1:
         raise Problem(403, "there is more than one session cookie", USE_ANOTHER_CHANNEL)
     return sessions[0] if sessions else None
+
+
+def is_secure(request: Request) -> bool:
+    """A proxy that ends TLS may not say so; only a plain local address is surely without."""
+    is_local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", request.headers.get("host", ""))
+    schemes = request.headers.getlist("x-forwarded-proto")
+    return not is_local or any(scheme != "http" for scheme in [request.url.scheme, *schemes])
 
 
 def proof_header(request: Request) -> str | None:

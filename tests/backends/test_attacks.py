@@ -132,6 +132,25 @@ def test_two_session_cookies(backend: Backends, world: World) -> None:
     assert_verdict(app.device().post("/complete", json=request, headers={"Cookie": f"__Host-{COOKIE}={session}"}), True)
 
 
+@pytest.mark.parametrize(
+    "connection", [{"Host": "api.example.com"}, {"Host": "localhost", "X-Forwarded-Proto": "https"}]
+)
+def test_cookie_that_another_host_can_set_is_no_proof_over_tls(
+    backend: Backends, world: World, connection: dict[str, str]
+) -> None:
+    """The attacker's session is set in the victim's client, by a host of the same site or over plain http."""
+    app = backend("follow-through")
+    attackers, device = start(app.device()), app.device()
+    query, tossed = world.code(attackers["authUrl"]), f"{COOKIE}={attackers['session']}"
+    headers = connection | {"Cookie": tossed}
+    assert_problem(device.get("/callback", params=query, headers=headers), 403, OTHER)
+    assert_problem(device.post("/complete", json=query, headers=headers), 409, OTHER)
+    own = start(app.device())
+    headers = connection | {"Cookie": f"{tossed}; __Host-{COOKIE}={own['session']}"}
+    assert_problem(device.get("/callback", params=query, headers=headers), 403, OTHER)
+    assert_verdict(device.get("/callback", params=world.code(own["authUrl"]), headers=headers), True)
+
+
 def test_bytes_in_the_cookie_header_hide_no_session(backend: Backends, world: World) -> None:
     """Neither that there are two, nor the only one; and what only looks like the cookie's name is another cookie."""
     app = backend()

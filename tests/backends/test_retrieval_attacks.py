@@ -99,7 +99,7 @@ def test_code_used_a_second_time_gives_no_number(app: Backend, world: World) -> 
             assert_no_number(attacker.get("/callback", params=replayed), 403)
 
 
-@pytest.mark.parametrize("victim", ["stranger", "has a session", "knows the state"])
+@pytest.mark.parametrize("victim", ["stranger", "has a session", "knows the state", "has the attacker's cookie"])
 def test_victims_phone_at_the_attackers_auth_url_gives_the_attacker_no_number(
     app: Backend, world: World, victim: str
 ) -> None:
@@ -111,6 +111,8 @@ def test_victims_phone_at_the_attackers_auth_url_gives_the_attacker_no_number(
         headers = {PROOF: start_retrieval(phone)["session"]}
     if victim == "knows the state":
         headers = {PROOF: state, "Cookie": f"{COOKIE}={state}"}
+    if victim == "has the attacker's cookie":  # which another host of the site can set
+        headers = {"Cookie": f"{COOKIE}={started['session']}", "Host": "backend.test"}
     location = world.open(started["authUrl"], VICTIM.address).headers["location"]
     refused = phone.get(location.removeprefix(app.url), headers=headers)
     assert_no_number(refused, 403)

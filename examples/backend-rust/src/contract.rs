@@ -272,19 +272,21 @@ pub fn correlator(headers: &HeaderMap) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
-/// Of two, one would be somebody else's. Other cookies, which may hold any bytes, do not matter. A session with such bytes is invalid.
+/// Of two, one would be of another client. Other cookies, which may hold any bytes, do not matter. A session with such bytes is invalid.
+/// Over TLS the name without the prefix is another cookie: other hosts of the site can set it.
 pub fn session_cookie(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let names: &[&str] = if is_plain_and_local(headers) { &[COOKIE, SECURE_COOKIE] } else { &[SECURE_COOKIE] };
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let mut sessions = pairs.filter_map(session_in);
+    let mut sessions = pairs.filter_map(|pair| session_in(pair, names));
     match (sessions.next(), sessions.next()) {
         (session, None) => Ok(session.filter(|value| !value.is_empty())),
         _ => Err(Problem::refusal(StatusCode::FORBIDDEN, "there is more than one session cookie")),
     }
 }
 
-fn session_in(pair: &[u8]) -> Option<String> {
+fn session_in(pair: &[u8], names: &[&str]) -> Option<String> {
     let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len()));
-    let is_session = [COOKIE.as_bytes(), SECURE_COOKIE.as_bytes()].contains(&name.trim_ascii());
+    let is_session = names.iter().any(|known| known.as_bytes() == name.trim_ascii());
     let value = value.strip_prefix(b"=").unwrap_or_default().trim_ascii();
     is_session.then(|| String::from_utf8_lossy(value).into_owned())
 }
@@ -442,12 +444,21 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        let given = headers(&[("cookie", "a=b; number_verify_session=token==; c=d")]);
-        assert_eq!(session_cookie(&given).unwrap().as_deref(), Some("token=="));
-        assert_eq!(session_cookie(&headers(&[("cookie", "xnumber_verify_session=token")])), Ok(None));
-        let two = headers(&[("cookie", "number_verify_session=a; __Host-number_verify_session=a")]);
-        assert!(session_cookie(&two).is_err());
-        assert_eq!(session_cookie(&headers(&[("cookie", "number_verify_session=")])), Ok(None));
+        let found = |cookies| session_cookie(&headers(&[("host", "localhost"), ("cookie", cookies)]));
+        assert_eq!(found("a=b; number_verify_session=token==; c=d").unwrap().as_deref(), Some("token=="));
+        assert_eq!(found("xnumber_verify_session=token"), Ok(None));
+        assert!(found("number_verify_session=a; __Host-number_verify_session=a").is_err());
+        assert_eq!(found("number_verify_session="), Ok(None));
+    }
+
+    #[test]
+    fn over_tls_only_the_cookie_that_no_other_host_can_set_has_a_session() {
+        for connection in [("host", "api.example.com"), ("x-forwarded-proto", "https")] {
+            let found = |cookies| session_cookie(&headers(&[connection, ("cookie", cookies)]));
+            assert_eq!(found("number_verify_session=a"), Ok(None));
+            let both = found("number_verify_session=a; __Host-number_verify_session=b");
+            assert_eq!(both.unwrap().as_deref(), Some("b"));
+        }
     }
 
     #[test]
