@@ -16,7 +16,7 @@ from glide_sdk.src.glide_sdk.utils import Response as Fetched
 from pydantic import StrictBool
 
 import log
-from contract import FIX_INTEGRATION, RETRY_LATER, USE_ANOTHER_CHANNEL, Problem
+from contract import FIX_INTEGRATION, RETRY_LATER, USE_ANOTHER_CHANNEL, Problem, strict_json
 from sealed import Session
 from settings import DEV_PRINT, Settings
 
@@ -48,6 +48,8 @@ async def fetch(url: str, asked: FetchXInput) -> Fetched:
         if len(data) > ANSWER_LIMIT:
             raise ValueError
         text = data.decode()
+        if not is_token:
+            strict_json(data)
         return Fetched(_token(text) if is_token else text, response.status, ok=True)
 
 
@@ -143,8 +145,8 @@ def _explain(call: str, error: Exception) -> tuple[str, Problem]:
 def _is_about_the_user(call: str, error: FetchError) -> bool:
     """Whether another channel helps. Else the client, its rights or its settings are wrong."""
     try:
-        told = json.loads(error.data)
-    except (ValueError, RecursionError):
+        told = strict_json(error.data.encode())
+    except ValueError:
         return False
     if not isinstance(told, dict):
         return False

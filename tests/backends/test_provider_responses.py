@@ -172,6 +172,18 @@ def test_verify_is_misused(responded: Responded, response: Answer) -> None:
 
 
 @pytest.mark.parametrize(
+    "response",
+    [
+        (200, '{"devicePhoneNumberVerified": false, "devicePhoneNumberVerified": true}'),
+        (200, '{"devicePhoneNumberVerified": true, "more": {"a": 1, "a": 1}}'),
+        (403, '{"code": "PERMISSION_DENIED", "code": "SERVICE_NOT_APPLICABLE"}'),
+    ],
+)
+def test_repeated_member_in_a_response_of_verify(responded: Responded, response: Answer) -> None:
+    assert_problem(responded(token(), response), 500, FIX)
+
+
+@pytest.mark.parametrize(
     "response", [camara(501, "NOT_IMPLEMENTED"), camara(501, "DEVICE_NOT_FOUND"), (501, "<html>"), (501, "")]
 )
 @pytest.mark.parametrize("call", ["token", "verify"])

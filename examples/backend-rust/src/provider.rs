@@ -315,7 +315,7 @@ fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
     if answer.status() != StatusCode::OK {
         return Err(refusal(Step::Verify, answer));
     }
-    let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
+    let body = strict_json(answer.body());
     let verified = body.as_ref().and_then(|body| body.get("devicePhoneNumberVerified")).and_then(Value::as_bool);
     verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, answer.status()))
 }
@@ -332,7 +332,7 @@ fn number(answer: &HttpResponse) -> Result<String, Failure> {
 
 fn refusal(step: Step, answer: &HttpResponse) -> Failure {
     let status = answer.status();
-    let body: Option<Value> = serde_json::from_slice(answer.body()).ok();
+    let body = strict_json(answer.body());
     let code = body.as_ref().and_then(|body| body.get("code")).and_then(Value::as_str).map(str::to_ascii_uppercase);
     let kind = match (status.as_u16(), code.as_deref()) {
         (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
@@ -356,9 +356,14 @@ mod tests {
     fn a_verdict_is_a_boolean() {
         assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":true}"#)), Ok(true));
         assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":false}"#)), Ok(false));
-        for body in
-            ["", "<html>", "{}", r#"{"devicePhoneNumberVerified":"true"}"#, r#"{"devicePhoneNumberVerified":1}"#]
-        {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            r#"{"devicePhoneNumberVerified":"true"}"#,
+            r#"{"devicePhoneNumberVerified":1}"#,
+            r#"{"devicePhoneNumberVerified":false,"devicePhoneNumberVerified":true}"#,
+        ] {
             assert_eq!(verdict(&answer(200, body)).unwrap_err().kind, Kind::Malformed, "{body}");
         }
     }
@@ -420,7 +425,9 @@ mod tests {
                 assert_eq!(failure, Some(Failure { step, kind, status: Some(status) }), "{code}");
             }
         }
-        assert_eq!(verdict(&answer(403, "<html>")).unwrap_err().kind, Kind::Misused);
+        for body in ["<html>", r#"{"code":"PERMISSION_DENIED","code":"SERVICE_NOT_APPLICABLE"}"#] {
+            assert_eq!(verdict(&answer(403, body)).unwrap_err().kind, Kind::Misused, "{body}");
+        }
     }
 
     #[test]
