@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from calls import (
@@ -309,13 +310,13 @@ def test_session_hides_what_it_asks_for(app: Backend) -> None:
 
 # What the provider returns
 
-NOT_NUMBERS: list[object] = [
+NOT_E164 = [
     *("", "+", "+1415", "14155550100", "+04155550100", "+1415555010012345", "+1 4155550100", " +14155550100"),
     *("+14155550100\n", "+14155550100\0", "tel:+14155550100", "+1415555010O", "+١٤١٥٥٥٥٠١٠٠", "unknown"),
-    *(None, True, 14155550100, [RIGHT], {"number": RIGHT}),
 ]
-NO_NUMBERS = [
-    *(json.dumps({"devicePhoneNumber": value}) for value in NOT_NUMBERS),
+NO_STRINGS: list[object] = [None, True, 14155550100, [RIGHT], {"number": RIGHT}]
+MALFORMED = [
+    *(json.dumps({"devicePhoneNumber": value}) for value in NO_STRINGS),
     *("", "<html>", "{}", "[]", "null", json.dumps(RIGHT), json.dumps([RIGHT]), json.dumps({"phoneNumber": RIGHT})),
     json.dumps({"devicePhoneNumberVerified": True}),
     f'{{"devicePhoneNumber": "{RIGHT}", "devicePhoneNumber": "{WRONG}"}}',
@@ -324,17 +325,31 @@ NO_NUMBERS = [
 
 
 @only_rust
-@pytest.mark.parametrize("body", NO_NUMBERS)
-def test_what_is_not_an_e164_number_is_a_failure_of_the_provider(
+@pytest.mark.parametrize("number", NOT_E164)
+def test_number_that_is_not_e164_is_refused(
+    backend: Backends, world: World, stub: StubbedProvider, number: str
+) -> None:
+    app = backend(**stub.settings(world, **RETRIEVAL))
+    assert_problem(completed_with(app, stub, json.dumps({"devicePhoneNumber": number})), 502, OTHER)
+    assert last_failure(app) == "device_phone_number_not_e164"
+
+
+@only_rust
+@pytest.mark.parametrize("body", MALFORMED)
+def test_response_without_a_number_is_malformed(
     backend: Backends, world: World, stub: StubbedProvider, body: str
 ) -> None:
     app = backend(**stub.settings(world, **RETRIEVAL))
+    assert_problem(completed_with(app, stub, body), 500, FIX)
+    assert last_failure(app) == "device_phone_number_malformed"
+
+
+def completed_with(app: Backend, stub: StubbedProvider, body: str) -> httpx.Response:
     stub.answers = {"case": (None, (200, body))}
     device = app.device()
-    answer = device.post("/complete", json=begun(device, "case", start_retrieval)[1])
-    assert_problem(answer, 502, OTHER)
-    assert "4155" not in answer.text and "4155" not in app.log()
-    assert last_failure(app) == "device_phone_number_not_e164"
+    response = device.post("/complete", json=begun(device, "case", start_retrieval)[1])
+    assert "4155" not in response.text and "4155" not in app.log()
+    return response
 
 
 def camara(status: int, code: str) -> Answer:

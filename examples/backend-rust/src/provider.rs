@@ -326,8 +326,9 @@ fn number(answer: &HttpResponse) -> Result<String, Failure> {
     }
     let body = strict_json(answer.body());
     let number = body.as_ref().and_then(|body| body.get("devicePhoneNumber")).and_then(Value::as_str);
-    let not_e164 = Failure::with_status(Step::DevicePhoneNumber, Kind::NotE164, answer.status());
-    number.filter(|number| is_e164(number)).map(str::to_owned).ok_or(not_e164)
+    let failure = |kind| Failure::with_status(Step::DevicePhoneNumber, kind, answer.status());
+    let number = number.ok_or(failure(Kind::Malformed))?;
+    if is_e164(number) { Ok(number.to_owned()) } else { Err(failure(Kind::NotE164)) }
 }
 
 fn refusal(step: Step, answer: &HttpResponse) -> Failure {
@@ -401,7 +402,7 @@ mod tests {
             r#"{"devicePhoneNumberVerified":true}"#,
             r#"{"devicePhoneNumber":"+14155550100","devicePhoneNumber":"+14155550199"}"#,
         ] {
-            assert_eq!(returned(body).unwrap_err().kind, Kind::NotE164, "{body}");
+            assert_eq!(returned(body).unwrap_err().kind, Kind::Malformed, "{body}");
         }
     }
 
