@@ -21,7 +21,7 @@ def start(device: httpx.Client, number: str = RIGHT, **headers: str) -> dict[str
     return answer.json()
 
 
-RETRIEVAL = {"NUMBER_VERIFY_RETRIEVAL": "on"}
+RETRIEVAL = {"NUMBER_VERIFY_RETRIEVAL": "without-attestation"}
 ASKS_FOR_NUMBER = {"purpose": "device-phone-number"}
 
 

@@ -37,13 +37,14 @@ from test_rate_limits import assert_limited
 from world import FAILING, RIGHT, WRONG, Phone, World
 
 only_rust = pytest.mark.only("rust")
+NAME = "NUMBER_VERIFY_RETRIEVAL"
 SCOPE = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read"
 PHONE = Phone(7)
 
 
 @pytest.mark.parametrize("setting", [None, "off", ""])
 def test_start_returns_501_by_default(backend: Backends, setting: str | None) -> None:
-    device = backend(**{} if setting is None else {"NUMBER_VERIFY_RETRIEVAL": setting}).device()
+    device = backend(**{} if setting is None else {NAME: setting}).device()
     for more in ({}, {"more": 1, "attestation": PLAUSIBLE}):
         answer = device.post("/start", json=ASKS_FOR_NUMBER | more, headers=a_key())
         assert_problem(answer, 501, FIX)
@@ -53,16 +54,16 @@ def test_start_returns_501_by_default(backend: Backends, setting: str | None) ->
 
 
 @only_rust
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("NUMBER_VERIFY_RETRIEVAL", "yes"),
-        ("NUMBER_VERIFY_RETRIEVAL", "ON"),
-        ("NUMBER_VERIFY_RETRIEVAL", " "),
-    ],
-)
-def test_invalid_setting_ends_the_program(implementation: Implementation, world: World, name: str, value: str) -> None:
-    assert complaint_about(implementation, world, name, value).endswith(f"{name} must be on or off")
+@pytest.mark.parametrize("value", ["yes", "ON", " ", "without_attestation"])
+def test_invalid_setting_ends_the_program(implementation: Implementation, world: World, value: str) -> None:
+    complaint = complaint_about(implementation, world, NAME, value)
+    assert complaint.endswith(f"{NAME} must be off, on or without-attestation")
+
+
+@only_rust
+def test_retrieval_that_is_on_needs_attestation(implementation: Implementation, world: World) -> None:
+    complaint = complaint_about(implementation, world, NAME, "on")
+    assert f"{ATTESTATION} must be set, because {NAME} is on; without-attestation is for" in complaint
 
 
 @pytest.fixture
@@ -199,7 +200,7 @@ def test_session_of_a_replica_that_retrieves_is_unknown_to_one_that_does_not(
     own_backend: Backends, world: World
 ) -> None:
     app = own_backend(**RETRIEVAL)
-    app.add_replica(NUMBER_VERIFY_RETRIEVAL="off").await_readiness()
+    app.add_replica(**{NAME: "off"}).await_readiness()
     started = start_retrieval(app.device(0))
     request = world.code(started["authUrl"]) | {"session": started["session"]}
     assert_problem(app.device(1).post("/complete", json=request), 401, OTHER)
@@ -264,18 +265,26 @@ def test_only_the_limit_by_address_applies(own_backend: Backends) -> None:
 
 
 @only_rust
-@pytest.mark.parametrize("attestation", [None, *KINDS])
-@pytest.mark.parametrize("retrieval", ["on", "off"])
+@pytest.mark.parametrize(
+    ("settings", "logged"),
+    [
+        ({}, "off"),
+        ({NAME: "off", ATTESTATION: KINDS[0]}, "off"),
+        ({NAME: "on", ATTESTATION: KINDS[0]}, "on"),
+        ({NAME: "on", ATTESTATION: KINDS[1]}, "on"),
+        ({NAME: "without-attestation", ATTESTATION: KINDS[0]}, "on"),
+        ({NAME: "without-attestation"}, "without-attestation"),
+    ],
+)
 def test_retrieval_without_attestation_is_logged_once(
-    own_backend: Backends, retrieval: str, attestation: str | None
+    own_backend: Backends, settings: dict[str, str], logged: str
 ) -> None:
-    settings = {"NUMBER_VERIFY_RETRIEVAL": retrieval} | ({ATTESTATION: attestation} if attestation else {})
     app = own_backend(**settings)
     app.device().post("/start", json=ASKS_FOR_NUMBER)
     app.replicas[0].await_log_lines(1, event="answered", call="/start")
-    app.replicas[0].await_log_lines(1, event="started", retrieval=retrieval)
+    app.replicas[0].await_log_lines(1, event="started", retrieval=logged)
     warnings = [line for line in app.replicas[0].log_lines() if line["event"] == "retrieval_without_attestation"]
-    assert [line["level"] for line in warnings] == (["warning"] if retrieval == "on" and not attestation else [])
+    assert [line["level"] for line in warnings] == (["warning"] if logged == "without-attestation" else [])
 
 
 @only_rust

@@ -225,13 +225,15 @@ def test_token_of_the_other_scope_yields_neither_number_nor_boolean(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("setting", ["on", "without-attestation"])
 @pytest.mark.parametrize("attestation", [None, {}, True, PLAUSIBLE])
 def test_retrieval_without_a_valid_attestation_is_refused(
     backend: Backends,
     kind: str,
+    setting: str,
     attestation: Any,  # noqa: ANN401
 ) -> None:
-    device = backend(**{ATTESTATION: kind}, **RETRIEVAL).device()
+    device = backend(NUMBER_VERIFY_RETRIEVAL=setting, **{ATTESTATION: kind}).device()
     for more in ({}, {"attestation": attestation}):
         answer = device.post("/start", json=ASKS_FOR_NUMBER | more)
         assert_no_number(answer, 403)

@@ -83,8 +83,12 @@ fn complain(error: &dyn std::error::Error) -> ExitCode {
 async fn serve(settings: Settings) -> io::Result<()> {
     let provider = Provider::new(settings.registration).map_err(io::Error::other)?;
     let attestation = settings.app.attestation.map_or("none", Attestation::name);
-    let retrieval = if provider.retrieves_numbers() { "on" } else { "off" };
-    if provider.retrieves_numbers() && settings.app.attestation.is_none() {
+    let retrieval = match settings.app.attestation {
+        _ if !provider.retrieves_numbers() => "off",
+        Some(_) => "on",
+        None => "without-attestation",
+    };
+    if retrieval == "without-attestation" {
         log::warning("retrieval_without_attestation", json!({}));
     }
     let app = Arc::new(App::new(settings.app, settings.store, provider));

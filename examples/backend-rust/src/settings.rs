@@ -92,7 +92,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
         parse("OIDC_REDIRECT_URI", &redirect_uri, "a URI without a fragment", redirect)?
     };
     let verify_url = parse("CAMARA_VERIFY_URL", &required("CAMARA_VERIFY_URL")?, HTTPS, https)?;
-    let has_retrieval = parse("NUMBER_VERIFY_RETRIEVAL", &or("NUMBER_VERIFY_RETRIEVAL", "off"), "on or off", is_on)?;
+    let has_retrieval = has_retrieval(&or("NUMBER_VERIFY_RETRIEVAL", "off"), app.attestation)?;
     let registration = Registration {
         issuer: parse("OIDC_ISSUER", &required("OIDC_ISSUER")?, HTTPS, |text| https(text).map(|_| text.to_owned()))?,
         client_id: required("OIDC_CLIENT_ID")?,
@@ -117,6 +117,8 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
 
 const HINTS: &str = "NUMBER_VERIFY_HINTS";
 const ATTESTATION: &str = "play-integrity, app-attest or unset";
+const FOR_RETRIEVAL: &str = "set, because NUMBER_VERIFY_RETRIEVAL is on; without-attestation is for development, and for backends that \
+     authenticate the app in another way";
 const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
 const TIMEOUT: &str = "seconds, over 0 and up to 60";
@@ -135,11 +137,12 @@ fn delivery_of(text: &str) -> Option<bool> {
     }
 }
 
-fn is_on(text: &str) -> Option<bool> {
-    match text {
-        "off" => Some(false),
-        "on" => Some(true),
-        _ => None,
+fn has_retrieval(text: &str, attestation: Option<Attestation>) -> Result<bool, Wrong> {
+    match (text, attestation) {
+        ("off", _) => Ok(false),
+        ("on", Some(_)) | ("without-attestation", _) => Ok(true),
+        ("on", None) => Err(Wrong { name: "NUMBER_VERIFY_ATTESTATION", what: FOR_RETRIEVAL.into() }),
+        _ => Err(Wrong { name: "NUMBER_VERIFY_RETRIEVAL", what: "off, on or without-attestation".into() }),
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn retrieval_is_off_unless_it_is_turned_on() {
-        let on = ("NUMBER_VERIFY_RETRIEVAL", "on");
+        let on = ("NUMBER_VERIFY_RETRIEVAL", "without-attestation");
         let read = |changes: &[(&str, &str)]| with(changes).map(|settings| settings.registration.retrieval);
         for off in ["", "off"] {
             assert!(matches!(read(&[("NUMBER_VERIFY_RETRIEVAL", off)]), Ok(None)), "{off}");
@@ -249,6 +252,20 @@ mod tests {
             [("CAMARA_DEVICE_PHONE_NUMBER_URL", "http://operator.example"), ("OIDC_RETRIEVAL_SCOPE", "openidx more")]
         {
             assert!(read(&[on, (name, value)]).is_err_and(|wrong| wrong.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn retrieval_needs_attestation_unless_the_setting_excludes_it() {
+        let (attestation, retrieval) = ("NUMBER_VERIFY_ATTESTATION", "NUMBER_VERIFY_RETRIEVAL");
+        let sentence = "NUMBER_VERIFY_ATTESTATION must be set, because NUMBER_VERIFY_RETRIEVAL is on;";
+        let missing = with(&[(retrieval, "on")]).err().map(|wrong| wrong.to_string()).unwrap_or_default();
+        assert!(missing.starts_with(sentence) && missing.contains("without-attestation"), "{missing}");
+        for value in ["on", "without-attestation"] {
+            let settings =
+                with(&[(retrieval, value), (attestation, "app-attest")]).unwrap_or_else(|wrong| panic!("{wrong}"));
+            assert!(settings.registration.retrieval.is_some(), "{value}");
+            assert_eq!(settings.app.attestation, Some(Attestation::AppAttest), "{value}");
         }
     }
 
@@ -279,7 +296,7 @@ mod tests {
             ("OIDC_PRIVATE_KEY_FILE", "/", "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE must be set, and not both"),
             ("OIDC_REDIRECT_URI", "relative", "OIDC_REDIRECT_URI must be a URI"),
             ("OIDC_LOGIN_HINT", "yes", "OIDC_LOGIN_HINT must be none or tel"),
-            ("NUMBER_VERIFY_RETRIEVAL", "yes", "NUMBER_VERIFY_RETRIEVAL must be on or off"),
+            ("NUMBER_VERIFY_RETRIEVAL", "yes", "NUMBER_VERIFY_RETRIEVAL must be off, on or without-attestation"),
             ("CAMARA_VERIFY_URL", "http://operator.example", "CAMARA_VERIFY_URL must be an https URL"),
             ("LISTEN", "8000", "LISTEN must be ADDRESS:PORT"),
         ];
