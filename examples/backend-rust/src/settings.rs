@@ -148,11 +148,16 @@ fn has_retrieval(text: &str, attestation: Option<Attestation>) -> Result<bool, W
 
 fn retrieval(or: &impl Fn(&'static str, &str) -> String, verify_url: &Url) -> Result<Retrieval, Wrong> {
     let (scope, url) = ("OIDC_RETRIEVAL_SCOPE", "CAMARA_DEVICE_PHONE_NUMBER_URL");
-    let next_to_verify = verify_url.join("device-phone-number").map(String::from).unwrap_or_default();
     Ok(Retrieval {
         scope: parse(scope, &or(scope, RETRIEVAL_SCOPE), OPENID, with_openid)?,
-        url: parse(url, &or(url, &next_to_verify), HTTPS, https)?,
+        url: parse(url, &or(url, &next_to(verify_url)), HTTPS, https)?,
     })
+}
+
+fn next_to(verify_url: &Url) -> String {
+    let mut url = verify_url.clone();
+    url.set_path(verify_url.path().trim_end_matches('/'));
+    url.join("device-phone-number").map(String::from).unwrap_or_default()
 }
 
 /// The ID token binds the code to its flow, also at a provider that knows no PKCE.
@@ -241,9 +246,12 @@ mod tests {
         for off in ["", "off"] {
             assert!(matches!(read(&[("NUMBER_VERIFY_RETRIEVAL", off)]), Ok(None)), "{off}");
         }
-        let Ok(Some(by_default)) = read(&[on]) else { panic!("it is off") };
-        assert_eq!(by_default.url.as_str(), "https://operator.example/number-verification/v2/device-phone-number");
-        assert_eq!(by_default.scope, RETRIEVAL_SCOPE);
+        for verify in ["verify", "verify/", "verify//", "verify/?version=2", "verify?version=/2/"] {
+            let verify = format!("https://operator.example/number-verification/v2/{verify}");
+            let Ok(Some(by_default)) = read(&[on, ("CAMARA_VERIFY_URL", &verify)]) else { panic!("it is off") };
+            assert_eq!(by_default.url.as_str(), "https://operator.example/number-verification/v2/device-phone-number");
+            assert_eq!(by_default.scope, RETRIEVAL_SCOPE);
+        }
         let (url, scope) = ("https://operator.example/number", "openid more");
         let changes = [on, ("CAMARA_DEVICE_PHONE_NUMBER_URL", url), ("OIDC_RETRIEVAL_SCOPE", scope)];
         let Ok(Some(set)) = read(&changes) else { panic!("it is off") };
