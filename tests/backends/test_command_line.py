@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls import Backends
+from calls import RETRIEVAL, Backends
 from implementations import Implementation
 from waiting import free_port
 from world import RIGHT, WRONG
@@ -19,6 +19,23 @@ def test_the_right_number_and_a_wrong_one(
     # The phone fetches the redirect_uri with follow-through only.
     last = told["trace"]["hops"][-1]
     assert (last["host"] == "backend.test", last["status"]) == ((False, 302) if way == "relay" else (True, 200))
+
+
+@pytest.mark.only("rust")
+@pytest.mark.parametrize("delivery", ["redirect", "follow-through"])
+def test_number_of_the_sim(backend: Backends, delivery: str) -> None:
+    way = "relay" if delivery == "redirect" else delivery
+    status, printed = backend(delivery, **RETRIEVAL).run_command_line("--retrieve", "--code-delivery", way)
+    assert (status, printed.get("phoneNumber")) == (0, RIGHT), printed
+    last = printed["trace"]["hops"][-1]
+    assert (last["host"] == "backend.test", last["status"]) == ((False, 302) if way == "relay" else (True, 200))
+
+
+def test_backend_without_retrieval(backend: Backends) -> None:
+    status, printed = backend().run_command_line("--retrieve")
+    assert (status, printed.get("phoneNumber")) == (3, None)
+    assert [printed["error"][name] for name in ("kind", "step", "cause")] == ["backend", "start", "status"]
+    assert (printed["error"]["detail"]["status"], printed["error"]["fallback"]) == (501, "fix_integration")
 
 
 def test_a_phone_that_follows_through_where_the_backend_does_not(backend: Backends) -> None:
