@@ -92,9 +92,9 @@ def test_a_code_is_used_once(backend: Backends, world: World) -> None:
     assert_problem(device.post("/complete", json=again), 409, OTHER)
 
 
-def landing(backend_url: str, world: World, auth_url: str) -> str:
+def landing(backend_url: str, world: World, auth_url: str, address: str | None = None) -> str:
     """Where the last redirect leads, on this machine."""
-    location = world.open(auth_url).headers["location"]
+    location = world.open(auth_url, address).headers["location"]
     assert location.startswith(backend_url)
     return location.removeprefix(backend_url)
 

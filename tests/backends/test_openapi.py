@@ -28,7 +28,7 @@ CHECKS = [
 ]
 document = schemathesis.openapi.from_path(ROOT / "docs/backend-api.yaml")
 document.config.generation.update(modes=list(GenerationMode))
-# A start of a retrieval, where that is not offered.
+# A start of a retrieval, if that is not offered.
 server_errors = document.config.checks.not_a_server_error
 server_errors.expected_statuses = [*server_errors.expected_statuses, "501"]
 
@@ -58,7 +58,7 @@ def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:
 
 
 def test_a_retrieval_is_as_documented(backend: Backends, implementation: Implementation, world: World) -> None:
-    """Also where it is not offered."""
+    """Also if it is not offered."""
     device = backend("follow-through", **RETRIEVAL).device()
     started = device.post("/start", json=ASKS_FOR_NUMBER, headers=a_key())
     assert started.status_code == (200 if implementation.retrieves else 501)

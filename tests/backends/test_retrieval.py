@@ -11,7 +11,6 @@ import pytest
 from calls import (
     AGAIN,
     ASKS_FOR_NUMBER,
-    COOKIE,
     FIX,
     OTHER,
     RETRIEVAL,
@@ -110,16 +109,16 @@ def test_callback_with_proof_returns_the_number(following: Backend, world: World
 @only_rust
 def test_start_differs_from_that_of_a_verification_in_the_scope_only(backend: Backends) -> None:
     app = backend(OIDC_LOGIN_HINT="tel", **RETRIEVAL)
-    asked, told = [], []
+    queries, members = [], []
     for begin in (start_retrieval, start):
         started = begin(app.device())
         query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
         fresh = [query.pop(name) for name in ("state", "nonce", "code_challenge")]
         assert all(fresh)
-        asked.append(query)
-        told.append(started.keys())
-    retrieval, verification = asked
-    assert told[0] == told[1] and retrieval.pop("scope") == SCOPE
+        queries.append(query)
+        members.append(started.keys())
+    retrieval, verification = queries
+    assert members[0] == members[1] and retrieval.pop("scope") == SCOPE
     verification.pop("scope")
     assert verification.pop("login_hint") == f"tel:{RIGHT}"
     assert retrieval == verification
@@ -151,7 +150,7 @@ def test_url_and_scope_can_be_set(backend: Backends, world: World, stub: Stubbed
     assert stub.paths[-1] == "/device-phone-number?version=2"
 
 
-# What is asked belongs to the session
+# The purpose belongs to the session
 
 CHANGES: list[dict[str, Any]] = [
     {"purpose": "device-phone-number"},
@@ -165,7 +164,7 @@ CHANGES: list[dict[str, Any]] = [
 
 @only_rust
 @pytest.mark.parametrize("changes", CHANGES)
-def test_complete_cannot_change_what_the_session_asks_for(app: Backend, world: World, changes: dict[str, Any]) -> None:
+def test_complete_cannot_change_the_purpose_of_the_session(app: Backend, world: World, changes: dict[str, Any]) -> None:
     for begin in (start_retrieval, start):
         device = app.device()
         request = world.code(begin(device)["authUrl"], PHONE.address) | changes
@@ -179,7 +178,7 @@ def test_complete_cannot_change_what_the_session_asks_for(app: Backend, world: W
 
 @only_rust
 @pytest.mark.parametrize("changes", CHANGES)
-def test_callback_and_abort_cannot_change_what_the_session_asks_for(
+def test_callback_and_abort_cannot_change_the_purpose_of_the_session(
     following: Backend, world: World, changes: dict[str, Any]
 ) -> None:
     for begin in (start_retrieval, start):
@@ -193,6 +192,19 @@ def test_callback_and_abort_cannot_change_what_the_session_asks_for(
                 assert_number(response, PHONE.number)
             else:
                 assert_verdict(response, False)
+
+
+@only_rust
+def test_verification_and_retrieval_of_one_device_are_two_sessions(app: Backend, world: World) -> None:
+    device = app.device()
+    verification, retrieval = start(device, PHONE.number), start_retrieval(device)
+    device.cookies.clear()
+    requests = [
+        world.code(started["authUrl"], PHONE.address) | {"session": started["session"]}
+        for started in (verification, retrieval)
+    ]
+    assert_verdict(device.post("/complete", json=requests[0]), True)
+    assert_number(device.post("/complete", json=requests[1]), PHONE.number)
 
 
 @only_rust
@@ -311,7 +323,7 @@ def test_number_is_neither_in_the_store_nor_in_the_log(own_backend: Backends, wo
 
 
 @only_rust
-def test_session_hides_what_it_asks_for(app: Backend) -> None:
+def test_session_hides_its_purpose(app: Backend) -> None:
     started = start_retrieval(app.device())
     for text in ("device-phone-number", "etrieval"):
         assert text not in started["session"] + state_in(started)
@@ -418,12 +430,3 @@ def test_every_error_of_device_phone_number(app: Backend, world: World) -> None:
         answer = device.post("/complete", json=world.code(start_retrieval(device)["authUrl"], address))
         assert_problem(answer, *expected(*errors[number]))
         assert number not in answer.text and number not in app.log()
-
-
-def test_retrieval_needs_another_start_after_a_verification(backend: Backends, implementation: Implementation) -> None:
-    """One session is for one purpose: both can be open at once."""
-    device = backend(**RETRIEVAL).device()
-    session = start(device)["session"]
-    answer = device.post("/start", json=ASKS_FOR_NUMBER, headers={"Cookie": f"{COOKIE}={session}"})
-    assert answer.status_code == (200 if implementation.retrieves else 501)
-    assert answer.json().get("session") != session
