@@ -4,7 +4,7 @@ import dev.numberverify.Hop
 import dev.numberverify.Progress
 import dev.numberverify.Step
 
-/** The four steps of one verification and the hosts that answered, as the screen lists them. Immutable; knows no view. */
+/** The four steps of one verification or retrieval and the hosts that answered, as the screen lists them. Immutable; knows no view. */
 data class Steps(
     private val states: Map<Step, StepState> = emptyMap(),
     val hops: List<HopRow> = emptyList(),
@@ -25,6 +25,7 @@ data class Steps(
             is Progress.HopAnswered -> copy(hops = hops + HopRow(progress.hop))
             is Progress.Slow -> copy(isSlow = true)
             is Progress.Done -> copy(totalMs = progress.verification.trace.totalMs)
+            is Progress.Retrieved -> copy(totalMs = progress.number.trace.totalMs)
         }
 
     /** The end of a verification without a verdict: the step to blame has failed, and what else ran was stopped with it. */

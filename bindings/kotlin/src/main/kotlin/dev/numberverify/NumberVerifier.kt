@@ -12,7 +12,7 @@ import kotlinx.coroutines.future.future
 import java.util.concurrent.CompletableFuture
 
 /**
- * Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code.
+ * Verifies that this phone has a phone number, or retrieves the number: silently, over the cellular network, without an SMS code.
  *
  * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
  * run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
@@ -24,7 +24,7 @@ public class NumberVerifier private constructor(
     private val core: CoreVerifier,
 ) : NumberVerifying,
     AutoCloseable {
-    private val running = mutableSetOf<CoreFlow>()
+    private val running = mutableSetOf<RunningFlow<*>>()
     private var closed = false
     private val futures = CoroutineScope(Dispatchers.Default)
 
@@ -103,28 +103,12 @@ public class NumberVerifier private constructor(
     override suspend fun verify(
         phoneNumber: String,
         options: VerificationOptions.() -> Unit,
-    ): Verification = run(phoneNumber, VerificationOptions().apply(options), null)
+    ): Verification = runVerification(phoneNumber, VerificationOptions().apply(options))
 
     override fun verifying(
         phoneNumber: String,
         options: VerificationOptions.() -> Unit,
-    ): Flow<Progress> =
-        channelFlow<Result<Progress>> {
-            val listener =
-                object : ProgressListener {
-                    override fun onProgress(progress: CoreProgress) {
-                        trySend(Result.success(progress.toProgress()))
-                    }
-                }
-            // An error takes its turn behind what happened before it: thrown here, it would cancel a collector that has yet to read that.
-            val end =
-                try {
-                    Result.success(Progress.Done(run(phoneNumber, VerificationOptions().apply(options), listener)))
-                } catch (failure: VerifyException) {
-                    Result.failure(failure)
-                }
-            send(end)
-        }.buffer(Channel.UNLIMITED).map { it.getOrThrow() }
+    ): Flow<Progress> = progressOf { Progress.Done(runVerification(phoneNumber, VerificationOptions().apply(options), it)) }
 
     /**
      * [verify] for Java. Cancelling the future ends the flow. The future fails with a [VerifyException], which `get()` wraps in an
@@ -139,7 +123,24 @@ public class NumberVerifier private constructor(
         options: VerificationOptions = VerificationOptions(),
     ): CompletableFuture<Verification> {
         val own = options.copy()
-        return futures.future { run(phoneNumber, own, null) }
+        return futures.future { runVerification(phoneNumber, own) }
+    }
+
+    override suspend fun retrieve(options: VerificationOptions.() -> Unit): RetrievedNumber =
+        runRetrieval(VerificationOptions().apply(options))
+
+    override fun retrieving(options: VerificationOptions.() -> Unit): Flow<Progress> =
+        progressOf { Progress.Retrieved(runRetrieval(VerificationOptions().apply(options), it)) }
+
+    /**
+     * [retrieve] for Java. Cancelling the future ends the retrieval. The future fails as that of [verifyAsync].
+     *
+     * @param options what this retrieval adds to the settings.
+     */
+    @JvmOverloads
+    public fun retrieveAsync(options: VerificationOptions = VerificationOptions()): CompletableFuture<RetrievedNumber> {
+        val own = options.copy()
+        return futures.future { runRetrieval(own) }
     }
 
     override suspend fun check(): CellularStatus = orVerifyException { core.check() }
@@ -153,25 +154,39 @@ public class NumberVerifier private constructor(
     public fun prepareAsync(): CompletableFuture<Void?> = futures.future { prepare().let { null } }
 
     /**
-     * Ends all flows, which fail with [VerifyException.Cancelled], and releases the network and the thread. Returns at once. Closing it
-     * again does nothing.
+     * Ends all verifications and retrievals, which fail with [VerifyException.Cancelled], and releases the network and the thread. Returns
+     * at once. Closing it again does nothing.
      */
     override fun close() {
         synchronized(running) {
             closed = true
-            running.forEach(CoreFlow::cancel)
+            running.forEach { it.cancel() }
         }
         core.destroy()
     }
 
-    private suspend fun run(
+    private suspend fun runVerification(
         phoneNumber: String,
         options: VerificationOptions,
-        listener: ProgressListener?,
-    ): Verification {
-        val flow = begin(phoneNumber, options, listener)
+        listener: ProgressListener? = null,
+    ): Verification = run(options) { core.beginWith(phoneNumber, it, listener?.let(::SafeProgressListener)).running() }
+
+    private suspend fun runRetrieval(
+        options: VerificationOptions,
+        listener: ProgressListener? = null,
+    ): RetrievedNumber = run(options) { core.beginRetrieval(it, listener?.let(::SafeProgressListener)).running() }
+
+    private suspend fun <T> run(
+        options: VerificationOptions,
+        begin: (CoreOptions) -> RunningFlow<T>,
+    ): T {
+        val flow =
+            synchronized(running) {
+                check(!closed) { "This NumberVerifier is closed." }
+                options.use { core -> orVerifyException { begin(core) }.also { running += it } }
+            }
         try {
-            return flow.result().toVerification()
+            return flow.result()
         } catch (failure: CoreException) {
             throw failure.toVerifyException(Trace(flow.trace()))
         } catch (_: InternalException) {
@@ -182,17 +197,24 @@ public class NumberVerifier private constructor(
         }
     }
 
-    private fun begin(
-        phoneNumber: String,
-        options: VerificationOptions,
-        listener: ProgressListener?,
-    ): CoreFlow =
-        synchronized(running) {
-            check(!closed) { "This NumberVerifier is closed." }
-            options.use { core ->
-                orVerifyException { this.core.beginWith(phoneNumber, core, listener?.let(::SafeProgressListener)) }.also { running += it }
-            }
-        }
+    /** What a run reports, and then its result. */
+    private fun progressOf(run: suspend (ProgressListener) -> Progress): Flow<Progress> =
+        channelFlow<Result<Progress>> {
+            val listener =
+                object : ProgressListener {
+                    override fun onProgress(progress: CoreProgress) {
+                        trySend(Result.success(progress.toProgress()))
+                    }
+                }
+            // An error takes its turn behind what happened before it: thrown here, it would cancel a collector that has yet to read that.
+            val end =
+                try {
+                    Result.success(run(listener))
+                } catch (failure: VerifyException) {
+                    Result.failure(failure)
+                }
+            send(end)
+        }.buffer(Channel.UNLIMITED).map { it.getOrThrow() }
 
     private companion object {
         fun onAndroid(

@@ -40,6 +40,31 @@ public interface NumberVerifying {
         options: VerificationOptions.() -> Unit = {},
     ): Flow<Progress>
 
+    /**
+     * Retrieves the phone number of the SIM in this phone from its operator, so that the user need not type it. Takes as long as [verify].
+     *
+     * Obtain the user's consent first: the number is personal data, and the app's backend receives it. The backend must use the number that
+     * the operator gave to the backend itself, never one that a phone sends. The result proves as much as a verification; but the user has
+     * not typed the number, so let the user confirm that it is the right one, such as on a phone with two SIMs.
+     *
+     * A backend that does not offer it responds 501: this throws a [VerifyException.Backend] of [Step.START] with that status and
+     * [Fallback.FIX_INTEGRATION]. Cancelling the coroutine ends the retrieval at once and releases the cellular network.
+     *
+     * @param options what this retrieval adds to the settings.
+     * @return the number.
+     * @throws VerifyException if there is no number, as [verify] does, except for [VerifyException.InvalidPhoneNumber].
+     */
+    public suspend fun retrieve(options: VerificationOptions.() -> Unit = {}): RetrievedNumber
+
+    /**
+     * Retrieves the phone number of the SIM in this phone, as [retrieve] does, and reports progress.
+     *
+     * The returned flow is as that of [verifying]: each collector runs one retrieval. Its last element is [Progress.Retrieved].
+     *
+     * @param options as for [retrieve]; called for each collector.
+     */
+    public fun retrieving(options: VerificationOptions.() -> Unit = {}): Flow<Progress>
+
     /** Whether a verification could run now. Sends nothing: it reads the phone's own state. */
     public suspend fun check(): CellularStatus
 

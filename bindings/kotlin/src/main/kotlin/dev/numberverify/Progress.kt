@@ -1,7 +1,7 @@
 package dev.numberverify
 
 /**
- * What happens in a running verification, in order. Holds nothing secret.
+ * What happens in a running verification or retrieval, in order. Holds nothing secret but its last element.
  *
  * A later version may have further kinds: give a `when` an `else`.
  */
@@ -43,6 +43,12 @@ public sealed interface Progress {
     public data class Done(
         /** The verdict. */
         val verification: Verification,
+    ) : Progress
+
+    /** The number that [NumberVerifying.retrieving] retrieved; nothing follows. */
+    public data class Retrieved(
+        /** The number. */
+        val number: RetrievedNumber,
     ) : Progress
 }
 

@@ -1,7 +1,7 @@
 package dev.numberverify
 
 /**
- * What one verification adds to the settings of its [NumberVerifier]. All of it is optional.
+ * What one verification or retrieval adds to the settings of its [NumberVerifier]. All of it is optional.
  *
  * ```kotlin
  * verifier.verify("+14155550100") {

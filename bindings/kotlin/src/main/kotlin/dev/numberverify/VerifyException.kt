@@ -1,7 +1,7 @@
 package dev.numberverify
 
 /**
- * Why there is no verdict. "Not verified" is none of these: it is a [Verification].
+ * Why there is no result. "Not verified" is none of these: it is a [Verification].
  *
  * The message is an English sentence for a developer. It holds no phone number, code, cookie or text of another party, and neither does any
  * property but [DeniedByOperator.description].
@@ -23,7 +23,7 @@ public sealed class VerifyException(
 
     /**
      * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
-     * parentheses are allowed between them. Nothing was sent.
+     * parentheses are allowed between them. Nothing was sent. Not an error of a retrieval.
      */
     public class InvalidPhoneNumber(
         fallback: Fallback,

@@ -66,6 +66,40 @@ public class JavaVerifierTest {
     }
 
     @Test
+    public void retrieves() throws Exception {
+        Backend backend = new OneUrl(simulator.authUrl("myapp%3A%2F%2Fdone", "state", "a"),
+                (continuation) -> "{\"phoneNumber\":\"" + Simulator.NUMBER + "\"}");
+        try (NumberVerifier verifier = new NumberVerifier(network, backend, "https://unused.test", null, config -> {
+            TrustKt.trust(simulator, config);
+            return Unit.INSTANCE;
+        })) {
+            RetrievedNumber number = verifier.retrieveAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS);
+            assertEquals(Simulator.NUMBER, number.phoneNumber());
+            assertTrue(number.responseJson().contains(number.phoneNumber()));
+            assertEquals("RetrievedNumber", number.toString());
+            VerificationOptions options = new VerificationOptions().correlator("java:1");
+            number = verifier.retrieveAsync(options).get(Loopback.HANGS_S, TimeUnit.SECONDS);
+            assertEquals("java:1", number.getTrace().getCorrelator());
+        }
+    }
+
+    @Test
+    public void cancellingTheFutureEndsTheRetrieval() {
+        try (ScriptedServer silent = new ScriptedServer(null, path -> null);
+                NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort(), null, config -> {
+                    config.getDevelopment().setAnyNetwork(true);
+                    return Unit.INSTANCE;
+                })) {
+            CompletableFuture<RetrievedNumber> future = verifier.retrieveAsync();
+            network.awaitAcquire();
+            assertTrue(future.cancel(true));
+            assertThrows(CancellationException.class, future::get);
+            network.awaitReleases(1);
+            assertEquals(1, network.getReleased().get());
+        }
+    }
+
+    @Test
     public void checks() throws Exception {
         try (NumberVerifier verifier = verifier()) {
             assertEquals(CellularStatus.WifiActive.INSTANCE, verifier.checkAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS));

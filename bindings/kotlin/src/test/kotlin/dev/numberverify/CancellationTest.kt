@@ -46,6 +46,25 @@ class CancellationTest {
         }
     }
 
+    @Test
+    fun aRetrievalAtEachStep() {
+        for (step in Step.entries) endsAndReleasesOnce(step, { retrieve() }) { _, retrieval -> retrieval.cancelAndJoin() }
+    }
+
+    @Test
+    fun aCollectorThatLeavesEndsTheRetrieval() =
+        endsAndReleasesOnce(Step.AUTHORIZE, { retrieving().collect {} }) { _, collector -> collector.cancelAndJoin() }
+
+    @Test
+    fun closingTheVerifierEndsARetrievalAtEachStep() {
+        for (step in Step.entries) {
+            endsAndReleasesOnce(step, { retrieve() }) { verifier, retrieval ->
+                verifier.close()
+                assertFailsWith<VerifyException.Cancelled>("$step") { retrieval.await() }
+            }
+        }
+    }
+
     /** The other flows go on, and the network is held until the last one ends. */
     @Test
     fun cancellingOneFlowLeavesTheOthers() {

@@ -254,6 +254,7 @@ class ErrorsTest {
         verifier.close()
         runBlocking {
             assertFailsWith<IllegalStateException> { verifier.verify(Simulator.NUMBER) }
+            assertFailsWith<IllegalStateException> { verifier.retrieve() }
             assertFailsWith<IllegalStateException> { verifier.check() }
             assertFailsWith<IllegalStateException> { verifier.prepare() }
         }

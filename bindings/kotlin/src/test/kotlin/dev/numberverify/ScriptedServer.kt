@@ -7,6 +7,7 @@ import java.net.InetAddress
 import java.net.ServerSocket
 import java.net.Socket
 import java.net.SocketException
+import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.atomic.AtomicInteger
 import javax.net.ssl.SSLException
 import kotlin.concurrent.thread
@@ -26,6 +27,11 @@ class ScriptedServer(
 
     /** How many requests came. */
     val requests = AtomicInteger()
+
+    /** The bodies of the requests to a path, in order. */
+    fun bodiesOf(path: String): List<String> = received.filter { it.first == path }.map { it.second }
+
+    private val received = CopyOnWriteArrayList<Pair<String, String>>()
 
     init {
         thread(isDaemon = true, name = "scripted server") { accept() }
@@ -57,9 +63,11 @@ class ScriptedServer(
                         ?.groupValues
                         ?.get(1)
                         ?.toInt() ?: 0
-                repeat(length) { reader.read() }
+                val body = String(CharArray(length) { reader.read().toChar() })
+                val path = request.split(' ')[1]
+                received += path to body
                 requests.incrementAndGet()
-                val bytes = answer(request.split(' ')[1])?.toByteArray(Charsets.ISO_8859_1) ?: return
+                val bytes = answer(path)?.toByteArray(Charsets.ISO_8859_1) ?: return
                 if (bytes.isEmpty()) return connection.close()
                 connection.getOutputStream().apply { write(bytes) }.flush()
             }

@@ -5,6 +5,7 @@ import kotlinx.coroutines.runBlocking
 import org.junit.Test
 import java.io.ByteArrayOutputStream
 import java.io.ObjectOutputStream
+import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
@@ -18,20 +19,23 @@ class SecretsTest {
     }
 
     /** The start answer sets a cookie, the operator too; code, state, session and number are canaries. */
-    private fun verifier(redirect: String): Pair<NumberVerifier, AutoCloseable> {
-        val operator =
-            ScriptedServer(authority.issue("op.test")) {
-                "HTTP/1.1 302 Found\r\nLocation: $redirect\r\nSet-Cookie: c=canary-cookie; Secure\r\nContent-Length: 0\r\n\r\n"
-            }
+    private fun verifier(
+        redirect: String,
+        result: String = """{"verified":true,"token":"canary-token"}""",
+    ): Pair<NumberVerifier, AutoCloseable> =
+        verifierWith(result) {
+            "HTTP/1.1 302 Found\r\nLocation: $redirect\r\nSet-Cookie: c=canary-cookie; Secure\r\nContent-Length: 0\r\n\r\n"
+        }
+
+    private fun verifierWith(
+        result: String,
+        operator: () -> String,
+    ): Pair<NumberVerifier, AutoCloseable> {
+        val operator = ScriptedServer(authority.issue("op.test")) { operator() }
         val authUrl = "https://op.test:${operator.port}/authorize?state=canary-state&nonce=canary-nonce&redirect_uri=myapp%3A%2F%2Fdone"
         val backend =
             ScriptedServer { path ->
-                val body =
-                    if (path.endsWith("start")) {
-                        """{"authUrl":"$authUrl","session":"canary-session"}"""
-                    } else {
-                        """{"verified":true,"token":"canary-token"}"""
-                    }
+                val body = if (path.endsWith("start")) """{"authUrl":"$authUrl","session":"canary-session"}""" else result
                 "HTTP/1.1 200 OK\r\nSet-Cookie: b=canary-cookie\r\nContent-Length: ${body.length}\r\n\r\n$body"
             }
         val verifier =
@@ -80,6 +84,40 @@ class SecretsTest {
     }
 
     @Test
+    fun aRetrievedNumber() {
+        val (verifier, servers) = verifier("myapp://done?code=canary-code&state=canary-state", RESULT)
+        servers.use {
+            verifier.use {
+                val progress = runBlocking { verifier.retrieving().toList() }
+                val number = (progress.last() as Progress.Retrieved).number
+                assertEquals(NUMBER, number.phoneNumber())
+                assertTrue("canary-token" in number.responseJson())
+                assertSilent(verifier, progress, number, number.trace, number.trace.toJson(), number.trace.hops)
+            }
+        }
+    }
+
+    /** The operator shows the number where the library does not know it yet. */
+    @Test
+    fun anErrorOfARetrieval() {
+        for (response in listOf(
+            ScriptedServer.redirect("myapp://done?error=access_denied&error_description=for%20%2B${NUMBER.drop(1)}&state=canary-state"),
+            ScriptedServer.redirect("myapp://done?error=for_${NUMBER.drop(1)}&state=canary-state"),
+            ScriptedServer.redirect("javascript:$NUMBER"),
+            ScriptedServer.status(200, "<html><title>Your number is $NUMBER</title></html>"),
+            ScriptedServer.redirect("myapp://done?code=canary-code&state=canary-state"),
+        )) {
+            // The last one fails at the result, which has both.
+            val (verifier, servers) = verifierWith("""{"phoneNumber":"$NUMBER","verified":true}""") { response }
+            servers.use {
+                val error = assertFailsWith<VerifyException> { verifier.use { runBlocking { it.retrieve() } } }
+                assertSilent(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
+                assertSilent(serialized(error))
+            }
+        }
+    }
+
+    @Test
     fun aNumberThatIsNone() {
         val (verifier, servers) = verifier("myapp://done")
         servers.use {
@@ -119,6 +157,7 @@ class SecretsTest {
 
     private companion object {
         const val NUMBER = "+14155550123"
+        const val RESULT = """{"phoneNumber":"$NUMBER","token":"canary-token"}"""
         val CANARIES = listOf("canary", NUMBER.drop(1), NUMBER.drop(2))
         val authority = Authority("operators")
     }

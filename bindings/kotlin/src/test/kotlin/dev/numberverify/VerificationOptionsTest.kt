@@ -49,6 +49,32 @@ class VerificationOptionsTest {
     }
 
     @Test
+    fun optionsReachTheBackendOfTheirRetrievalOnly() {
+        verifier {
+            val number = retrieve { addAll() }
+            assertEquals(Simulator.NUMBER, number.phoneNumber())
+            assertReceived()
+            assertEquals("sign-in:42", number.trace.correlator)
+            for (printed in listOf(number, number.trace, number.trace.toJson())) assertFalse("canary" in "$printed")
+            assertTrue(retrieve().trace.correlator != "sign-in:42")
+            assertEquals(emptyMap(), backend.headersOfStart)
+            assertEquals(emptyMap(), backend.startFields)
+        }
+    }
+
+    @Test
+    fun optionsOfARetrievalAreReadForEachCollector() {
+        verifier {
+            var called = 0
+            val retrieving = retrieving { correlator("attempt:${++called}") }
+            for (attempt in 1..2) {
+                val retrieved = assertIs<Progress.Retrieved>(retrieving.toList().last())
+                assertEquals("attempt:$attempt", retrieved.number.trace.correlator)
+            }
+        }
+    }
+
+    @Test
     fun optionsAreReadForEachCollector() {
         verifier {
             var called = 0
@@ -78,6 +104,7 @@ class VerificationOptionsTest {
                 assertEquals(setting, error.setting)
                 for (secret in listOf("canary", "4155550100")) assertFalse(secret in "$error ${error.trace?.toJson()}", setting)
             }
+            assertEquals("headers", assertFailsWith<VerifyException.InvalidConfig> { retrieve { header("Cookie", "canary") } }.setting)
         }
         assertNull(backend.headersOfStart)
         assertEquals(0, network.acquired.get())
@@ -94,16 +121,18 @@ class VerificationOptionsTest {
         var headersOfStart: Map<String, String>? = null
         var headersOfComplete: Map<String, String>? = null
         var startFields: Map<String, String>? = null
+        private var isRetrieval = false
 
         override suspend fun start(request: StartRequest): AuthorizationStart {
             headersOfStart = request.headers()
             startFields = request.startFields()
+            isRetrieval = request.phoneNumber() == null
             return AuthorizationStart(authUrl)
         }
 
         override suspend fun complete(request: CompletionRequest): String {
             headersOfComplete = request.headers()
-            return """{"verified":true}"""
+            return if (isRetrieval) """{"phoneNumber":"${Simulator.NUMBER}"}""" else """{"verified":true}"""
         }
     }
 

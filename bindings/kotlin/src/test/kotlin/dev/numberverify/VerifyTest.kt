@@ -94,7 +94,7 @@ class VerifyTest {
                     is Progress.StepEnded -> it.atMs
                     is Progress.HopAnswered -> it.atMs
                     is Progress.Slow -> it.atMs
-                    is Progress.Done -> null
+                    is Progress.Done, is Progress.Retrieved -> null
                 }
             }
         assertEquals(times.sorted(), times)

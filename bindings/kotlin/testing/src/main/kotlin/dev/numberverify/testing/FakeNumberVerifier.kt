@@ -3,6 +3,7 @@ package dev.numberverify.testing
 import dev.numberverify.CellularStatus
 import dev.numberverify.NumberVerifying
 import dev.numberverify.Progress
+import dev.numberverify.RetrievedNumber
 import dev.numberverify.Verification
 import dev.numberverify.VerificationOptions
 import dev.numberverify.VerifyException
@@ -21,11 +22,13 @@ import kotlinx.coroutines.flow.flow
  * ```kotlin
  * val verifier = FakeNumberVerifier()
  * verifier.enqueue(verified = true)
+ * verifier.enqueue(phoneNumber = "+14155550100")
  * verifier.enqueue(VerifyException.CellularUnavailable(CellularCause.DATA_OFF, Fallback.ASK_TO_ENABLE_MOBILE_DATA))
  * ```
  *
- * Each call of [verify] and each collector of [verifying] takes the next result; a call without one throws an [AssertionError]. A call whose
- * coroutine is cancelled ends with its `CancellationException`. Thread-safe.
+ * Each call of [verify] and [retrieve] and each collector of [verifying] and [retrieving] takes the next result. Without one, or if that is
+ * the result of the other kind of call, it throws an [AssertionError]. A call whose coroutine is cancelled ends with its
+ * `CancellationException`. Thread-safe.
  */
 public class FakeNumberVerifier : NumberVerifying {
     private val results = ArrayDeque<Canned>()
@@ -45,11 +48,11 @@ public class FakeNumberVerifier : NumberVerifying {
         get() = synchronized(recorded) { field }
         private set
 
-    /** The calls of [verify] and the collectors of [verifying], in order. */
+    /** The calls of [verify] and [retrieve] and the collectors of [verifying] and [retrieving], in order. */
     public val calls: List<Call> get() = synchronized(recorded) { recorded.toList() }
 
     /**
-     * Enqueues a result.
+     * Enqueues the result of a verification.
      *
      * @param verification returned to the caller.
      * @param progress emitted by [verifying] before it.
@@ -68,7 +71,21 @@ public class FakeNumberVerifier : NumberVerifying {
         delayMs: Long = 0,
     ): Unit = enqueue(Verification(verified), progress, delayMs)
 
-    /** Enqueues an error; see the other [enqueue]. */
+    /** Enqueues the result of a retrieval; see the other [enqueue]. */
+    public fun enqueue(
+        number: RetrievedNumber,
+        progress: List<Progress> = emptyList(),
+        delayMs: Long = 0,
+    ): Unit = add(Canned(Result.success(number), progress, delayMs))
+
+    /** Enqueues the result that this number, in E.164 form, is retrieved; see the other [enqueue]. */
+    public fun enqueue(
+        phoneNumber: String,
+        progress: List<Progress> = emptyList(),
+        delayMs: Long = 0,
+    ): Unit = enqueue(RetrievedNumber(phoneNumber), progress, delayMs)
+
+    /** Enqueues an error of either kind of call; see the other [enqueue]. */
     public fun enqueue(
         failure: VerifyException,
         progress: List<Progress> = emptyList(),
@@ -90,10 +107,16 @@ public class FakeNumberVerifier : NumberVerifying {
         options: VerificationOptions.() -> Unit,
     ): Verification = run(Call(phoneNumber, VerificationOptions().apply(options))) {}
 
+    override suspend fun retrieve(options: VerificationOptions.() -> Unit): RetrievedNumber =
+        run(Call(null, VerificationOptions().apply(options))) {}
+
     override fun verifying(
         phoneNumber: String,
         options: VerificationOptions.() -> Unit,
     ): Flow<Progress> = flow { emit(Progress.Done(run(Call(phoneNumber, VerificationOptions().apply(options)), ::emit))) }
+
+    override fun retrieving(options: VerificationOptions.() -> Unit): Flow<Progress> =
+        flow { emit(Progress.Retrieved(run(Call(null, VerificationOptions().apply(options)), ::emit))) }
 
     override suspend fun check(): CellularStatus = status
 
@@ -107,37 +130,42 @@ public class FakeNumberVerifier : NumberVerifying {
         synchronized(recorded) { results += result }
     }
 
-    private suspend fun run(
+    private suspend inline fun <reified T> run(
         call: Call,
-        emit: suspend (Progress) -> Unit,
-    ): Verification {
+        noinline emit: suspend (Progress) -> Unit,
+    ): T {
         currentCoroutineContext().ensureActive()
         val canned =
             synchronized(recorded) {
                 recorded += call
                 results.removeFirstOrNull()
             } ?: throw AssertionError("FakeNumberVerifier: no result is enqueued for this call")
+        val result =
+            canned.result.map {
+                it as? T
+                    ?: throw AssertionError("FakeNumberVerifier: the next result is of the other kind of call")
+            }
         canned.progress.forEach { emit(it) }
         delay(canned.delayMs)
         held.first { !it }
         currentCoroutineContext().ensureActive()
-        return canned.result.getOrThrow()
+        return result.getOrThrow()
     }
 
     private class Canned(
-        val result: Result<Verification>,
+        val result: Result<Any>,
         val progress: List<Progress>,
         val delayMs: Long,
     )
 
     /** What a call was made with. Its `toString()` contains neither the number nor an option. */
     public class Call internal constructor(
-        private val phoneNumber: String,
+        private val phoneNumber: String?,
         /** The options, to compare: `assertEquals(VerificationOptions().header("Authorization", token), call.options)`. */
         public val options: VerificationOptions,
     ) {
-        /** The number, as the app passed it. */
-        public fun phoneNumber(): String = phoneNumber
+        /** The number, as the app passed it; `null` in a retrieval. */
+        public fun phoneNumber(): String? = phoneNumber
 
         override fun toString(): String = "Call"
     }

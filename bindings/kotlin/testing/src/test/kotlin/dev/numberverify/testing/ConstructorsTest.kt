@@ -5,6 +5,7 @@ import dev.numberverify.Fallback
 import dev.numberverify.Hop
 import dev.numberverify.NetworkKind
 import dev.numberverify.Progress
+import dev.numberverify.RetrievedNumber
 import dev.numberverify.TlsVersion
 import dev.numberverify.Trace
 import dev.numberverify.Verification
@@ -30,6 +31,16 @@ class ConstructorsTest {
         assertEquals("""{"token":"canary"}""", verification.responseJson())
         assertEquals("sign-in:42", verification.trace.correlator)
         for (printed in listOf(verification, Progress.Done(verification))) assertFalse("canary" in "$printed")
+    }
+
+    @Test
+    fun aRetrievedNumber() {
+        assertEquals("{}", RetrievedNumber("+14155550100").responseJson())
+        val number = RetrievedNumber("+14155550100", """{"token":"canary"}""", Trace(correlator = "sign-in:42"))
+        assertEquals("+14155550100", number.phoneNumber())
+        assertEquals("""{"token":"canary"}""", number.responseJson())
+        assertEquals("sign-in:42", number.trace.correlator)
+        for (printed in listOf(number, Progress.Retrieved(number))) assertFalse("canary" in "$printed" || "4155550100" in "$printed")
     }
 
     @Test

@@ -5,6 +5,7 @@ import dev.numberverify.CellularStatus
 import dev.numberverify.Fallback
 import dev.numberverify.NumberVerifying
 import dev.numberverify.Progress
+import dev.numberverify.RetrievedNumber
 import dev.numberverify.Step
 import dev.numberverify.Verification
 import dev.numberverify.VerificationOptions
@@ -63,7 +64,35 @@ class FakeNumberVerifierTest {
                 // As an app often does: the exception crosses a coroutine, and nothing of it is lost.
                 val failure = assertFailsWith<VerifyException> { supervisorScope { async { verifier.verify(NUMBER) }.await() } }
                 assertSame(error, failure)
+                fake.enqueue(error)
+                assertSame(error, assertFailsWith<VerifyException> { verifier.retrieve() })
             }
+        }
+
+    @Test
+    fun numbersAreReturnedInOrder() =
+        runTest {
+            val number = RetrievedNumber(NUMBER, """{"token":"t"}""")
+            fake.enqueue(phoneNumber = NUMBER)
+            fake.enqueue(DATA_OFF)
+            fake.enqueue(verified = true)
+            fake.enqueue(number)
+            assertEquals(NUMBER, verifier.retrieve().phoneNumber())
+            assertSame(DATA_OFF, assertFailsWith<VerifyException> { verifier.retrieve() })
+            assertTrue(verifier.verify(NUMBER).verified)
+            assertSame(number, verifier.retrieve())
+        }
+
+    @Test
+    fun aResultOfTheOtherKindFailsTheTest() =
+        runTest {
+            fake.enqueue(verified = true, listOf(Progress.Slow(4_000)))
+            fake.enqueue(phoneNumber = NUMBER)
+            val received = mutableListOf<Progress>()
+            assertFailsWith<AssertionError> { verifier.retrieving().collect(received::add) }
+            assertEquals(emptyList(), received)
+            val error = assertFailsWith<AssertionError> { verifier.verify(NUMBER) }
+            assertFalse(NUMBER in error.toString())
         }
 
     @Test
@@ -71,6 +100,7 @@ class FakeNumberVerifierTest {
         runTest {
             val error = assertFailsWith<AssertionError> { verifier.verify(NUMBER) }
             assertFalse(NUMBER in error.toString())
+            assertFailsWith<AssertionError> { verifier.retrieve() }
         }
 
     @Test
@@ -89,6 +119,19 @@ class FakeNumberVerifierTest {
             assertSame(DATA_OFF, assertFailsWith<VerifyException> { verifying.collect(received::add) })
             assertEquals<List<Progress>>(progress, received)
             assertEquals(2, fake.calls.size)
+        }
+
+    @Test
+    fun aRetrievalReportsProgressAndThenTheNumber() =
+        runTest {
+            val progress = listOf(Progress.StepBegan(Step.START, 0), Progress.Slow(4_000))
+            fake.enqueue(phoneNumber = NUMBER, progress, delayMs = 5_000)
+            val retrieving = verifier.retrieving()
+            assertEquals(emptyList(), fake.calls)
+            val events = retrieving.toList()
+            assertEquals(progress, events.dropLast(1))
+            assertEquals(NUMBER, assertIs<Progress.Retrieved>(events.last()).number.phoneNumber())
+            assertEquals(5_000, currentTime)
         }
 
     @Test
@@ -117,12 +160,14 @@ class FakeNumberVerifierTest {
         runTest {
             fake.enqueue(verified = true)
             fake.enqueue(verified = true, delayMs = 1_000)
+            fake.enqueue(phoneNumber = NUMBER, delayMs = 1_000)
             fake.hold()
             start { verifier.verify(NUMBER) }.cancelAndJoin()
             fake.release()
             start { verifier.verifying(NUMBER).collect() }.cancelAndJoin()
+            start { verifier.retrieve() }.cancelAndJoin()
             assertEquals(0, currentTime)
-            assertEquals(2, fake.calls.size)
+            assertEquals(3, fake.calls.size)
         }
 
     @Test
@@ -147,6 +192,19 @@ class FakeNumberVerifierTest {
             assertEquals(VerificationOptions().startField("attestation", "canary").header("Authorization", "Bearer canary"), call.options)
             assertNotEquals(VerificationOptions().header("Authorization", "Bearer canary"), call.options)
             for (secret in listOf("canary", NUMBER.drop(1))) assertFalse(secret in "$call ${fake.calls} ${call.options} $fake")
+        }
+
+    @Test
+    fun retrievalsAreRecordedWithTheirOptions() =
+        runTest {
+            fake.enqueue(phoneNumber = NUMBER)
+            fake.enqueue(phoneNumber = NUMBER)
+            verifier.retrieve { header("Authorization", "Bearer canary") }
+            verifier.retrieving { correlator("sign-in:42") }.collect()
+            assertEquals(listOf(null, null), fake.calls.map { it.phoneNumber() })
+            val expected =
+                listOf(VerificationOptions().header("Authorization", "Bearer canary"), VerificationOptions().correlator("sign-in:42"))
+            assertEquals(expected, fake.calls.map { it.options })
         }
 
     @Test
