@@ -1,13 +1,16 @@
 package dev.numberverify.sample
 
 import dev.numberverify.Fallback
+import dev.numberverify.RetrievedNumber
 
-/** The card that shows how a verification ended, or that it is slow, as resources. Pure. */
+/** The card that shows how a verification or retrieval ended, or that it is slow, as resources. Pure. */
 data class OutcomeCard(
     val tone: Tone,
     val icon: Int,
     val title: Int,
     val text: Int,
+    /** Between the title and the text. */
+    val number: RetrievedNumber? = null,
     /** For developers, below the text. */
     val cause: String? = null,
     val action: Action? = null,
@@ -33,18 +36,19 @@ data class OutcomeCard(
     }
 }
 
-/** `null` before the end, unless the verification is slow. */
+/** `null` before the end, unless it is slow. */
 val UiState.card: OutcomeCard?
     get() =
         when (this) {
             is UiState.Ready -> null
             is UiState.Running -> if (steps.isSlow) SLOW else null
             is UiState.Verdict -> if (verified) VERIFIED else NOT_VERIFIED
+            is UiState.Retrieved -> RETRIEVED.copy(number = number)
             is UiState.Cancelled -> CANCELLED
             is UiState.Failed -> problem.fallback.card.copy(cause = problem.cause)
         }
 
-/** The verification goes on; an app may offer another channel at the same time. */
+/** It goes on; an app may offer another channel at the same time. */
 private val SLOW =
     OutcomeCard(
         OutcomeCard.Tone.NEUTRAL,
@@ -56,6 +60,9 @@ private val SLOW =
 
 private val VERIFIED =
     OutcomeCard(OutcomeCard.Tone.SUCCESS, R.drawable.ic_verified, R.string.verified, R.string.verified_what)
+
+private val RETRIEVED =
+    OutcomeCard(OutcomeCard.Tone.SUCCESS, R.drawable.ic_verified, R.string.retrieved, R.string.retrieved_what)
 
 private val NOT_VERIFIED =
     OutcomeCard(

@@ -1,9 +1,11 @@
 package dev.numberverify.sample
 
 import dev.numberverify.Progress
+import dev.numberverify.RetrievedNumber
 
 /**
- * What the screen shows, and how it changes while a verification runs. Pure: no Android, no coroutine, and never the phone number.
+ * What the screen shows, and how it changes while a verification or retrieval runs. Pure: no Android, no coroutine. No printed form has the
+ * phone number.
  */
 sealed interface UiState {
     val steps: Steps
@@ -11,7 +13,7 @@ sealed interface UiState {
     /** The trace as a table, once there is one. */
     val trace: String? get() = null
 
-    /** A verification can begin. */
+    /** A verification or retrieval can begin. */
     data class Ready(
         val numberIsInvalid: Boolean = false,
     ) : UiState {
@@ -20,16 +22,18 @@ sealed interface UiState {
 
     data class Running(
         override val steps: Steps = Steps(),
+        val purpose: Purpose = Purpose.VERIFY,
     ) : UiState {
         fun after(progress: Progress): UiState {
             val steps = steps.after(progress)
             return when (progress) {
                 is Progress.Done -> Verdict(progress.verification.verified, steps, progress.verification.trace.toTable())
-                else -> Running(steps)
+                is Progress.Retrieved -> Retrieved(progress.number, steps)
+                else -> copy(steps = steps)
             }
         }
 
-        fun failed(problem: Problem): UiState = Failed(problem, steps.ended(problem.step))
+        fun failed(problem: Problem): UiState = Failed(problem, steps.ended(problem.step), purpose)
 
         fun cancelled(): UiState = Cancelled(steps.ended())
     }
@@ -40,9 +44,18 @@ sealed interface UiState {
         override val trace: String,
     ) : UiState
 
+    data class Retrieved(
+        val number: RetrievedNumber,
+        override val steps: Steps,
+    ) : UiState {
+        override val trace: String get() = number.trace.toTable()
+    }
+
     data class Failed(
         val problem: Problem,
         override val steps: Steps,
+        /** To try again. */
+        val purpose: Purpose = Purpose.VERIFY,
     ) : UiState {
         override val trace: String? get() = problem.trace
     }
@@ -51,3 +64,6 @@ sealed interface UiState {
         override val steps: Steps,
     ) : UiState
 }
+
+/** What the user began. */
+enum class Purpose { VERIFY, RETRIEVE }

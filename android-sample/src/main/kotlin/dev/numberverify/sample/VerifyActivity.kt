@@ -18,8 +18,8 @@ import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
 
 /**
- * The app's only screen. It owns no verification: those run in a [VerifySession], which the platform hands on when the screen is
- * rotated (`onRetainNonConfigurationInstance`), and which ends with the screen. So nothing outlives what a person sees, and no static
+ * The app's only screen. It owns no verification or retrieval: those run in a [VerifySession], which the platform hands on when the screen
+ * is rotated (`onRetainNonConfigurationInstance`), and which ends with the screen. So nothing outlives what a person sees, and no static
  * field is needed.
  */
 class VerifyActivity : Activity() {
@@ -42,6 +42,7 @@ class VerifyActivity : Activity() {
                 root,
                 development,
                 onVerify = ::verify,
+                onRetrieve = ::retrieve,
                 onCancel = session::cancel,
                 onShare = {
                     session.state.value.trace
@@ -100,14 +101,21 @@ class VerifyActivity : Activity() {
     }
 
     private fun verify() {
-        getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)
+        hideKeyboard()
         session.verify(screen.settings, screen.phoneNumber)
     }
+
+    private fun retrieve() {
+        hideKeyboard()
+        session.retrieve(screen.settings)
+    }
+
+    private fun hideKeyboard() = getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)
 
     private fun act(action: OutcomeCard.Action) {
         val failed = session.state.value as? UiState.Failed
         when (action) {
-            OutcomeCard.Action.TRY_AGAIN -> verify()
+            OutcomeCard.Action.TRY_AGAIN -> if (failed?.purpose == Purpose.RETRIEVE) retrieve() else verify()
             OutcomeCard.Action.OPEN_NETWORK_SETTINGS ->
                 Intents.openNetworkSettings(this, failed?.problem?.blockedInBackground == true)
             OutcomeCard.Action.SHARE_REPORT -> failed?.let { Intents.share(this, it.problem.report) }

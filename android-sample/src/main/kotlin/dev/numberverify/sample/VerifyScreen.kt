@@ -2,6 +2,9 @@ package dev.numberverify.sample
 
 import android.content.res.ColorStateList
 import android.graphics.Rect
+import android.text.SpannableString
+import android.text.Spanned
+import android.text.style.TtsSpan
 import android.view.View
 import android.widget.Button
 import android.widget.EditText
@@ -11,12 +14,14 @@ import android.widget.Switch
 import android.widget.TextView
 import dev.numberverify.CellularCause
 import dev.numberverify.CellularStatus
+import dev.numberverify.RetrievedNumber
 
-/** The views of the screen: shows a [UiState], and hands clicks to [onVerify], [onCancel], [onShare], [onAction]. Decides nothing. */
+/** The views of the screen: shows a [UiState], and hands clicks to the functions that it is given. Decides nothing. */
 class VerifyScreen(
     private val root: ScrollView,
     development: Development?,
     private val onVerify: () -> Unit,
+    onRetrieve: () -> Unit,
     onCancel: () -> Unit,
     onShare: () -> Unit,
     private val onAction: (OutcomeCard.Action) -> Unit,
@@ -28,6 +33,7 @@ class VerifyScreen(
     private val backend = root.findViewById<EditText>(R.id.backend)
     private val anyNetwork = root.findViewById<Switch>(R.id.any_network)
     private val verify = root.findViewById<Button>(R.id.verify)
+    private val retrieve = root.findViewById<View>(R.id.retrieval)
     private val cancel = root.findViewById<Button>(R.id.cancel)
     private val cellular = root.findViewById<TextView>(R.id.cellular)
     private val verdict = root.findViewById<View>(R.id.verdict)
@@ -45,6 +51,7 @@ class VerifyScreen(
         root.findViewById<View>(R.id.development).visibility = if (development == null) View.GONE else View.VISIBLE
         anyNetwork.setOnCheckedChangeListener { _, _ -> onSettings() }
         verify.setOnClickListener { onVerify() }
+        root.findViewById<View>(R.id.retrieve).setOnClickListener { onRetrieve() }
         cancel.setOnClickListener { onCancel() }
         root.findViewById<View>(R.id.share).setOnClickListener { onShare() }
         number.setOnEditorActionListener { _, _, _ -> onVerify().let { true } }
@@ -59,7 +66,7 @@ class VerifyScreen(
         val isRunning = state is UiState.Running
         listOf(number, backend, anyNetwork).forEach { it.isEnabled = !isRunning }
         sims.isEnabled = !isRunning
-        verify.visibility = if (isRunning) View.GONE else View.VISIBLE
+        listOf(verify, retrieve).forEach { it.visibility = if (isRunning) View.GONE else View.VISIBLE }
         cancel.visibility = if (isRunning) View.VISIBLE else View.GONE
         numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE
         steps.show(state.steps)
@@ -97,6 +104,7 @@ class VerifyScreen(
             imageTintList = ColorStateList.valueOf(foreground)
         }
         root.findViewById<TextView>(R.id.verdict_title).say(root.resources.getString(card.title), foreground)
+        root.findViewById<TextView>(R.id.verdict_number).say(card.number?.text, foreground)
         root.findViewById<TextView>(R.id.verdict_text).say(root.resources.getString(card.text), foreground)
         root.findViewById<TextView>(R.id.verdict_cause).say(card.cause, foreground)
         root.findViewById<Button>(R.id.action).apply {
@@ -107,7 +115,7 @@ class VerifyScreen(
     }
 
     private fun TextView.say(
-        words: String?,
+        words: CharSequence?,
         color: Int,
     ) {
         text = words
@@ -137,6 +145,14 @@ class VerifyScreen(
         }
     }
 }
+
+/** TalkBack reads it digit by digit. */
+private val RetrievedNumber.text: CharSequence
+    get() {
+        val text = SpannableString(phoneNumber())
+        val digits = TtsSpan.TelephoneBuilder(phoneNumber().removePrefix("+")).build()
+        return text.apply { setSpan(digits, 0, length, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE) }
+    }
 
 private val CellularStatus.text: Int
     get() =

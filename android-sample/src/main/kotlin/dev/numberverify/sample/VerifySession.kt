@@ -3,12 +3,14 @@ package dev.numberverify.sample
 import android.content.Context
 import dev.numberverify.CellularStatus
 import dev.numberverify.NumberVerifier
+import dev.numberverify.Progress
 import dev.numberverify.VerifyException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
+import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
@@ -16,8 +18,8 @@ import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 
 /**
- * Runs verifications for the screen and outlives its rotation: the activity that comes back gets the same one, and shows what it has
- * reached. All functions are for the main thread; none blocks it.
+ * Runs verifications and retrievals for the screen and outlives its rotation: the activity that comes back gets the same one, and shows
+ * what it has reached. All functions are for the main thread; none blocks it.
  */
 class VerifySession(
     context: Context,
@@ -28,7 +30,7 @@ class VerifySession(
     private val states = MutableStateFlow<UiState>(UiState.Ready())
     private val cellularStates = MutableStateFlow<CellularStatus?>(null)
     private var preparing: Job? = null
-    private var verifying: Job? = null
+    private var running: Job? = null
 
     val state: StateFlow<UiState> = states.asStateFlow()
 
@@ -57,13 +59,22 @@ class VerifySession(
     fun verify(
         settings: Settings,
         phoneNumber: String,
+    ) = run(settings, Purpose.VERIFY) { it.verifying(phoneNumber) }
+
+    /** The user has agreed to it: see the text of the button. */
+    fun retrieve(settings: Settings) = run(settings, Purpose.RETRIEVE) { it.retrieving() }
+
+    private fun run(
+        settings: Settings,
+        purpose: Purpose,
+        begin: (NumberVerifier) -> Flow<Progress>,
     ) {
         if (states.value is UiState.Running) return
-        states.value = UiState.Running()
-        verifying =
+        states.value = UiState.Running(purpose = purpose)
+        running =
             scope.launch {
                 try {
-                    verifiers.with(settings).verifying(phoneNumber).collect { progress -> whileRunning { it.after(progress) } }
+                    begin(verifiers.with(settings)).collect { progress -> whileRunning { it.after(progress) } }
                 } catch (_: VerifyException.InvalidPhoneNumber) {
                     whileRunning { UiState.Ready(numberIsInvalid = true) }
                 } catch (failure: VerifyException) {
@@ -73,7 +84,7 @@ class VerifySession(
     }
 
     fun cancel() {
-        verifying?.cancel()
+        running?.cancel()
         whileRunning { it.cancelled() }
     }
 

@@ -15,6 +15,7 @@ import android.widget.ProgressBar
 import android.widget.ScrollView
 import android.widget.TextView
 import dev.numberverify.Fallback
+import dev.numberverify.RetrievedNumber
 import dev.numberverify.testsupport.Simulator
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -101,7 +102,7 @@ class AccessibilityTest {
             RuntimeEnvironment.setQualifiers(mode)
             Phone(Intent()).use { phone ->
                 val root = phone.view<ScrollView>(R.id.screen)
-                val screen = VerifyScreen(root, null, {}, {}, {}, {}, {}, {})
+                val screen = VerifyScreen(root, null, {}, {}, {}, {}, {}, {}, {})
                 for (state in states) {
                     screen.show(state)
                     phone.settle()
@@ -139,6 +140,7 @@ class AccessibilityTest {
             UiState.Running(Steps(isSlow = true)),
             UiState.Verdict(verified = true, Steps(), "table"),
             UiState.Verdict(verified = false, Steps(), "table"),
+            UiState.Retrieved(RetrievedNumber("+14155550100"), Steps()),
             UiState.Cancelled(Steps()),
         ) + Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
 

@@ -2,9 +2,13 @@ package dev.numberverify.sample
 
 import dev.numberverify.Fallback
 import dev.numberverify.Progress
+import dev.numberverify.RetrievedNumber
 import dev.numberverify.Step
+import dev.numberverify.Trace
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNull
+import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
@@ -71,6 +75,24 @@ class UiStateTest {
                 .card
                 ?.title,
         )
+    }
+
+    @Test
+    fun `a retrieved number is on the card, and in no printed form`() {
+        val number = RetrievedNumber("+14155550100", trace = Trace(totalMs = 7))
+        val retrieved = running(began(Step.START, 0)).after(Progress.Retrieved(number))
+        assertEquals(R.string.retrieved, retrieved.card?.title)
+        assertSame(number, retrieved.card?.number)
+        assertEquals(7L, retrieved.steps.totalMs)
+        assertFalse("4155550100" in "$retrieved ${retrieved.card}")
+    }
+
+    @Test
+    fun `a retrieval that fails is one to try again`() {
+        val slow = UiState.Running(purpose = Purpose.RETRIEVE).after(Progress.Slow(4_000)) as UiState.Running
+        val failed = slow.failed(problem(Fallback.RETRY_LATER, step = null)) as UiState.Failed
+        assertEquals(Purpose.RETRIEVE, failed.purpose)
+        assertNull(failed.card?.number)
     }
 
     private fun running(vararg progress: Progress) =
