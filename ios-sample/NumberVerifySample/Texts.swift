@@ -4,7 +4,7 @@ import NumberVerify
 /// string catalog.
 enum Texts {
   static let appName = "Number Verify"
-  static let appWhat = "Checks that the SIM in this phone has the number, with no SMS."
+  static let appWhat = "Checks that the SIM in this phone has the number, or retrieves the number, with no SMS."
 
   // What check() tells.
   static let cellularReady = "Cellular is ready"
@@ -36,7 +36,7 @@ enum Texts {
   static let stepAuthorize = "Ask the operator"
   static let stepAuthorizeWhat = "Over cellular, along its redirects"
   static let stepComplete = "Hand over the code"
-  static let stepCompleteWhat = "The backend answers yes or no"
+  static let stepCompleteWhat = "The backend responds with the result"
   static let stepWaiting = "not begun"
   static let stepRunning = "running"
   static let stepDone = "done"
@@ -46,7 +46,7 @@ enum Texts {
   static let hopNoAnswer = "nothing"
 
   static let slow = "This takes longer than usual"
-  static let slowWhat = "The verification goes on. An app offers to send a code by SMS now."
+  static let slowWhat = "It goes on. An app offers to send a code by SMS now."
   static let verified = "Verified"
   static let verifiedWhat = "The SIM in this phone has the number."
   static let retrieved = "This phone’s number"
@@ -56,7 +56,7 @@ enum Texts {
   static let notVerifiedWhat =
     "The SIM for mobile data has another number. If this phone has two SIMs, the other one may own this number: switch mobile data to it and try again."
   static let cancelled = "Cancelled"
-  static let cancelledWhat = "The verification was ended and the network released."
+  static let cancelledWhat = "It was ended, and the network was released."
 
   // What to do on each fallback.
   static let mobileDataNeeded = "Mobile data is needed"
@@ -65,7 +65,7 @@ enum Texts {
   static let retryLaterWhat = "Something on the way did not answer. The same call may succeed later."
   static let anotherChannel = "Verify in another way"
   static let anotherChannelWhat =
-    "This phone cannot be verified silently, and trying again will not help. An app sends a code by SMS now."
+    "It cannot be done silently on this phone, and trying again will not help. An app sends a code by SMS now."
   static let fixIntegration = "For the developer"
   static let fixIntegrationWhat =
     "The app, its settings or its backend must be corrected. Whoever uses the app can do nothing about it."
@@ -74,7 +74,7 @@ enum Texts {
   static let tryAgain = "Try again"
   static let useSms = "Use SMS instead"
   static let useSmsWhat =
-    "Here an app sends a code by SMS and asks for it: the way it had before silent verification, and keeps for phones without it. This sample ends here, since it has no SMS service."
+    "Here an app sends a code by SMS to the number that the user has typed, and asks for it: the way it had before silent verification, and keeps for phones without it. This sample ends here, since it has no SMS service."
   static let shareReport = "Share a report"
   static let ok = "OK"
 

@@ -237,7 +237,6 @@ class TextsTest(unittest.TestCase):
     ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularNotDataSim", "cellularPermission"}
     ONLY_ANDROID |= {"sim", "simForData", "simInSlot", "simWhat", "askForSims", "askForSimsWhat"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
-    ONLY_IOS |= {"retrieve", "retrieveWhat", "retrieved", "retrievedWhat"}
 
     def test_texts(self):
         if not self.ANDROID.exists():
