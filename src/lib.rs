@@ -35,6 +35,7 @@ mod lenient_date;
 mod limits;
 mod logging;
 mod network;
+mod number_in_text;
 mod options;
 mod phone_number;
 mod progress;

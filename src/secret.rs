@@ -13,17 +13,13 @@ use url::form_urlencoded;
 
 use crate::alphanumerics::alphanumerics;
 use crate::limits;
+use crate::number_in_text::{MASK, Number};
 use crate::unescape::readings;
 
-const MASK: &str = "•••";
 /// A shorter secret is masked only as a whole word: a one-letter parameter would otherwise mask each such letter.
 const MIN_LEN_SUBSTRING: usize = 4;
 /// A shorter secret in a host name is a coincidence, as is a shorter value of an unknown parameter in an error code.
 const MIN_LEN_IN_HOST: usize = 6;
-/// This many of a number's last digits identify it.
-const TELLING_DIGITS: usize = 7;
-/// The lengths of hexadecimal trace ids (W3C Trace Context, section 3.2.2).
-const RANDOM_IDS: [usize; 2] = [16, 32];
 /// Parameters that say what is asked or answered, or which app asks, not who (RFC 6749, `OpenID` Connect Core).
 const OPEN_PARAMETERS: [&str; 12] = [
     "client_id",
@@ -66,18 +62,6 @@ struct Known {
     values: BTreeSet<String>,
 }
 
-/// What is known of the phone number.
-#[derive(Default)]
-enum Number {
-    /// There is none.
-    #[default]
-    None,
-    /// There is one, but it is not known yet: every text that could be one is treated as the number.
-    Expected,
-    /// Its last digits.
-    Known(String),
-}
-
 impl Redactor {
     /// Knows nothing yet.
     #[must_use]
@@ -88,10 +72,7 @@ impl Redactor {
     /// Learns the phone number.
     pub fn add_number(&self, number: &str) {
         self.add(number);
-        let digits = digits(number);
-        let last = digits.len().saturating_sub(TELLING_DIGITS);
-        let last = digits.get(last..).filter(|digits| !digits.is_empty());
-        self.lock().number = last.map_or(Number::None, |last| Number::Known(last.to_owned()));
+        self.lock().number = Number::known(number);
     }
 
     /// Peers know a phone number that is not known here yet.
@@ -200,43 +181,6 @@ impl Known {
     }
 }
 
-impl Number {
-    fn is_in(&self, reading: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Expected => could_be_number(reading),
-            Self::Known(last_digits) => digits(&alphanumerics(reading)).contains(last_digits),
-        }
-    }
-
-    fn mask_in(&self, host: &str) -> String {
-        match self {
-            Self::Known(last_digits) => mask_number(host, last_digits),
-            Self::None | Self::Expected => host.to_owned(),
-        }
-    }
-}
-
-/// Whether enough digits follow each other, with no letter between them. The digits of random ids do not count.
-fn could_be_number(reading: &str) -> bool {
-    let mut digits_so_far = 0;
-    for word in reading.split(|c: char| !c.is_alphanumeric()).map(alphanumerics).filter(|word| !word.is_empty()) {
-        let is_hexadecimal = word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let is_digits = word.bytes().all(|byte| byte.is_ascii_digit());
-        if is_digits {
-            digits_so_far += word.len();
-        } else {
-            digits_so_far = 0;
-        }
-        let is_random = is_hexadecimal && !is_digits && RANDOM_IDS.contains(&word.len());
-        let has_run = word.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= TELLING_DIGITS);
-        if digits_so_far >= TELLING_DIGITS || has_run && !is_random {
-            return true;
-        }
-    }
-    false
-}
-
 /// Whether any reading of the text has the letters and digits of a secret, or the number's digits, one after the other,
 /// whatever is between them. A text with too many readings is treated as if it had.
 fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Number) -> bool {
@@ -246,7 +190,7 @@ fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Numbe
     readings.iter().any(|reading| {
         let letters_and_digits = alphanumerics(reading);
         let index = Index::of(&letters_and_digits);
-        secrets.iter().any(|secret| index.contains(secret)) || number.is_in(reading)
+        secrets.iter().any(|secret| index.contains(secret)) || number.is_in(reading, &letters_and_digits)
     })
 }
 
@@ -264,10 +208,6 @@ impl<'a> Index<'a> {
         let at = self.0.partition_point(|suffix| *suffix < part);
         self.0.get(at).is_some_and(|suffix| suffix.starts_with(part))
     }
-}
-
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// As it is, without the plus sign of a number, encoded for a query in both ways, and decoded.
@@ -304,15 +244,6 @@ fn mask(text: &str, secret: &str) -> String {
     }
     result.push_str(text.get(rest..).unwrap_or_default());
     result
-}
-
-/// If a host name has these digits one after the other, masks it from its first digit to the last of these.
-fn mask_number(host: &str, last_digits: &str) -> String {
-    let Some(found) = digits(host).rfind(last_digits) else { return host.to_owned() };
-    let mut positions = host.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at);
-    let before = positions.clone().next().and_then(|first| host.get(..first));
-    let after = positions.nth((found + last_digits.len()).saturating_sub(1)).and_then(|last| host.get(last + 1..));
-    format!("{}{MASK}{}", before.unwrap_or_default(), after.unwrap_or_default())
 }
 
 /// Invisible characters that could hide or reorder others (Unicode's format characters and tags).
