@@ -1,7 +1,7 @@
 import NumberVerify
 
-/// What the screen shows, and how it changes while a verification or retrieval runs. Pure: no SwiftUI, no task. No printed form has the phone
-/// number.
+/// What the screen shows, and how it changes while a verification or retrieval runs. Pure: no SwiftUI, no task. No `description`
+/// includes the phone number.
 enum ScreenState: Equatable, Sendable {
   /// A verification or retrieval can begin.
   case ready(numberIsInvalid: Bool)

@@ -1,7 +1,7 @@
 //! CAMARA Number Verification, operations `phoneNumberVerify` and `phoneNumberShare`, as release r3.2 (number-verification 2.1.0) defines
 //! them, with what r4.2 adds: an access token works once, and properties that the definition does not name are refused.
 //!
-//! A claimed number of `errors` gets that error, whoever asks with a token that works. So does a SIM with such a number.
+//! A claimed number of `errors` gets that error, with any token that works. So does a SIM with such a number.
 
 use std::sync::Arc;
 use std::time::Duration;

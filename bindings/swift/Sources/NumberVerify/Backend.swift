@@ -21,7 +21,7 @@ public protocol Backend: Sendable {
   func complete(_ request: CompletionRequest) async throws -> String
 }
 
-/// The request to `start`. Its values are in no printed form.
+/// The request to `start`. Its values are not included in `description` or `dump`.
 public struct StartRequest: Sendable {
   private let core: NumberVerifyCore.StartRequest
 
@@ -49,7 +49,7 @@ public struct StartRequest: Sendable {
 }
 
 /// The request to `complete`. Neither the phone number nor the purpose is part of it: they belong to the session that `start` made. Its values
-/// are in no printed form.
+/// are not included in `description` or `dump`.
 public struct CompletionRequest: Sendable {
   private let core: NumberVerifyCore.CompletionRequest
 

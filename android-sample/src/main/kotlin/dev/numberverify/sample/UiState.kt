@@ -4,8 +4,8 @@ import dev.numberverify.Progress
 import dev.numberverify.RetrievedNumber
 
 /**
- * What the screen shows, and how it changes while a verification or retrieval runs. Pure: no Android, no coroutine. No printed form has the
- * phone number.
+ * What the screen shows, and how it changes while a verification or retrieval runs. Pure: no Android, no coroutine. No `toString()`
+ * includes the phone number.
  */
 sealed interface UiState {
     val steps: Steps

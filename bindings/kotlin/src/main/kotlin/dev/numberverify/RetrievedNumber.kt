@@ -3,7 +3,7 @@ package dev.numberverify
 /**
  * The phone number of the SIM in this phone, as its operator gave it. An app's own tests construct it, too.
  *
- * Personal data: show it to its user, and do not log it. No printed form of this class has it.
+ * Personal data: show it to its user, and do not log it. It is not included in [toString].
  */
 public class RetrievedNumber(
     private val phoneNumber: String,
