@@ -91,12 +91,9 @@ impl Deadline {
         None
     }
 
-    /// Waits for it.
-    pub async fn passed(&self) {
-        self.limit(std::future::pending::<()>()).await;
-    }
-
-    fn has_passed(&self) -> bool {
+    /// Whether it has been reached.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
         Instant::now() >= self.at || self.clock.now() >= self.at_with_sleep
     }
 }
@@ -105,6 +102,7 @@ impl Deadline {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use futures_util::future::pending;
     use tokio::time::sleep;
 
     use super::*;
@@ -123,7 +121,7 @@ mod tests {
     async fn without_sleep_a_limit_ends_exactly() {
         let (clock, _) = sleeper();
         let began = Instant::now();
-        Deadline::after(LIMIT, &clock).passed().await;
+        Deadline::after(LIMIT, &clock).limit(pending::<()>()).await;
         assert_eq!(began.elapsed(), LIMIT);
         let deadline = Deadline::after(LIMIT, &clock);
         assert_eq!(deadline.limit(async { sleep(LIMIT / 2).await }).await, Some(()));
@@ -140,7 +138,7 @@ mod tests {
             sleep(Duration::from_millis(1500)).await;
             asleep.fetch_add(1, Ordering::Relaxed);
         });
-        deadline.passed().await;
+        deadline.limit(pending::<()>()).await;
         assert_eq!(began.elapsed(), Duration::from_secs(2));
     }
 

@@ -56,6 +56,11 @@ pub struct Config {
     pub redirect_limit: u8,
     /// Whether plain http is followed on the operator's side.
     pub cleartext: Cleartext,
+    /// Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+    /// backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
+    /// connection and a TLS handshake while the person waits.
+    #[uniffi(default = true)]
+    pub open_ahead: bool,
     /// The `User-Agent` of all requests; absent: the name and version of this library.
     #[uniffi(default = None)]
     pub user_agent: Option<String>,
@@ -197,6 +202,7 @@ impl Config {
             slow_after_ms: 4_000,
             redirect_limit: limits::MAX_REDIRECTS,
             cleartext: Cleartext::default(),
+            open_ahead: true,
             user_agent: None,
             development: Development::default(),
         }

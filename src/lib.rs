@@ -30,6 +30,7 @@ mod error;
 mod flow;
 mod flow_handle;
 mod hints;
+mod hop_memory;
 mod json;
 mod lenient_date;
 mod limits;
@@ -88,7 +89,8 @@ pub mod internals {
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
-    pub use crate::flow::Verifier;
+    pub use crate::flow::{Prepared, Verifier};
+    pub use crate::hop_memory::HopMemory;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::{Family, Network, NetworkError, Unusable};
     pub use crate::options::Input;

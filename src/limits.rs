@@ -33,6 +33,13 @@ pub const MAX_REDIRECTS: u8 = 15;
 
 /// How long `prepare()` holds the network for a verification to come: time to type a number.
 pub const PREPARED: Duration = Duration::from_secs(30);
+/// How long it is remembered which hosts followed each other: operators change them seldom, and people sign in again soon or after days.
+pub const CHAIN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// Chains of hosts that are remembered: of the SIMs of a phone, and of a few networks abroad.
+pub const CHAINS: usize = 16;
+/// Connections that open ahead of one request: what a wrong guess costs at most. A TLS connection takes three round trips to open, and one is
+/// used for one to three requests.
+pub const AHEAD: usize = 2;
 /// `check()` reads the platform's own state, which is at hand.
 pub const CHECK: Duration = Duration::from_secs(2);
 /// A platform API that does not return must not keep the next verification from the network.
@@ -61,9 +68,10 @@ pub const PAUSE: Duration = Duration::from_secs(2);
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// On the operator's side: beyond this a server or a middlebox on the way has often forgotten the connection.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(30);
-/// To the backend. The calls of a verification share a connection; later, the phone may be on another network, where an old one hangs.
+/// To the backend. `prepare()` opens a connection for a verification to come; later, the phone may be on another network, where an old one
+/// hangs.
 #[cfg(feature = "http-backend")]
-pub const IDLE_BACKEND_CONNECTION: Duration = Duration::from_secs(15);
+pub const IDLE_BACKEND_CONNECTION: Duration = PREPARED;
 /// Many phones receive the same `Retry-After`; they must not all come back at once.
 #[cfg(feature = "http-backend")]
 pub const RETRY_JITTER_MS: u64 = 250;

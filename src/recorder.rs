@@ -14,8 +14,8 @@ use crate::network::Family;
 use crate::progress::{Progress, Step};
 use crate::secret::Redactor;
 use crate::trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
-use crate::transport::Timings;
 use crate::transport::tls::Version;
+use crate::transport::{Destination, Timings};
 
 /// The record of one flow.
 pub struct Recorder {
@@ -75,6 +75,11 @@ impl Recorder {
         self.lock().trace.network = Some(kind);
     }
 
+    pub(crate) fn opened_ahead(&self, destinations: &[Destination], redactor: &Redactor) {
+        let hosts = destinations.iter().map(|destination| redactor.redact_host(&destination.host().to_string()));
+        self.lock().trace.opened_ahead.extend(hosts);
+    }
+
     /// A request begins. What becomes of it is written down when the returned record is dropped.
     pub(crate) fn hop_began(&self, scheme: &str, host: String) -> HopRecord<'_> {
         let hops = &mut self.lock().trace.hops;
@@ -111,6 +116,9 @@ impl Recorder {
             hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
             hop.page_title.take_if(|title| redactor.contains_secret(title));
             hop.host = redactor.mask_number(&hop.host);
+        }
+        for host in &mut inner.trace.opened_ahead {
+            *host = redactor.mask_number(host);
         }
         for (step, _) in inner.running.clone() {
             inner.end(step);
@@ -164,6 +172,7 @@ impl HopRecord<'_> {
         hop.tls_ms = self.timings.tls.map(ms);
         hop.first_byte_ms = self.timings.first_byte.map(ms);
         hop.reused = self.timings.reused;
+        hop.opened_ahead = self.timings.opened_ahead;
         hop.tls_resumed = self.timings.tls_resumed;
         hop.bytes_in = self.timings.bytes_in();
         hop.bytes_out = self.timings.bytes_out();

@@ -22,6 +22,7 @@ use crate::url_text::{has_userinfo, parse_url};
 #[cfg_attr(not(feature = "http-backend"), allow(dead_code))]
 #[derive(Clone)]
 pub struct Settings {
+    pub base_url: Url,
     pub start_url: Url,
     pub complete_url: Url,
     pub abort_url: Option<Url>,
@@ -40,6 +41,7 @@ pub struct Settings {
     pub slow_after: Duration,
     pub redirect_limit: u8,
     pub cleartext: Cleartext,
+    pub open_ahead: bool,
     pub user_agent: HeaderValue,
     pub allow_unbound: bool,
     pub root_certificates: Vec<String>,
@@ -81,10 +83,12 @@ impl Settings {
             slow_after: limit(config.slow_after_ms, Setting::SlowAfterMs)?,
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
+            open_ahead: config.open_ahead,
             user_agent: HeaderValue::from_str(user_agent)
                 .ok()
                 .filter(|_| is_printable(user_agent))
                 .ok_or_else(|| VerifyError::invalid_config(Setting::UserAgent))?,
+            base_url: base,
             allow_unbound: development.allow_unbound,
             root_certificates: development.root_certificates.clone(),
             overrides: overrides(&development.resolve).ok_or_else(|| VerifyError::invalid_config(Setting::Resolve))?,

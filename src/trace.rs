@@ -15,6 +15,8 @@ pub struct Trace {
     pub network: Option<NetworkKind>,
     /// The requests over the cellular network, in order.
     pub hops: Vec<Hop>,
+    /// The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+    pub opened_ahead: Vec<String>,
     /// The backend's `start` call.
     pub start_ms: Option<u64>,
     /// Bringing up the cellular network; it runs beside `start`.
@@ -40,7 +42,7 @@ pub struct Hop {
     pub status: Option<u16>,
     /// Resolving the name; absent on a reused connection or an address.
     pub dns_ms: Option<u64>,
-    /// Opening the TCP connection.
+    /// Opening the TCP connection, or waiting for one that is being opened ahead.
     pub connect_ms: Option<u64>,
     /// The TLS handshake.
     pub tls_ms: Option<u64>,
@@ -48,6 +50,8 @@ pub struct Hop {
     pub first_byte_ms: Option<u64>,
     /// Whether an open connection was used again.
     pub reused: bool,
+    /// Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+    pub opened_ahead: bool,
     /// Whether TLS resumed an earlier session.
     pub tls_resumed: bool,
     /// Bytes received on the socket, TLS included.
@@ -119,10 +123,11 @@ impl Trace {
             "hop", "scheme", "host", "ip", "status", "dns", "connect", "tls", "", "first byte", "", "in", "out"
         );
         for hop in &self.hops {
-            let kept = match (hop.reused, hop.tls_resumed) {
-                (true, _) => "reused",
-                (false, true) => "resumed",
-                (false, false) => "new",
+            let kept = match (hop.reused, hop.opened_ahead, hop.tls_resumed) {
+                (true, _, _) => "reused",
+                (false, true, _) => "ahead",
+                (false, false, true) => "resumed",
+                (false, false, false) => "new",
             };
             let _ = writeln!(
                 table,
@@ -148,6 +153,9 @@ impl Trace {
             if let Some(title) = &hop.page_title {
                 let _ = writeln!(table, "    page: {title}");
             }
+        }
+        if !self.opened_ahead.is_empty() {
+            let _ = writeln!(table, "opened ahead: {}", self.opened_ahead.join(", "));
         }
         let _ = writeln!(
             table,

@@ -33,6 +33,9 @@ pub struct Proof {
 /// The backend, as a flow calls it.
 #[async_trait::async_trait]
 pub trait BackendClient: Send + Sync {
+    /// Opens a connection for the calls to come, if it can. Best effort.
+    async fn warm_up(&self);
+
     /// Requests the auth URL.
     async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
 
@@ -56,6 +59,9 @@ pub struct AppBackend {
 
 #[async_trait::async_trait]
 impl BackendClient for AppBackend {
+    /// The app's client has connections of its own.
+    async fn warm_up(&self) {}
+
     async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
         let request = Arc::new(StartRequest { purpose, call: call.info });
         timeout(self.timeout, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))

@@ -6,8 +6,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, redirect, retry};
+use reqwest::{Client, Method, Request, Response, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
@@ -35,6 +37,7 @@ pub struct HttpBackend {
     connector: VerifiedConnector,
     /// With its connections: replaced when one of them fails.
     client: Mutex<Client>,
+    base_url: Url,
     start_url: Url,
     complete_url: Url,
     /// Absent if no abort is sent.
@@ -64,6 +67,7 @@ impl HttpBackend {
         Ok(Self {
             client: Mutex::new(client(&connector)?),
             connector,
+            base_url: settings.base_url.clone(),
             start_url: settings.start_url.clone(),
             complete_url: settings.complete_url.clone(),
             abort_url: settings.abort_url.clone(),
@@ -105,12 +109,19 @@ impl HttpBackend {
     }
 
     async fn send(&self, url: &Url, body: &str, call: &Call) -> Result<HttpResponse, HttpError> {
-        let client = self.client().clone();
-        let request = client.post(url.clone()).headers(self.call_headers(url, call)).body(body.to_owned());
-        let response = request.send().await.map_err(|error| http_error::classify(&error))?;
+        let mut request = Request::new(Method::POST, url.clone());
+        *request.headers_mut() = self.call_headers(url, call);
+        *request.body_mut() = Some(body.to_owned().into());
+        let response = self.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         call.cookies.store(url, headers.get_all(header::SET_COOKIE).iter(), &call.redactor);
         Ok(HttpResponse { status, headers, body: read(response).await? })
+    }
+
+    /// Boxed, so that the code is there once.
+    fn execute(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+        let executing = self.client().execute(request);
+        async move { executing.await.map_err(|error| http_error::classify(&error)) }.boxed()
     }
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
@@ -165,6 +176,16 @@ async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
 
 #[async_trait::async_trait]
 impl BackendClient for HttpBackend {
+    /// reqwest opens connections only for a request. This one has no meaning for any server (RFC 9110, section 9.3.2), and no credentials;
+    /// whatever the response is, the connection is pooled.
+    async fn warm_up(&self) {
+        let mut request = Request::new(Method::HEAD, self.base_url.clone());
+        request
+            .headers_mut()
+            .extend(self.headers.get(header::USER_AGENT).map(|agent| (header::USER_AGENT, agent.clone())));
+        let _ = timeout(self.timeout, self.execute(request)).await;
+    }
+
     async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
         let mut body = call.info.extras.start_fields.clone();
         match purpose {

@@ -43,13 +43,39 @@ struct Session<N: Network> {
 
 type Outcome<N> = Result<Acquired<N>, VerifyError>;
 
-struct Acquired<N: Network> {
-    transport: Arc<Transport<N>>,
-    kind: NetworkKind,
+impl<N: Network> Clone for Acquired<N> {
+    fn clone(&self) -> Self {
+        Self { transport: self.transport.clone(), kind: self.kind, id: self.id.clone() }
+    }
+}
+
+/// The network that is there.
+pub struct Acquired<N: Network> {
+    /// The connections over it.
+    pub transport: Arc<Transport<N>>,
+    /// How they are bound.
+    pub kind: NetworkKind,
+    /// Which network it is.
+    pub id: NetworkId,
+}
+
+/// What belongs to the same network, at different times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkId {
+    /// The operator's mobile country and network code.
+    Operator(u32),
+    /// The binding, if the operator is not known.
+    Binding(ValidBinding),
 }
 
 /// Holds the network, which is released when the last lease is dropped.
 pub struct Lease<N: Network>(Arc<Session<N>>);
+
+impl<N: Network> Clone for Lease<N> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<N: Network> SharedNetwork<N> {
     /// Nothing is acquired yet.
@@ -102,8 +128,8 @@ impl<N: Network> Session<N> {
 }
 
 impl<N: Network> Lease<N> {
-    /// The connections over the network, as soon as it is there.
-    pub async fn transport(&self) -> Result<(Arc<Transport<N>>, NetworkKind), VerifyError> {
+    /// The network, as soon as it is there.
+    pub async fn acquired(&self) -> Outcome<N> {
         self.outcome(Option::is_some).await
     }
 
@@ -112,17 +138,10 @@ impl<N: Network> Lease<N> {
         self.outcome(|outcome| matches!(outcome, Some(Err(_)))).await.err().unwrap_or(VerifyError::Internal)
     }
 
-    async fn outcome(
-        &self,
-        is_awaited: fn(&Option<Outcome<N>>) -> bool,
-    ) -> Result<(Arc<Transport<N>>, NetworkKind), VerifyError> {
+    async fn outcome(&self, is_awaited: fn(&Option<Outcome<N>>) -> bool) -> Outcome<N> {
         let mut outcome = self.0.outcome.clone();
         let outcome = outcome.wait_for(is_awaited).await;
-        match outcome.as_deref() {
-            Ok(Some(Ok(acquired))) => Ok((acquired.transport.clone(), acquired.kind)),
-            Ok(Some(Err(error))) => Err(error.clone()),
-            Ok(None) | Err(_) => Err(VerifyError::Internal),
-        }
+        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Err(VerifyError::Internal))
     }
 }
 
@@ -179,10 +198,12 @@ impl<N: Network> Keeper<N> {
 
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Outcome<N> {
         let acquire = async {
-            let binding = self.provider.acquire(events).await.map_err(|error| unavailable(error.reason()))?;
+            let binding = self.provider.acquire(events.clone()).await.map_err(|error| unavailable(error.reason()))?;
             let binding = ValidBinding::try_from(binding)?;
             let transport = Arc::new((self.open)(&binding)?);
-            Ok(Acquired { transport, kind: binding.get().kind() })
+            let kind = binding.get().kind();
+            let id = events.operator().map_or(NetworkId::Binding(binding), NetworkId::Operator);
+            Ok(Acquired { transport, kind, id })
         };
         AssertUnwindSafe(acquire).catch_unwind().await.unwrap_or(Err(VerifyError::Internal))
     }

@@ -26,7 +26,7 @@ use crate::{network::Family, threads::Work};
 
 pub use self::binding::ValidBinding;
 pub use self::bound::{BoundNetwork, Options};
-pub use self::lease::{Lease, SharedNetwork};
+pub use self::lease::{Acquired, Lease, NetworkId, SharedNetwork};
 pub use self::provider::{CellularError, CellularProvider, CellularStatus, NetworkBinding, NetworkEvents};
 
 /// The threads on which the system looks up names, or is asked to: its daemon may hang.

@@ -28,12 +28,25 @@ pub trait CellularProvider: Send + Sync {
 /// Receives what happens to a network after `acquire`. Each `acquire` has its own.
 #[derive(Default, uniffi::Object)]
 pub struct NetworkEvents {
+    operator: OnceLock<u32>,
     reason: OnceLock<CellularCause>,
     changed: Notify,
 }
 
 #[uniffi::export]
 impl NetworkEvents {
+    /// The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
+    /// called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
+    /// verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+    pub fn operated_by(&self, mcc_mnc: String) {
+        if matches!(mcc_mnc.len(), 5..=6)
+            && mcc_mnc.bytes().all(|digit| digit.is_ascii_digit())
+            && let Ok(code) = mcc_mnc.parse()
+        {
+            let _ = self.operator.set(code);
+        }
+    }
+
     /// The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
     /// cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
     /// `acquire` and `release` has an effect.
@@ -45,6 +58,11 @@ impl NetworkEvents {
 }
 
 impl NetworkEvents {
+    /// A code of 5 digits is not one of 6 with a zero before it: no country code begins with one.
+    pub(super) fn operator(&self) -> Option<u32> {
+        self.operator.get().copied()
+    }
+
     /// Waits until the network is lost. For one task.
     pub(super) async fn is_lost(&self) -> CellularCause {
         loop {

@@ -1,18 +1,19 @@
 //! The requests over the cellular network: from the auth URL to what the backend is to have.
 
+use super::ahead::Ahead;
 use super::errors::{is_lost_response, transport_error, unreadable, walk_error};
 use super::headers::{self, Origin};
 use super::request;
 use super::trace_ids;
 use crate::authorization::{Completion, Head, Next, Request, Walk};
-use crate::cellular::Lease;
+use crate::cellular::{Acquired, Lease};
 use crate::error::VerifyError;
 use crate::hints::{Hints, Steering};
 use crate::network::{Network, Unusable};
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
-use crate::transport::{Transport, TransportError};
+use crate::transport::{Destination, TransportError};
 
 /// What the requests of one flow have in common.
 pub(super) struct Hops<'a> {
@@ -20,6 +21,7 @@ pub(super) struct Hops<'a> {
     pub(super) record: &'a Recorder,
     pub(super) redactor: &'a Redactor,
     pub(super) hints: Hints,
+    pub(super) ahead: &'a Ahead<'a>,
 }
 
 impl Hops<'_> {
@@ -28,9 +30,10 @@ impl Hops<'_> {
         &self,
         mut walk: Walk,
         mut request: Request,
-        transport: &Transport<N>,
+        acquired: &Acquired<N>,
         lease: &Lease<N>,
     ) -> Result<Completion, VerifyError> {
+        let Acquired { transport, .. } = acquired;
         let first = request.url.origin();
         loop {
             let host = self.redactor.redact_host(request.url.host_str().unwrap_or_default());
@@ -39,6 +42,10 @@ impl Hops<'_> {
             let steering = self.steering(&request);
             let headers = headers::of(&request, origin, &steering, self.settings);
             let restrictions = request::restrictions(&steering);
+            if let Some(destination) = Destination::of(&request.url, restrictions) {
+                self.ahead.uses(&destination);
+                self.record.opened_ahead(&self.ahead.open(acquired, Some(&destination)), self.redactor);
+            }
             let sending = request::send(transport, &request, restrictions, headers, &mut hop.timings);
             // A network that is lost now ends the wait for the callback's response, but the backend may have the result.
             let sent = if walk.is_at_redirect_uri() {
@@ -84,6 +91,9 @@ impl Hops<'_> {
                     completion
                 }
             };
+            if completion.is_ok() && self.settings.open_ahead {
+                self.ahead.remember(&acquired.id);
+            }
             return completion.map_err(|failure| walk_error(failure, &hop));
         }
     }

@@ -3,9 +3,11 @@
 //! A plain future on whatever tokio runtime polls it. Dropping it ends the flow and releases the network.
 
 mod abort;
+mod ahead;
 mod errors;
 mod headers;
 mod hops;
+mod prepare;
 mod request;
 mod trace_ids;
 mod walk;
@@ -17,16 +19,19 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use self::abort::{Abort, Start};
+use self::ahead::Ahead;
 use self::hops::Hops;
+pub use self::prepare::Prepared;
 use crate::authorization::{Completion, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
 use crate::backend::result::FlowResult;
 use crate::backend::{AuthorizationStart, BackendError, CallInfo};
-use crate::cellular::{Lease, SharedNetwork};
+use crate::cellular::{Acquired, Lease, SharedNetwork};
 use crate::clock::{Clock, Deadline};
 use crate::cookies::CookieJar;
 use crate::error::VerifyError;
 use crate::hints::Hints;
+use crate::hop_memory::HopMemory;
 use crate::logging::Event;
 use crate::network::Network;
 use crate::options::{Extras, Input};
@@ -35,7 +40,6 @@ use crate::purpose::{FlowValue, Purpose};
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
-use crate::transport::Transport;
 
 /// What all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -47,6 +51,8 @@ pub struct Verifier<N: Network> {
     pub backend: Arc<dyn BackendClient>,
     /// Counts the time asleep.
     pub clock: Clock,
+    /// The hosts of earlier flows.
+    pub memory: HopMemory,
 }
 
 impl<N: Network> Verifier<N> {
@@ -61,7 +67,9 @@ impl<N: Network> Verifier<N> {
         let _end = record.end_on_drop(redactor.clone());
         let deadline = Deadline::after(self.settings.overall, &self.clock);
         let (cookies, start) = (CookieJar::new(), Start::default());
-        let flow = Flow { verifier: self, record, deadline, purpose, extras, correlator, cookies, redactor, start };
+        let ahead = Ahead::new(&self.memory);
+        let flow =
+            Flow { verifier: self, record, deadline, purpose, extras, correlator, cookies, redactor, start, ahead };
         let mut abort = Abort::new(self.backend.clone(), flow.start.clone(), flow.call(), alive.clone());
         let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
@@ -102,6 +110,7 @@ struct Flow<'a, N: Network> {
     redactor: Redactor,
     /// Of a backend that aborts are sent to.
     start: Start,
+    ahead: Ahead<'a>,
 }
 
 impl<N: Network> Flow<'_, N> {
@@ -111,17 +120,20 @@ impl<N: Network> Flow<'_, N> {
             biased;
             outcome = self.over_cellular(&lease) => outcome?,
             error = lease.lost() => return Err(error),
+            // After the flow itself, so that what it begins is polled at once.
+            never = self.ahead.run() => match never {},
         };
         self.complete(session, completion).await
     }
 
     /// All that needs the cellular network.
     async fn over_cellular(&self, lease: &Lease<N>) -> Result<(Option<SecretString>, Completion), VerifyError> {
-        let (started, transport) = tokio::try_join!(self.start(), self.acquire(lease))?;
+        let (started, acquired) = tokio::try_join!(self.start(), self.acquire(lease))?;
         let CheckedStart { walk, request, hints, session } = started;
         self.record.step_began(Step::Authorize);
-        let hops = Hops { settings: &self.verifier.settings, record: self.record, redactor: &self.redactor, hints };
-        let completion = hops.follow(walk, request, &transport, lease).await?;
+        let Self { verifier: Verifier { settings, .. }, record, redactor, ahead, .. } = self;
+        let hops = Hops { settings, record, redactor, hints, ahead };
+        let completion = hops.follow(walk, request, &acquired, lease).await?;
         self.record.step_ended(Step::Authorize);
         Ok((session, completion))
     }
@@ -147,12 +159,13 @@ impl<N: Network> Flow<'_, N> {
         self.start.run(Box::pin(async move { backend.start(purpose, call).await })).await
     }
 
-    async fn acquire(&self, lease: &Lease<N>) -> Result<Arc<Transport<N>>, VerifyError> {
+    async fn acquire(&self, lease: &Lease<N>) -> Result<Acquired<N>, VerifyError> {
         self.record.step_began(Step::Acquire);
-        let (transport, kind) = lease.transport().await?;
-        self.record.network(kind);
+        let acquired = lease.acquired().await?;
+        self.record.network(acquired.kind);
         self.record.step_ended(Step::Acquire);
-        Ok(transport)
+        self.record.opened_ahead(&self.ahead.open(&acquired, None), &self.redactor);
+        Ok(acquired)
     }
 
     async fn complete(&self, session: Option<SecretString>, completion: Completion) -> Result<FlowResult, VerifyError> {

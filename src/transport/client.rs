@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::Empty;
 use tokio::time::timeout;
@@ -13,7 +15,7 @@ use url::{Host, Position, Url};
 use super::destination::{Destination, Restrictions};
 use super::dial;
 use super::error::TransportError;
-use super::http1::{Connection, Io, SendError, Underlay};
+use super::http1::{Connection, History, Io, SendError, Underlay};
 use super::limits::Limits;
 use super::meter::{Bytes as BytesOnSocket, Meter, Metered, Stopwatch, Timings};
 use super::pool::Pool;
@@ -58,6 +60,19 @@ impl<N: Network> Transport<N> {
         self.network.lost().await
     }
 
+    /// Opens a connection for a request to come; nothing if there is an idle one, or if one is being opened. Requests wait for it from now on.
+    /// Dropping the future closes it, unless it is open.
+    pub fn open_ahead(self: &Arc<Self>, destination: Destination) -> Option<BoxFuture<'static, ()>> {
+        let opening = self.pool.begin_opening(destination)?;
+        let transport = self.clone();
+        let opened = async move {
+            if let Ok(connection) = transport.opened(opening.destination(), &mut Timings::default()).await {
+                opening.succeeded(connection);
+            }
+        };
+        Some(opened.boxed())
+    }
+
     /// Sends one GET and waits for the headers of its response. `timings` is filled as far as it went, also on failure.
     pub async fn get(
         &self,
@@ -90,8 +105,7 @@ impl<N: Network> Transport<N> {
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
         let may_repeat = |outcome: &Result<Response, SendError>| matches!(outcome, Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once);
-        if let Some(kept) = self.pool.take(destination) {
-            timings.reused = true;
+        if let Some(kept) = self.pool.take_or_wait(destination, &mut timings.connect).await {
             let outcome = self.exchange(kept, destination, request.clone(), timings).await;
             if !may_repeat(&outcome) {
                 return Ok(outcome?);
@@ -112,8 +126,7 @@ impl<N: Network> Transport<N> {
         request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
-        let opened = timeout(self.limits.connect, self.open(destination, timings)).await;
-        let connection = opened.unwrap_or(Err(TransportError::Timeout)).map_err(SendError::Failed)?;
+        let connection = self.opened(destination, timings).await.map_err(SendError::Failed)?;
         self.exchange(connection, destination, request, timings).await
     }
 
@@ -124,9 +137,12 @@ impl<N: Network> Transport<N> {
         request: Request<Empty<Bytes>>,
         timings: &mut Timings,
     ) -> Result<Response, SendError> {
-        if timings.reused {
-            timings.bytes = BytesOnSocket::from_now(connection.socket());
-        }
+        timings.bytes = match connection.history {
+            History::Used => BytesOnSocket::from_now(connection.socket()),
+            History::New | History::OpenedAhead => BytesOnSocket::of_new(connection.socket()),
+        };
+        timings.reused = connection.history == History::Used;
+        timings.opened_ahead = connection.history == History::OpenedAhead;
         let Underlay { family, tls } = connection.underlay;
         timings.family = Some(family);
         timings.tls_version = tls.map(|session| session.version);
@@ -137,6 +153,17 @@ impl<N: Network> Transport<N> {
         };
         let response = response.map_err(|_| SendError::Failed(TransportError::Timeout))??;
         Ok(Response::new(response, self.limits, destination.clone(), &self.pool))
+    }
+
+    /// One connection, within its time limit. Boxed, so that the code is there once for both that call it.
+    fn opened<'a>(
+        &'a self,
+        destination: &'a Destination,
+        timings: &'a mut Timings,
+    ) -> BoxFuture<'a, Result<Connection, TransportError>> {
+        timeout(self.limits.connect, self.open(destination, timings))
+            .map(|opened| opened.unwrap_or(Err(TransportError::Timeout)))
+            .boxed()
     }
 
     async fn open(&self, destination: &Destination, timings: &mut Timings) -> Result<Connection, TransportError> {

@@ -7,7 +7,7 @@ use crate::network::Family;
 
 /// Scheme, host and port (RFC 6454), and how they may be reached: a connection of another kind is not reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Destination {
+pub struct Destination {
     pub(super) https: bool,
     pub(super) host: Host,
     pub(super) port: u16,
@@ -24,12 +24,20 @@ pub struct Restrictions {
 }
 
 impl Destination {
-    pub(super) fn of(url: &Url, restrictions: Restrictions) -> Option<Self> {
+    /// The destination of requests to this URL; nothing if it is not http or https.
+    #[must_use]
+    pub fn of(url: &Url, restrictions: Restrictions) -> Option<Self> {
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
             _ => return None,
         };
         Some(Self { https, host: url.host()?.to_owned(), port: url.port_or_known_default()?, restrictions })
+    }
+
+    /// Its host, as it stands in a URL.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 }

@@ -40,6 +40,17 @@ pub(super) struct Underlay {
     pub(super) tls: Option<TlsSession>,
 }
 
+/// What a connection was used for before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum History {
+    /// Nothing: it was opened for the request at hand.
+    New,
+    /// Nothing: it was opened before there was a request.
+    OpenedAhead,
+    /// Other requests.
+    Used,
+}
+
 /// An open connection.
 pub(super) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
@@ -50,6 +61,7 @@ pub(super) struct Connection {
     http: Meter,
     notes: HeadNotes,
     pub(super) underlay: Underlay,
+    pub(super) history: History,
 }
 
 /// A request was not answered.
@@ -85,7 +97,7 @@ impl Connection {
             .await
             .map_err(|_| TransportError::Closed)?;
         let driver = Driver { connection: Some(connection), failure: None };
-        Ok(Self { sender, driver, socket, http, notes, underlay })
+        Ok(Self { sender, driver, socket, http, notes, underlay, history: History::New })
     }
 
     pub(super) fn socket(&self) -> &Meter {

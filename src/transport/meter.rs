@@ -19,14 +19,16 @@ use crate::network::Family;
 pub struct Timings {
     /// Resolving the name.
     pub dns: Option<Duration>,
-    /// Opening the TCP connection.
+    /// Opening the TCP connection, or waiting for one that is being opened ahead.
     pub connect: Option<Duration>,
     /// The TLS handshake.
     pub tls: Option<Duration>,
     /// From the request to the end of the headers.
     pub first_byte: Option<Duration>,
-    /// Whether an open connection was used.
+    /// Whether a connection was used that other requests had used before.
     pub reused: bool,
+    /// Whether the connection was opened ahead of the request.
+    pub opened_ahead: bool,
     /// Whether TLS resumed a session.
     pub tls_resumed: bool,
     /// Of the address that the connection leads to.

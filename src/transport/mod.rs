@@ -2,7 +2,8 @@
 //!
 //! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs over a bound socket in a phone and
 //! over an in-memory network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps
-//! or retries, except for one repeat after a pooled connection that turned out dead, and one after a fresh one.
+//! or retries, except for one repeat after a pooled connection that turned out dead, and one after a fresh one. A connection can be
+//! opened ahead of the request that will need it: that request then waits for it instead of opening another.
 
 pub mod certificates;
 mod chain;
@@ -21,7 +22,7 @@ mod response;
 pub mod tls;
 
 pub use self::client::{Repeat, Transport};
-pub use self::destination::Restrictions;
+pub use self::destination::{Destination, Restrictions};
 pub use self::error::TransportError;
 pub use self::limits::Limits;
 pub use self::meter::Timings;

@@ -1,40 +1,68 @@
-//! Open connections that wait for their next request, per destination.
+//! Open connections that wait for their next request, per destination, and those that are being opened ahead of one.
 //!
-//! One that the peer closed is found out when it is taken; one that is not taken closes by itself.
+//! A connection that the peer closed is found out when it is taken; one that is not taken closes by itself. A request waits for a
+//! connection that is being opened to its destination; if that fails, it opens its own.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::destination::Destination;
-use super::http1::Connection;
+use super::http1::{Connection, History};
+use super::meter::Stopwatch;
 use crate::limits;
 
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<HashMap<Destination, Vec<(Connection, Instant)>>>,
+    connections: Mutex<Connections>,
+    /// The end of any opening.
+    opened: Notify,
     /// Drains, and the closing of what is idle.
     tasks: Mutex<JoinSet<()>>,
 }
 
+#[derive(Default)]
+struct Connections {
+    idle: HashMap<Destination, Vec<(Connection, Instant)>>,
+    opening: Vec<Destination>,
+}
+
 impl Pool {
-    pub(super) fn take(&self, destination: &Destination) -> Option<Connection> {
-        let mut idle = lock(&self.idle);
-        let kept = idle.get_mut(destination)?;
-        while let Some((mut connection, since)) = kept.pop() {
-            if since.elapsed() < limits::IDLE_CONNECTION && connection.is_open() {
-                return Some(connection);
+    /// An idle connection; also one that is being opened, as soon as it is.
+    pub(super) async fn take_or_wait(
+        &self,
+        destination: &Destination,
+        waited: &mut Option<Duration>,
+    ) -> Option<Connection> {
+        let mut waited = Some(waited);
+        let mut _waiting = None;
+        loop {
+            let mut opened = pin!(self.opened.notified());
+            opened.as_mut().enable();
+            {
+                let mut connections = lock(&self.connections);
+                let idle = connections.take(destination);
+                if idle.is_some() || !connections.opening.contains(destination) {
+                    return idle;
+                }
             }
+            if let Some(waited) = waited.take() {
+                _waiting = Some(Stopwatch::start(waited));
+            }
+            opened.await;
         }
-        None
     }
 
-    pub(super) fn put(self: &Arc<Self>, destination: Destination, connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, destination: Destination, mut connection: Connection, history: History) {
+        connection.history = history;
         let was_empty = {
-            let mut idle = lock(&self.idle);
+            let idle = &mut lock(&self.connections).idle;
             let was_empty = idle.is_empty();
             idle.entry(destination).or_default().push((connection, Instant::now()));
             was_empty
@@ -42,6 +70,16 @@ impl Pool {
         if was_empty {
             self.spawn(close_idle(Arc::downgrade(self)));
         }
+    }
+
+    /// The right to open a connection ahead; nothing if there is an idle one, or if one is being opened.
+    pub(super) fn begin_opening(self: &Arc<Self>, destination: Destination) -> Option<Opening> {
+        let mut connections = lock(&self.connections);
+        if connections.opening.contains(&destination) || connections.has_idle(&destination) {
+            return None;
+        }
+        connections.opening.push(destination.clone());
+        Some(Opening { pool: self.clone(), destination })
     }
 
     /// Runs concurrently with the flow; ends with the pool at the latest.
@@ -53,13 +91,57 @@ impl Pool {
 
     /// Closes what has been idle for too long, and returns when the next one will have been; nothing once all are closed.
     fn close_expired(&self) -> Option<Instant> {
-        let mut idle = lock(&self.idle);
+        let idle = &mut lock(&self.connections).idle;
         idle.retain(|_, connections| {
-            connections.retain(|(_, since)| since.elapsed() < limits::IDLE_CONNECTION);
+            connections.retain(|(_, since)| is_fresh(*since));
             !connections.is_empty()
         });
         idle.values().flatten().map(|(_, since)| *since + limits::IDLE_CONNECTION).min()
     }
+}
+
+impl Connections {
+    fn take(&mut self, destination: &Destination) -> Option<Connection> {
+        let idle = self.idle.get_mut(destination)?;
+        while let Some((mut connection, since)) = idle.pop() {
+            if is_fresh(since) && connection.is_open() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn has_idle(&mut self, destination: &Destination) -> bool {
+        let idle = self.idle.get_mut(destination);
+        idle.is_some_and(|idle| idle.iter_mut().any(|(connection, since)| is_fresh(*since) && connection.is_open()))
+    }
+}
+
+/// A connection that is being opened ahead of a request. Dropping it ends that, whatever came of it.
+pub(super) struct Opening {
+    pool: Arc<Pool>,
+    destination: Destination,
+}
+
+impl Opening {
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    pub(super) fn succeeded(self, connection: Connection) {
+        self.pool.put(self.destination.clone(), connection, History::OpenedAhead);
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        lock(&self.pool.connections).opening.retain(|destination| *destination != self.destination);
+        self.pool.opened.notify_waiters();
+    }
+}
+
+fn is_fresh(since: Instant) -> bool {
+    since.elapsed() < limits::IDLE_CONNECTION
 }
 
 /// Runs while there are idle connections, or until the pool is gone.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::content_coding::decode;
 use super::destination::Destination;
 use super::error::TransportError;
-use super::http1::IncomingResponse;
+use super::http1::{History, IncomingResponse};
 use super::limits::Limits;
 use super::pool::Pool;
 
@@ -70,7 +70,7 @@ impl Response {
         if self.incoming.connection.is_open()
             && let Some(pool) = self.pool.upgrade()
         {
-            pool.put(self.destination, self.incoming.connection);
+            pool.put(self.destination, self.incoming.connection, History::Used);
         }
     }
 }

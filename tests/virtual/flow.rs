@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use number_verify::internals::{
-    AppBackend, AppTrust, Clock, FlowValue, Input, Lease, Limits, PhoneNumber, Purpose, Recorder, Settings,
-    SharedNetwork, Threads, Tls, Transport, ValidBinding, Verifier,
+    AppBackend, AppTrust, Clock, FlowValue, HopMemory, Input, Lease, Limits, PhoneNumber, Prepared, Purpose, Recorder,
+    Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verifier,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularCause, CellularError, CellularProvider, CellularStatus,
@@ -30,6 +30,8 @@ pub struct Setting {
     pub acquire_takes: Duration,
     pub release_takes: Duration,
     pub complete_takes: Duration,
+    /// What the provider reports as the operator, and as the binding, at each call of `acquire`.
+    pub networks: Arc<dyn Fn(usize) -> (Option<&'static str>, NetworkBinding) + Send + Sync>,
     /// What the provider reports, and how long after the call of `acquire`.
     pub losses: Vec<(Duration, CellularCause)>,
     pub trust: Option<Arc<dyn AppTrust>>,
@@ -52,6 +54,7 @@ impl Setting {
             acquire_takes,
             release_takes,
             complete_takes,
+            networks: Arc::new(|_| (None, NetworkBinding::LinuxInterface { name: "memory".to_owned() })),
             losses: Vec::new(),
             trust: None,
             config,
@@ -92,7 +95,8 @@ pub const ATTESTATION: &str = "c4n4ry-attestation";
 
 /// A verifier with its surroundings; flows of it share what flows of a verifier share.
 pub struct Phone {
-    verifier: Verifier<MemoryNetwork>,
+    verifier: Arc<Verifier<MemoryNetwork>>,
+    prepared: Prepared,
     provider: Arc<Provider>,
     backend: Arc<FixedBackend>,
     events: Arc<Mutex<Events>>,
@@ -110,8 +114,10 @@ impl Phone {
         let provider = Arc::new(Provider {
             acquire_takes: setting.acquire_takes,
             release_takes: setting.release_takes,
+            networks: setting.networks,
             losses: setting.losses,
-            ..Provider::default()
+            acquired: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
         });
         let backend = Arc::new(FixedBackend {
             auth_url: setting.auth_url,
@@ -137,11 +143,28 @@ impl Phone {
         };
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
         let client = AppBackend { backend: backend.clone(), timeout: settings.backend };
-        let verifier = Verifier { settings, network, backend: Arc::new(client), clock: setting.clock };
-        Self { verifier, provider, backend, events, first_writes: Mutex::new(first_writes) }
+        let memory = HopMemory::new(setting.clock.clone());
+        let verifier = Verifier { settings, network, backend: Arc::new(client), clock: setting.clock, memory };
+        let (verifier, prepared) = (Arc::new(verifier), Prepared::default());
+        Self { verifier, prepared, provider, backend, events, first_writes: Mutex::new(first_writes) }
     }
 
-    /// Holds the network, as `prepare()` does.
+    /// As [`NumberVerifier::prepare`](number_verify::NumberVerifier::prepare).
+    pub async fn prepare(&self) -> Result<(), VerifyError> {
+        self.prepared.begin(self.verifier.clone(), ()).acquired().await.map(|_| ())
+    }
+
+    pub fn forget_hosts(&self) {
+        self.verifier.memory.clear();
+    }
+
+    /// How often the network was acquired and released.
+    pub fn acquired_and_released(&self) -> (usize, usize) {
+        let Provider { acquired, released, .. } = &*self.provider;
+        (acquired.load(Ordering::Relaxed), released.load(Ordering::Relaxed))
+    }
+
+    /// Holds the network.
     pub fn lease(&self) -> Lease<MemoryNetwork> {
         self.verifier.network.lease(())
     }
@@ -179,7 +202,9 @@ impl Phone {
     async fn run_holding(&self, purpose: Purpose, alive: oneshot::Sender<()>) -> Outcome {
         let record = Recorder::new("correlator".to_owned(), None);
         let input = Input::check(purpose, &options(), &self.verifier.settings).unwrap();
+        let prepared = self.prepared.take();
         let result = self.verifier.run(input, &record, Arc::new(alive)).await;
+        drop(prepared);
         let mut events = self.events.lock().unwrap();
         let mut first_writes = self.first_writes.lock().unwrap();
         Outcome {
@@ -212,10 +237,10 @@ fn verify() -> Purpose {
     Purpose::Verify(PhoneNumber::parse(&NUMBER.into()).unwrap())
 }
 
-#[derive(Default)]
 struct Provider {
     acquire_takes: Duration,
     release_takes: Duration,
+    networks: Arc<dyn Fn(usize) -> (Option<&'static str>, NetworkBinding) + Send + Sync>,
     losses: Vec<(Duration, CellularCause)>,
     acquired: AtomicUsize,
     released: AtomicUsize,
@@ -224,7 +249,10 @@ struct Provider {
 #[async_trait]
 impl CellularProvider for Provider {
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
-        self.acquired.fetch_add(1, Ordering::Relaxed);
+        let (operator, binding) = (self.networks)(self.acquired.fetch_add(1, Ordering::Relaxed));
+        if let Some(operator) = operator {
+            events.operated_by(operator.to_owned());
+        }
         for (after, reason) in self.losses.clone() {
             let events = events.clone();
             tokio::spawn(async move {
@@ -233,7 +261,7 @@ impl CellularProvider for Provider {
             });
         }
         sleep(self.acquire_takes).await;
-        Ok(NetworkBinding::LinuxInterface { name: "memory".to_owned() })
+        Ok(binding)
     }
 
     async fn release(&self) -> Result<(), CellularError> {

@@ -99,11 +99,11 @@ async fn lost_network_is_not_joined() {
     setting.losses = vec![(ms(3_000), InterfaceDown)];
     let phone = Phone::new(setting);
     let held = phone.lease();
-    held.transport().await.unwrap();
+    held.acquired().await.unwrap();
     let joined = phone.verify_only().await;
     assert_eq!(joined.result.ok(), Some(true));
     sleep(ms(5_000)).await;
-    assert!(held.transport().await.is_err());
+    assert!(held.acquired().await.is_err());
     let outcome = phone.verify().await;
     assert_eq!(outcome.result.ok(), Some(true));
     assert_eq!((outcome.acquired, outcome.released), (2, 2));

@@ -1,6 +1,7 @@
 //! The production flow over an in-memory network with a virtual clock and real TLS: what it costs in round trips, what it
 //! overlaps, and how it ends when hosts misbehave. Everything here is exact and the same in every run.
 
+mod ahead;
 #[path = "../support/captured.rs"]
 mod captured;
 mod dialling;
@@ -12,6 +13,7 @@ mod hints;
 mod losses;
 mod network;
 mod pipe;
+mod prepare;
 mod repeats;
 mod requests;
 mod round_trips;

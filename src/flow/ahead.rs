@@ -1,0 +1,79 @@
+//! Connections to the hosts that probably come next, opened while the flow waits for something else.
+//!
+//! They are polled with the flow and dropped with it; what is open by then stays in the pool. A flow opens none to an origin twice, nor to one
+//! that it has sent requests to. An opening that fails has no effect.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::cellular::{Acquired, NetworkId};
+use crate::hop_memory::HopMemory;
+use crate::network::Network;
+use crate::transport::Destination;
+
+/// The openings of one flow.
+pub(super) struct Ahead<'a> {
+    memory: &'a HopMemory,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Vec<BoxFuture<'static, ()>>,
+    opened: Vec<Destination>,
+    /// That requests went to, in the order of the first ones.
+    used: Vec<Destination>,
+}
+
+impl<'a> Ahead<'a> {
+    pub(super) fn new(memory: &'a HopMemory) -> Self {
+        Self { memory, state: Mutex::default() }
+    }
+
+    /// Begins to open connections to the hosts that came after this one, or first, and returns those that it began with. They make progress while
+    /// [`run`](Self::run) is polled.
+    pub(super) fn open<N: Network>(&self, acquired: &Acquired<N>, after: Option<&Destination>) -> Vec<Destination> {
+        let mut next = self.memory.next(&acquired.id, after);
+        let State { running, opened, used } = &mut *self.state();
+        next.retain(|destination| !opened.contains(destination) && !used.contains(destination));
+        next.retain(|destination| {
+            let opening = acquired.transport.open_ahead(destination.clone());
+            let has_begun = opening.is_some();
+            running.extend(opening);
+            has_begun
+        });
+        opened.extend_from_slice(&next);
+        next
+    }
+
+    /// A request to this destination begins.
+    pub(super) fn uses(&self, destination: &Destination) {
+        let used = &mut self.state().used;
+        if !used.contains(destination) {
+            used.push(destination.clone());
+        }
+    }
+
+    /// The flow got what it wanted from the hosts that it used.
+    pub(super) fn remember(&self, network: &NetworkId) {
+        self.memory.remember(network, std::mem::take(&mut self.state().used));
+    }
+
+    /// Never ends.
+    pub(super) async fn run(&self) -> Infallible {
+        poll_fn(|cx| {
+            self.state().running.retain_mut(|opening| opening.poll_unpin(cx).is_pending());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
