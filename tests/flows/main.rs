@@ -11,6 +11,7 @@ mod deliveries;
 mod options;
 mod panics;
 mod phone;
+mod prepare;
 mod retrieval;
 mod scripted;
 mod secrets;

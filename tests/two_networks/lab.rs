@@ -28,7 +28,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 use number_verify::{
     CellularError, CellularProvider, CellularStatus, Config, ListenerError, NetworkBinding, NetworkEvents,
-    NumberVerifier, Progress, ProgressListener, Step, VerifyError,
+    NumberVerifier, Progress, ProgressListener, Step, Trace, VerifyError,
 };
 use number_verify_simulator::{Operator, Options, Sim, Simulator, Sockets};
 use tokio::sync::Notify;
@@ -322,6 +322,32 @@ pub fn verify_prepared(
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     wait_until("the network is released", || count(&modem.acquired) == count(&modem.released));
     (outcome.map(|verification| verification.verified()), count(&modem.acquired), count(&modem.released))
+}
+
+/// Verifies, changes something, verifies again, and once more after `prepare()`.
+pub fn verify_repeatedly(
+    config: Config,
+    binding: NetworkBinding,
+    change: impl FnOnce(),
+) -> [Result<Trace, VerifyError>; 3] {
+    hooks::set(|_| {});
+    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let verifier = NumberVerifier::new(config, modem.clone(), None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    let verify = || {
+        let outcome = runtime.block_on(verifier.verify(NUMBER.to_owned()));
+        wait_until("the network is released", || count(&modem.acquired) == count(&modem.released));
+        outcome.map(|verification| verification.trace())
+    };
+    let first = verify();
+    change();
+    let second = verify();
+    runtime.block_on(verifier.prepare()).unwrap();
+    let third = verify();
+    drop(verifier);
+    wait_until("the verification's sockets are closed", || open_sockets() == 0);
+    [first, second, third]
 }
 
 /// A network that is always there.

@@ -21,7 +21,7 @@ use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, Cellular
 use crate::capture::{BACKEND_HOST, expect_only};
 use crate::lab::{
     CELL, FRIENDS_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, ask_as_bystander, bring_up, ip, retrieve, verify,
-    verify_prepared,
+    verify_prepared, verify_repeatedly,
 };
 
 /// How soon a verification ends once its interface is lost, with the release of the network. The fastest of some attempts, because another
@@ -54,6 +54,51 @@ fn each_leg_keeps_to_its_network() {
             );
         });
     }
+}
+
+/// What opens ahead of a request, by `prepare()` or by a flow, is bound as everything else; the backend's connection is not.
+#[test]
+fn connections_that_open_ahead_keep_to_their_network() {
+    for operator in OPERATORS {
+        Lab::run(|lab| {
+            let traces = verify_repeatedly(lab.config(operator), interface(CELL.name), || {});
+            let [first, second, third] = traces.map(Result::unwrap);
+            assert!(first.opened_ahead.is_empty() && !second.opened_ahead.is_empty(), "{first:?} {second:?}");
+            for trace in [second, third] {
+                let (ahead, hops) = (trace.hops.iter().filter(|hop| hop.opened_ahead).count(), trace.hops);
+                assert!(ahead >= 2, "operator {operator}: {hops:?}");
+            }
+            let scenario = format!("ahead on cell, operator {operator}");
+            lab.packets().expect(&scenario, &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+            assert_servers_agree(lab);
+        });
+    }
+}
+
+/// The hosts are remembered for the name of the interface, which another network has now.
+#[test]
+fn connections_that_open_ahead_after_a_loss_keep_to_the_new_network() {
+    let (cell, spare, far) = (CELL.name, SPARE.name, SPARE.far);
+    let replace = format!(
+        "link delete {cell}
+        link set {spare} down
+        link set {spare} name {cell}
+        link set {cell} up
+        route add default via {far} metric 200"
+    );
+    Lab::run(|lab| {
+        let [first, second, third] = verify_repeatedly(lab.config(Operator::B), interface(cell), || {
+            ip(&replace).unwrap();
+            bring_up(CELL).unwrap();
+        });
+        assert!(first.is_ok());
+        for outcome in [second, third] {
+            let opened_ahead = outcome.map(|trace| trace.opened_ahead);
+            assert!(opened_ahead.as_ref().is_ok_and(|hosts| !hosts.is_empty()), "{opened_ahead:?}");
+        }
+        expect_only("ahead on wlan", &lab.wlan.packets(), &[Backend, BackendLookup]);
+        expect_only("ahead on spare", &lab.spare.packets(), &[Cellular, CellularLookup]);
+    });
 }
 
 /// By their own books, which know where each request and question came from.
