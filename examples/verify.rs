@@ -85,6 +85,9 @@ struct Arguments {
     /// Call prepare() before the first flow
     #[arg(long)]
     prepare: bool,
+    /// Open no connection before it is needed
+    #[arg(long)]
+    no_open_ahead: bool,
     /// Print one JSON object for each flow
     #[arg(long)]
     json: bool,
@@ -141,6 +144,7 @@ fn config(arguments: &Arguments) -> Result<Config, String> {
         Delivery::FollowThrough => CodeDelivery::FollowThrough,
         Delivery::None => CodeDelivery::NoCode,
     };
+    config.open_ahead = !arguments.no_open_ahead;
     config.abort_path.clone_from(&arguments.abort_path);
     config.headers = arguments.header.iter().map(|(name, value)| Header::new(name.clone(), value.clone())).collect();
     config.hints.clone_from(&arguments.hint);

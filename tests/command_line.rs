@@ -131,8 +131,9 @@ fn json_has_an_object_for_each_flow() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let flows = flows(&output);
     assert_eq!(flows.len(), 3);
-    for flow in flows {
+    for (index, flow) in flows.iter().enumerate() {
         assert_eq!(flow["verified"], true);
+        assert_eq!(flow["trace"]["opened_ahead"].as_array().unwrap().is_empty(), index == 0, "{flow}");
         for name in ["start_ms", "acquire_ms", "authorize_ms", "complete_ms", "total_ms"] {
             assert!(flow["trace"][name].is_u64(), "{name}: {flow}");
         }
@@ -143,10 +144,19 @@ fn json_has_an_object_for_each_flow() {
                 assert!(!hop[name].is_null(), "{name}: {hop}");
             }
             assert!(hop["dns_ms"].is_null(), "the simulator's names are known: {hop}");
-            let reused = hop["reused"] == true;
-            assert_eq!(hop["connect_ms"].is_null(), reused, "{hop}");
-            assert_eq!(hop["tls_ms"].is_null(), reused || hop["scheme"] == "http", "{hop}");
+            let (reused, opened_ahead) = (hop["reused"] == true, hop["opened_ahead"] == true);
+            assert!(opened_ahead || hop["connect_ms"].is_null() == reused, "{hop}");
+            assert_eq!(hop["tls_ms"].is_null(), reused || opened_ahead || hop["scheme"] == "http", "{hop}");
         }
+    }
+}
+
+#[test]
+fn without_working_ahead_nothing_is_opened_ahead() {
+    let output = verify(&["--json", "--repeat", "2", "--prepare", "--no-open-ahead"]);
+    for flow in flows(&output) {
+        assert_eq!(flow["trace"]["opened_ahead"], serde_json::json!([]), "{flow}");
+        assert!(flow["trace"]["hops"].as_array().unwrap().iter().all(|hop| hop["opened_ahead"] == false), "{flow}");
     }
 }
 
