@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -66,7 +67,8 @@ impl<N: Network> Transport<N> {
         let opening = self.pool.begin_opening(destination)?;
         let transport = self.clone();
         let opened = async move {
-            if let Ok(connection) = transport.opened(opening.destination(), &mut Timings::default()).await {
+            let (limit, mut timings) = (transport.limits.connect, Timings::default());
+            if let Ok(connection) = transport.opened(opening.destination(), limit, &mut timings).await {
                 opening.succeeded(connection);
             }
         };
@@ -104,30 +106,25 @@ impl<N: Network> Transport<N> {
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
-        let may_repeat = |outcome: &Result<Response, SendError>| matches!(outcome, Err(SendError::BeforeFirstByte { sent }) if !sent || repeat == Repeat::Once);
-        if let Some(kept) = self.pool.take_or_wait(destination, &mut timings.connect).await {
-            let outcome = self.exchange(kept, destination, request.clone(), timings).await;
-            if !may_repeat(&outcome) {
-                return Ok(outcome?);
+        let mut pooled = self.pool.take_or_wait(destination, &mut timings.connect).await;
+        // A connection that was waited for in vain leaves the rest of the time.
+        let limit = self.limits.connect.saturating_sub(timings.connect.unwrap_or_default());
+        let mut fresh_ones = 0;
+        loop {
+            let connection = match pooled.take() {
+                Some(connection) => connection,
+                None => {
+                    fresh_ones += 1;
+                    self.opened(destination, limit, timings).await?
+                }
+            };
+            match self.exchange(connection, destination, request.clone(), timings).await {
+                Err(SendError::BeforeFirstByte { sent }) if fresh_ones < 2 && (!sent || repeat == Repeat::Once) => {
+                    *timings = Timings::default();
+                }
+                outcome => return Ok(outcome?),
             }
-            *timings = Timings::default();
         }
-        let outcome = self.exchange_anew(destination, request.clone(), timings).await;
-        if !may_repeat(&outcome) {
-            return Ok(outcome?);
-        }
-        *timings = Timings::default();
-        Ok(self.exchange_anew(destination, request, timings).await?)
-    }
-
-    async fn exchange_anew(
-        &self,
-        destination: &Destination,
-        request: Request<Empty<Bytes>>,
-        timings: &mut Timings,
-    ) -> Result<Response, SendError> {
-        let connection = self.opened(destination, timings).await.map_err(SendError::Failed)?;
-        self.exchange(connection, destination, request, timings).await
     }
 
     async fn exchange(
@@ -155,13 +152,14 @@ impl<N: Network> Transport<N> {
         Ok(Response::new(response, self.limits, destination.clone(), &self.pool))
     }
 
-    /// One connection, within its time limit. Boxed, so that the code is there once for both that call it.
+    /// One connection, within this time. Boxed, so that the code is there once for both that call it.
     fn opened<'a>(
         &'a self,
         destination: &'a Destination,
+        limit: Duration,
         timings: &'a mut Timings,
     ) -> BoxFuture<'a, Result<Connection, TransportError>> {
-        timeout(self.limits.connect, self.open(destination, timings))
+        timeout(limit, self.open(destination, timings))
             .map(|opened| opened.unwrap_or(Err(TransportError::Timeout)))
             .boxed()
     }

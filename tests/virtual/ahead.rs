@@ -247,3 +247,16 @@ async fn opening_that_fails_has_no_effect_of_its_own() {
         assert_eq!(phone.verify().await.trace.opened_ahead, ["n0.glide.test", "n3.glide.test"]);
     }
 }
+
+/// A host gets its time for connecting once, also if a request first waited for an opening that failed.
+#[tokio::test(start_paused = true)]
+async fn opening_in_vain_does_not_prolong_the_timeout() {
+    let hosts = Arc::<Routed>::default();
+    let phone = hosts.phone();
+    hosts.lead(&[0, 1]);
+    phone.verify().await;
+    *hosts.closed.lock().unwrap() = Some((1, Door::BlackHole));
+    let outcome = phone.verify().await;
+    assert_eq!(outcome.error_json()["cause"], "timeout");
+    assert_eq!(outcome.trace.total_ms, 400 + 5_000, "the first host, and the timeout of the second");
+}
