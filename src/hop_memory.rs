@@ -13,6 +13,8 @@ use crate::transport::Destination;
 /// The chains of one verifier.
 pub struct HopMemory {
     clock: Clock,
+    /// What a verification begins with, on any network.
+    first: Option<Destination>,
     /// The latest one last.
     chains: Mutex<Vec<Chain>>,
 }
@@ -25,10 +27,10 @@ struct Chain {
 }
 
 impl HopMemory {
-    /// No chain yet. The clock counts the time asleep.
+    /// No chain yet; only what a verification begins with may be known. The clock counts the time asleep.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, chains: Mutex::default() }
+    pub fn new(clock: Clock, first: Option<Destination>) -> Self {
+        Self { clock, first, chains: Mutex::default() }
     }
 
     /// Keeps the destinations of a verification that got its code.
@@ -54,7 +56,8 @@ impl HopMemory {
                 chain.destinations.get(at + 1..)
             }
         });
-        next.unwrap_or_default().iter().take(limits::AHEAD).cloned().collect()
+        let first = if after.is_none() { self.first.as_slice() } else { &[] };
+        next.unwrap_or(first).iter().take(limits::AHEAD).cloned().collect()
     }
 
     /// Forgets all chains.
@@ -83,7 +86,7 @@ mod tests {
 
     fn memory() -> HopMemory {
         let began = tokio::time::Instant::now();
-        HopMemory::new(Clock::new(move || began.elapsed()))
+        HopMemory::new(Clock::new(move || began.elapsed()), None)
     }
 
     fn network(index: u32) -> NetworkId {

@@ -89,7 +89,7 @@ pub mod internals {
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
-    pub use crate::flow::{Prepared, Verifier};
+    pub use crate::flow::{Prepared, Verifier, auth_destination};
     pub use crate::hop_memory::HopMemory;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::{Family, Network, NetworkError, Unusable};

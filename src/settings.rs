@@ -42,6 +42,7 @@ pub struct Settings {
     pub redirect_limit: u8,
     pub cleartext: Cleartext,
     pub open_ahead: bool,
+    pub auth_origin: Option<Url>,
     pub user_agent: HeaderValue,
     pub allow_unbound: bool,
     pub root_certificates: Vec<String>,
@@ -84,6 +85,7 @@ impl Settings {
             redirect_limit: config.redirect_limit,
             cleartext: config.cleartext,
             open_ahead: config.open_ahead,
+            auth_origin: auth_origin(config)?,
             user_agent: HeaderValue::from_str(user_agent)
                 .ok()
                 .filter(|_| is_printable(user_agent))
@@ -128,6 +130,15 @@ fn call_url(base: &Url, path: &str) -> Option<Url> {
 fn abort_url(base: &Url, config: &Config) -> Result<Option<Url>, VerifyError> {
     let Some(path) = &config.abort_path else { return Ok(None) };
     call_url(base, path).map(Some).ok_or_else(|| VerifyError::invalid_config(Setting::AbortPath))
+}
+
+fn auth_origin(config: &Config) -> Result<Option<Url>, VerifyError> {
+    let Some(text) = &config.auth_origin else { return Ok(None) };
+    let origin = parse_url(text, None).ok().filter(|url| {
+        let is_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        url.scheme() == "https" && is_origin && !has_userinfo(text, None)
+    });
+    origin.map(Some).ok_or_else(|| VerifyError::invalid_config(Setting::AuthOrigin))
 }
 
 pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
@@ -317,6 +328,29 @@ mod tests {
                 matches!(setting, Some(VerifyError::InvalidConfig { setting }) if setting == Setting::RedirectUri),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn auth_origin_is_an_origin() {
+        let check = |origin: &str| {
+            let config = Config { auth_origin: Some(origin.to_owned()), ..Config::new("https://api.test") };
+            Settings::check(&config).map(|settings| settings.auth_origin.map(|url| url.to_string()))
+        };
+        assert_eq!(check("https://Auth.test").unwrap().as_deref(), Some("https://auth.test/"));
+        assert_eq!(check("https://auth.test:8443/").unwrap().as_deref(), Some("https://auth.test:8443/"));
+        for bad in [
+            "",
+            "auth.test",
+            "http://auth.test",
+            "https://u@auth.test",
+            "https://auth.test/oauth2",
+            "https://auth.test?a",
+            "https://auth.test#a",
+            "https://Äuth.test",
+        ] {
+            let refused = check(bad).unwrap_err().to_json();
+            assert_eq!(refused, VerifyError::invalid_config(Setting::AuthOrigin).to_json(), "{bad}");
         }
     }
 

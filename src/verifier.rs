@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery;
 use crate::error::{CellularCause, Setting, VerifyError};
-use crate::flow::{Prepared, Verifier};
+use crate::flow::{self, Prepared, Verifier};
 use crate::flow_handle::{FlowHandle, Outcome, RetrievalFlow, VerificationFlow};
 use crate::hop_memory::HopMemory;
 use crate::limits;
@@ -216,7 +216,7 @@ impl NumberVerifier {
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
         let clock = Clock::system();
-        let memory = HopMemory::new(clock.clone());
+        let memory = HopMemory::new(clock.clone(), flow::auth_destination(&settings));
         let verifier = Arc::new(Verifier { settings, network, backend, clock, memory });
         Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Prepared::default() }))
     }

@@ -33,6 +33,8 @@ pub enum Setting {
     FieldNames,
     /// The redirect URI.
     RedirectUri,
+    /// The origin of the auth URL.
+    AuthOrigin,
     /// The overall deadline.
     OverallMs,
     /// The timeout of acquiring the network.
@@ -83,6 +85,7 @@ impl Setting {
             Self::FieldNames => {
                 "the names of one request or response must differ, also from other names of the contract, and none may be empty"
             }
+            Self::AuthOrigin => "it must be https and a host, with or without a port, and nothing else",
             Self::RedirectUri => "it must be an absolute URI with an ASCII host",
             Self::OverallMs
             | Self::AcquireMs

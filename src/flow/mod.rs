@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use self::abort::{Abort, Start};
 use self::ahead::Ahead;
 use self::hops::Hops;
-pub use self::prepare::Prepared;
+pub use self::prepare::{Prepared, auth_destination};
 use crate::authorization::{Completion, Request, Walk};
 use crate::backend::call::{BackendClient, Call, Proof};
 use crate::backend::result::FlowResult;

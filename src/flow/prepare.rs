@@ -5,12 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join;
 use tokio::task::JoinSet;
 
-use super::Verifier;
 use super::ahead::Ahead;
+use super::{Verifier, request};
 use crate::cellular::Lease;
 use crate::clock::Deadline;
 use crate::limits;
 use crate::network::Network;
+use crate::settings::Settings;
+use crate::transport::Destination;
+
+/// Where a flow begins, if the settings have that.
+#[must_use]
+pub fn auth_destination(settings: &Settings) -> Option<Destination> {
+    let origin = settings.auth_origin.as_ref().filter(|_| settings.open_ahead)?;
+    let steering = settings.hints.for_host(origin.host_str()?);
+    Destination::of(origin, request::restrictions(&steering))
+}
 
 /// What was prepared last. Dropping it ends that.
 #[derive(Default)]

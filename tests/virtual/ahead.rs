@@ -65,6 +65,32 @@ async fn first_verification_opens_nothing_ahead_even_if_prepared() {
     }
 }
 
+/// What the app has in its configuration may be connected to: three round trips less, and each other new host costs four as before.
+#[tokio::test(start_paused = true)]
+async fn configured_auth_host_opens_ahead_of_the_first_verification() {
+    for (chain, prepared) in [("S1", 6), ("S2", 11)] {
+        for prepares in [false, true] {
+            let phone = phone(chain, |setting| {
+                setting.start_takes = 3 * ROUND_TRIP;
+                setting.config.auth_origin = Some("https://auth.glide.test".to_owned());
+            });
+            if prepares {
+                phone.prepare().await.unwrap();
+                sleep(3 * ROUND_TRIP).await;
+            }
+            let outcome = phone.verify().await;
+            assert_eq!(cost(&outcome), (3 + prepared, prepared), "{chain}, prepared: {prepares}");
+            let expected: &[&str] = if prepares { &[] } else { &["auth.glide.test"] };
+            assert_eq!(outcome.trace.opened_ahead, expected);
+        }
+    }
+    let off = phone("S1", |setting| {
+        setting.config.auth_origin = Some("https://auth.glide.test".to_owned());
+        setting.config.open_ahead = false;
+    });
+    assert_eq!(cost(&off.verify().await).1, 9);
+}
+
 /// The first connections open while `start` runs, the others while a hop responds.
 #[tokio::test(start_paused = true)]
 async fn repeated_verification_hides_connections_behind_start_and_earlier_hops() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use async_trait::async_trait;
 use number_verify::internals::{
     AppBackend, AppTrust, Clock, FlowValue, HopMemory, Input, Lease, Limits, PhoneNumber, Prepared, Purpose, Recorder,
-    Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verifier,
+    Settings, SharedNetwork, Threads, Tls, Transport, ValidBinding, Verifier, auth_destination,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularCause, CellularError, CellularProvider, CellularStatus,
@@ -143,7 +143,7 @@ impl Phone {
         };
         let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
         let client = AppBackend { backend: backend.clone(), timeout: settings.backend };
-        let memory = HopMemory::new(setting.clock.clone());
+        let memory = HopMemory::new(setting.clock.clone(), auth_destination(&settings));
         let verifier = Verifier { settings, network, backend: Arc::new(client), clock: setting.clock, memory };
         let (verifier, prepared) = (Arc::new(verifier), Prepared::default());
         Self { verifier, prepared, provider, backend, events, first_writes: Mutex::new(first_writes) }
