@@ -86,6 +86,8 @@ pub mod internals {
     #[cfg(feature = "http-backend")]
     pub use crate::backend::http::HttpBackend;
     pub use crate::backend::result::FlowResult;
+    #[cfg(feature = "http-backend")]
+    pub use crate::backend::retry::{Attempt, Retries};
     pub use crate::cellular::{Lease, SharedNetwork, ValidBinding};
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;

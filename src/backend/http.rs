@@ -14,10 +14,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
+use uuid::Uuid;
 
 use super::call::{BackendClient, Call, Proof};
-use super::connector::{self, VerifiedConnector};
+use super::connector::{self, Connection, VerifiedConnector};
 use super::http_error::{self, HttpError};
+use super::retry::{Attempt, Retries};
 use super::{AuthorizationStart, BackendError};
 use crate::config::FieldNames;
 use crate::contract;
@@ -79,32 +81,19 @@ impl HttpBackend {
 
     async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<HttpResponse, BackendError> {
         let body = Value::Object(body).to_string();
-        let mut may_reconnect = true;
-        let mut may_wait = true;
+        let mut retries = Retries::default();
         loop {
             let (attempt, connection) = connector::observe(timeout(self.timeout, self.send(url, &body, call))).await;
-            let response = match attempt.unwrap_or(Err(HttpError::Timeout)) {
-                Ok(response) => response,
-                Err(error) => {
-                    self.drop_connections();
-                    let is_unseen = error == HttpError::Connect
-                        || error == HttpError::Closed && connection == connector::Connection::Reused;
-                    if may_reconnect && is_unseen {
-                        may_reconnect = false;
-                        continue;
-                    }
-                    return Err(error.into());
-                }
-            };
-            if !(may_wait && matches!(response.status, 429 | 503)) {
-                return Ok(response);
+            let attempt = attempt.unwrap_or(Err(HttpError::Timeout));
+            if attempt.is_err() {
+                self.drop_connections();
             }
             let time_left = call.info.deadline.saturating_duration_since(Instant::now());
-            match response.headers.get(header::RETRY_AFTER).and_then(retry_after).map(with_jitter) {
-                Some(wait) if wait < time_left => sleep(wait).await,
-                _ => return Ok(response),
+            let (random, _) = Uuid::new_v4().as_u64_pair();
+            match retries.wait_after(outcome(&attempt, connection), time_left, random) {
+                Some(wait) => sleep(wait).await,
+                None => return Ok(attempt?),
             }
-            may_wait = false;
         }
     }
 
@@ -160,6 +149,18 @@ fn client(connector: &VerifiedConnector) -> reqwest::Result<Client> {
         .http1_max_headers(limits::HEADER_COUNT)
         .pool_idle_timeout(limits::IDLE_BACKEND_CONNECTION)
         .build()
+}
+
+fn outcome(attempt: &Result<HttpResponse, HttpError>, connection: Connection) -> Attempt {
+    match attempt {
+        Ok(response) => Attempt::Response {
+            status: response.status,
+            retry_after: response.headers.get(header::RETRY_AFTER).and_then(retry_after),
+        },
+        Err(HttpError::Connect) => Attempt::Unseen,
+        Err(HttpError::Closed) if connection == Connection::Reused => Attempt::Unseen,
+        Err(_) => Attempt::Lost,
+    }
 }
 
 /// Beyond the limit the rest is not read: no result is that large, and the status still counts.
@@ -263,9 +264,4 @@ fn location(headers: &HeaderMap) -> Option<String> {
     let mut locations = headers.get_all(header::LOCATION).iter();
     let first = locations.next()?;
     locations.all(|other| other == first).then_some(first)?.to_str().ok().map(str::to_owned)
-}
-
-fn with_jitter(wait: Duration) -> Duration {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    wait.saturating_add(Duration::from_millis(random % limits::RETRY_JITTER_MS))
 }

@@ -9,6 +9,8 @@ pub mod http;
 #[cfg(feature = "http-backend")]
 mod http_error;
 pub mod result;
+#[cfg(feature = "http-backend")]
+pub mod retry;
 
 use std::collections::HashMap;
 use std::fmt;
