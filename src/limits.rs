@@ -72,9 +72,10 @@ pub const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// hangs.
 #[cfg(feature = "http-backend")]
 pub const IDLE_BACKEND_CONNECTION: Duration = PREPARED;
-/// Many phones receive the same `Retry-After`; they must not all come back at once.
+/// The longest `Retry-After` of the backend that is waited for, up to twice as long at random. A longer one is the app's to wait for: otherwise
+/// all phones of the last seconds of an outage come back with those that come anyway, more than the backend is made for (`docs/scale.md`).
 #[cfg(feature = "http-backend")]
-pub const RETRY_JITTER_MS: u64 = 250;
+pub const BACKEND_PAUSE: Duration = Duration::from_secs(1);
 
 // Sizes, of what peers send.
 

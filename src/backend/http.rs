@@ -89,8 +89,7 @@ impl HttpBackend {
                 self.drop_connections();
             }
             let time_left = call.info.deadline.saturating_duration_since(Instant::now());
-            let (random, _) = Uuid::new_v4().as_u64_pair();
-            match retries.wait_after(outcome(&attempt, connection), time_left, random) {
+            match retries.wait_after(outcome(&attempt, connection), time_left, random()) {
                 Some(wait) => sleep(wait).await,
                 None => return Ok(attempt?),
             }
@@ -161,6 +160,11 @@ fn outcome(attempt: &Result<HttpResponse, HttpError>, connection: Connection) ->
         Err(HttpError::Closed) if connection == Connection::Reused => Attempt::Unseen,
         Err(_) => Attempt::Lost,
     }
+}
+
+fn random() -> u16 {
+    let [first, second, ..] = Uuid::new_v4().into_bytes();
+    u16::from_be_bytes([first, second])
 }
 
 /// Beyond the limit the rest is not read: no result is that large, and the status still counts.
