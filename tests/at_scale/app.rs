@@ -1,0 +1,40 @@
+//! What apps do when a verification ends with `retry_later`.
+
+use std::time::Duration;
+
+use crate::simulation::Millis;
+
+/// When an app verifies again.
+#[derive(Debug, Clone, Copy)]
+pub struct App {
+    /// Or after the backend's `Retry-After`, if that is longer.
+    pub at_least: Millis,
+    /// A random time of up to this much is added.
+    pub spread: Millis,
+    /// How often, before it takes another channel.
+    pub times: u8,
+}
+
+/// As the README advises; nobody gives up before.
+pub const ADVISED: App = App { at_least: 30_000, spread: 90_000, times: 2 };
+
+/// As an app might without advice.
+pub const EAGER: App = App { at_least: 5_000, spread: 0, times: 5 };
+
+impl App {
+    pub fn wait(self, retry_after: Option<Duration>, random: u16) -> Millis {
+        let retry_after = retry_after.map_or(0, |wait| Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX));
+        let jitter = (u64::from(self.spread) * u64::from(random)) >> 16;
+        self.at_least.max(retry_after) + Millis::try_from(jitter).expect("less than `spread`")
+    }
+}
+
+#[test]
+fn advice_is_that_of_the_readme() {
+    let readme = include_str!("../../README.md");
+    for words in
+        ["after 30 s, or after `retry_after_s` if that is longer", "random time of up to 90 s", "at most twice"]
+    {
+        assert!(readme.contains(words), "{words}");
+    }
+}
