@@ -10,7 +10,7 @@ RUST := --workspace --all-features --locked
 # The backend is a workspace of its own.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots
+.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -78,3 +78,6 @@ bindings: ## builds the library and the simulator, and generates the Kotlin and 
 
 screenshots: bindings ## draws the pictures of the sample app into docs/screenshots
 	@scripts/test-android-sample docs/screenshots/android
+
+scale-plot: ## simulates a million phones and an outage of the backend, and draws docs/performance/outage.svg
+	@scripts/plot-outage
