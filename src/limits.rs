@@ -75,7 +75,7 @@ pub const IDLE_BACKEND_CONNECTION: Duration = PREPARED;
 /// The longest `Retry-After` of the backend that is waited for, up to twice as long at random. A longer one is the app's to wait for: otherwise
 /// all phones of the last seconds of an outage come back with those that come anyway, more than the backend is made for (`docs/scale.md`).
 #[cfg(feature = "http-backend")]
-pub const BACKEND_PAUSE: Duration = Duration::from_secs(1);
+pub const BACKEND_PAUSE: Duration = Duration::from_secs(2);
 
 // Sizes, of what peers send.
 

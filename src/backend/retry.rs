@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_not_waited_for() {
         let plain = |status| Attempt::Response { status, retry_after: None };
-        for attempt in [busy(503, 1001), busy(503, u64::MAX), busy(500, 0), busy(200, 0), plain(503), Attempt::Lost] {
+        for attempt in [busy(503, 2001), busy(503, u64::MAX), busy(500, 0), busy(200, 0), plain(503), Attempt::Lost] {
             assert_eq!(first(attempt, MINUTE, 0), None, "{attempt:?}");
         }
         let time_left = Duration::from_millis(1500);

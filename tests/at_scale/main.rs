@@ -53,6 +53,7 @@ fn outage_without_responses_is_absorbed() {
 #[test]
 fn outage_with_a_retry_after_that_the_library_waits_for_is_absorbed() {
     is_absorbed(Outage::Busy(1), TWICE);
+    is_absorbed(Outage::Busy(2), TWICE);
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn figures_of_the_documentation() {
     };
     add("refused", "eager", with(Outage::Refused, EAGER, USUAL_WALKS));
     add("limited", "no randomness", run(Scenario { outage: Outage::Limited, app: ADVISED, walks: USUAL_WALKS }, || 0));
-    let longer = [1, 30, 60].map(|seconds| (format!("busy {seconds}"), Outage::Busy(seconds)));
+    let longer = [1, 2, 30, 60].map(|seconds| (format!("busy {seconds}"), Outage::Busy(seconds)));
     let others = [("refused", Outage::Refused), ("hanging", Outage::Hanging), ("limited", Outage::Limited)];
     let outages = others.map(|(name, outage)| (name.to_owned(), outage)).into_iter().chain(longer);
     for (name, outage) in outages {

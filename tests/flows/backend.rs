@@ -186,7 +186,7 @@ async fn what_is_repeated() {
         ("complete too", vec!["START".to_owned(), busy(503, "0"), ok(VERIFIED)], "verified", 3),
         ("a date", vec![busy(503, date_of_the_past), "START".to_owned(), ok(VERIFIED)], "verified", 3),
         ("only once", vec![busy(503, "0"), busy(503, "0")], "status 503 retry_later", 2),
-        ("not after 2 s", vec![busy(503, "2")], "status 503 retry_later", 1),
+        ("not after 3 s", vec![busy(503, "3")], "status 503 retry_later", 1),
         ("not in a million years", vec![busy(503, "18446744073709551615")], "status 503 retry_later", 1),
         ("not what is no number", vec![busy(503, "soon")], "status 503 retry_later", 1),
         ("not a 500", vec![busy(500, "0")], "status 500 retry_later", 1),
