@@ -174,7 +174,8 @@ pub struct Development {
     /// Allows a backend on plain http anywhere; loopback is allowed without it.
     #[uniffi(default = false)]
     pub allow_http_backend: bool,
-    /// Further root certificates in PEM form, for both legs, beside those of the system.
+    /// Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
+    /// verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
     #[uniffi(default = [])]
     pub root_certificates: Vec<String>,
     /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for both legs. Such a host and port

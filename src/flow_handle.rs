@@ -22,7 +22,8 @@ pub struct RetrievalFlow(pub(crate) FlowHandle);
 /// What both have in common.
 pub(crate) struct FlowHandle {
     outcome: watch::Receiver<Option<Outcome>>,
-    task: AbortHandle,
+    /// Absent if it could not be started.
+    task: Option<AbortHandle>,
     record: Arc<Recorder>,
 }
 
@@ -37,7 +38,7 @@ impl VerificationFlow {
 
     /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
-        self.0.task.abort();
+        self.0.cancel();
     }
 
     /// What the flow has done so far; also of a failed or cancelled one.
@@ -56,7 +57,7 @@ impl RetrievalFlow {
 
     /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
-        self.0.task.abort();
+        self.0.cancel();
     }
 
     /// What the flow has done so far; also of a failed or cancelled one.
@@ -67,12 +68,22 @@ impl RetrievalFlow {
 }
 
 impl FlowHandle {
-    pub(crate) fn new(outcome: watch::Receiver<Option<Outcome>>, task: AbortHandle, record: Arc<Recorder>) -> Self {
+    pub(crate) fn new(
+        outcome: watch::Receiver<Option<Outcome>>,
+        task: Option<AbortHandle>,
+        record: Arc<Recorder>,
+    ) -> Self {
         Self { outcome, task, record }
     }
 
+    fn cancel(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+
     async fn outcome(&self) -> Outcome {
-        let mut cancel = CancelOnDrop(Some(&self.task));
+        let mut cancel = CancelOnDrop(self.task.as_ref());
         let mut outcome = self.outcome.clone();
         let outcome = outcome.wait_for(Option::is_some).await;
         cancel.0 = None;
@@ -86,7 +97,7 @@ impl FlowHandle {
 /// No one can ask for the result any more.
 impl Drop for FlowHandle {
     fn drop(&mut self) {
-        self.task.abort();
+        self.cancel();
     }
 }
 

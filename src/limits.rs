@@ -58,6 +58,10 @@ pub const INTERFACE_CHECK: Duration = Duration::from_millis(100);
 /// A call whose response no result waits for must not keep the app's process, or its network, for long.
 pub const ABORT: Duration = Duration::from_secs(2);
 
+/// Reading the system's root certificates takes milliseconds; a store on a file system that hangs must not keep a verification.
+#[cfg(not(target_os = "android"))]
+pub const ROOTS: Duration = Duration::from_secs(5);
+
 // Time, of connections.
 
 /// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.

@@ -1,8 +1,9 @@
-//! The verifier's own I/O thread: one for all its flows, whatever the app has.
+//! The verifier's own I/O thread: one for all its flows, whatever the app has. It starts with the first use.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -11,12 +12,18 @@ use tokio::task::JoinHandle;
 
 use crate::limits;
 
-/// Runs futures on the thread. The thread ends when this and all its [`RuntimeGuard`] tokens are gone.
+/// The thread, once it is needed. It ends when this and all [`RuntimeGuard`] tokens are gone.
 pub(crate) struct Runtime {
+    running: Mutex<Option<Running>>,
+    /// Closed when this is gone and the thread, if there was one, has ended.
+    ended: watch::Sender<()>,
+}
+
+/// Runs futures on the thread.
+#[derive(Clone)]
+pub(crate) struct Running {
     handle: Handle,
     alive: RuntimeGuard,
-    /// Closed when the thread has ended.
-    ended: watch::Receiver<()>,
 }
 
 /// Keeps the thread running for work that outlives the verifier, such as releasing the network.
@@ -26,30 +33,45 @@ pub(crate) struct RuntimeGuard {
 }
 
 impl Runtime {
-    pub(crate) fn new() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
-        let handle = runtime.handle().clone();
-        let (token, mut gone) = mpsc::channel(1);
-        let (running, ended) = watch::channel(());
-        thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
-            runtime.block_on(gone.recv());
-            runtime.shutdown_background();
-            drop(running);
-        })?;
-        Ok(Self { handle, alive: RuntimeGuard { _token: token }, ended })
+    /// Nothing is started yet.
+    pub(crate) fn new() -> Self {
+        Self { running: Mutex::default(), ended: watch::channel(()).0 }
     }
 
+    /// Starts the thread, unless it runs. Fails if the system refuses it; a later call may succeed.
+    pub(crate) fn running(&self) -> io::Result<Running> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*running {
+            return Ok(running.clone());
+        }
+        Ok(running.insert(start(self.ended.clone())?).clone())
+    }
+
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ended = self.ended.subscribe();
+        async move { while ended.changed().await.is_ok() {} }
+    }
+}
+
+fn start(ended: watch::Sender<()>) -> io::Result<Running> {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
+    let handle = runtime.handle().clone();
+    let (token, mut gone) = mpsc::channel(1);
+    thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
+        runtime.block_on(gone.recv());
+        runtime.shutdown_background();
+        drop(ended);
+    })?;
+    Ok(Running { handle, alive: RuntimeGuard { _token: token } })
+}
+
+impl Running {
     pub(crate) fn alive(&self) -> RuntimeGuard {
         self.alive.clone()
     }
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
-    }
-
-    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut ended = self.ended.clone();
-        async move { while ended.changed().await.is_ok() {} }
     }
 
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {

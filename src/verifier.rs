@@ -26,12 +26,13 @@ use crate::progress::ProgressListener;
 use crate::purpose::Purpose;
 use crate::recorder::Recorder;
 use crate::results::{Ended, RetrievedNumber, Verification};
-use crate::runtime::{Runtime, RuntimeGuard};
+use crate::runtime::{Running, Runtime, RuntimeGuard};
 use crate::secret::Redactor;
 use crate::server_trust::ServerTrust;
 use crate::settings::Settings;
 use crate::threads::Threads;
-use crate::transport::certificates::{self, AppTrust, NoRoots};
+use crate::transport::certificates::{self, AppTrust};
+use crate::transport::roots::NoRoots;
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Transport};
 
@@ -41,6 +42,7 @@ use crate::transport::{Limits, Transport};
 pub struct NumberVerifier {
     verifier: Arc<Verifier<BoundNetwork>>,
     cellular: Arc<dyn CellularProvider>,
+    tls: Tls,
     runtime: Runtime,
     threads: Threads,
     prepared: Prepared,
@@ -48,7 +50,8 @@ pub struct NumberVerifier {
 
 #[uniffi::export(name = "CoreVerifier")]
 impl NumberVerifier {
-    /// A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
+    /// A verifier that calls the app's backend itself, at the base URL of the configuration. Starts no thread, opens no
+    /// file and sends nothing yet.
     /// Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
     /// default). Android needs `server_trust`; elsewhere the library calls the platform itself.
     #[uniffi::constructor(default(server_trust = None))]
@@ -101,7 +104,7 @@ impl NumberVerifier {
     /// Whether a flow could run now, without any traffic.
     pub async fn check(&self) -> Result<CellularStatus, VerifyError> {
         let cellular = self.cellular.clone();
-        let status = self.runtime.spawn(async move { timeout(limits::CHECK, cellular.status()).await });
+        let status = self.running()?.spawn(async move { timeout(limits::CHECK, cellular.status()).await });
         let reason = match status.await {
             Ok(Ok(Ok(status))) => return Ok(status),
             Ok(Ok(Err(error))) => error.reason(),
@@ -120,10 +123,16 @@ impl NumberVerifier {
     /// holding the radio for that time costs, and up to three TLS handshakes, about 15 KB. The backend gets a `HEAD` request for its base URL,
     /// without the app's headers; whatever it responds will do.
     pub async fn prepare(&self) -> Result<(), VerifyError> {
+        let (tls, running) = (self.tls.clone(), self.running()?);
         let lease = {
-            let _runtime = self.runtime.handle().enter();
-            self.prepared.begin(self.verifier.clone(), self.runtime.alive())
+            let _runtime = running.handle().enter();
+            self.prepared.begin(self.verifier.clone(), running.alive())
         };
+        let roots = running.spawn(async move { read_roots(&tls).await }).await.unwrap_or(Err(VerifyError::Internal));
+        if roots.is_err() {
+            drop(self.prepared.take());
+        }
+        roots?;
         lease.acquired().await.map(|_| ())
     }
 
@@ -167,12 +176,20 @@ impl NumberVerifier {
     fn begin_flow(&self, input: Result<Input, VerifyError>, listener: Option<Arc<dyn ProgressListener>>) -> FlowHandle {
         let correlator = input.as_ref().map(|input| input.correlator.clone());
         let (events, delivery) = listener.map(|listener| delivery::begin(listener, self.threads.clone())).unzip();
-        let delivery = delivery.map(|delivery| self.runtime.spawn(delivery));
         let record = Arc::new(Recorder::new(correlator.unwrap_or_else(|_| random_correlator()), events));
         let (report, outcome) = watch::channel(None);
+        let running = match self.running() {
+            Ok(running) => running,
+            Err(error) => {
+                record.ended(&Redactor::new());
+                report.send_replace(Some(Err(error)));
+                return FlowHandle::new(outcome, None, record);
+            }
+        };
+        let delivery = delivery.map(|delivery| running.spawn(delivery));
         let prepared = self.prepared.take();
-        let flow = run(self.verifier.clone(), input, record.clone(), self.runtime.alive());
-        let task = self.runtime.spawn(async move {
+        let flow = run(self.verifier.clone(), self.tls.clone(), input, record.clone(), running.alive());
+        let task = running.spawn(async move {
             let outcome = or_internal(flow).await;
             if let Some(delivery) = delivery {
                 let _ = timeout(limits::LISTENER, delivery).await;
@@ -180,7 +197,11 @@ impl NumberVerifier {
             report.send_replace(Some(outcome));
             drop(prepared);
         });
-        FlowHandle::new(outcome, task.abort_handle(), record)
+        FlowHandle::new(outcome, Some(task.abort_handle()), record)
+    }
+
+    fn running(&self) -> Result<Running, VerifyError> {
+        self.runtime.running().map_err(|_| VerifyError::Internal)
     }
 
     fn build(
@@ -208,24 +229,23 @@ impl NumberVerifier {
             name_servers: settings.dns_servers.clone(),
             overrides: settings.overrides.clone(),
         };
-        let (allowed_hosts, for_lookups) = (settings.allowed_hosts(), threads.clone());
+        let (allowed_hosts, for_lookups, for_cellular) = (settings.allowed_hosts(), threads.clone(), tls.clone());
         let open = move |binding: &ValidBinding| {
             let network = BoundNetwork::open(binding, &options, &for_lookups)?;
-            Ok(Transport::new(network, &tls, limits, allowed_hosts.clone()))
+            Ok(Transport::new(network, &for_cellular, limits, allowed_hosts.clone()))
         };
         let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
-        let runtime = Runtime::new().map_err(|_| VerifyError::Internal)?;
         let clock = Clock::system();
         let memory = HopMemory::new(clock.clone(), flow::auth_destination(&settings));
         let verifier = Arc::new(Verifier { settings, network, backend, clock, memory });
-        Ok(Arc::new(Self { verifier, cellular, runtime, threads, prepared: Prepared::default() }))
+        let (runtime, prepared) = (Runtime::new(), Prepared::default());
+        Ok(Arc::new(Self { verifier, cellular, tls, runtime, threads, prepared }))
     }
 }
 
 #[cfg(feature = "http-backend")]
 fn http_backend(settings: &Settings, tls: &Tls, threads: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
-    let backend = crate::backend::http::HttpBackend::new(settings, tls, threads).map_err(|_| VerifyError::Internal)?;
-    Ok(Arc::new(backend))
+    Ok(Arc::new(crate::backend::http::HttpBackend::new(settings, tls, threads)))
 }
 
 #[cfg(not(feature = "http-backend"))]
@@ -250,12 +270,21 @@ async fn or_internal<T>(work: impl Future<Output = Result<T, VerifyError>>) -> R
     })
 }
 
+async fn read_roots(tls: &Tls) -> Result<(), VerifyError> {
+    tls.read_roots().await.map_err(|NoRoots| VerifyError::invalid_config(Setting::RootCertificates))
+}
+
 async fn run(
     verifier: Arc<Verifier<BoundNetwork>>,
+    tls: Tls,
     input: Result<Input, VerifyError>,
     record: Arc<Recorder>,
     alive: RuntimeGuard,
 ) -> Outcome {
+    let input = match read_roots(&tls).await {
+        Ok(()) => input,
+        Err(error) => Err(error),
+    };
     let input = input.inspect_err(|_| record.ended(&Redactor::new()))?;
     let result = verifier.run(input, &record, alive).await?;
     Ok(Arc::new(Ended { result, trace: record.trace() }))

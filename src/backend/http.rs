@@ -3,7 +3,7 @@
 //! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on, or
 //! recognises by its `Idempotency-Key`. Connections are reused, also by later verifications, until one of them fails.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -37,8 +37,8 @@ use crate::transport::tls::Tls;
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
     connector: VerifiedConnector,
-    /// With its connections: replaced when one of them fails.
-    client: Mutex<Client>,
+    /// With its connections: built with the first call, and again when one of them fails.
+    client: Mutex<Option<Client>>,
     base_url: Url,
     start_url: Url,
     complete_url: Url,
@@ -57,8 +57,9 @@ struct HttpResponse {
 }
 
 impl HttpBackend {
-    /// Nothing is sent yet. Fails if TLS cannot be set up.
-    pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> reqwest::Result<Self> {
+    /// Nothing is sent yet.
+    #[must_use]
+    pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> Self {
         let network = DefaultNetwork::new(settings.overrides.clone(), threads.clone());
         let connector = VerifiedConnector::new(tls.clone(), network, &settings.start_url);
         let mut headers = HeaderMap::new();
@@ -66,8 +67,8 @@ impl HttpBackend {
         headers.insert(header::USER_AGENT, settings.user_agent.clone());
         headers.extend(settings.headers.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self {
-            client: Mutex::new(client(&connector)?),
+        Self {
+            client: Mutex::default(),
             connector,
             base_url: settings.base_url.clone(),
             start_url: settings.start_url.clone(),
@@ -76,7 +77,7 @@ impl HttpBackend {
             headers,
             names: settings.field_names.clone(),
             timeout: settings.backend,
-        })
+        }
     }
 
     async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<HttpResponse, BackendError> {
@@ -108,8 +109,8 @@ impl HttpBackend {
 
     /// Boxed, so that the code is there once.
     fn execute(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
-        let executing = self.client().execute(request);
-        async move { executing.await.map_err(|error| http_error::classify(&error)) }.boxed()
+        let client = self.client();
+        async move { client?.execute(request).await.map_err(|error| http_error::classify(&error)) }.boxed()
     }
 
     fn call_headers(&self, url: &Url, call: &Call) -> HeaderMap {
@@ -126,13 +127,16 @@ impl HttpBackend {
 
     /// Whatever broke one connection, such as a change of the network, may have broken the others.
     fn drop_connections(&self) {
-        if let Ok(client) = client(&self.connector) {
-            *self.client() = client;
-        }
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn client(&self) -> MutexGuard<'_, Client> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    fn client(&self) -> Result<Client, HttpError> {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*current {
+            return Ok(client.clone());
+        }
+        let client = client(&self.connector).map_err(|_| HttpError::Tls)?;
+        Ok(current.insert(client).clone())
     }
 }
 

@@ -9,15 +9,16 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
+use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::chain;
+use super::roots::{NoRoots, Roots};
 use crate::threads::{Threads, Work};
 
 /// Whether the platform's trust store can be reached only through the app.
@@ -29,10 +30,6 @@ pub trait AppTrust: Send + Sync {
     /// server stapled. May block.
     fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String, ocsp_response: Option<Vec<u8>>) -> bool;
 }
-
-/// A root certificate does not parse, or the platform has none.
-#[derive(Debug)]
-pub struct NoRoots;
 
 /// The chain of a handshake, bounded.
 #[derive(Clone)]
@@ -47,8 +44,8 @@ pub struct PeerChain {
 #[derive(Clone)]
 pub(super) struct ChainVerifier {
     app: Option<Arc<dyn AppTrust>>,
-    /// The platform through rustls, or development's roots in addition to the app.
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    /// The platform's through rustls, or development's in addition to the app.
+    roots: Option<Arc<Roots>>,
     threads: Threads,
 }
 
@@ -58,13 +55,21 @@ impl ChainVerifier {
         provider: Arc<CryptoProvider>,
         roots: Vec<CertificateDer<'static>>,
         threads: Threads,
-    ) -> Result<Self, NoRoots> {
-        let verifier = match &app {
+    ) -> Self {
+        let roots = match &app {
             Some(_) if roots.is_empty() => None,
-            Some(_) => Some(roots_only(provider, roots)?),
-            None => Some(platform(provider, roots)?),
+            Some(_) => Some(Arc::new(Roots::only(&provider, roots))),
+            None => Some(Arc::new(Roots::with_platform(provider, roots))),
         };
-        Ok(Self { app, verifier, threads })
+        Self { app, roots, threads }
+    }
+
+    /// Reads the platform's roots, unless that is done.
+    pub(super) async fn read_roots(&self) -> Result<(), NoRoots> {
+        match &self.roots {
+            Some(roots) => roots.read(&self.threads).await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn verify(&self, peer: PeerChain, work: Work) -> Result<(), Error> {
@@ -74,7 +79,7 @@ impl ChainVerifier {
     }
 
     fn verify_blocking(&self, peer: &PeerChain) -> Result<(), Error> {
-        let known = self.verifier.as_ref().map(|verifier| verify_with(&**verifier, peer));
+        let known = self.roots.as_ref().map(|roots| verify_with(roots, peer));
         match (known, &self.app) {
             (Some(Ok(())), _) => Ok(()),
             (_, Some(app)) => ask_app(&**app, peer),
@@ -91,35 +96,9 @@ fn ask_app(app: &dyn AppTrust, peer: &PeerChain) -> Result<(), Error> {
     if is_trusted { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure.into()) }
 }
 
-fn verify_with(verifier: &dyn ServerCertVerifier, peer: &PeerChain) -> Result<(), Error> {
-    let (server, intermediates) = peer.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-    let PeerChain { host, ocsp_response, .. } = peer;
-    verifier.verify_server_cert(server, intermediates, host, ocsp_response, UnixTime::now()).map(|_| ())
-}
-
-fn roots_only(
-    provider: Arc<CryptoProvider>,
-    roots: Vec<CertificateDer<'static>>,
-) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots);
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-    Ok(verifier.map_err(|_| NoRoots)?)
-}
-
-#[cfg(not(target_os = "android"))]
-fn platform(
-    provider: Arc<CryptoProvider>,
-    roots: Vec<CertificateDer<'static>>,
-) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
-    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider);
-    Ok(Arc::new(verifier.map_err(|_| NoRoots)?))
-}
-
-/// There it is reached through the app only.
-#[cfg(target_os = "android")]
-fn platform(_: Arc<CryptoProvider>, _: Vec<CertificateDer<'static>>) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
-    Err(NoRoots)
+fn verify_with(roots: &Roots, peer: &PeerChain) -> Result<(), Error> {
+    let (server, others) = peer.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    roots.verify(&peer.host, server, others, &peer.ocsp_response)
 }
 
 type Captured = Arc<Mutex<Option<PeerChain>>>;

@@ -19,6 +19,7 @@ mod limits;
 mod meter;
 mod pool;
 mod response;
+pub mod roots;
 pub mod tls;
 
 pub use self::client::{Repeat, Transport};

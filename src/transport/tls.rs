@@ -9,16 +9,16 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::{CryptoProvider, KeyProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::sign::SigningKey;
 use tokio_rustls::rustls::{
     self, AlertDescription, ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, SupportedProtocolVersion,
 };
 
-use super::certificates::{AppTrust, ChainVerifier, DeferredVerifier, NoRoots, PeerChain, capture_chain};
+use super::certificates::{AppTrust, ChainVerifier, DeferredVerifier, PeerChain, capture_chain};
 use super::chain;
 use super::error::TransportError;
+use super::roots::{self, NoRoots};
 use crate::limits;
 use crate::threads::{Threads, Work};
 
@@ -37,17 +37,22 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Asks the platform, through the app where it has to, and trusts these further roots (PEM).
+    /// Calls the platform, through the app if it has to, and trusts these further roots (PEM). The platform's are not read yet.
     pub fn new(roots: &[String], app: Option<Arc<dyn AppTrust>>, threads: Threads) -> Result<Self, NoRoots> {
         let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
-        let roots = roots.iter().map(|pem| certificates(pem)).collect::<Result<Vec<_>, _>>()?.concat();
-        let verifier = ChainVerifier::new(app, provider.clone(), roots, threads)?;
+        let verifier = ChainVerifier::new(app, provider.clone(), roots::parse(roots)?, threads);
         let both = config(provider.clone(), &[&rustls::version::TLS13, &rustls::version::TLS12])?;
         // rustls would still offer the cipher suites of TLS 1.3.
         let mut older = CryptoProvider::clone(&provider);
         older.cipher_suites.retain(|suite| suite.version().version == ProtocolVersion::TLSv1_2);
         let tls12 = config(Arc::new(older), &[&rustls::version::TLS12])?;
         Ok(Self { config: both, tls12, verifier })
+    }
+
+    /// Reads the platform's roots, unless that is done: once before the first handshake. Fails if there are none, or if it takes
+    /// longer than [`limits::ROOTS`].
+    pub async fn read_roots(&self) -> Result<(), NoRoots> {
+        self.verifier.read_roots().await
     }
 
     /// For another client's handshakes, each of which has to run in [`Tls::verify_handshake`]. Without resumption, so that each
@@ -260,11 +265,6 @@ pub(super) fn failure(error: &io::Error) -> Option<TransportError> {
     Some(TransportError::Tls { alert })
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
-    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| NoRoots)?;
-    if all.is_empty() { Err(NoRoots) } else { Ok(all) }
-}
-
 /// The names of RFC 8446, section 6, by number; an alert that it does not have is its number.
 fn alert_name(alert: AlertDescription) -> String {
     let number = u8::from(alert);
@@ -327,18 +327,5 @@ mod tests {
             assert_eq!(failure(&error), Some(TransportError::Tls { alert: Some(name.to_owned()) }));
         }
         assert_eq!(failure(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
-    }
-
-    #[test]
-    fn invalid_pem_is_rejected() {
-        assert!(Tls::new(&["nonsense".to_owned()], None, Threads::new()).is_err());
-        assert!(
-            Tls::new(
-                &["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".to_owned()],
-                None,
-                Threads::new()
-            )
-            .is_err()
-        );
     }
 }

@@ -244,17 +244,21 @@ async fn error(verifier: Arc<NumberVerifier>) -> serde_json::Value {
 async fn bad_certificates_are_refused() {
     let trusted = root();
     for (name, certificate, key) in certificates(&trusted) {
-        for asked_through_the_app in [true, false] {
+        for asked in ["the app", "the platform", "an app that refuses"] {
             for backend_leg in [true, false] {
                 let server = Server::start(certificate.clone(), &key).await;
                 let mut config = server.config(&server.url());
-                let trust = asked_through_the_app.then(|| Platform::trusting(&trusted) as Arc<dyn ServerTrust>);
-                if trust.is_none() {
+                let trust = match asked {
+                    "the app" => Some(Platform::trusting(&trusted) as Arc<dyn ServerTrust>),
+                    "the platform" => None,
+                    _ => Some(Arc::new(BROKEN[0]) as Arc<dyn ServerTrust>),
+                };
+                if asked != "the app" {
                     config.development.root_certificates.push(trusted.pem());
                 }
                 let auth_url = (!backend_leg).then(|| server.url());
                 let error = error(verifier(config, auth_url, trust)).await;
-                let name = format!("{name}, app {asked_through_the_app}, backend {backend_leg}: {error}");
+                let name = format!("{name}, {asked} is asked, backend {backend_leg}: {error}");
                 let kind = if backend_leg { "backend" } else { "authorization" };
                 assert_eq!(error["kind"], kind, "{name}");
                 let reached = name.starts_with("good");

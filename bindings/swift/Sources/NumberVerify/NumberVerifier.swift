@@ -4,7 +4,8 @@ internal import NumberVerifyCore
 /// user need not type it.
 ///
 /// Keep one for the whole app. All functions may be called from any thread or actor, the main one too, and at the same time: verifications
-/// that run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
+/// that run at the same time share the cellular network. It has one thread of its own, which starts with the first call; before, nothing is
+/// opened or sent.
 ///
 /// App code that depends on ``NumberVerifying`` instead can be tested without it.
 ///

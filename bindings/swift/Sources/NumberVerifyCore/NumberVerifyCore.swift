@@ -1870,7 +1870,8 @@ open class CoreVerifier: CoreVerifierProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_coreverifier(self.handle, $0) }
     }
     /**
-     * A verifier that calls the app's backend itself, at the base URL of the configuration. Sends nothing yet.
+     * A verifier that calls the app's backend itself, at the base URL of the configuration. Starts no thread, opens no
+     * file and sends nothing yet.
      * Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
      * default). Android needs `server_trust`; elsewhere the library calls the platform itself.
      */
@@ -4250,7 +4251,8 @@ public struct Development: Equatable, Hashable {
      */
     public let allowHttpBackend: Bool
     /**
-     * Further root certificates in PEM form, for both legs, beside those of the system.
+     * Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
+     * verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
      */
     public let rootCertificates: [String]
     /**
@@ -4273,7 +4275,8 @@ public struct Development: Equatable, Hashable {
          * Allows a backend on plain http anywhere; loopback is allowed without it.
          */allowHttpBackend: Bool = false, 
         /**
-         * Further root certificates in PEM form, for both legs, beside those of the system.
+         * Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
+         * verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
          */rootCertificates: [String] = [], 
         /**
          * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for both legs. Such a host and port

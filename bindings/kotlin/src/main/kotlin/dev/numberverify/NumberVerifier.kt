@@ -15,7 +15,8 @@ import java.util.concurrent.CompletableFuture
  * Verifies that this phone has a phone number, or retrieves the number: silently, over the cellular network, without an SMS code.
  *
  * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
- * run at the same time share the cellular network. It has one thread of its own, and sends nothing before the first call.
+ * run at the same time share the cellular network. It has one thread of its own, which starts with the first call; before, nothing is
+ * opened or sent.
  *
  * App code that depends on [NumberVerifying] instead can be tested without it. The functions of [NumberVerifying] throw an
  * [IllegalStateException] after [close].

@@ -1,0 +1,167 @@
+//! The roots that chains are verified with: development's, parsed at once, and the platform's, read with the first use.
+//!
+//! On Linux the platform's are a file of some 200 KB or a folder of files, read and parsed as a whole. What was read is kept. A
+//! store without a certificate is not: it is read again with the next use.
+
+use std::sync::Arc;
+#[cfg(not(target_os = "android"))]
+use std::sync::{Mutex, PoisonError};
+
+#[cfg(not(target_os = "android"))]
+use tokio::time::timeout;
+#[cfg(not(target_os = "android"))]
+use tokio_rustls::rustls::CertificateError;
+#[cfg(not(target_os = "android"))]
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
+use tokio_rustls::rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::{Error, RootCertStore};
+use webpki::anchor_from_trusted_cert;
+
+#[cfg(not(target_os = "android"))]
+use crate::limits;
+use crate::threads::Threads;
+#[cfg(not(target_os = "android"))]
+use crate::threads::Work;
+
+/// A root certificate does not parse, or the platform has none.
+#[derive(Debug)]
+pub struct NoRoots;
+
+/// All root certificates in these texts. Each has at least one.
+pub(super) fn parse(pems: &[String]) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
+    let mut roots = Vec::new();
+    for pem in pems {
+        let before = roots.len();
+        for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let root = root.map_err(|_| NoRoots)?;
+            anchor_from_trusted_cert(&root).map_err(|_| NoRoots)?;
+            roots.push(root);
+        }
+        if roots.len() == before {
+            return Err(NoRoots);
+        }
+    }
+    Ok(roots)
+}
+
+/// Verifies chains with certain roots.
+pub(super) enum Roots {
+    /// These and no other.
+    Only { store: RootCertStore, algorithms: WebPkiSupportedAlgorithms },
+    #[cfg(not(target_os = "android"))]
+    Platform(Arc<Platform>),
+}
+
+impl Roots {
+    pub(super) fn only(provider: &CryptoProvider, roots: Vec<CertificateDer<'static>>) -> Self {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots);
+        Self::Only { store, algorithms: provider.signature_verification_algorithms }
+    }
+
+    /// The platform's and these. Nothing is read yet.
+    #[cfg(not(target_os = "android"))]
+    pub(super) fn with_platform(provider: Arc<CryptoProvider>, further: Vec<CertificateDer<'static>>) -> Self {
+        Self::Platform(Arc::new(Platform { provider, further, verifier: Mutex::default() }))
+    }
+
+    /// There the platform's are reached through the app only.
+    #[cfg(target_os = "android")]
+    pub(super) fn with_platform(provider: Arc<CryptoProvider>, further: Vec<CertificateDer<'static>>) -> Self {
+        Self::only(&provider, further)
+    }
+
+    /// Reads them on a thread, unless that is done.
+    #[cfg(not(target_os = "android"))]
+    pub(super) async fn read(&self, threads: &Threads) -> Result<(), NoRoots> {
+        match self {
+            Self::Platform(platform) if !platform.is_read() => {
+                let platform = platform.clone();
+                let read = threads.run(Work::CellularTrust, move || platform.verifier().map(drop));
+                timeout(limits::ROOTS, read).await.map_or(Err(NoRoots), |read| read.unwrap_or(Err(NoRoots)))
+            }
+            Self::Platform(_) | Self::Only { .. } => Ok(()),
+        }
+    }
+
+    #[cfg(target_os = "android")]
+    pub(super) fn read(&self, _: &Threads) -> impl Future<Output = Result<(), NoRoots>> {
+        std::future::ready(Ok(()))
+    }
+
+    /// Whether the server's certificate is for this host and leads to one of the roots, over the others. Blocks while they are read.
+    pub(super) fn verify(
+        &self,
+        host: &ServerName<'_>,
+        server: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        ocsp_response: &[u8],
+    ) -> Result<(), Error> {
+        let now = UnixTime::now();
+        match self {
+            // rustls' own verifier would do the same, and has the code for revocation lists in it (29 KB).
+            Self::Only { store, algorithms } => {
+                let server = ParsedCertificate::try_from(server)?;
+                verify_server_cert_signed_by_trust_anchor(&server, store, others, now, algorithms.all)?;
+                verify_server_name(&server, host)
+            }
+            #[cfg(not(target_os = "android"))]
+            Self::Platform(platform) => {
+                let verifier = platform.verifier().map_err(|NoRoots| CertificateError::UnknownIssuer)?;
+                verifier.verify_server_cert(server, others, host, ocsp_response, now).map(|_| ())
+            }
+        }
+    }
+}
+
+/// The platform's trust store, read at most once.
+#[cfg(not(target_os = "android"))]
+pub(super) struct Platform {
+    provider: Arc<CryptoProvider>,
+    further: Vec<CertificateDer<'static>>,
+    /// Absent until they are read.
+    verifier: Mutex<Option<Arc<dyn ServerCertVerifier>>>,
+}
+
+#[cfg(not(target_os = "android"))]
+impl Platform {
+    /// Does not block: while they are being read, they are not.
+    fn is_read(&self) -> bool {
+        self.verifier.try_lock().is_ok_and(|verifier| verifier.is_some())
+    }
+
+    /// One thread reads for all.
+    fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
+        let mut verifier = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verifier) = &*verifier {
+            return Ok(verifier.clone());
+        }
+        let (provider, further) = (self.provider.clone(), self.further.clone());
+        let read = rustls_platform_verifier::Verifier::new_with_extra_roots(further, provider).map_err(|_| NoRoots)?;
+        Ok(verifier.insert(Arc::new(read)).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_pem_is_rejected() {
+        for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"] {
+            assert!(parse(&[pem.to_owned()]).is_err(), "{pem:?}");
+        }
+    }
+
+    #[test]
+    fn one_invalid_root_among_valid_ones_is_rejected() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let valid = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        assert_eq!(parse(&[valid.clone(), valid.repeat(2)]).unwrap().len(), 3);
+        assert!(parse(&[valid, String::new()]).is_err());
+    }
+}
