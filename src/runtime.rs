@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -74,7 +75,8 @@ impl Running {
         &self.handle
     }
 
+    /// Boxed: the code that runs a task is there once for each type of future.
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.handle.spawn(future)
+        self.handle.spawn(future.boxed())
     }
 }

@@ -5,7 +5,7 @@
 //! kept for each kind, so that no kind, however many of its threads are lost, stalls another. The two families of a lookup are kinds of
 //! their own, because a name server that drops the questions of one must not delay the other; so are the trust checks of the two legs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -85,11 +85,16 @@ impl Threads {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Lost> {
         let (_share, thread) = self.admit(work).await?;
-        let job = spawn_blocking(move || {
+        let result = Arc::new(Mutex::new(None));
+        let place = result.clone();
+        // Boxed: tokio's code for a job is there once for each type.
+        let job: Box<dyn FnOnce() + Send> = Box::new(move || {
             let _thread = thread;
-            job()
+            let result = job();
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
-        job.await.map_err(|_| Lost)
+        spawn_blocking(job).await.map_err(|_| Lost)?;
+        result.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(Lost)
     }
 
     /// Waits for a share of the budget and for a thread.

@@ -120,7 +120,7 @@ impl NumberVerifier {
     /// that are open and waits for the others. Fails as that verification would.
     ///
     /// After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
-    /// holding the radio for that time costs, and up to three TLS handshakes, about 15 KB. The backend gets a `HEAD` request for its base URL,
+    /// holding the radio for that time costs, and up to three TLS handshakes. The backend gets a `HEAD` request for its base URL,
     /// without the app's headers; whatever it responds will do.
     pub async fn prepare(&self) -> Result<(), VerifyError> {
         let (tls, running) = (self.tls.clone(), self.running()?);
@@ -244,6 +244,7 @@ impl NumberVerifier {
 }
 
 #[cfg(feature = "http-backend")]
+#[expect(clippy::unnecessary_wraps)] // Without the feature it fails.
 fn http_backend(settings: &Settings, tls: &Tls, threads: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
     Ok(Arc::new(crate::backend::http::HttpBackend::new(settings, tls, threads)))
 }

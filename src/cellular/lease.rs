@@ -103,10 +103,11 @@ impl<N: Network> SharedNetwork<N> {
             acquire_lock: self.acquire_lock.clone(),
             report,
         };
-        tokio::spawn(async move {
+        let keep = async move {
             keeper.run(released).await;
             drop(alive);
-        });
+        };
+        tokio::spawn(keep.boxed());
         Lease(session)
     }
 }

@@ -92,7 +92,7 @@ impl<A: Send + 'static> Drop for Abort<A> {
             State::Succeeded(response) => ready(Ok(response)).boxed(),
         };
         let backend = self.backend.clone();
-        runtime.spawn(async move {
+        let call = async move {
             let _ = timeout(limits::ABORT, async {
                 if let Ok(response) = start.await {
                     backend.abort(response.session.clone(), reason, call).await;
@@ -100,6 +100,7 @@ impl<A: Send + 'static> Drop for Abort<A> {
             })
             .await;
             drop(alive);
-        });
+        };
+        runtime.spawn(call.boxed());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use futures_util::future::join;
 use tokio::task::JoinSet;
 
@@ -34,9 +35,10 @@ impl Prepared {
         let held = lease.clone();
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.abort_all();
-        tasks.spawn(async move {
+        let holding = async move {
             Deadline::after(limits::PREPARED, &verifier.clock).limit(verifier.warm_up(&held)).await;
-        });
+        };
+        tasks.spawn(holding.boxed());
         lease
     }
 

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -82,11 +83,11 @@ impl Pool {
         Some(Opening { pool: self.clone(), destination })
     }
 
-    /// Runs concurrently with the flow; ends with the pool at the latest.
+    /// Runs concurrently with the flow; ends with the pool at the latest. Boxed: the code that runs a task is there once for each type.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        tasks.spawn(task.boxed());
     }
 
     /// Closes what has been idle for too long, and returns when the next one will have been; nothing once all are closed.

@@ -89,6 +89,7 @@ impl Roots {
     }
 
     #[cfg(target_os = "android")]
+    #[allow(clippy::unused_self)]
     pub(super) fn read(&self, _: &Threads) -> impl Future<Output = Result<(), NoRoots>> {
         std::future::ready(Ok(()))
     }
