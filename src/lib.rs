@@ -94,6 +94,7 @@ pub mod internals {
     pub use crate::flow::{Prepared, Verifier, auth_destination};
     pub use crate::hop_memory::HopMemory;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
+    pub use crate::network::local_addresses::LocalAddresses;
     pub use crate::network::{Family, Network, NetworkError, Unusable};
     pub use crate::options::Input;
     pub use crate::phone_number::PhoneNumber;

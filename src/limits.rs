@@ -70,6 +70,12 @@ pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 pub const PAUSE: Duration = Duration::from_secs(2);
 /// How long one connection attempt has before the next begins concurrently (RFC 8305, section 5).
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// How long TLS sessions and names outlive the release of a network that comes back as the same one, from its first acquisition: time for
+/// another attempt, or for the next step of a sign-up. Longer, a server could link more visits by its tickets.
+pub const SAME_NETWORK: Duration = Duration::from_hours(1);
+/// How long Linux's DNS client uses a response at most, whatever its TTL: operators move hosts with short notice.
+#[cfg(target_os = "linux")]
+pub const CACHED_NAME: Duration = Duration::from_mins(5);
 /// On the operator's side: beyond this a server or a middlebox on the way has often forgotten the connection.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// To the backend. `prepare()` opens a connection for a verification to come; later, the phone may be on another network, where an old one
@@ -123,6 +129,9 @@ pub const COOKIES_OF_A_DOMAIN: usize = 50;
 pub const COOKIES: usize = 180;
 /// TLS sessions of one network: a verification meets a handful of hosts.
 pub const TLS_SESSIONS: usize = 64;
+/// Cached responses of name servers on Linux, one for each family of a host.
+#[cfg(target_os = "linux")]
+pub const CACHED_NAMES: u64 = 128;
 
 // What is kept of a peer's text, in characters.
 

@@ -234,8 +234,8 @@ impl NumberVerifier {
             let network = BoundNetwork::open(binding, &options, &for_lookups)?;
             Ok(Transport::new(network, &for_cellular, limits, allowed_hosts.clone()))
         };
-        let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit);
         let clock = Clock::system();
+        let network = SharedNetwork::new(cellular.clone(), Arc::new(open), acquire_limit, clock.clone());
         let memory = HopMemory::new(clock.clone(), flow::auth_destination(&settings));
         let verifier = Arc::new(Verifier { settings, network, backend, clock, memory });
         let (runtime, prepared) = (Runtime::new(), Prepared::default());

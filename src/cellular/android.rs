@@ -5,6 +5,8 @@
 //! used: it must be loaded at run time in addition to this way, which Android 7 to 9 need anyway, a DNS message parser would join the
 //! library, and whether its raw responses pass netd's checks for VPNs and NAT64 (RFC 7050) alike can only be tested on devices.
 //!
+//! Responses are not cached here: netd does that for each network by its TTL, and drops them with the network.
+//!
 //! Compiled and linked, not yet run on a device. What the system's answers mean stands in `android_rules.rs`.
 
 #![allow(unsafe_code)]
@@ -21,9 +23,11 @@ use socket2::{Domain, Socket, Type};
 use super::android_rules as rules;
 use super::binding::ValidBinding;
 use super::bound::Options;
+use super::local_addresses::local_addresses;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
 use crate::error::VerifyError;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
@@ -78,6 +82,14 @@ impl Binding {
     pub(super) fn check(&self) -> Result<(), Unusable> {
         self.network.check()
     }
+
+    pub(super) fn local_addresses(&self) -> Option<LocalAddresses> {
+        local_addresses(&self.network)
+    }
+
+    /// There are none but the connections, and lookups under way.
+    #[allow(clippy::unused_self)] // As above.
+    pub(super) fn close_sockets(&self) {}
 }
 
 /// `net_handle_t`.

@@ -1,6 +1,8 @@
 //! Apple systems: each socket is bound to an interface by its index (`IP_BOUND_IF`, `IPV6_BOUND_IF`), and names are looked up on it
 //! with `DNSServiceGetAddrInfo` (`dns_sd.h`).
 //!
+//! Responses are not cached here: mDNSResponder does that by their TTL, for each of its name servers.
+//!
 //! Compiled and linked, not yet run on a device. What the system's answers mean stands in `apple_rules.rs`.
 
 #![allow(unsafe_code)]
@@ -22,10 +24,12 @@ use tokio::time::timeout;
 use super::apple_rules::{self as rules, Replies};
 use super::binding::ValidBinding;
 use super::bound::Options;
+use super::local_addresses::local_addresses;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
 use crate::error::VerifyError;
 use crate::limits;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
@@ -119,6 +123,14 @@ impl Binding {
         let has_network = rules::has_network(own.map(|entry| (entry.is_oper_up(), entry.ip())));
         if has_network { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
+
+    pub(super) fn local_addresses(&self) -> Option<LocalAddresses> {
+        local_addresses(self)
+    }
+
+    /// There are none but the connections, and lookups under way.
+    #[allow(clippy::unused_self)] // As above.
+    pub(super) fn close_sockets(&self) {}
 }
 
 impl Bind for Binding {

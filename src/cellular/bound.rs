@@ -14,6 +14,7 @@ use super::stream::BoundStream;
 use super::system;
 use crate::error::{CellularCause, Setting, VerifyError};
 use crate::network::default::DefaultNetwork;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::lookups::{Lookups, Overrides, Scope};
 use crate::network::{Family, Network, NetworkError, Unusable};
 use crate::threads::Threads;
@@ -92,6 +93,21 @@ impl Network for BoundNetwork {
         match &self.0 {
             Kind::Bound { binding, .. } => binding.lost().await,
             Kind::Unbound(network) => network.lost().await,
+        }
+    }
+
+    fn local_addresses(&self) -> Option<LocalAddresses> {
+        match &self.0 {
+            Kind::Bound { binding, .. } => binding.local_addresses(),
+            // The system may choose another network for each socket.
+            Kind::Unbound(_) => None,
+        }
+    }
+
+    fn close_sockets(&self) {
+        match &self.0 {
+            Kind::Bound { binding, .. } => binding.close_sockets(),
+            Kind::Unbound(network) => network.close_sockets(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
 //! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. Flows learn of the
 //! loss at once, and a lost network is never handed on: what a new lease joins is checked. Idle connections are closed before
-//! the release; those in use close as soon as their flows have ended.
+//! the release; those in use close as soon as their flows have ended. What outlives a release stands in `last_network.rs`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,7 +14,9 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::binding::ValidBinding;
+use super::last_network::{LastNetwork, Open};
 use super::provider::{CellularProvider, NetworkEvents};
+use crate::clock::Clock;
 use crate::error::{CellularCause, VerifyError};
 use crate::limits;
 use crate::logging::Event;
@@ -22,17 +24,14 @@ use crate::network::Network;
 use crate::trace::NetworkKind;
 use crate::transport::Transport;
 
-/// Makes connections over a binding, once it is there.
-pub type Open<N> = dyn Fn(&ValidBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
-
 /// The cellular network as flows see it.
 pub struct SharedNetwork<N: Network> {
     provider: Arc<dyn CellularProvider>,
     open: Arc<Open<N>>,
     acquire_limit: Duration,
     current: Mutex<Weak<Session<N>>>,
-    /// A network is released before it is acquired again.
-    acquire_lock: Arc<AsyncMutex<()>>,
+    /// Locked until a network is released: only then another is acquired.
+    last: Arc<AsyncMutex<LastNetwork<N>>>,
 }
 
 struct Session<N: Network> {
@@ -79,8 +78,9 @@ impl<N: Network> Clone for Lease<N> {
 
 impl<N: Network> SharedNetwork<N> {
     /// Nothing is acquired yet.
-    pub fn new(provider: Arc<dyn CellularProvider>, open: Arc<Open<N>>, acquire_limit: Duration) -> Self {
-        Self { provider, open, acquire_limit, current: Mutex::default(), acquire_lock: Arc::default() }
+    pub fn new(provider: Arc<dyn CellularProvider>, open: Arc<Open<N>>, acquire_limit: Duration, clock: Clock) -> Self {
+        let last = Arc::new(AsyncMutex::new(LastNetwork::new(clock)));
+        Self { provider, open, acquire_limit, current: Mutex::default(), last }
     }
 
     /// Joins the network that others hold, or begins to acquire it. Needs a tokio runtime; `alive` lives until the release is over.
@@ -100,7 +100,7 @@ impl<N: Network> SharedNetwork<N> {
             provider: self.provider.clone(),
             open: self.open.clone(),
             acquire_by: Instant::now() + self.acquire_limit,
-            acquire_lock: self.acquire_lock.clone(),
+            last: self.last.clone(),
             report,
         };
         let keep = async move {
@@ -152,7 +152,7 @@ struct Keeper<N: Network> {
     open: Arc<Open<N>>,
     /// The time limit covers the wait for an earlier release.
     acquire_by: Instant,
-    acquire_lock: Arc<AsyncMutex<()>>,
+    last: Arc<AsyncMutex<LastNetwork<N>>>,
     report: watch::Sender<Option<Outcome<N>>>,
 }
 
@@ -162,9 +162,9 @@ impl<N: Network> Keeper<N> {
         let locked = tokio::select! {
             biased;
             _ = &mut released => return,
-            locked = timeout_at(self.acquire_by, self.acquire_lock.lock()) => locked,
+            locked = timeout_at(self.acquire_by, self.last.lock()) => locked,
         };
-        let Ok(_locked) = locked else {
+        let Ok(mut last) = locked else {
             self.report.send_replace(Some(Err(unavailable(CellularCause::Timeout))));
             return;
         };
@@ -173,7 +173,7 @@ impl<N: Network> Keeper<N> {
             biased;
             _ = &mut released => None,
             reason = events.is_lost() => Some(Err(unavailable(reason))),
-            acquired = timeout_at(self.acquire_by, self.acquire(events.clone())) => {
+            acquired = timeout_at(self.acquire_by, self.acquire(events.clone(), &mut last)) => {
                 Some(acquired.unwrap_or_else(|_| Err(unavailable(CellularCause::Timeout))))
             }
         };
@@ -181,14 +181,17 @@ impl<N: Network> Keeper<N> {
             let network = outcome.as_ref().ok().map(|acquired| acquired.transport.clone());
             self.report.send_replace(Some(outcome));
             if let Some(network) = network {
-                let reason = tokio::select! {
+                let loss = tokio::select! {
                     biased;
-                    _ = released => CellularCause::InterfaceDown,
-                    reason = events.is_lost() => reason,
-                    reason = network.lost() => reason.into(),
+                    reason = events.is_lost() => Some(reason),
+                    reason = network.lost() => Some(reason.into()),
+                    _ = released => None,
                 };
                 // A remaining lease must not use the network, and its idle connections close.
-                self.report.send_replace(Some(Err(unavailable(reason))));
+                self.report.send_replace(Some(Err(unavailable(loss.unwrap_or(CellularCause::InterfaceDown)))));
+                if loss.is_none() { last.released(&network) } else { last.lost() }
+            } else {
+                last.lost();
             }
         }
         let release = AssertUnwindSafe(async { self.provider.release().await }).catch_unwind();
@@ -197,13 +200,14 @@ impl<N: Network> Keeper<N> {
         }
     }
 
-    async fn acquire(&self, events: Arc<NetworkEvents>) -> Outcome<N> {
+    async fn acquire(&self, events: Arc<NetworkEvents>, last: &mut LastNetwork<N>) -> Outcome<N> {
         let acquire = async {
             let binding = self.provider.acquire(events.clone()).await.map_err(|error| unavailable(error.reason()))?;
             let binding = ValidBinding::try_from(binding)?;
-            let transport = Arc::new((self.open)(&binding)?);
+            let operator = events.operator();
+            let transport = Arc::new(last.acquired(&binding, operator, &*self.open)?);
             let kind = binding.get().kind();
-            let id = events.operator().map_or(NetworkId::Binding(binding), NetworkId::Operator);
+            let id = operator.map_or(NetworkId::Binding(binding), NetworkId::Operator);
             Ok(Acquired { transport, kind, id })
         };
         AssertUnwindSafe(acquire).catch_unwind().await.unwrap_or(Err(VerifyError::Internal))

@@ -1,6 +1,4 @@
-//! Linux: `SO_BINDTODEVICE` on every socket (socket(7)), and a DNS client whose sockets are bound alike.
-//!
-//! The hosts file and search domains are not used: they belong to the default network.
+//! Linux: `SO_BINDTODEVICE` on every socket (socket(7)), and a DNS client whose sockets are bound alike (`linux_names.rs`).
 
 use std::future::Future;
 use std::io;
@@ -8,30 +6,30 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
-use hickory_resolver::Resolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{RuntimeProvider, TokioHandle, TokioTime};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use nix::sys::socket::SockaddrStorage;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 
 use super::binding::ValidBinding;
 use super::bound::Options;
+use super::linux_names::Names;
+use super::local_addresses::local_addresses;
 use super::provider::NetworkBinding;
 use super::stream::{Bind, BoundStream};
 use crate::error::{Setting, VerifyError};
 use crate::limits;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
 
 pub(super) struct Binding {
     device: Device,
-    /// Absent if no name server is known.
-    resolver: Option<Resolver<Device>>,
+    names: Names<Device>,
 }
 
 impl Binding {
@@ -42,26 +40,15 @@ impl Binding {
                 return Err(Unusable::Unsupported.into());
             }
         };
-        let resolver = resolver(&device, &options.name_servers);
-        if resolver.is_none() && options.overrides.is_empty() {
+        let names = Names::new(device.clone(), &options.name_servers);
+        if !names.has_name_servers() && options.overrides.is_empty() {
             return Err(VerifyError::invalid_config(Setting::DnsServers));
         }
-        Ok(Self { device, resolver })
+        Ok(Self { device, names })
     }
 
     pub(super) async fn resolve(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
-        let resolver = self.resolver.as_ref().ok_or(NetworkError::Failed)?;
-        let mut name = Name::from_ascii(host).map_err(|_| NetworkError::Failed)?;
-        name.set_fqdn(true);
-        let record = match family {
-            Family::V4 => RecordType::A,
-            Family::V6 => RecordType::AAAA,
-        };
-        match resolver.lookup(name, record).await {
-            Ok(lookup) => Ok(lookup.answers().iter().filter_map(|record| address(&record.data)).collect()),
-            Err(error) if error.is_no_records_found() && !error.is_nx_domain() => Ok(Vec::new()),
-            Err(_) => Err(NetworkError::Failed),
-        }
+        self.names.look_up(host, family).await
     }
 
     pub(super) async fn connect(&self, address: SocketAddr) -> Result<BoundStream, NetworkError> {
@@ -81,51 +68,16 @@ impl Binding {
     pub(super) fn check(&self) -> Result<(), Unusable> {
         self.device.check()
     }
-}
 
-fn address(data: &RData) -> Option<IpAddr> {
-    match data {
-        RData::A(address) => Some(IpAddr::V4(address.0)),
-        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-        _ => None,
+    /// For an interface without an IPv4 address Linux takes that of another one, which does not identify this network.
+    pub(super) fn local_addresses(&self) -> Option<LocalAddresses> {
+        let own = self.device.addresses();
+        local_addresses(&self.device)?.only(|address| own.contains(&address))
     }
-}
 
-/// A DNS client over the device; none if no name server is known. The system's name servers on loopback belong to another network.
-fn resolver(device: &Device, name_servers: &[SocketAddr]) -> Option<Resolver<Device>> {
-    let servers: Vec<NameServerConfig> = if name_servers.is_empty() {
-        let usable = |ip: &IpAddr| !ip.is_loopback();
-        system_name_servers().into_iter().filter(usable).map(NameServerConfig::udp_and_tcp).collect()
-    } else {
-        name_servers.iter().map(|address| name_server(*address)).collect()
-    };
-    if servers.is_empty() {
-        return None;
+    pub(super) fn close_sockets(&self) {
+        self.names.close_sockets();
     }
-    let mut options = ResolverOpts::default();
-    options.use_hosts_file = ResolveHosts::Never;
-    // Old forwarders know no EDNS; the caller has the time limit; the client sends again by itself.
-    options.edns0 = false;
-    options.timeout = Duration::from_mins(1);
-    options.attempts = 1;
-    Resolver::builder_with_config(ResolverConfig::from_parts(None, Vec::new(), servers), device.clone())
-        .with_options(options)
-        .build()
-        .ok()
-}
-
-fn name_server(address: SocketAddr) -> NameServerConfig {
-    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-        connection.port = address.port();
-        connection
-    });
-    NameServerConfig::new(address.ip(), true, connections.to_vec())
-}
-
-fn system_name_servers() -> Vec<IpAddr> {
-    let Ok(text) = std::fs::read("/etc/resolv.conf") else { return Vec::new() };
-    let (config, _) = resolv_conf::Config::parse_with_errors(&text);
-    config.nameservers.iter().map(IpAddr::from).collect()
 }
 
 /// The interface that all sockets are bound to. The index tells it from a later one of the same name, which is another network.
@@ -158,6 +110,12 @@ impl Device {
         if is_up && is_same { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
 
+    fn addresses(&self) -> Vec<IpAddr> {
+        let interfaces = getifaddrs().into_iter().flatten().filter(|interface| interface.interface_name == self.name);
+        let addresses = interfaces.filter_map(|interface| interface.address);
+        addresses.filter_map(|address| ip(&address)).collect()
+    }
+
     fn bind_device(&self, socket: &Socket) -> io::Result<()> {
         socket.bind_device(Some(self.name.as_bytes()))
     }
@@ -169,6 +127,11 @@ impl Device {
         socket.bind(&SockAddr::from(local))?;
         UdpSocket::from_std(socket.into())
     }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| address.ip().into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
 }
 
 impl Bind for Device {
@@ -215,6 +178,8 @@ impl RuntimeProvider for Device {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::error::CellularCause;
 
@@ -229,6 +194,15 @@ mod tests {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         binding.device.bind(&socket, ([127, 0, 0, 1], 443).into()).unwrap();
         assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
+    }
+
+    #[tokio::test]
+    async fn loopback_has_no_address_that_identifies_it() {
+        let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
+        let own = binding.device.addresses();
+        assert!(own.contains(&Ipv4Addr::LOCALHOST.into()), "{own:?}");
+        let lent = local_addresses(&binding.device);
+        assert_eq!(binding.local_addresses(), None, "{lent:?}");
     }
 
     #[tokio::test]

@@ -6,7 +6,9 @@
 
 mod binding;
 mod bound;
+mod last_network;
 mod lease;
+mod local_addresses;
 mod provider;
 mod stream;
 
@@ -14,6 +16,8 @@ mod stream;
 mod android_rules;
 #[cfg(any(target_vendor = "apple", test))]
 mod apple_rules;
+#[cfg(target_os = "linux")]
+mod linux_names;
 
 #[cfg_attr(target_os = "android", path = "android.rs")]
 #[cfg_attr(target_vendor = "apple", path = "apple.rs")]

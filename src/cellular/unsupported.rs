@@ -8,6 +8,7 @@ use super::binding::ValidBinding;
 use super::bound::Options;
 use super::stream::BoundStream;
 use crate::error::VerifyError;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
@@ -33,6 +34,14 @@ impl Binding {
     }
 
     pub(super) fn check(&self) -> Result<(), Unusable> {
+        match self.0 {}
+    }
+
+    pub(super) fn local_addresses(&self) -> Option<LocalAddresses> {
+        match self.0 {}
+    }
+
+    pub(super) fn close_sockets(&self) {
         match self.0 {}
     }
 }

@@ -1,7 +1,8 @@
 //! Host name resolution of one network: fixed addresses of development, else a lookup of the system's,
 //! which concurrent requests for the same name share, because it may occupy a thread.
 //!
-//! Nothing of a result is cached. When the last of those who wait gives up, the lookup is abandoned.
+//! Nothing of a result is cached here: the resolver of the system does that, for each network by its TTL (decision 3 in `docs/adr`). When the
+//! last of those who wait gives up, the lookup is abandoned.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

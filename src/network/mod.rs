@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod default;
+pub mod local_addresses;
 pub mod lookups;
 
 use std::future::Future;
@@ -11,6 +12,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::local_addresses::LocalAddresses;
 
 /// A network that can look up names and open connections, such as the cellular one.
 pub trait Network: Send + Sync + 'static {
@@ -35,6 +38,14 @@ pub trait Network: Send + Sync + 'static {
     fn lost(&self) -> impl Future<Output = Unusable> + Send {
         std::future::pending()
     }
+
+    /// The phone's addresses on it, by which it can be recognised. Nothing on a network that cannot tell. Sends nothing.
+    fn local_addresses(&self) -> Option<LocalAddresses> {
+        None
+    }
+
+    /// Closes sockets of its own, such as those to a name server: it will be released, and may be used again later.
+    fn close_sockets(&self) {}
 }
 
 /// An address family.

@@ -24,6 +24,7 @@ use super::response::Response;
 use super::tls::{HandshakeError, NetworkTls, Tls, Version};
 use crate::limits;
 use crate::network::address::AllowedHosts;
+use crate::network::local_addresses::LocalAddresses;
 use crate::network::{Family, Network, Unusable};
 
 /// Whether a request may be sent again, on a fresh connection, if one ended after a part of it went out and before a response came
@@ -38,8 +39,8 @@ pub enum Repeat {
 
 /// The connections over one network at one time. Dropping it closes them all.
 pub struct Transport<N: Network> {
-    network: N,
-    tls: NetworkTls,
+    network: Arc<N>,
+    tls: Arc<NetworkTls>,
     limits: Limits,
     allowed: AllowedHosts,
     pool: Arc<Pool>,
@@ -48,12 +49,28 @@ pub struct Transport<N: Network> {
 impl<N: Network> Transport<N> {
     /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
     pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
-        Self { network, tls: NetworkTls::new(tls), limits, allowed, pool: Arc::default() }
+        let (network, tls) = (Arc::new(network), Arc::new(NetworkTls::new(tls)));
+        Self { network, tls, limits, allowed, pool: Arc::default() }
+    }
+
+    /// The same network with its TLS sessions and names, and without a connection: for use after a release.
+    #[must_use]
+    pub fn without_connections(&self) -> Self {
+        self.network.close_sockets();
+        let (network, tls) = (self.network.clone(), self.tls.clone());
+        Self { network, tls, limits: self.limits, allowed: self.allowed.clone(), pool: Arc::default() }
     }
 
     /// Whether the network is still there. Sends nothing.
+    #[must_use]
     pub fn is_usable(&self) -> bool {
         self.network.check().is_ok()
+    }
+
+    /// The phone's addresses on the network, by which it can be recognised. Sends nothing.
+    #[must_use]
+    pub fn local_addresses(&self) -> Option<LocalAddresses> {
+        self.network.local_addresses()
     }
 
     /// Waits until the network is lost.
@@ -209,7 +226,7 @@ impl<N: Network> Transport<N> {
         first_write: u64,
         timings: &mut Timings,
     ) -> Result<(Metered<Box<dyn Io>>, Meter, Family), TransportError> {
-        let (stream, family) = dial::dial(&self.network, destination, &self.allowed, timings).await?;
+        let (stream, family) = dial::dial(&*self.network, destination, &self.allowed, timings).await?;
         let (stream, meter) = Metered::with_first_write_of(Box::new(stream) as Box<dyn Io>, first_write);
         timings.bytes = BytesOnSocket::of_new(&meter);
         timings.family = Some(family);

@@ -161,7 +161,7 @@ impl From<TransportError> for HandshakeError {
     }
 }
 
-/// TLS on one network: sessions resume, and do not outlive it.
+/// TLS on one network: sessions resume on it, and on no other.
 pub(super) struct NetworkTls {
     resuming: TlsConnector,
     /// For servers whose tickets are too long.
@@ -195,9 +195,12 @@ impl NetworkTls {
         if hosts.contains(host) { Version::Tls12 } else { Version::Tls13 }
     }
 
-    /// Offers only TLS 1.2 to this host while the network is held.
+    /// Offers only TLS 1.2 to this host on this network.
     pub(super) fn remember_tls12(&self, host: ServerName<'static>) {
-        self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
+        let mut hosts = self.tls12_hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() < limits::TLS_SESSIONS {
+            hosts.insert(host);
+        }
     }
 
     /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].

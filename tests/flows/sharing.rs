@@ -37,7 +37,8 @@ async fn flows_at_the_same_time_share_the_network() {
     assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
 }
 
-/// A later flow acquires anew, and none of the earlier one's connections or sessions is left.
+/// A later flow acquires anew, and none of the earlier one's connections is left; nor is a session, since nothing identifies a loopback
+/// interface.
 #[tokio::test]
 async fn a_later_flow_begins_cold() {
     let simulator = Simulator::start(Options::default()).unwrap();

@@ -351,10 +351,10 @@ pub fn verify_repeatedly(
 }
 
 /// A network that is always there.
-struct CountedModem {
-    binding: NetworkBinding,
-    acquired: AtomicUsize,
-    released: AtomicUsize,
+pub struct CountedModem {
+    pub binding: NetworkBinding,
+    pub acquired: AtomicUsize,
+    pub released: AtomicUsize,
 }
 
 #[async_trait]
@@ -452,7 +452,7 @@ fn open_sockets() -> usize {
     count("tcp") + count("udp")
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < give_up, "in vain: {what}");

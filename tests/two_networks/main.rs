@@ -9,6 +9,7 @@
 mod capture;
 mod hooks;
 mod lab;
+mod same_network;
 
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};

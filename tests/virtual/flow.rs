@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, sleep};
 
-use crate::network::{Events, MemoryNetwork, Resolver};
+use crate::network::{Attachment, Events, MemoryNetwork, Resolver};
 use crate::pipe::Nagle;
 use crate::server::{CERTIFICATES, Hosts};
 
@@ -39,6 +39,7 @@ pub struct Setting {
     /// Of the start response; a test may change them from flow to flow.
     pub start_hints: Arc<Mutex<Vec<Hint>>>,
     pub resolver: Resolver,
+    pub attachment: Arc<Mutex<Attachment>>,
     pub clock: Clock,
 }
 
@@ -60,6 +61,7 @@ impl Setting {
             config,
             start_hints: Arc::default(),
             resolver: Resolver::Async,
+            attachment: Arc::default(),
             clock: Clock::system(),
         }
     }
@@ -116,6 +118,7 @@ impl Phone {
             release_takes: setting.release_takes,
             networks: setting.networks,
             losses: setting.losses,
+            attachment: setting.attachment.clone(),
             acquired: AtomicUsize::new(0),
             released: AtomicUsize::new(0),
         });
@@ -131,17 +134,17 @@ impl Phone {
         let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
-            let resolver = setting.resolver;
+            let (resolver, attachment) = (setting.resolver, setting.attachment);
             let tls =
                 setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust), Threads::new()).unwrap());
             move |_: &ValidBinding| {
                 let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
-                let resolver = resolver.clone();
-                let network = MemoryNetwork { resolver, hosts, nagle, events, first_writes };
+                let (resolver, attachment, names) = (resolver.clone(), attachment.clone(), Mutex::default());
+                let network = MemoryNetwork { attachment, names, resolver, hosts, nagle, events, first_writes };
                 Ok(Transport::new(network, &tls, limits, number_verify::internals::AllowedHosts::default()))
             }
         };
-        let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire);
+        let network = SharedNetwork::new(provider.clone(), Arc::new(open), settings.acquire, setting.clock.clone());
         let client = AppBackend { backend: backend.clone(), timeout: settings.backend };
         let memory = HopMemory::new(setting.clock.clone(), auth_destination(&settings));
         let verifier = Verifier { settings, network, backend: Arc::new(client), clock: setting.clock, memory };
@@ -242,6 +245,7 @@ struct Provider {
     release_takes: Duration,
     networks: Arc<dyn Fn(usize) -> (Option<&'static str>, NetworkBinding) + Send + Sync>,
     losses: Vec<(Duration, CellularCause)>,
+    attachment: Arc<Mutex<Attachment>>,
     acquired: AtomicUsize,
     released: AtomicUsize,
 }
@@ -261,7 +265,8 @@ impl CellularProvider for Provider {
             });
         }
         sleep(self.acquire_takes).await;
-        Ok(binding)
+        let refusal = self.attachment.lock().unwrap().refusal;
+        refusal.map_or(Ok(binding), |reason| Err(CellularError::Unavailable { reason }))
     }
 
     async fn release(&self) -> Result<(), CellularError> {

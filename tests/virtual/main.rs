@@ -17,6 +17,7 @@ mod prepare;
 mod repeats;
 mod requests;
 mod round_trips;
+mod same_network;
 mod script;
 mod secrets;
 mod server;

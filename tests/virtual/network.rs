@@ -1,9 +1,11 @@
 //! The phone's network: names and connections cost a round trip each.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use number_verify::internals::{Family, Network, NetworkError, Threads, Unusable, Work};
+use number_verify::CellularCause;
+use number_verify::internals::{Family, LocalAddresses, Network, NetworkError, Threads, Unusable, Work};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
@@ -39,11 +41,30 @@ pub enum Resolver {
     /// Each lookup takes a round trip and no thread.
     #[default]
     Async,
+    /// The same, but only for the first lookup of a name on a network, as with the system's cache.
+    Caching,
     /// Each lookup occupies a thread, as on Android; those of one family do for 20 seconds, whoever still waits.
     Blocking { threads: Threads, mute: Family },
 }
 
+/// How the phone is attached to its network; a test may change it.
+#[derive(Clone)]
+pub struct Attachment {
+    pub addresses: Option<LocalAddresses>,
+    pub is_up: bool,
+    /// Why it cannot be acquired.
+    pub refusal: Option<CellularCause>,
+}
+
+impl Default for Attachment {
+    fn default() -> Self {
+        Self { addresses: LocalAddresses::new(Some(Ipv4Addr::new(10, 20, 30, 40)), None), is_up: true, refusal: None }
+    }
+}
+
 pub struct MemoryNetwork {
+    pub attachment: Arc<Mutex<Attachment>>,
+    pub names: Mutex<HashSet<(String, Family)>>,
     pub resolver: Resolver,
     pub hosts: Arc<dyn Hosts>,
     pub nagle: Nagle,
@@ -66,11 +87,13 @@ impl Network for MemoryNetwork {
     type Stream = Pipe;
 
     async fn resolve(&self, host: &str, _: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
-        if family == Family::V4 {
+        let is_new = self.names.lock().unwrap().insert((host.to_owned(), family));
+        if family == Family::V4 && (is_new || !matches!(self.resolver, Resolver::Caching)) {
             self.events.lock().unwrap().lookups.push(host.to_owned());
         }
         match &self.resolver {
-            Resolver::Async => sleep(ROUND_TRIP).await,
+            Resolver::Caching if !is_new => {}
+            Resolver::Async | Resolver::Caching => sleep(ROUND_TRIP).await,
             Resolver::Blocking { threads, mute } => {
                 let work = match family {
                     Family::V4 => Work::CellularV4,
@@ -118,6 +141,10 @@ impl Network for MemoryNetwork {
     }
 
     fn check(&self) -> Result<(), Unusable> {
-        Ok(())
+        if self.attachment.lock().unwrap().is_up { Ok(()) } else { Err(Unusable::InterfaceDown) }
+    }
+
+    fn local_addresses(&self) -> Option<LocalAddresses> {
+        self.attachment.lock().unwrap().addresses
     }
 }

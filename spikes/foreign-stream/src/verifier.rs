@@ -90,7 +90,7 @@ pub fn shared_network(
         let network = ForeignNetwork::new(connections.clone(), allowed.clone());
         Ok(Transport::new(network, &tls, limits, allowed.clone()))
     };
-    SharedNetwork::new(Arc::new(AlwaysThere), Arc::new(open), settings.acquire)
+    SharedNetwork::new(Arc::new(AlwaysThere), Arc::new(open), settings.acquire, Clock::system())
 }
 
 /// Verifies over foreign connections.

@@ -4,8 +4,8 @@ use std::io;
 use std::net::IpAddr;
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::{A, AAAA, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 use crate::hosts;
@@ -43,6 +43,11 @@ fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
             });
             answer.add_answers(data.map(|data| Record::from_rdata(question.name().clone(), TTL, data)));
         }
+    }
+    if answer.answers.is_empty() {
+        // How long that may be cached (RFC 2308).
+        let soa = SOA::new(Name::root(), Name::root(), 1, 1, 1, 1, TTL);
+        answer.add_authority(Record::from_rdata(Name::root(), TTL, RData::SOA(soa)));
     }
     answer.to_vec().ok()
 }

@@ -1,0 +1,84 @@
+//! What outlives the release of a network: TLS sessions and names, never a connection. They are used again only if the next network is the
+//! same one, and only on evidence: the same binding, interface and operator, the same addresses of the phone on it, at its release as at both
+//! acquisitions, and no loss or failed acquisition in between. Otherwise they are dropped, so that no server can recognise the phone on
+//! another network or SIM by its tickets (decision 13 in `docs/adr`).
+
+use super::binding::ValidBinding;
+use crate::clock::{Clock, Deadline};
+use crate::error::VerifyError;
+use crate::limits;
+use crate::network::Network;
+use crate::network::local_addresses::LocalAddresses;
+use crate::transport::Transport;
+
+/// Makes connections over a binding, once it is there.
+pub type Open<N> = dyn Fn(&ValidBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
+
+/// The network that is held, or was last.
+pub(super) struct LastNetwork<N: Network> {
+    clock: Clock,
+    known: Option<Known<N>>,
+}
+
+/// A network that can be recognised.
+struct Known<N: Network> {
+    binding: ValidBinding,
+    /// As the provider reports it: without it only the addresses tell one SIM from another.
+    operator: Option<u32>,
+    addresses: LocalAddresses,
+    /// Counts from the first acquisition, so that a server cannot link visits over a longer time.
+    until: Deadline,
+    /// Absent while the network is held.
+    released: Option<Transport<N>>,
+}
+
+impl<N: Network> LastNetwork<N> {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, known: None }
+    }
+
+    /// A transport without connections: that of the last network if this is the same one, else a new one.
+    pub(super) fn acquired(
+        &mut self,
+        binding: &ValidBinding,
+        operator: Option<u32>,
+        open: &Open<N>,
+    ) -> Result<Transport<N>, VerifyError> {
+        if let Some(mut known) = self.known.take()
+            && let Some(transport) = known.released.take()
+            && known.binding == *binding
+            && known.operator == operator
+            && !known.until.has_passed()
+            && is_still(&transport, known.addresses)
+        {
+            self.known = Some(known);
+            return Ok(transport);
+        }
+        let transport = open(binding)?;
+        self.known = transport.local_addresses().map(|addresses| Known {
+            binding: binding.clone(),
+            operator,
+            addresses,
+            until: Deadline::after(limits::SAME_NETWORK, &self.clock),
+            released: None,
+        });
+        Ok(transport)
+    }
+
+    /// The network is about to be released, and was not lost.
+    pub(super) fn released(&mut self, transport: &Transport<N>) {
+        self.known = self.known.take().filter(|known| is_still(transport, known.addresses));
+        if let Some(known) = &mut self.known {
+            known.released = Some(transport.without_connections());
+        }
+    }
+
+    /// The network was lost, or there is none.
+    pub(super) fn lost(&mut self) {
+        self.known = None;
+    }
+}
+
+fn is_still<N: Network>(transport: &Transport<N>, addresses: LocalAddresses) -> bool {
+    transport.is_usable() && transport.local_addresses() == Some(addresses)
+}

@@ -1,0 +1,38 @@
+//! Asks the system which addresses the phone has on a network, without sending anything: `connect` on a UDP socket only chooses a route
+//! and, with it, the address to send from (RFC 6724).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::stream::Bind;
+use crate::network::NetworkError;
+use crate::network::local_addresses::LocalAddresses;
+
+/// Of the documentation (RFC 5737, RFC 3849): routed like the rest of the internet, and no one's.
+const PEERS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// The addresses that sockets of this binding send from. Nothing if the system does not tell, or if they identify no network.
+pub(super) fn local_addresses(binding: &impl Bind) -> Option<LocalAddresses> {
+    let (mut v4, mut v6) = (None, None);
+    for peer in PEERS {
+        match source_address(binding, SocketAddr::new(peer, 443)) {
+            Ok(SocketAddr::V4(address)) => v4 = Some(*address.ip()),
+            Ok(SocketAddr::V6(address)) => v6 = Some(*address.ip()),
+            // The network does not have this family.
+            Err(NetworkError::Unreachable) => {}
+            Err(NetworkError::Failed | NetworkError::Denied) => return None,
+        }
+    }
+    LocalAddresses::new(v4, v6)
+}
+
+fn source_address(binding: &impl Bind, peer: SocketAddr) -> Result<SocketAddr, NetworkError> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
+    binding.bind(&socket, peer)?;
+    socket.connect(&peer.into())?;
+    let address = socket.local_addr()?.as_socket();
+    Ok(address.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?)
+}

@@ -1,0 +1,63 @@
+//! The phone's own addresses on a network. With the network's handle they identify it at one time: another network, or a later one under
+//! the same handle, gave the phone other addresses.
+
+#[cfg(target_os = "linux")]
+use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// At least one of them identifies the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalAddresses {
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+}
+
+impl LocalAddresses {
+    /// Nothing if many networks give these very addresses.
+    #[must_use]
+    pub fn new(v4: Option<Ipv4Addr>, v6: Option<Ipv6Addr>) -> Option<Self> {
+        (v4.is_some_and(identifies_v4) || v6.is_some_and(identifies_v6)).then_some(Self { v4, v6 })
+    }
+
+    /// Those of them that pass the test.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn only(self, is_own: impl Fn(IpAddr) -> bool) -> Option<Self> {
+        Self::new(self.v4.filter(|ip| is_own((*ip).into())), self.v6.filter(|ip| is_own((*ip).into())))
+    }
+}
+
+/// 192.0.0.0/24 (RFC 6890) has the address that every phone gets on a network without IPv4 (464XLAT, RFC 7335).
+fn identifies_v4(ip: Ipv4Addr) -> bool {
+    !(ip.is_unspecified() || ip.is_loopback() || ip.is_link_local() || ip.octets().starts_with(&[192, 0, 0]))
+}
+
+/// Global unicast, 2000::/3.
+fn identifies_v6(ip: Ipv6Addr) -> bool {
+    ip.segments()[0] & 0xe000 == 0x2000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_every_network_gives_identify_none() {
+        for (v4, v6, identifies) in [
+            (None, None, false),
+            (Some("0.0.0.0"), Some("::"), false),
+            (Some("127.0.0.1"), Some("::1"), false),
+            (Some("169.254.7.7"), Some("fe80::7"), false),
+            (Some("192.0.0.4"), None, false),
+            (Some("192.0.0.2"), Some("fd00::7"), false),
+            (Some("192.0.0.2"), Some("2a00:1:2:3::7"), true),
+            (Some("192.0.1.4"), None, true),
+            (Some("10.20.30.40"), None, true),
+            (Some("100.64.1.2"), Some("fe80::7"), true),
+            (None, Some("2a00:1:2:3::7"), true),
+        ] {
+            let addresses =
+                LocalAddresses::new(v4.map(|ip: &str| ip.parse().unwrap()), v6.map(|ip: &str| ip.parse().unwrap()));
+            assert_eq!(addresses.is_some(), identifies, "{v4:?} {v6:?}");
+        }
+    }
+}
