@@ -1,7 +1,7 @@
 //! What outlives the release of a network: TLS sessions and names, never a connection. They are used again only if the next network is the
 //! same one, and only on evidence: the same binding, interface and operator, the same addresses of the phone on it, at its release as at both
 //! acquisitions, and no loss or failed acquisition in between. Otherwise they are dropped, so that no server can recognise the phone on
-//! another network or SIM by its tickets (decision 13 in `docs/adr`).
+//! another network or SIM by its tickets (decision 14 in `docs/adr`).
 
 use super::binding::ValidBinding;
 use crate::clock::{Clock, Deadline};
