@@ -20,6 +20,9 @@ import kotlinx.coroutines.withTimeoutOrNull
 /**
  * Brings the cellular network up beside Wi-Fi, with `ConnectivityManager.requestNetwork`. The app's other traffic stays where it is.
  *
+ * It reports the operator of the SIM ([NetworkEvents.operatedBy]), so that the verifier remembers hosts per operator. That goes to no
+ * trace, log or server.
+ *
  * It has no time limit of its own: the verifier cancels [acquire] (`deadlines.acquireMs`). Give each verifier its own provider.
  *
  * Needs the permissions INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE, which the library's manifest declares.
@@ -54,6 +57,7 @@ public class AndroidCellularProvider
                     val network = request.network()
                     // That does not check it if the network is already there, and a cancelled acquire may have had its release.
                     currentCoroutineContext().ensureActive()
+                    phone.simOperator()?.let(events::operatedBy)
                     held = request
                     NetworkBinding.AndroidNetwork(network.networkHandle.toULong())
                 } catch (failure: Throwable) {

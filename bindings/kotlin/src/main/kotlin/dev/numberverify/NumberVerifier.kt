@@ -151,8 +151,14 @@ public class NumberVerifier private constructor(
 
     override suspend fun prepare(): Unit = orVerifyException { core.prepare() }
 
-    /** [prepare] for Java. */
+    /** [prepare] for Java. Cancelling the future stops waiting only. */
     public fun prepareAsync(): CompletableFuture<Void?> = futures.future { prepare().let { null } }
+
+    /**
+     * Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one
+     * opens no connection ahead. Throws an [IllegalStateException] after [close].
+     */
+    public fun forgetHosts(): Unit = orVerifyException { core.forgetHosts() }
 
     /**
      * Ends all verifications and retrievals, which fail with [VerifyException.Cancelled], and releases the network and the thread. Returns

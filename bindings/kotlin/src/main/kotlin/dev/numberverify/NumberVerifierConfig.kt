@@ -57,6 +57,14 @@ public class NumberVerifierConfig internal constructor(
      */
     public var cleartext: Cleartext = defaults.cleartext
 
+    /**
+     * Whether connections open before they are needed: to hosts that followed each other in earlier verifications of this verifier, and to
+     * the backend in [prepare][NumberVerifier.prepare]. Defaults to `true`. Which hosts those are is kept in memory only, for an hour at
+     * most; [forgetHosts][NumberVerifier.forgetHosts] clears it. Without it, every new host costs a DNS lookup, a connection and a TLS
+     * handshake while the user waits.
+     */
+    public var openAhead: Boolean = defaults.openAhead
+
     /** The `User-Agent` of all requests; `null` for the name and version of this library. */
     public var userAgent: String? = defaults.userAgent
 
@@ -223,6 +231,7 @@ public class NumberVerifierConfig internal constructor(
             // What is out of range stays out of range: the core refuses it.
             redirectLimit = redirectLimit.coerceIn(0, 255).toUByte(),
             cleartext = cleartext,
+            openAhead = openAhead,
             userAgent = userAgent,
             development = development.toCore(),
         )

@@ -58,6 +58,17 @@ internal class PhoneState(
             CellularStatus.Unavailable(if (hasPermissions()) CellularCause.SYSTEM_FAULT else CellularCause.PERMISSION)
         }
 
+    /**
+     * The mobile country and network code of the SIM that is used, such as `310260` (ITU-T E.212); `null` if it is not known. Needs no
+     * permission. Optional, so nothing that a system throws here ends a verification.
+     */
+    fun simOperator(): String? =
+        try {
+            telephony?.simOperator.takeUnless { it.isNullOrEmpty() }
+        } catch (_: RuntimeException) {
+            null
+        }
+
     /** Those that the library's manifest declares, and which no user is asked for. */
     fun hasPermissions(): Boolean =
         listOf(Manifest.permission.INTERNET, Manifest.permission.ACCESS_NETWORK_STATE, Manifest.permission.CHANGE_NETWORK_STATE)

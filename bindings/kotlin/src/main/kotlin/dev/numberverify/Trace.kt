@@ -26,16 +26,18 @@ public class Trace private constructor(
         totalMs: Long = 0,
         json: String = "{}",
         table: String = "",
+        openedAhead: List<String> = emptyList(),
     ) : this(
         CoreTrace(
-            correlator,
-            network,
-            hops.map(Hop::core),
-            startMs?.toULong(),
-            acquireMs?.toULong(),
-            authorizeMs?.toULong(),
-            completeMs?.toULong(),
-            totalMs.toULong(),
+            correlator = correlator,
+            network = network,
+            hops = hops.map(Hop::core),
+            openedAhead = openedAhead,
+            startMs = startMs?.toULong(),
+            acquireMs = acquireMs?.toULong(),
+            authorizeMs = authorizeMs?.toULong(),
+            completeMs = completeMs?.toULong(),
+            totalMs = totalMs.toULong(),
         ),
         { json },
         { table },
@@ -51,6 +53,12 @@ public class Trace private constructor(
 
     /** The requests over the cellular network, in order. */
     public val hops: List<Hop> = core.hops.map(::Hop)
+
+    /**
+     * The hosts to which this verification opened a connection ahead of a request, in order, whether or not that was used then. Those of
+     * [prepare][NumberVerifying.prepare] are not among them.
+     */
+    public val openedAhead: List<String> get() = core.openedAhead
 
     /** The backend's start call. */
     public val startMs: Long? get() = core.startMs?.toLong()
@@ -99,6 +107,7 @@ public class Hop internal constructor(
         bytesIn: Long = 0,
         bytesOut: Long = 0,
         pageTitle: String? = null,
+        isOpenedAhead: Boolean = false,
     ) : this(
         CoreHop(
             index = index.toUInt(),
@@ -110,6 +119,7 @@ public class Hop internal constructor(
             tlsMs = tlsMs?.toULong(),
             firstByteMs = firstByteMs?.toULong(),
             reused = isReused,
+            openedAhead = isOpenedAhead,
             tlsResumed = isTlsResumed,
             bytesIn = bytesIn.toULong(),
             bytesOut = bytesOut.toULong(),
@@ -135,7 +145,7 @@ public class Hop internal constructor(
     /** Resolving the name; `null` on a connection that was reused, or for an address. */
     public val dnsMs: Long? get() = core.dnsMs?.toLong()
 
-    /** Opening the TCP connection. */
+    /** Opening the TCP connection, or waiting for one that is being opened ahead. */
     public val connectMs: Long? get() = core.connectMs?.toLong()
 
     /** The TLS handshake. */
@@ -146,6 +156,12 @@ public class Hop internal constructor(
 
     /** Whether an open connection was used again. */
     public val isReused: Boolean get() = core.reused
+
+    /**
+     * Whether the connection was opened ahead of this request, by [prepare][NumberVerifying.prepare] or by a verification; [dnsMs] and
+     * [tlsMs] are `null` then.
+     */
+    public val isOpenedAhead: Boolean get() = core.openedAhead
 
     /** Whether TLS resumed an earlier session. */
     public val isTlsResumed: Boolean get() = core.tlsResumed

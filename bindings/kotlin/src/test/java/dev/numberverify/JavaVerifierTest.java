@@ -46,6 +46,7 @@ public class JavaVerifierTest {
             List<Hop> hops = verification.getTrace().getHops();
             assertEquals(Integer.valueOf(302), hops.get(0).getStatus());
             assertFalse(hops.get(0).isReused());
+            verifier.forgetHosts();
             assertFalse(verifier.verifyAsync(Simulator.OTHER_NUMBER).get(Loopback.HANGS_S, TimeUnit.SECONDS).getVerified());
         }
     }

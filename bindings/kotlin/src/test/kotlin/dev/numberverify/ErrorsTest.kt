@@ -257,6 +257,7 @@ class ErrorsTest {
             assertFailsWith<IllegalStateException> { verifier.retrieve() }
             assertFailsWith<IllegalStateException> { verifier.check() }
             assertFailsWith<IllegalStateException> { verifier.prepare() }
+            assertFailsWith<IllegalStateException> { verifier.forgetHosts() }
         }
     }
 

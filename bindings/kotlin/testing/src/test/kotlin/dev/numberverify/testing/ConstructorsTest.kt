@@ -50,8 +50,11 @@ class ConstructorsTest {
         assertNull(empty.network)
         assertEquals("{}", empty.toJson())
         assertEquals("", "$empty")
-        val trace = Trace("sign-in:42", NetworkKind.ANDROID_NETWORK, listOf(Hop("a.test")), 1, 2, 3, 4, 5, """{"a":1}""", "table")
+        assertEquals(emptyList(), empty.openedAhead)
+        val hops = listOf(Hop("a.test"))
+        val trace = Trace("sign-in:42", NetworkKind.ANDROID_NETWORK, hops, 1, 2, 3, 4, 5, """{"a":1}""", "table", listOf("b.test"))
         assertEquals(listOf(Hop("a.test")), trace.hops)
+        assertEquals(listOf("b.test"), trace.openedAhead)
         assertEquals(NetworkKind.ANDROID_NETWORK, trace.network)
         assertEquals(listOf<Long?>(1, 2, 3, 4, 5), with(trace) { listOf(startMs, acquireMs, authorizeMs, completeMs, totalMs) })
         assertEquals("""{"a":1}""", trace.toJson())
@@ -61,10 +64,12 @@ class ConstructorsTest {
     @Test
     fun aHop() {
         assertEquals("Hop(1, https://a.test, status null)", "${Hop("a.test")}")
+        assertFalse(Hop("a.test").isOpenedAhead)
         val hop = hop()
         assertEquals(listOf<Any?>("a.test", 302, 2, "http", "title"), with(hop) { listOf(host, status, index, scheme, pageTitle) })
         assertEquals(listOf<Long?>(1, 2, 3, 4, 5, 6), with(hop) { listOf(dnsMs, connectMs, tlsMs, firstByteMs, bytesIn, bytesOut) })
-        assertEquals(listOf<Any?>(true, true, AddressFamily.IPV6), with(hop) { listOf(isReused, isTlsResumed, family) })
+        assertEquals(listOf(true, true, true), with(hop) { listOf(isReused, isOpenedAhead, isTlsResumed) })
+        assertEquals(AddressFamily.IPV6, hop.family)
         assertEquals(TlsVersion.TLS13, hop.tlsVersion)
         assertEquals(mapOf("cf-ray" to "1"), hop.traceIds)
         assertEquals(hop(), hop)
@@ -90,6 +95,7 @@ class ConstructorsTest {
             bytesIn = 5,
             bytesOut = 6,
             pageTitle = "title",
+            isOpenedAhead = true,
         )
 
     @Test
