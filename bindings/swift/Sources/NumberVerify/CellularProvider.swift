@@ -11,7 +11,7 @@ public protocol CellularProvider: Sendable {
   /// Acquires the cellular network and returns how to bind to it. Return as soon as it is there: the verifier has the timeout, and cancels
   /// the task of this call then, as it does when the verification is cancelled. May overlap a previous ``release()``.
   ///
-  /// - Parameter events: receives that the network was lost, until ``release()``.
+  /// - Parameter events: receives whose network it is, and that it was lost, until ``release()``.
   /// - Throws: ``CellularError`` if the network cannot be used. Any other error is reported as ``CellularCause/unsupported``, also a
   ///   `CancellationError` of a verification that was not cancelled.
   func acquire(events: NetworkEvents) async throws -> NetworkBinding
@@ -26,11 +26,21 @@ public protocol CellularProvider: Sendable {
 /// Receives what happens to a network after ``CellularProvider/acquire(events:)``. Each acquire has its own.
 public struct NetworkEvents: Sendable {
   private let onLoss: @Sendable (CellularCause) -> Void
+  private let onOperator: @Sendable (String) -> Void
 
-  /// Calls a closure, in a test of a provider.
-  public init(onLoss: @escaping @Sendable (CellularCause) -> Void) {
+  /// Calls closures, in a test of a provider.
+  public init(
+    onLoss: @escaping @Sendable (CellularCause) -> Void, onOperator: @escaping @Sendable (_ mccMNC: String) -> Void = { _ in }
+  ) {
     self.onLoss = onLoss
+    self.onOperator = onOperator
   }
+
+  /// The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). Call it
+  /// before `acquire` returns, if the code is known; only the first call has an effect, and anything else is ignored. What the verifier
+  /// remembers of an operator's hosts is then kept for that operator, and not only for this one network. The code goes to no trace, log or
+  /// server.
+  public func operatedBy(mccMNC: String) { onOperator(mccMNC) }
 
   /// The network is lost, blocked or replaced by another: verifications that still need it end at once with
   /// ``VerifyError/Kind-swift.enum/cellularUnavailable(_:)`` and this cause, and the network is released. May be called at any time and from
@@ -83,7 +93,8 @@ final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
   func acquire(events: NumberVerifyCore.NetworkEvents) async throws -> NumberVerifyCore.NetworkBinding {
     do {
       try await acquisition.begin()
-      return try await provider.acquire(events: NetworkEvents { events.lost(reason: $0.core) }).core
+      let events = NetworkEvents(onLoss: { events.lost(reason: $0.core) }, onOperator: { events.operatedBy(mccMnc: $0) })
+      return try await provider.acquire(events: events).core
     } catch let error as CellularError {
       throw NumberVerifyCore.CellularError.Unavailable(reason: error.reason.core)
     } catch {

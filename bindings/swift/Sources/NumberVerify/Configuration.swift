@@ -40,6 +40,12 @@ extension NumberVerifier {
     /// not govern these connections: this setting is the only control.
     public var cleartext = Cleartext.onRedirects
 
+    /// Whether connections open before they are needed: to hosts that followed each other in earlier verifications of this verifier, and to
+    /// the backend in ``NumberVerifier/prepare()``. Defaults to `true`. Which hosts those are is kept in memory only, for an hour at most;
+    /// ``NumberVerifier/forgetHosts()`` clears it. Without it, every new host costs a DNS lookup, a connection and a TLS handshake while
+    /// the user waits.
+    public var openAhead = true
+
     /// The `User-Agent` of all requests; `nil` for the name and version of this library.
     public var userAgent: String?
 
@@ -189,6 +195,7 @@ extension NumberVerifier.Configuration {
       slowAfterMs: UInt64(clamping: slowAfterMs),
       redirectLimit: UInt8(clamping: redirectLimit),
       cleartext: cleartext.core,
+      openAhead: openAhead,
       userAgent: userAgent,
       development: NumberVerifyCore.Development(
         allowUnbound: development.anyNetwork,

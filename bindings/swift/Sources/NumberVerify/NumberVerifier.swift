@@ -103,6 +103,10 @@ public final class NumberVerifier: NumberVerifying {
     for try await _ in prepared {}
     try Task.checkCancellation()
   }
+
+  /// Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one opens
+  /// no connection ahead.
+  public func forgetHosts() { core.forgetHosts() }
 }
 
 extension NumberVerifier: CustomStringConvertible {

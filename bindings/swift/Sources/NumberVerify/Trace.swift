@@ -11,13 +11,14 @@ public struct Trace: Sendable, Equatable {
 
   /// A trace for an app's own tests.
   public init(
-    correlator: String = "", network: NetworkKind? = nil, hops: [Hop] = [], startMs: Int? = nil, acquireMs: Int? = nil,
-    authorizeMs: Int? = nil, completeMs: Int? = nil, totalMs: Int = 0
+    correlator: String = "", network: NetworkKind? = nil, hops: [Hop] = [], openedAhead: [String] = [], startMs: Int? = nil,
+    acquireMs: Int? = nil, authorizeMs: Int? = nil, completeMs: Int? = nil, totalMs: Int = 0
   ) {
     core = CoreTrace(
       correlator: correlator,
       network: network?.core,
       hops: hops.map(\.core),
+      openedAhead: openedAhead,
       startMs: startMs.map { UInt64(clamping: $0) },
       acquireMs: acquireMs.map { UInt64(clamping: $0) },
       authorizeMs: authorizeMs.map { UInt64(clamping: $0) },
@@ -33,6 +34,10 @@ public struct Trace: Sendable, Equatable {
 
   /// The requests over the cellular network, in order.
   public var hops: [Hop] { core.hops.map { Hop($0) } }
+
+  /// The hosts to which this verification opened a connection ahead of a request, in order, whether or not that was used then. Those of
+  /// ``NumberVerifier/prepare()`` are not among them.
+  public var openedAhead: [String] { core.openedAhead }
 
   /// The backend's start call.
   public var startMs: Int? { core.startMs.map { Int($0) } }
@@ -72,8 +77,9 @@ public struct Hop: Sendable, Hashable {
   /// A request for an app's own tests.
   public init(
     host: String, status: Int? = nil, index: Int = 1, scheme: String = "https", dnsMs: Int? = nil, connectMs: Int? = nil,
-    tlsMs: Int? = nil, firstByteMs: Int? = nil, isReused: Bool = false, isTLSResumed: Bool = false, family: AddressFamily? = nil,
-    tlsVersion: TLSVersion? = nil, traceIDs: [String: String] = [:], bytesIn: Int = 0, bytesOut: Int = 0, pageTitle: String? = nil
+    tlsMs: Int? = nil, firstByteMs: Int? = nil, isReused: Bool = false, isOpenedAhead: Bool = false, isTLSResumed: Bool = false,
+    family: AddressFamily? = nil, tlsVersion: TLSVersion? = nil, traceIDs: [String: String] = [:], bytesIn: Int = 0, bytesOut: Int = 0,
+    pageTitle: String? = nil
   ) {
     core = NumberVerifyCore.Hop(
       index: UInt32(clamping: index),
@@ -85,6 +91,7 @@ public struct Hop: Sendable, Hashable {
       tlsMs: tlsMs.map { UInt64(clamping: $0) },
       firstByteMs: firstByteMs.map { UInt64(clamping: $0) },
       reused: isReused,
+      openedAhead: isOpenedAhead,
       tlsResumed: isTLSResumed,
       bytesIn: UInt64(clamping: bytesIn),
       bytesOut: UInt64(clamping: bytesOut),
@@ -109,7 +116,7 @@ public struct Hop: Sendable, Hashable {
   /// Resolving the name; `nil` on a connection that was reused, or for an address.
   public var dnsMs: Int? { core.dnsMs.map { Int($0) } }
 
-  /// Opening the TCP connection.
+  /// Opening the TCP connection, or waiting for one that is being opened ahead.
   public var connectMs: Int? { core.connectMs.map { Int($0) } }
 
   /// The TLS handshake.
@@ -120,6 +127,10 @@ public struct Hop: Sendable, Hashable {
 
   /// Whether an open connection was used again.
   public var isReused: Bool { core.reused }
+
+  /// Whether the connection was opened ahead of this request, by ``NumberVerifier/prepare()`` or by a verification; ``dnsMs`` and ``tlsMs``
+  /// are `nil` then.
+  public var isOpenedAhead: Bool { core.openedAhead }
 
   /// Whether TLS resumed an earlier session.
   public var isTLSResumed: Bool { core.tlsResumed }

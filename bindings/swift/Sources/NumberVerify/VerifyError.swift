@@ -64,8 +64,8 @@ public struct VerifyError: Error, Sendable, Equatable {
     /// The time for the whole verification is over. `step`: the one that was running.
     case deadlineExceeded(step: Step)
 
-    /// The library ended it: another ``NumberVerifier/prepare()`` or the end of a verification took its place. A task that is cancelled gets
-    /// a `CancellationError` instead.
+    /// The verification was ended without a result. No function of this version throws it: a task that is cancelled gets a
+    /// `CancellationError` instead.
     case cancelled
 
     /// The library failed: a fault in it, or the system refused it a thread. Report it.

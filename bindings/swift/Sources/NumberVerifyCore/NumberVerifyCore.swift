@@ -1821,8 +1821,19 @@ public protocol CoreVerifierProtocol: AnyObject, Sendable {
     func check() async throws  -> CellularStatus
     
     /**
-     * Brings the cellular network up for a flow that will follow within 30 seconds: call it when the screen for the phone number
-     * appears. Fails as that flow would.
+     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead.
+     */
+    func forgetHosts() 
+    
+    /**
+     * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
+     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of the last verification on it
+     * in this process, within an hour. Returns as soon as the network is there, while the connections go on opening; a verification uses those
+     * that are open and waits for the others. Fails as that verification would.
+     *
+     * After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
+     * holding the radio for that time costs, and up to three TLS handshakes, about 15 KB. The backend gets a `HEAD` request for its base URL,
+     * without the app's headers; whatever it responds will do.
      */
     func prepare() async throws 
     
@@ -1967,8 +1978,25 @@ open func check()async throws  -> CellularStatus  {
 }
     
     /**
-     * Brings the cellular network up for a flow that will follow within 30 seconds: call it when the screen for the phone number
-     * appears. Fails as that flow would.
+     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead.
+     */
+open func forgetHosts()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_coreverifier_forget_hosts(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
+     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of the last verification on it
+     * in this process, within an hour. Returns as soon as the network is there, while the connections go on opening; a verification uses those
+     * that are open and waits for the others. Fails as that verification would.
+     *
+     * After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
+     * holding the radio for that time costs, and up to three TLS handshakes, about 15 KB. The backend gets a `HEAD` request for its base URL,
+     * without the app's headers; whatever it responds will do.
      */
 open func prepare()async throws   {
     return
@@ -2173,6 +2201,13 @@ public protocol NetworkEventsProtocol: AnyObject, Sendable {
      */
     func lost(reason: CellularCause) 
     
+    /**
+     * The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
+     * called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
+     * verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+     */
+    func operatedBy(mccMnc: String) 
+    
 }
 /**
  * Receives what happens to a network after `acquire`. Each `acquire` has its own.
@@ -2240,6 +2275,20 @@ open func lost(reason: CellularCause)  {try! rustCall() {
     uniffi_number_verify_fn_method_networkevents_lost(
             self.uniffiCloneHandle(),
         FfiConverterTypeCellularCause_lower(reason),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
+     * called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
+     * verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+     */
+open func operatedBy(mccMnc: String)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_networkevents_operated_by(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(mccMnc),uniffiCallStatus
     )
 }
 }
@@ -3825,6 +3874,12 @@ public struct Config {
      */
     public let cleartext: Cleartext
     /**
+     * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+     * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
+     * connection and a TLS handshake while the person waits.
+     */
+    public let openAhead: Bool
+    /**
      * The `User-Agent` of all requests; absent: the name and version of this library.
      */
     public let userAgent: String?
@@ -3886,6 +3941,11 @@ public struct Config {
          * Whether plain http is followed on the operator's side.
          */cleartext: Cleartext, 
         /**
+         * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+         * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
+         * connection and a TLS handshake while the person waits.
+         */openAhead: Bool = true, 
+        /**
          * The `User-Agent` of all requests; absent: the name and version of this library.
          */userAgent: String? = nil, 
         /**
@@ -3906,6 +3966,7 @@ public struct Config {
         self.slowAfterMs = slowAfterMs
         self.redirectLimit = redirectLimit
         self.cleartext = cleartext
+        self.openAhead = openAhead
         self.userAgent = userAgent
         self.development = development
     }
@@ -3941,6 +4002,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
                 slowAfterMs: FfiConverterUInt64.read(from: &buf), 
                 redirectLimit: FfiConverterUInt8.read(from: &buf), 
                 cleartext: FfiConverterTypeCleartext.read(from: &buf), 
+                openAhead: FfiConverterBool.read(from: &buf), 
                 userAgent: FfiConverterOptionString.read(from: &buf), 
                 development: FfiConverterTypeDevelopment.read(from: &buf)
         )
@@ -3962,6 +4024,7 @@ public struct FfiConverterTypeConfig: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.slowAfterMs, into: &buf)
         FfiConverterUInt8.write(value.redirectLimit, into: &buf)
         FfiConverterTypeCleartext.write(value.cleartext, into: &buf)
+        FfiConverterBool.write(value.openAhead, into: &buf)
         FfiConverterOptionString.write(value.userAgent, into: &buf)
         FfiConverterTypeDevelopment.write(value.development, into: &buf)
     }
@@ -4000,6 +4063,10 @@ public struct CoreTrace: Equatable, Hashable {
      */
     public let hops: [Hop]
     /**
+     * The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+     */
+    public let openedAhead: [String]
+    /**
      * The backend's `start` call.
      */
     public let startMs: UInt64?
@@ -4033,6 +4100,9 @@ public struct CoreTrace: Equatable, Hashable {
          * The requests over the cellular network, in order.
          */hops: [Hop], 
         /**
+         * The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+         */openedAhead: [String], 
+        /**
          * The backend's `start` call.
          */startMs: UInt64?, 
         /**
@@ -4050,6 +4120,7 @@ public struct CoreTrace: Equatable, Hashable {
         self.correlator = correlator
         self.network = network
         self.hops = hops
+        self.openedAhead = openedAhead
         self.startMs = startMs
         self.acquireMs = acquireMs
         self.authorizeMs = authorizeMs
@@ -4100,6 +4171,7 @@ public struct FfiConverterTypeCoreTrace: FfiConverterRustBuffer {
                 correlator: FfiConverterString.read(from: &buf), 
                 network: FfiConverterOptionTypeNetworkKind.read(from: &buf), 
                 hops: FfiConverterSequenceTypeHop.read(from: &buf), 
+                openedAhead: FfiConverterSequenceString.read(from: &buf), 
                 startMs: FfiConverterOptionUInt64.read(from: &buf), 
                 acquireMs: FfiConverterOptionUInt64.read(from: &buf), 
                 authorizeMs: FfiConverterOptionUInt64.read(from: &buf), 
@@ -4112,6 +4184,7 @@ public struct FfiConverterTypeCoreTrace: FfiConverterRustBuffer {
         FfiConverterString.write(value.correlator, into: &buf)
         FfiConverterOptionTypeNetworkKind.write(value.network, into: &buf)
         FfiConverterSequenceTypeHop.write(value.hops, into: &buf)
+        FfiConverterSequenceString.write(value.openedAhead, into: &buf)
         FfiConverterOptionUInt64.write(value.startMs, into: &buf)
         FfiConverterOptionUInt64.write(value.acquireMs, into: &buf)
         FfiConverterOptionUInt64.write(value.authorizeMs, into: &buf)
@@ -4585,7 +4658,7 @@ public struct Hop: Equatable, Hashable {
      */
     public let dnsMs: UInt64?
     /**
-     * Opening the TCP connection.
+     * Opening the TCP connection, or waiting for one that is being opened ahead.
      */
     public let connectMs: UInt64?
     /**
@@ -4600,6 +4673,10 @@ public struct Hop: Equatable, Hashable {
      * Whether an open connection was used again.
      */
     public let reused: Bool
+    /**
+     * Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+     */
+    public let openedAhead: Bool
     /**
      * Whether TLS resumed an earlier session.
      */
@@ -4652,7 +4729,7 @@ public struct Hop: Equatable, Hashable {
          * Resolving the name; absent on a reused connection or an address.
          */dnsMs: UInt64?, 
         /**
-         * Opening the TCP connection.
+         * Opening the TCP connection, or waiting for one that is being opened ahead.
          */connectMs: UInt64?, 
         /**
          * The TLS handshake.
@@ -4663,6 +4740,9 @@ public struct Hop: Equatable, Hashable {
         /**
          * Whether an open connection was used again.
          */reused: Bool, 
+        /**
+         * Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+         */openedAhead: Bool, 
         /**
          * Whether TLS resumed an earlier session.
          */tlsResumed: Bool, 
@@ -4697,6 +4777,7 @@ public struct Hop: Equatable, Hashable {
         self.tlsMs = tlsMs
         self.firstByteMs = firstByteMs
         self.reused = reused
+        self.openedAhead = openedAhead
         self.tlsResumed = tlsResumed
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
@@ -4731,6 +4812,7 @@ public struct FfiConverterTypeHop: FfiConverterRustBuffer {
                 tlsMs: FfiConverterOptionUInt64.read(from: &buf), 
                 firstByteMs: FfiConverterOptionUInt64.read(from: &buf), 
                 reused: FfiConverterBool.read(from: &buf), 
+                openedAhead: FfiConverterBool.read(from: &buf), 
                 tlsResumed: FfiConverterBool.read(from: &buf), 
                 bytesIn: FfiConverterUInt64.read(from: &buf), 
                 bytesOut: FfiConverterUInt64.read(from: &buf), 
@@ -4751,6 +4833,7 @@ public struct FfiConverterTypeHop: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.tlsMs, into: &buf)
         FfiConverterOptionUInt64.write(value.firstByteMs, into: &buf)
         FfiConverterBool.write(value.reused, into: &buf)
+        FfiConverterBool.write(value.openedAhead, into: &buf)
         FfiConverterBool.write(value.tlsResumed, into: &buf)
         FfiConverterUInt64.write(value.bytesIn, into: &buf)
         FfiConverterUInt64.write(value.bytesOut, into: &buf)
@@ -8166,6 +8249,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_networkevents_lost() != 25121) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_number_verify_checksum_method_networkevents_operated_by() != 28887) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -8220,7 +8306,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 45375) {
+    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 8296) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 26963) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {

@@ -29,12 +29,13 @@ struct ConstructorTests {
   }
 
   @Test func aTrace() {
-    #expect(Trace().hops.isEmpty && Trace().network == nil && Trace().totalMs == 0)
+    #expect(Trace().hops.isEmpty && Trace().openedAhead.isEmpty && Trace().network == nil && Trace().totalMs == 0)
     let trace = Trace(
-      correlator: "sign-in:42", network: .appleInterface, hops: [Hop(host: "a.test")], startMs: 1, acquireMs: 2, authorizeMs: 3,
-      completeMs: 4, totalMs: 5)
+      correlator: "sign-in:42", network: .appleInterface, hops: [Hop(host: "a.test")], openedAhead: ["b.test"], startMs: 1, acquireMs: 2,
+      authorizeMs: 3, completeMs: 4, totalMs: 5)
     #expect(trace.network == .appleInterface)
     #expect(trace.hops == [Hop(host: "a.test")])
+    #expect(trace.openedAhead == ["b.test"])
     #expect([trace.startMs, trace.acquireMs, trace.authorizeMs, trace.completeMs, trace.totalMs] == [1, 2, 3, 4, 5])
     #expect(trace.json().contains("sign-in:42"))
     #expect(trace.table().contains("a.test"))
@@ -44,10 +45,12 @@ struct ConstructorTests {
     #expect(Hop(host: "a.test").description == "Hop(1, https://a.test, status none)")
     let hop = Hop(
       host: "a.test", status: 302, index: 2, scheme: "http", dnsMs: 1, connectMs: 2, tlsMs: 3, firstByteMs: 4, isReused: true,
-      isTLSResumed: true, family: .ipv6, tlsVersion: .tls13, traceIDs: ["cf-ray": "1"], bytesIn: 5, bytesOut: 6, pageTitle: "title")
+      isOpenedAhead: true, isTLSResumed: true, family: .ipv6, tlsVersion: .tls13, traceIDs: ["cf-ray": "1"], bytesIn: 5, bytesOut: 6,
+      pageTitle: "title")
+    #expect(!Hop(host: "a.test").isOpenedAhead)
     #expect(hop.description == "Hop(2, http://a.test, status 302)")
     #expect([hop.dnsMs, hop.connectMs, hop.tlsMs, hop.firstByteMs, hop.bytesIn, hop.bytesOut] == [1, 2, 3, 4, 5, 6])
-    #expect(hop.isReused && hop.isTLSResumed && hop.family == .ipv6 && hop.tlsVersion == .tls13)
+    #expect(hop.isReused && hop.isOpenedAhead && hop.isTLSResumed && hop.family == .ipv6 && hop.tlsVersion == .tls13)
     #expect(hop.traceIDs == ["cf-ray": "1"] && hop.pageTitle == "title")
     #expect(hop != Hop(host: "a.test"))
   }

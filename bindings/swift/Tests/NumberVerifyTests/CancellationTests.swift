@@ -88,6 +88,7 @@ struct CancellationTests {
     let task = Task { try await verifier.prepare() }
     await phone.isAcquired()
     await expectCancellation(of: task)
+    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
   }
 
   @Test func aRunningVerificationOutlivesItsVerifier() async throws {

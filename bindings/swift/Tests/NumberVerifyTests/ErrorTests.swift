@@ -212,19 +212,6 @@ struct ErrorTests {
     #expect(error.trace != nil)
   }
 
-  @Test func aPreparationThatAnotherOneReplaces() async throws {
-    let phone = Loopback(.neverComesUp)
-    let verifier = try NumberVerifier(phone) { $0.waitAnHour() }
-    let first = Task { try await verifier.prepare() }
-    await phone.isAcquired()
-    let second = Task { try await verifier.prepare() }
-    let error = try #require(await thrown(by: { try await first.value }) as? VerifyError)
-    second.cancel()
-    #expect(error.kind == .cancelled)
-    #expect(error.fallback == .retryLater)
-    #expect(error.trace == nil)
-  }
-
   private func failure(
     through server: TestServer, configure: (inout NumberVerifier.Configuration) -> Void = { _ in }
   ) async throws -> VerifyError {

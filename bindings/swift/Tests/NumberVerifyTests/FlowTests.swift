@@ -142,6 +142,19 @@ struct FlowTests {
     await phone.isReleased()
   }
 
+  @Test func preparationsAtTheSameTimeAllWaitForTheNetwork() async throws {
+    let isUp = Signal()
+    let phone = Loopback(.comesUpAfter(isUp))
+    let verifier = try NumberVerifier(phone)
+    let first = Task { try await verifier.prepare() }
+    await phone.isAcquired()
+    let second = Task { try await verifier.prepare() }
+    isUp.send()
+    try await first.value
+    try await second.value
+    #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
+  }
+
   @Test func preparingFailsAsAVerificationWould() async throws {
     let verifier = try NumberVerifier(Loopback(.fails(CellularError(.noSIM))))
     await #expect { try await verifier.prepare() } throws: { ($0 as? VerifyError)?.kind == .cellularUnavailable(.noSIM) }

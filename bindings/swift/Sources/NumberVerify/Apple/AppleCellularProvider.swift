@@ -4,6 +4,9 @@
 
   /// Brings the cellular network up beside Wi-Fi, with Network.framework. The app's other traffic stays where it is.
   ///
+  /// It does not report the operator (``NetworkEvents/operatedBy(mccMNC:)``): Apple systems have no public API for the SIM's MCC and MNC,
+  /// since `CTCarrier` returns placeholders from iOS 16.4 on. The verifier remembers hosts per interface instead.
+  ///
   /// Give each verifier its own. ``NumberVerifier/init(backend:configure:)`` makes one.
   public actor AppleCellularProvider: CellularProvider {
     private let host: String

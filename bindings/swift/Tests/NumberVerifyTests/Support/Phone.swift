@@ -4,6 +4,7 @@ import NumberVerify
 actor Loopback: CellularProvider {
   enum Behavior: Sendable {
     case comesUp, neverComesUp
+    case comesUpAfter(Signal)
     case fails(any Error)
     /// The first time only.
     case failsOnce(any Error)
@@ -33,6 +34,9 @@ actor Loopback: CellularProvider {
     switch behavior {
     case .comesUp: return binding
     case .neverComesUp: return try await untilCancelled()
+    case .comesUpAfter(let signal):
+      await signal.wait()
+      return binding
     case .fails(let error): throw error
     case .failsOnce(let error):
       if counts.acquired == 1 { throw error }
