@@ -34,7 +34,7 @@ pub const MAX_REDIRECTS: u8 = 15;
 /// How long `prepare()` holds the network for a verification to come: time to type a number.
 pub const PREPARED: Duration = Duration::from_secs(30);
 /// How long it is remembered which hosts followed each other: operators change them seldom, and people sign in again soon or after days.
-pub const CHAIN_LIFETIME: Duration = Duration::from_secs(60 * 60);
+pub const CHAIN_LIFETIME: Duration = Duration::from_hours(1);
 /// Chains of hosts that are remembered: of the SIMs of a phone, and of a few networks abroad.
 pub const CHAINS: usize = 16;
 /// Connections that open ahead of one request: what a wrong guess costs at most. A TLS connection takes three round trips to open, and one is

@@ -136,7 +136,8 @@ impl NumberVerifier {
         lease.acquired().await.map(|_| ())
     }
 
-    /// Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead.
+    /// Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
+    /// still runs remembers its hosts when it ends.
     pub fn forget_hosts(&self) {
         self.verifier.memory.clear();
     }

@@ -4,6 +4,7 @@
 //! another network or SIM by its tickets (decision 14 in `docs/adr`).
 
 use super::binding::ValidBinding;
+use super::provider::NetworkBinding;
 use crate::clock::{Clock, Deadline};
 use crate::error::VerifyError;
 use crate::limits;
@@ -55,7 +56,8 @@ impl<N: Network> LastNetwork<N> {
             return Ok(transport);
         }
         let transport = open(binding)?;
-        self.known = transport.local_addresses().map(|addresses| Known {
+        let addresses = transport.local_addresses().filter(|addresses| identify(*addresses, binding, operator));
+        self.known = addresses.map(|addresses| Known {
             binding: binding.clone(),
             operator,
             addresses,
@@ -77,6 +79,12 @@ impl<N: Network> LastNetwork<N> {
     pub(super) fn lost(&mut self) {
         self.known = None;
     }
+}
+
+/// On Apple systems the index of the interface is the same with every SIM, and the operator is not known.
+fn identify(addresses: LocalAddresses, binding: &ValidBinding, operator: Option<u32>) -> bool {
+    let differs_by_sim = !matches!(binding.get(), NetworkBinding::AppleInterface { .. }) || operator.is_some();
+    differs_by_sim || addresses.are_global()
 }
 
 fn is_still<N: Network>(transport: &Transport<N>, addresses: LocalAddresses) -> bool {

@@ -19,6 +19,13 @@ impl LocalAddresses {
         (v4.is_some_and(identifies_v4) || v6.is_some_and(identifies_v6)).then_some(Self { v4, v6 })
     }
 
+    /// Whether one of them is no other phone's on any network: not private (RFC 1918), and not shared (RFC 6598).
+    pub(crate) fn are_global(self) -> bool {
+        let is_shared = |[first, second, ..]: [u8; 4]| first == 100 && second & 0xc0 == 64;
+        let is_global_v4 = |ip: Ipv4Addr| identifies_v4(ip) && !ip.is_private() && !is_shared(ip.octets());
+        self.v4.is_some_and(is_global_v4) || self.v6.is_some_and(identifies_v6)
+    }
+
     /// Those of them that pass the test.
     #[cfg(target_os = "linux")]
     pub(crate) fn only(self, is_own: impl Fn(IpAddr) -> bool) -> Option<Self> {
@@ -58,6 +65,23 @@ mod tests {
             let addresses =
                 LocalAddresses::new(v4.map(|ip: &str| ip.parse().unwrap()), v6.map(|ip: &str| ip.parse().unwrap()));
             assert_eq!(addresses.is_some(), identifies, "{v4:?} {v6:?}");
+        }
+    }
+
+    #[test]
+    fn private_and_shared_addresses_are_not_global() {
+        for (v4, v6, is_global) in [
+            ("10.20.30.40", None, false),
+            ("172.31.1.1", None, false),
+            ("192.168.1.1", None, false),
+            ("100.127.1.2", None, false),
+            ("100.128.1.2", None, true),
+            ("198.51.100.1", None, true),
+            ("10.20.30.40", Some("2a00:1:2:3::7"), true),
+        ] {
+            let v6 = v6.map(|ip: &str| ip.parse().unwrap());
+            let addresses = LocalAddresses::new(Some(v4.parse().unwrap()), v6).unwrap();
+            assert_eq!(addresses.are_global(), is_global, "{v4} {v6:?}");
         }
     }
 }

@@ -80,6 +80,7 @@ impl<N: Network> Transport<N> {
 
     /// Opens a connection for a request to come; nothing if there is an idle one, or if one is being opened. Requests wait for it from now on.
     /// Dropping the future closes it, unless it is open.
+    #[must_use]
     pub fn open_ahead(self: &Arc<Self>, destination: Destination) -> Option<BoxFuture<'static, ()>> {
         let opening = self.pool.begin_opening(destination)?;
         let transport = self.clone();
@@ -128,12 +129,11 @@ impl<N: Network> Transport<N> {
         let limit = self.limits.connect.saturating_sub(timings.connect.unwrap_or_default());
         let mut fresh_ones = 0;
         loop {
-            let connection = match pooled.take() {
-                Some(connection) => connection,
-                None => {
-                    fresh_ones += 1;
-                    self.opened(destination, limit, timings).await?
-                }
+            let connection = if let Some(connection) = pooled.take() {
+                connection
+            } else {
+                fresh_ones += 1;
+                self.opened(destination, limit, timings).await?
             };
             match self.exchange(connection, destination, request.clone(), timings).await {
                 Err(SendError::BeforeFirstByte { sent }) if fresh_ones < 2 && (!sent || repeat == Repeat::Once) => {

@@ -30,7 +30,7 @@ async fn preparation_without_a_verification_ends_after_30_seconds() {
     assert_eq!((phone.acquired_and_released(), phone.open_connections()), ((2, 1), 2));
     sleep(Duration::from_millis(101)).await;
     assert_eq!((phone.acquired_and_released(), phone.open_connections()), ((2, 2), 0));
-    sleep(Duration::from_secs(3600)).await;
+    sleep(Duration::from_hours(1)).await;
     assert_eq!(phone.acquired_and_released(), (2, 2));
 }
 
@@ -158,7 +158,7 @@ proptest! {
                 let outcome = verification.await.unwrap();
                 assert!(outcome.result.is_ok() || lost_after_ms.is_some(), "{:?}", outcome.result);
             }
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             let (acquired, released) = phone.acquired_and_released();
             assert_eq!((acquired, phone.open_connections()), (released, 0));
         });

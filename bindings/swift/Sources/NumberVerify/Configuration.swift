@@ -46,6 +46,11 @@ extension NumberVerifier {
     /// the user waits.
     public var openAhead = true
 
+    /// The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. Defaults to `nil`. A
+    /// connection to it then opens ahead, over the cellular network, even if no verification of this process has used it: three round trips
+    /// less for the first one.
+    public var authOrigin: String?
+
     /// The `User-Agent` of all requests; `nil` for the name and version of this library.
     public var userAgent: String?
 
@@ -196,6 +201,7 @@ extension NumberVerifier.Configuration {
       redirectLimit: UInt8(clamping: redirectLimit),
       cleartext: cleartext.core,
       openAhead: openAhead,
+      authOrigin: authOrigin,
       userAgent: userAgent,
       development: NumberVerifyCore.Development(
         allowUnbound: development.anyNetwork,

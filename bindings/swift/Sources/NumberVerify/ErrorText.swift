@@ -38,6 +38,7 @@ extension NumberVerifyCore.Setting {
     case .hints: "hints"
     case .fieldNames: "fieldNames"
     case .redirectUri: "redirectURI"
+    case .authOrigin: "authOrigin"
     case .overallMs: "overallMs"
     case .acquireMs: "acquireMs"
     case .connectMs: "connectMs"

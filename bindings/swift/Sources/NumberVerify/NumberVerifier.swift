@@ -105,7 +105,7 @@ public final class NumberVerifier: NumberVerifying {
   }
 
   /// Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one opens
-  /// no connection ahead.
+  /// no connection ahead, except to ``Configuration/authOrigin``. One that still runs remembers its hosts when it ends.
   public func forgetHosts() { core.forgetHosts() }
 }
 

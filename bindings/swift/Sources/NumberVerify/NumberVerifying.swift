@@ -65,14 +65,15 @@ public protocol NumberVerifying: Sendable {
   ///
   /// Acquires the cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this
   /// verifier's last verification within an hour on the same network, which is the same operator's if the ``CellularProvider`` reports the
-  /// operator, and the same interface otherwise, as on Apple systems; to no other hosts
+  /// operator, and the same interface otherwise, as on Apple systems, or to
+  /// ``NumberVerifier/Configuration/authOrigin``; to no other hosts
   /// (``NumberVerifier/Configuration/openAhead`` turns all of these off). Returns as soon as the network is there, while the connections go
   /// on opening: a verification uses those that are open and waits for the others.
   ///
   /// Idempotent: another call holds the same network, and begins the 30 seconds anew. Without a verification, 30 seconds after the last
   /// call all connections are closed and the network is released. Cancelling the task stops waiting only.
   ///
-  /// It costs the battery what holding the radio for that time costs, and up to three TLS handshakes, about 15 KB. The built-in client
+  /// It costs the battery what holding the radio for that time costs, and up to three TLS handshakes. The built-in client
   /// sends the backend one `HEAD` request for its base URL, without the app's headers; any response will do. A custom ``Backend`` is not
   /// called.
   ///

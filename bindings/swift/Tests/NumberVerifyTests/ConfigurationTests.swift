@@ -26,6 +26,7 @@ struct ConfigurationTests {
       ("hints", { $0.hints = Array(repeating: Hint(host: "op.test"), count: 17) }),
       ("fieldNames", { $0.fieldNames.code = "" }),
       ("redirectURI", { $0.redirectURI = "not absolute" }),
+      ("authOrigin", { $0.authOrigin = "auth.example.com" }),
       ("redirectLimit", { $0.redirectLimit = 0 }),
       ("redirectLimit", { $0.redirectLimit = 272 }),
       ("redirectLimit", { $0.redirectLimit = -1 }),

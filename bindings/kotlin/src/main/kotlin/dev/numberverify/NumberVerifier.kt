@@ -156,7 +156,8 @@ public class NumberVerifier private constructor(
 
     /**
      * Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one
-     * opens no connection ahead. Throws an [IllegalStateException] after [close].
+     * opens no connection ahead, except to [authOrigin][NumberVerifierConfig.authOrigin]. One that still runs remembers its hosts when it
+     * ends. Throws an [IllegalStateException] after [close].
      */
     public fun forgetHosts(): Unit = orVerifyException { core.forgetHosts() }
 

@@ -56,6 +56,7 @@ class ErrorsTest {
                 "operatorHeaders" to { operatorHeader("bad name", "x") },
                 "fieldNames" to { fieldNames.code = fieldNames.state },
                 "redirectUri" to { redirectUri = "not a URI" },
+                "authOrigin" to { authOrigin = "auth.example.com" },
                 "userAgent" to { userAgent = "two\nlines" },
                 "rootCertificates" to { development.rootCertificates += "not PEM" },
                 "resolve" to { development.resolve += "host" },
