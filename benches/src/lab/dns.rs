@@ -1,0 +1,101 @@
+//! The name server, which plays the caching resolver of a phone's system: a name that it has not in its cache costs one round trip of the
+//! link, and one that it has costs nothing. The packets between a client and it are not delayed.
+//!
+//! All clients use it, so that none has an advantage by a cache of its own. A query that is lost is sent again after a second.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::net::UdpSocket;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::chain;
+use super::link::Link;
+use super::namespaces::NAME_SERVER;
+
+const RETRY: Duration = Duration::from_secs(1);
+const A: u16 = 1;
+const NXDOMAIN: u8 = 3;
+
+pub struct NameServer {
+    link: Arc<Link>,
+    /// Responses by name and type. The first two bytes are the query's.
+    cache: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl NameServer {
+    pub fn new(link: Arc<Link>) -> Arc<Self> {
+        Arc::new(Self { link, cache: Mutex::default() })
+    }
+
+    pub fn forget(&self) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Serves in the calling thread's namespace, on its runtime.
+    pub async fn serve(self: Arc<Self>) -> Result<()> {
+        let socket = Arc::new(UdpSocket::bind((NAME_SERVER, 53)).await?);
+        let mut buffer = [0; 1500];
+        loop {
+            let (length, peer) = socket.recv_from(&mut buffer).await?;
+            let query = buffer[..length].to_vec();
+            tokio::spawn(self.clone().respond(query, peer, socket.clone()));
+        }
+    }
+
+    async fn respond(self: Arc<Self>, query: Vec<u8>, peer: SocketAddr, socket: Arc<UdpSocket>) {
+        let Some((key, mut response)) = response(&query) else { return };
+        let cached = self.cache.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
+        if !cached {
+            self.cross(query.len(), response.len()).await;
+            self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, response.clone());
+        }
+        response[..2].copy_from_slice(&query[..2]);
+        let _ = socket.send_to(&response, peer).await;
+    }
+
+    /// A query and its response over the link, until both arrive.
+    async fn cross(&self, query: usize, response: usize) {
+        loop {
+            let depth = self.link.phone_depth();
+            if self.link.dns_packet(query, true) && self.link.dns_packet(response, false) {
+                let rtt = self.link.rtt();
+                // The runtime's own timers are a millisecond late.
+                let _ = spawn_blocking(move || thread::sleep(rtt)).await;
+                return self.link.complete_round_trip(depth);
+            }
+            sleep(RETRY).await;
+        }
+    }
+}
+
+/// The question, and the response: the address of a host, nothing for other types, NXDOMAIN for other names (RFC 1035, section 4.1).
+fn response(query: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (mut at, mut labels) = (12, Vec::new());
+    loop {
+        let length = usize::from(*query.get(at)?);
+        at += 1;
+        if length == 0 {
+            break;
+        }
+        labels.push(String::from_utf8_lossy(query.get(at..at + length)?).to_lowercase());
+        at += length;
+    }
+    let kind = u16::from_be_bytes([*query.get(at)?, *query.get(at + 1)?]);
+    let question = query.get(12..at + 4)?.to_vec();
+    let host = chain::address(&labels.join("."));
+    let address: Option<Ipv4Addr> = host.filter(|_| kind == A);
+    let code = if host.is_some() { 0 } else { NXDOMAIN };
+    let mut response = vec![query[0], query[1], 0x85, 0x80 | code, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0];
+    response.extend_from_slice(&question);
+    if let Some(address) = address {
+        response.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4]);
+        response.extend_from_slice(&address.octets());
+    }
+    Some((question, response))
+}

@@ -1,0 +1,71 @@
+//! A load generator for a backend's `start`: connections that are kept open, each with one request at a time.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use http_body_util::{BodyExt, Full};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Request, client};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+const CONNECTIONS: usize = 32;
+
+/// What a backend did.
+pub struct Load {
+    pub starts_per_second: f64,
+    pub median: Duration,
+}
+
+/// Calls `start` of these replicas in turn. What runs in the first second is not counted.
+pub fn run(replicas: &[u16], how_long: Duration) -> Result<Load> {
+    let warm_up = Duration::from_secs(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let began = Instant::now();
+        let (count_from, end) = (began + warm_up, began + warm_up + how_long);
+        let mut clients = tokio::task::JoinSet::new();
+        for nth in 0..CONNECTIONS {
+            clients.spawn(call(replicas[nth % replicas.len()], count_from, end));
+        }
+        let mut times = Vec::new();
+        while let Some(done) = clients.join_next().await {
+            times.extend(done??);
+        }
+        ensure!(!times.is_empty(), "no start was answered");
+        times.sort_unstable();
+        Ok(Load { starts_per_second: times.len() as f64 / how_long.as_secs_f64(), median: times[times.len() / 2] })
+    })
+}
+
+/// How long each call took that ended in the time that counts.
+async fn call(port: u16, count_from: Instant, end: Instant) -> Result<Vec<Duration>> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let mut times = Vec::new();
+    loop {
+        let key = format!("{:032x}", fastrand::u128(..));
+        let number = format!("+1415{:07}", fastrand::u32(..10_000_000));
+        let request = Request::post("/start")
+            .header(HOST, address.to_string())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", key)
+            .body(Full::<bytes::Bytes>::from(format!(r#"{{"phoneNumber":"{number}"}}"#)))?;
+        let began = Instant::now();
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        ensure!(status.is_success(), "start responded {status}: {}", String::from_utf8_lossy(&body));
+        let now = Instant::now();
+        if now > end {
+            return Ok(times);
+        }
+        if now > count_from {
+            times.push(now - began);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a verification costs over a slow link, side by side with OkHttp and curl in one run, with the real kernel. Linux, as root;
+//! `make bench` builds what it needs and runs it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lab/` | the phone's network: namespaces, delay line, name server, web servers |
+//! | `clients/`, `phone.rs` | what is compared; the process that stands for an app with this library |
+//! | `plan.rs`, `measure.rs` | what is measured, and how |
+//! | `resources.rs`, `allocations.rs`, `process.rs` | instructions, memory, threads |
+//! | `backends.rs`, `load.rs` | the reference backends |
+//! | `statistics.rs`, `thresholds.rs` | medians and noise; what must hold |
+//! | `report/` | tables, plots, the documents that show them |
+
+mod allocations;
+mod backends;
+mod clients;
+mod lab;
+mod load;
+mod measure;
+mod phone;
+mod plan;
+mod process;
+mod report;
+mod resources;
+mod statistics;
+mod thresholds;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::builder::FalseyValueParser;
+use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::clients::curl;
+use crate::clients::okhttp::OkHttp;
+use crate::lab::chain::Scenario;
+use crate::measure::Tools;
+use crate::plan::Plan;
+use crate::report::{document, history, plot, table};
+
+/// Measures what a verification costs, and writes docs/performance.md and its plots.
+#[derive(Parser)]
+struct Arguments {
+    /// Two repetitions of a few conditions, to see that everything works; nothing must hold
+    #[arg(long, env = "BENCH_QUICK", value_parser = FalseyValueParser::new())]
+    quick: bool,
+    /// Repetitions of each condition
+    #[arg(long, env = "BENCH_REPETITIONS", default_value = "20")]
+    repetitions: u32,
+    /// How many links are measured at the same time; 4 for each processor by default
+    #[arg(long, env = "BENCH_LABS")]
+    labs: Option<usize>,
+    /// The repository's folder, whose documents are written
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
+    repository: PathBuf,
+    /// For files of the run
+    #[arg(long, default_value = "/var/tmp/number-verify-bench")]
+    folder: PathBuf,
+    #[command(subcommand)]
+    command: Option<Inner>,
+}
+
+#[derive(Subcommand)]
+enum Inner {
+    /// The process that stands for an app; the benchmark starts it
+    #[command(hide = true)]
+    Phone { root_ca: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match &arguments.command {
+        Some(Inner::Phone { root_ca }) => phone::run(root_ca).map(|()| true),
+        None => run(&arguments),
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything holds that must.
+fn run(arguments: &Arguments) -> Result<bool> {
+    let began = Instant::now();
+    raise_limit_of_files()?;
+    std::fs::create_dir_all(&arguments.folder)?;
+    let plan = if arguments.quick { Plan::quick() } else { Plan::full(arguments.repetitions) };
+    let processors = std::thread::available_parallelism()?.get();
+    let labs = arguments.labs.unwrap_or(processors * 4);
+    let (okhttp, curl) = (OkHttp::class_path(), curl::version());
+    let skipped = [("OkHttp", okhttp.as_ref().err()), ("curl", curl.as_ref().err())];
+    let skipped = skipped.into_iter().filter_map(|(what, reason)| Some(format!("skipped: {what}: {}", reason?)));
+    let skipped: Vec<String> = skipped.collect();
+    for line in &skipped {
+        println!("{line}");
+    }
+
+    let how_long = Duration::from_secs(if arguments.quick { 2 } else { 10 });
+    let backends = backends::measure(&arguments.folder, how_long)?;
+    let resources = resources::measure(&arguments.folder, arguments.quick)?;
+    let tools = Tools { okhttp: okhttp.ok(), has_curl: curl.is_ok() };
+    let samples = measure::run(&plan, &tools, labs, &arguments.folder)?;
+
+    let checks = thresholds::check(&samples, &plan);
+    let against = history::compare(&samples, &plan, &arguments.folder.join("medians.json"))?;
+    let mut parts = vec![("run", about(&plan, labs, processors, began, &skipped, against.as_deref())?)];
+    for (name, of, scenario) in [("costs-s1", "legs-s1", Scenario::S1), ("costs-s2", "legs-s2", Scenario::S2)] {
+        parts.push((name, table::costs(&samples, scenario)));
+        parts.push((of, table::legs(&samples, &plan, scenario)));
+    }
+    parts.push(("checks", table::checks(&checks)));
+    parts.push(("resources", table::resources(&resources)));
+    parts.push(("at-once", table::at_once(&resources)));
+    parts.push(("backends", table::backends(&backends)));
+    parts.push(("summary", table::summary(&samples)));
+    for (name, part) in &parts {
+        println!("\n{name}\n\n{}", part.trim());
+    }
+    let docs = arguments.repository.join("docs");
+    for file in [docs.join("performance.md"), arguments.repository.join("README.md")] {
+        document::update(&file, &parts)?;
+    }
+    plot::draw(&samples, &plan, &docs.join("performance"))?;
+    println!("\nwritten: docs/performance.md, docs/performance/*.svg, and README.md if it has the markers");
+    let holds = checks.iter().all(|check| check.holds);
+    if !holds {
+        println!("not everything holds that must; see \"checks\"");
+    }
+    Ok(holds || arguments.quick)
+}
+
+/// What the figures belong to.
+fn about(
+    plan: &Plan,
+    labs: usize,
+    processors: usize,
+    began: Instant,
+    skipped: &[String],
+    against: Option<&str>,
+) -> Result<String> {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, model)| model);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let text = format!(
+        "{}, {} repetitions of each condition, {labs} links at a time, in {} minutes. {processors} processors ({}), Linux {}.",
+        today()?,
+        plan.repetitions,
+        began.elapsed().as_secs() / 60,
+        model.unwrap_or("unknown"),
+        kernel.trim()
+    );
+    let more = skipped.iter().map(String::as_str).chain(against);
+    Ok(std::iter::once(text.as_str()).chain(more).collect::<Vec<_>>().join("\n\n"))
+}
+
+fn today() -> Result<String> {
+    let output = std::process::Command::new("date").arg("+%Y-%m-%d").output().context("date")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// A thousand verifications at once have some thousand sockets.
+fn raise_limit_of_files() -> Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}

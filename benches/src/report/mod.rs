@@ -1,0 +1,6 @@
+//! What a run writes: tables in Markdown, plots in SVG.
+
+pub mod document;
+pub mod history;
+pub mod plot;
+pub mod table;

@@ -1,0 +1,143 @@
+//! What a verification takes of the phone: instructions, memory and threads; and many verifications at once.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::clients::ours::{Memory, Ours};
+use crate::lab::chain::Scenario;
+use crate::lab::{Conditions, Lab};
+
+/// Verifications of which callgrind's figure is the mean.
+const WEIGHED: u64 = 5;
+const AT_ONCE: [usize; 4] = [1, 10, 100, 1000];
+/// Of the link, for many verifications at once.
+pub const RTT: Duration = Duration::from_millis(100);
+
+pub struct Resources {
+    pub instructions: Result<Vec<(Scenario, Instructions)>, String>,
+    pub memory: Vec<(Scenario, Memory)>,
+    pub at_once: Vec<AtOnce>,
+}
+
+/// How many instructions these take.
+#[derive(Clone, Copy)]
+pub struct Instructions {
+    pub new_verifier: u64,
+    /// The first verification of a verifier.
+    pub first: u64,
+    /// Each one after it.
+    pub next: u64,
+}
+
+/// Verifications at the same time, on one verifier.
+pub struct AtOnce {
+    pub count: usize,
+    pub failed: u64,
+    pub wall: Duration,
+    /// Beyond what was allocated before.
+    pub peak_heap_bytes: u64,
+    /// Of the whole process.
+    pub peak_rss_kib: u64,
+    pub threads: u64,
+}
+
+/// In a thread of its own, since that becomes the phone's.
+pub fn measure(folder: &Path, is_quick: bool) -> Result<Resources> {
+    std::thread::scope(|scope| {
+        let measured = scope.spawn(|| {
+            let lab = Lab::enter(&folder.join("resources"))?;
+            eprintln!("instructions");
+            lab.set(Conditions { rtt: Duration::from_millis(1), loss: 0.0, seed: 0 });
+            let instructions = instructions(&lab, folder, is_quick)?;
+            eprintln!("memory");
+            let memory = Scenario::ALL.into_iter().map(|scenario| Ok((scenario, memory(&lab, scenario)?)));
+            let memory = memory.collect::<Result<_>>()?;
+            lab.set(Conditions { rtt: RTT, loss: 0.0, seed: 0 });
+            let counts = AT_ONCE.into_iter().filter(|count| !is_quick || *count <= 10);
+            let at_once = counts.map(|count| at_once(&lab, count)).collect::<Result<_>>()?;
+            Ok(Resources { instructions, memory, at_once })
+        });
+        measured.join().map_err(|_| anyhow::anyhow!("the lab panicked"))?
+    })
+}
+
+fn instructions(lab: &Lab, folder: &Path, is_quick: bool) -> Result<Result<Vec<(Scenario, Instructions)>, String>> {
+    if is_quick {
+        return Ok(Err("not in a quick run".to_owned()));
+    }
+    let version = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+    if let Err(error) = version {
+        return Ok(Err(format!("valgrind: {error} (Debian: apt-get install valgrind)")));
+    }
+    let of = |scenario| -> Result<Instructions> {
+        let program = callgrind(lab, folder, scenario, None)?;
+        let new_verifier = callgrind(lab, folder, scenario, Some(0))?;
+        let one = callgrind(lab, folder, scenario, Some(1))?;
+        let more = callgrind(lab, folder, scenario, Some(1 + WEIGHED))?;
+        Ok(Instructions {
+            new_verifier: new_verifier.saturating_sub(program),
+            first: one.saturating_sub(new_verifier),
+            next: more.saturating_sub(one) / WEIGHED,
+        })
+    };
+    let all = Scenario::ALL.into_iter().map(|scenario| Ok((scenario, of(scenario)?)));
+    Ok(Ok(all.collect::<Result<_>>()?))
+}
+
+/// The instructions of a process that makes a verifier, if any, and runs so many verifications with it.
+fn callgrind(lab: &Lab, folder: &Path, scenario: Scenario, verifications: Option<u64>) -> Result<u64> {
+    let out = folder.join("callgrind.out");
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--quiet"]).arg(format!("--callgrind-out-file={}", out.display()));
+    lab.forget()?;
+    let mut ours = Ours::start_under(valgrind, &lab.root_ca)?;
+    if let Some(count) = verifications {
+        ours.new_verifier(scenario)?;
+        for _ in 0..count {
+            ours.verify()?;
+            ours.await_release()?;
+        }
+    }
+    ours.finish()?;
+    let profile = std::fs::read_to_string(&out)?;
+    let totals = profile.lines().find_map(|line| line.strip_prefix("totals:")).context("callgrind's totals")?;
+    Ok(totals.trim().parse()?)
+}
+
+/// Of the second verification: the first one also fills what the verifier keeps.
+fn memory(lab: &Lab, scenario: Scenario) -> Result<Memory> {
+    let mut ours = Ours::start(&lab.root_ca)?;
+    ours.new_verifier(scenario)?;
+    ours.verify()?;
+    ours.await_release()?;
+    let memory = ours.verify_and_weigh()?;
+    ours.finish()?;
+    Ok(memory)
+}
+
+/// In a process of its own, whose memory nothing else has filled.
+fn at_once(lab: &Lab, count: usize) -> Result<AtOnce> {
+    eprintln!("{count} at once");
+    lab.forget()?;
+    let mut ours = Ours::start(&lab.root_ca)?;
+    ours.new_verifier(Scenario::S1)?;
+    let report = ours.verify_many(count)?;
+    ours.finish()?;
+    let number = |name: &str| report[name].as_u64().with_context(|| format!("no {name} in {report}"));
+    if let Value::String(error) = &report["first_failure"] {
+        eprintln!("{count} at once: {error}");
+    }
+    ensure!(number("failed")? < count as u64, "none of {count} verifications at once succeeded");
+    Ok(AtOnce {
+        count,
+        failed: number("failed")?,
+        wall: Duration::from_micros(number("wall_us")?),
+        peak_heap_bytes: number("peak_bytes")?,
+        peak_rss_kib: number("peak_rss_kib")?,
+        threads: number("threads")?,
+    })
+}

@@ -1,0 +1,67 @@
+//! Medians and quartiles. A verification that failed counts as one that took for ever.
+
+/// What repeated measurements say.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Summary {
+    pub median: f64,
+    pub lower_quartile: f64,
+    pub upper_quartile: f64,
+    pub count: usize,
+}
+
+impl Summary {
+    /// None without any value.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| quantile(&values, share);
+        Some(Self { median: at(0.5)?, lower_quartile: at(0.25)?, upper_quartile: at(0.75)?, count: values.len() })
+    }
+
+    /// Half the width of the notch of a box plot: medians whose notches do not overlap differ, with about 95 % confidence (McGill, Tukey and
+    /// Larsen, 1978).
+    pub fn noise(self) -> f64 {
+        let spread = self.upper_quartile - self.lower_quartile;
+        if spread.is_nan() { f64::INFINITY } else { 1.57 * spread / (self.count as f64).sqrt() }
+    }
+
+    /// Whether this median is above the other one by more than the noise of both.
+    pub fn is_above(self, other: Self) -> bool {
+        self.median - self.noise() > other.median + other.noise()
+    }
+}
+
+/// With linear interpolation between the sorted values next to it.
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let position = share * (sorted.len().checked_sub(1)? as f64);
+    let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+    // Two infinite values have no difference.
+    Some(if below.total_cmp(&above).is_eq() { below } else { below + (above - below) * position.fract() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_are_interpolated() {
+        let summary = Summary::of([4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert_eq!((summary.lower_quartile, summary.median, summary.upper_quartile), (1.75, 2.5, 3.25));
+        assert_eq!(Summary::of([]), None);
+    }
+
+    #[test]
+    fn failures_are_the_slowest() {
+        let summary = Summary::of([1.0, f64::INFINITY, f64::INFINITY]).unwrap();
+        assert_eq!((summary.median, summary.upper_quartile), (f64::INFINITY, f64::INFINITY));
+        assert!(summary.noise().is_infinite());
+    }
+
+    #[test]
+    fn medians_within_their_noise_are_equal() {
+        let of = |median: f64| Summary::of((0..20).map(|nth| median + f64::from(nth) - 9.5)).unwrap();
+        assert!(of(100.0).is_above(of(80.0)));
+        assert!(!of(100.0).is_above(of(99.0)));
+        assert!(!of(80.0).is_above(of(100.0)));
+    }
+}
