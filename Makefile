@@ -9,8 +9,10 @@ MAKEFLAGS += --no-print-directory
 RUST := --workspace --all-features --locked
 # The backend is a workspace of its own.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
+# So is the benchmark.
+BENCHES := --manifest-path benches/Cargo.toml
 
-.PHONY: help test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
+.PHONY: help bench test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -48,16 +50,21 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 	cargo build $(RUST) --bins --examples
 	@scripts/test-contracts
 
+bench: ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
+	@scripts/bench
+
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
 lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document, the Gradle build, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
+	cargo fmt $(BENCHES) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
+	cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/version
 	@scripts/lint-dependencies
@@ -71,6 +78,7 @@ audit: ## known vulnerabilities and yanked versions of all dependencies; needs t
 format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 	cargo fmt $(BACKEND)
+	cargo fmt $(BENCHES)
 
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bins
