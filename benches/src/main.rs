@@ -41,6 +41,9 @@ use crate::measure::Tools;
 use crate::plan::Plan;
 use crate::report::{document, history, plot, table};
 
+/// What shows the figures, each the parts that it has markers for.
+const DOCUMENTS: [&str; 2] = ["docs/performance.md", "README.md"];
+
 /// Measures what a verification costs, and writes docs/performance.md and its plots.
 #[derive(Parser)]
 struct Arguments {
@@ -109,7 +112,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let samples = measure::run(&plan, &tools, labs, &arguments.folder)?;
 
     let checks = thresholds::check(&samples, &plan);
-    let against = history::compare(&samples, &plan, &arguments.folder.join("medians.json"))?;
+    let last = arguments.folder.join("medians.json");
+    let against = if arguments.quick { None } else { history::compare(&samples, &plan, &last)? };
     let mut parts = vec![("run", about(&plan, labs, processors, began, &skipped, against.as_deref())?)];
     for (name, of, scenario) in [("costs-s1", "legs-s1", Scenario::S1), ("costs-s2", "legs-s2", Scenario::S2)] {
         parts.push((name, table::costs(&samples, scenario)));
@@ -123,17 +127,27 @@ fn run(arguments: &Arguments) -> Result<bool> {
     for (name, part) in &parts {
         println!("\n{name}\n\n{}", part.trim());
     }
-    let docs = arguments.repository.join("docs");
-    for file in [docs.join("performance.md"), arguments.repository.join("README.md")] {
-        document::update(&file, &parts)?;
+    let documents = if arguments.quick { copies(arguments)? } else { arguments.repository.clone() };
+    for file in DOCUMENTS {
+        document::update(&documents.join(file), &parts)?;
     }
-    plot::draw(&samples, &plan, &docs.join("performance"))?;
-    println!("\nwritten: docs/performance.md, docs/performance/*.svg, and README.md if it has the markers");
+    plot::draw(&samples, &plan, &documents.join("docs/performance"))?;
+    println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENTS.join(", "));
     let holds = checks.iter().all(|check| check.holds);
     if !holds {
         println!("not everything holds that must; see \"checks\"");
     }
     Ok(holds || arguments.quick)
+}
+
+/// A quick run has no figures that anybody should read.
+fn copies(arguments: &Arguments) -> Result<PathBuf> {
+    let folder = arguments.folder.join("quick");
+    std::fs::create_dir_all(folder.join("docs"))?;
+    for file in DOCUMENTS {
+        std::fs::copy(arguments.repository.join(file), folder.join(file)).context(file)?;
+    }
+    Ok(folder)
 }
 
 /// What the figures belong to.

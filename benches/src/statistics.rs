@@ -18,11 +18,11 @@ impl Summary {
         Some(Self { median: at(0.5)?, lower_quartile: at(0.25)?, upper_quartile: at(0.75)?, count: values.len() })
     }
 
-    /// Half the width of the notch of a box plot: medians whose notches do not overlap differ, with about 95 % confidence (McGill, Tukey and
-    /// Larsen, 1978).
+    /// How far the median may be from that of another run. As the notch of a box plot (McGill, Tukey and Larsen, 1978), but with 2 instead of
+    /// 1.57, because a run has a dozen comparisons: the noise of two medians together is about three standard errors of their difference.
     pub fn noise(self) -> f64 {
         let spread = self.upper_quartile - self.lower_quartile;
-        if spread.is_nan() { f64::INFINITY } else { 1.57 * spread / (self.count as f64).sqrt() }
+        if spread.is_nan() { f64::INFINITY } else { 2.0 * spread / (self.count as f64).sqrt() }
     }
 
     /// Whether this median is above the other one by more than the noise of both.

@@ -133,7 +133,7 @@ fn lines(area: &Area, theme: &Theme, samples: &Samples, title: &str, cells: &[(S
         .margin(10)
         .x_label_area_size(28)
         .y_label_area_size(64)
-        .build_cartesian_2d(-0.2..last + 0.2, 0.0..most * 1.05)
+        .build_cartesian_2d(-0.2..last + 0.2, 0.0..most * 1.6)
         .map_err(drawing)?;
     chart
         .configure_mesh()
@@ -151,10 +151,15 @@ fn lines(area: &Area, theme: &Theme, samples: &Samples, title: &str, cells: &[(S
         let at = EmptyElement::at((nth as f64, 0.0)) + Text::new(label.clone(), (0, 8), style);
         chart.draw_series([at]).map_err(drawing)?;
     }
-    for subject in SHOWN {
+    for (nth, subject) in SHOWN.into_iter().enumerate() {
+        // Next to each other where they would hide each other.
+        let shift = (nth as f64 - 2.0) * 0.03;
         let color = color(theme, subject);
-        let points: Vec<_> =
-            cells.iter().enumerate().filter_map(|(nth, (_, cell))| Some((nth as f64, leg(*cell, subject)?))).collect();
+        let points: Vec<_> = cells
+            .iter()
+            .enumerate()
+            .filter_map(|(nth, (_, cell))| Some((nth as f64 + shift, leg(*cell, subject)?)))
+            .collect();
         if points.is_empty() {
             continue;
         }
