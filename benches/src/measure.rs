@@ -16,7 +16,7 @@ use crate::lab::{Conditions, Counts, Lab};
 use crate::plan::{Job, Plan, Sample, Samples};
 
 /// Chains that OkHttp follows before anything is measured, so that the JVM has compiled what it runs.
-const WARM_UP: u32 = 40;
+const WARM_UP: u32 = 120;
 
 /// What there is to be compared on this machine.
 pub struct Tools {
@@ -110,7 +110,7 @@ impl Bench {
         self.ours.verify()?;
         if let Some(okhttp) = &mut self.okhttp {
             for nth in 0..WARM_UP {
-                okhttp.follow(Scenario::S2, nth % 4 > 0, Connections::New)?;
+                okhttp.follow(Scenario::S2, nth % 8 > 0, Connections::New)?;
             }
         }
         Ok(())

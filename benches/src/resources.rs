@@ -12,7 +12,9 @@ use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Lab};
 
 /// Verifications of which callgrind's figure is the mean.
-const WEIGHED: u64 = 5;
+const WEIGHED: u64 = 10;
+/// Runs of callgrind, of which the one with the fewest instructions counts: they differ by some per cent.
+const RUNS: u32 = 3;
 const AT_ONCE: [usize; 4] = [1, 10, 100, 1000];
 /// Of the link, for many verifications at once.
 pub const RTT: Duration = Duration::from_millis(100);
@@ -74,10 +76,12 @@ fn instructions(lab: &Lab, folder: &Path, is_quick: bool) -> Result<Result<Vec<(
         return Ok(Err(format!("valgrind: {error} (Debian: apt-get install valgrind)")));
     }
     let of = |scenario| -> Result<Instructions> {
-        let program = callgrind(lab, folder, scenario, None)?;
-        let new_verifier = callgrind(lab, folder, scenario, Some(0))?;
-        let one = callgrind(lab, folder, scenario, Some(1))?;
-        let more = callgrind(lab, folder, scenario, Some(1 + WEIGHED))?;
+        let fewest = |verifications| -> Result<u64> {
+            let runs = (0..RUNS).map(|_| callgrind(lab, folder, scenario, verifications));
+            runs.collect::<Result<Vec<_>>>()?.into_iter().min().context("no run")
+        };
+        let (program, new_verifier) = (fewest(None)?, fewest(Some(0))?);
+        let (one, more) = (fewest(Some(1))?, fewest(Some(1 + WEIGHED))?);
         Ok(Instructions {
             new_verifier: new_verifier.saturating_sub(program),
             first: one.saturating_sub(new_verifier),
