@@ -1821,7 +1821,8 @@ public protocol CoreVerifierProtocol: AnyObject, Sendable {
     func check() async throws  -> CellularStatus
     
     /**
-     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead.
+     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
+     * still runs remembers its hosts when it ends.
      */
     func forgetHosts() 
     
@@ -1978,7 +1979,8 @@ open func check()async throws  -> CellularStatus  {
 }
     
     /**
-     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead.
+     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
+     * still runs remembers its hosts when it ends.
      */
 open func forgetHosts()  {try! rustCall() {
         uniffiCallStatus in
@@ -8328,7 +8330,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 8296) {
+    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 28421) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 698) {
