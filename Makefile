@@ -20,8 +20,9 @@ help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift o
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
 	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends contracts
 
-test-rust: ## the crate, the simulator, the command line
+test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
 	cargo test $(RUST)
+	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
 	@echo "ran: rust"
 
 test-coverage: ## how much of the phones' rules the tests on Linux reach
@@ -64,7 +65,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
-	cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
+	[ "$$(uname)" != Linux ] || cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/version
 	@scripts/lint-dependencies

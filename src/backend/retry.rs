@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_waited_for() {
+    fn other_failures_are_not_repeated() {
         let plain = |status| Attempt::Response { status, retry_after: None };
         for attempt in [busy(503, 2001), busy(503, u64::MAX), busy(500, 0), busy(200, 0), plain(503), Attempt::Lost] {
             assert_eq!(first(attempt, MINUTE, 0), None, "{attempt:?}");

@@ -15,7 +15,7 @@ pub struct App {
     pub times: u8,
 }
 
-/// As the README advises; nobody gives up before.
+/// As the README advises; no user gives up before.
 pub const ADVISED: App = App { at_least: 30_000, spread: 90_000, times: 2 };
 
 /// As an app might without advice.
@@ -32,9 +32,13 @@ impl App {
 #[test]
 fn advice_is_that_of_the_readme() {
     let readme = include_str!("../../README.md");
-    for words in
-        ["after 30 s, or after `retry_after_s` if that is longer", "random time of up to 90 s", "at most twice"]
-    {
-        assert!(readme.contains(words), "{words}");
+    let App { at_least, spread, times } = ADVISED;
+    assert_eq!(times, 2, "at most twice");
+    for words in [
+        format!("after {} s, or after `retry_after_s` if that is longer", at_least / 1000),
+        format!("random time of up to {} s", spread / 1000),
+        "at most twice".to_owned(),
+    ] {
+        assert!(readme.contains(&words), "{words}");
     }
 }

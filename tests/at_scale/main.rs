@@ -31,6 +31,7 @@ fn is_absorbed(outage: Outage, attempts: u8) {
     println!("{outage:?}: {}", figures(&outcome));
     assert_eq!(outcome.verified + outcome.other_channel, PHONES, "every phone ends");
     assert!(load.peak() <= 2.0, "peak: {}", load.peak());
+    assert!(load.peak_refused() <= 2.0, "refused connections: {}", load.peak_refused());
     assert!(load.drained_after_s() <= 120, "drained after {} s", load.drained_after_s());
     assert_eq!(outcome.most_attempts, attempts, "attempts of one call");
     assert!(
@@ -64,6 +65,21 @@ fn outage_with_a_retry_after_that_the_app_waits_for_is_absorbed() {
 #[test]
 fn rate_limit_that_ends_for_all_phones_at_once_is_absorbed() {
     is_absorbed(Outage::Limited, TWICE);
+}
+
+/// The limits of what `docs/scale.md` promises.
+#[test]
+fn faster_and_slower_operators_and_a_longer_pause_have_their_own_bounds() {
+    for walks in [SHORT_WALKS, LONG_WALKS] {
+        for outage in [Outage::Refused, Outage::Busy(1), Outage::Busy(2), Outage::Busy(30)] {
+            let load = with(outage, ADVISED, walks).load;
+            let peak = load.peak().max(load.peak_refused());
+            assert!(peak <= 2.5, "{outage:?}: {peak}");
+            assert!(load.drained_after_s() <= 120, "{outage:?}: {} s", load.drained_after_s());
+        }
+    }
+    let load = with(Outage::Busy(60), ADVISED, USUAL_WALKS).load;
+    assert!(load.peak() <= 2.0 && (121..=140).contains(&load.drained_after_s()), "{}", load.drained_after_s());
 }
 
 #[test]
