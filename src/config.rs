@@ -56,13 +56,13 @@ pub struct Config {
     pub redirect_limit: u8,
     /// Whether plain http is followed on the operator's side.
     pub cleartext: Cleartext,
-    /// Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+    /// Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
     /// backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
     /// connection and a TLS handshake while the person waits.
     #[uniffi(default = true)]
     pub open_ahead: bool,
     /// The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-    /// opens ahead, over the cellular network, even if no verification of this process has used it: three round trips less for the first one.
+    /// opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
     #[uniffi(default = None)]
     pub auth_origin: Option<String>,
     /// The `User-Agent` of all requests; absent: the name and version of this library.

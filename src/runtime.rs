@@ -57,13 +57,27 @@ impl Runtime {
 fn start(ended: watch::Sender<()>) -> io::Result<Running> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
     let handle = runtime.handle().clone();
+    let runtime = Background(Some(runtime));
     let (token, mut gone) = mpsc::channel(1);
     thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
-        runtime.block_on(gone.recv());
-        runtime.shutdown_background();
+        if let Background(Some(runtime)) = &runtime {
+            runtime.block_on(gone.recv());
+        }
+        drop(runtime);
         drop(ended);
     })?;
     Ok(Running { handle, alive: RuntimeGuard { _token: token } })
+}
+
+/// A runtime that can be dropped anywhere, also in a task of another one: without its thread, this is there.
+struct Background(Option<tokio::runtime::Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Running {

@@ -115,13 +115,13 @@ impl NumberVerifier {
     }
 
     /// Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-    /// cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of the last verification on it
-    /// in this process, within an hour. Returns as soon as the network is there, while the connections go on opening; a verification uses those
-    /// that are open and waits for the others. Fails as that verification would.
+    /// cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
+    /// verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
+    /// verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
     ///
-    /// After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
-    /// holding the radio for that time costs, and up to three TLS handshakes. The backend gets a `HEAD` request for its base URL,
-    /// without the app's headers; whatever it responds will do.
+    /// After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
+    /// minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
+    /// of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
     pub async fn prepare(&self) -> Result<(), VerifyError> {
         let (tls, running) = (self.tls.clone(), self.running()?);
         let lease = {
@@ -137,7 +137,7 @@ impl NumberVerifier {
     }
 
     /// Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-    /// still runs remembers its hosts when it ends.
+    /// still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
     pub fn forget_hosts(&self) {
         self.verifier.memory.clear();
     }
@@ -188,7 +188,8 @@ impl NumberVerifier {
             }
         };
         let delivery = delivery.map(|delivery| running.spawn(delivery));
-        let prepared = self.prepared.take();
+        // An input that is invalid sends nothing: what was prepared is for the next one.
+        let prepared = input.is_ok().then(|| self.prepared.take());
         let flow = run(self.verifier.clone(), self.tls.clone(), input, record.clone(), running.alive());
         let task = running.spawn(async move {
             let outcome = or_internal(flow).await;

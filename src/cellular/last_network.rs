@@ -81,9 +81,9 @@ impl<N: Network> LastNetwork<N> {
     }
 }
 
-/// On Apple systems the index of the interface is the same with every SIM, and the operator is not known.
+/// Only a handle of Android names one network: an interface is the same with every SIM, and so may a private address be.
 fn identify(addresses: LocalAddresses, binding: &ValidBinding, operator: Option<u32>) -> bool {
-    let differs_by_sim = !matches!(binding.get(), NetworkBinding::AppleInterface { .. }) || operator.is_some();
+    let differs_by_sim = matches!(binding.get(), NetworkBinding::AndroidNetwork { .. }) || operator.is_some();
     differs_by_sim || addresses.are_global()
 }
 

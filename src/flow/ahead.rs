@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::cellular::{Acquired, NetworkId};
 use crate::hop_memory::HopMemory;
 use crate::network::Network;
+use crate::secret::Redactor;
 use crate::transport::Destination;
 
 /// The openings of one flow.
@@ -59,9 +60,21 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// The flow got what it wanted from the hosts that it used.
-    pub(super) fn remember(&self, network: &NetworkId) {
-        self.memory.remember(network, std::mem::take(&mut self.state().used));
+    /// The flow got what it wanted from the hosts that it used. One with a secret in its name is of no use to a later flow, whose trace would
+    /// show it.
+    pub(super) fn remember(&self, network: &NetworkId, redactor: &Redactor) {
+        let mut used = std::mem::take(&mut self.state().used);
+        used.retain(|destination| {
+            let host = destination.host().to_string();
+            redactor.mask_number(&redactor.redact_host(&host)) == host
+        });
+        self.memory.remember(network, used);
+    }
+
+    /// Closes what is not open yet: once nothing polls it, others must not wait for it.
+    pub(super) fn stop(&self) {
+        let running = std::mem::take(&mut self.state().running);
+        drop(running); // Outside of the lock.
     }
 
     /// Never ends.

@@ -92,7 +92,7 @@ impl Hops<'_> {
                 }
             };
             if completion.is_ok() && self.settings.open_ahead {
-                self.ahead.remember(&acquired.id);
+                self.ahead.remember(&acquired.id, self.redactor);
             }
             return completion.map_err(|failure| walk_error(failure, &hop));
         }

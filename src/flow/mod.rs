@@ -123,6 +123,7 @@ impl<N: Network> Flow<'_, N> {
             // After the flow itself, so that what it begins is polled at once.
             never = self.ahead.run() => match never {},
         };
+        self.ahead.stop();
         self.complete(session, completion).await
     }
 

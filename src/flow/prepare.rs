@@ -35,6 +35,7 @@ impl Prepared {
         let held = lease.clone();
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.abort_all();
+        while tasks.try_join_next().is_some() {}
         let holding = async move {
             Deadline::after(limits::PREPARED, &verifier.clock).limit(verifier.warm_up(&held)).await;
         };

@@ -124,7 +124,8 @@ impl<N: Network> Transport<N> {
         repeat: Repeat,
         timings: &mut Timings,
     ) -> Result<Response, TransportError> {
-        let mut pooled = self.pool.take_or_wait(destination, &mut timings.connect).await;
+        let waiting = self.pool.take_or_wait(destination, &mut timings.connect);
+        let mut pooled = timeout(self.limits.connect, waiting).await.unwrap_or_default();
         // A connection that was waited for in vain leaves the rest of the time.
         let limit = self.limits.connect.saturating_sub(timings.connect.unwrap_or_default());
         let mut fresh_ones = 0;

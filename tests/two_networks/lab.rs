@@ -41,6 +41,8 @@ use crate::hooks;
 pub const NUMBER: &str = "+14155550100";
 /// Of the phone whose hotspot `wlan` may be.
 pub const FRIENDS_NUMBER: &str = "+14155550177";
+/// A test network (ITU-T E.212).
+pub const OPERATOR: Option<&str> = Some("00101");
 /// Unlike any index in the phone: where both ends have the same one, Linux takes a second to notice that the link is up.
 const FAR_INDEX: u32 = 100;
 /// For what hangs.
@@ -268,7 +270,7 @@ pub fn retrieve(
     on_hop: impl Fn(u32) + Send + Sync + 'static,
 ) -> Result<String, VerifyError> {
     hooks::set(on_hop);
-    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let modem = CountedModem::new(binding, OPERATOR);
     let verifier = NumberVerifier::new(config, modem.clone(), None)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let outcome = runtime.block_on(verifier.retrieve());
@@ -311,7 +313,7 @@ pub fn verify_prepared(
     loss: impl FnOnce(),
 ) -> (Result<bool, VerifyError>, usize, usize) {
     hooks::set(|_| {});
-    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let modem = CountedModem::new(binding, OPERATOR);
     let verifier = NumberVerifier::new(config, modem.clone(), None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(verifier.prepare()).unwrap();
@@ -331,7 +333,7 @@ pub fn verify_repeatedly(
     change: impl FnOnce(),
 ) -> [Result<Trace, VerifyError>; 3] {
     hooks::set(|_| {});
-    let modem = Arc::new(CountedModem { binding, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) });
+    let modem = CountedModem::new(binding, OPERATOR);
     let verifier = NumberVerifier::new(config, modem.clone(), None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
@@ -352,15 +354,26 @@ pub fn verify_repeatedly(
 
 /// A network that is always there.
 pub struct CountedModem {
-    pub binding: NetworkBinding,
+    binding: NetworkBinding,
+    /// As the provider reports it.
+    operator: Option<&'static str>,
     pub acquired: AtomicUsize,
     pub released: AtomicUsize,
 }
 
+impl CountedModem {
+    pub fn new(binding: NetworkBinding, operator: Option<&'static str>) -> Arc<Self> {
+        Arc::new(Self { binding, operator, acquired: AtomicUsize::new(0), released: AtomicUsize::new(0) })
+    }
+}
+
 #[async_trait]
 impl CellularProvider for CountedModem {
-    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::Relaxed);
+        if let Some(operator) = self.operator {
+            events.operated_by(operator.to_owned());
+        }
         Ok(self.binding.clone())
     }
 

@@ -8,7 +8,7 @@ use number_verify_simulator::Operator;
 
 use crate::capture::Kind::{Backend, BackendLookup, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
-use crate::lab::{CELL, CountedModem, Lab, NUMBER, SPARE, bring_up, ip, wait_until};
+use crate::lab::{CELL, CountedModem, Lab, NUMBER, OPERATOR, SPARE, bring_up, ip, wait_until};
 use crate::{hooks, interface};
 
 /// One verifier over `cell`, which is released after each use.
@@ -19,9 +19,12 @@ struct Phone {
 
 impl Phone {
     fn new(config: Config) -> Self {
+        Self::of(config, OPERATOR)
+    }
+
+    fn of(config: Config, operator: Option<&'static str>) -> Self {
         hooks::set(|_| {});
-        let (acquired, released) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let modem = Arc::new(CountedModem { binding: interface(CELL.name), acquired, released });
+        let modem = CountedModem::new(interface(CELL.name), operator);
         Self { verifier: NumberVerifier::new(config, modem.clone(), None).unwrap(), modem }
     }
 
@@ -59,6 +62,17 @@ fn same_interface_with_the_same_address_resumes_and_asks_for_no_name() {
         assert!(phone.verify());
         assert_eq!(questions(lab), asked);
         lab.packets().expect("the same", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+    });
+}
+
+/// The SIM behind a router may be another one, and the router's addresses the same.
+#[test]
+fn private_addresses_identify_no_network_without_an_operator() {
+    Lab::run(|lab| {
+        let phone = Phone::of(lab.config(Operator::A), None);
+        assert!(!phone.verify());
+        assert!(!phone.verify());
+        lab.packets().expect("without an operator", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
     });
 }
 
@@ -113,7 +127,9 @@ fn recognising_a_network_sends_nothing() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for _ in 0..2 {
             runtime.block_on(phone.verifier.prepare()).unwrap();
-            runtime.block_on(phone.verifier.verify(String::new())).unwrap_err();
+            let verification = phone.verifier.begin(NUMBER.to_owned(), None);
+            verification.cancel();
+            runtime.block_on(verification.result()).unwrap_err();
             phone.is_released();
         }
         assert_eq!(phone.modem.acquired.load(Ordering::Relaxed), 2);

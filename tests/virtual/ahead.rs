@@ -196,8 +196,12 @@ struct Routed {
 
 impl Routed {
     fn phone(self: &Arc<Self>) -> Phone {
+        Phone::new(self.setting())
+    }
+
+    fn setting(self: &Arc<Self>) -> Setting {
         let auth_url = format!("https://n0.glide.test/?state={STATE}&redirect_uri=https%3A%2F%2Fapp.example.test%2Fcb");
-        Phone::new(Setting::new(self.clone(), auth_url))
+        Setting::new(self.clone(), auth_url)
     }
 
     fn lead(&self, route: &[usize]) {
@@ -207,7 +211,7 @@ impl Routed {
 
 impl Hosts for Routed {
     fn names(&self) -> Vec<String> {
-        (0..8).map(|index| format!("n{index}.glide.test")).collect()
+        (0..8).map(|index| format!("n{index}.glide.test")).chain([format!("{STATE}.glide.test")]).collect()
     }
 
     fn door(&self, host: &str) -> Door {
@@ -223,7 +227,7 @@ impl Hosts for Routed {
         let next = route.iter().position(|host| *host == index).and_then(|at| route.get(at + 1));
         let location = match next {
             None => format!("https://app.example.test/cb?code={CODE}&state={STATE}"),
-            Some(next) => format!("https://n{next}.glide.test/"),
+            Some(next) => format!("https://{}/", self.names()[*next]),
         };
         Reply::Send(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into())
     }
@@ -285,4 +289,40 @@ async fn opening_in_vain_does_not_prolong_the_timeout() {
     let outcome = phone.verify().await;
     assert_eq!(outcome.error_json()["cause"], "timeout");
     assert_eq!(outcome.trace.total_ms, 400 + 5_000, "the first host, and the timeout of the second");
+}
+
+/// An opening that nothing polls any more is not waited for.
+#[tokio::test(start_paused = true)]
+async fn opening_of_a_verification_that_no_longer_needs_it_stalls_no_other() {
+    let hosts = Arc::<Routed>::default();
+    let mut setting = hosts.setting();
+    setting.complete_takes = Duration::from_secs(6);
+    let phone = Arc::new(Phone::new(setting));
+    hosts.lead(&[0, 1, 2, 3, 4]);
+    assert_eq!(cost(&phone.verify().await).1, 20);
+    // The first one ends its walk at the second host, while the connection to the fourth one opens.
+    hosts.lead(&[0, 1]);
+    let first = tokio::spawn({
+        let phone = phone.clone();
+        async move { phone.verify_only().await }
+    });
+    sleep(5 * ROUND_TRIP + ROUND_TRIP / 2).await;
+    hosts.lead(&[0, 3]);
+    let second = phone.verify_only().await;
+    assert_eq!(second.result.ok(), Some(true));
+    assert!(second.trace.authorize_ms.unwrap() <= 500, "{}", second.trace.to_table());
+    assert_eq!(first.await.unwrap().result.ok(), Some(true));
+}
+
+/// Hosts may have the number or the state in their names.
+#[tokio::test(start_paused = true)]
+async fn host_with_a_secret_in_its_name_is_not_remembered() {
+    let hosts = Arc::<Routed>::default();
+    let phone = hosts.phone();
+    hosts.lead(&[0, 8, 1]);
+    phone.verify().await;
+    let outcome = phone.verify().await;
+    assert_eq!(outcome.result.ok(), Some(true));
+    assert_eq!(outcome.trace.opened_ahead, ["n0.glide.test", "n1.glide.test"]);
+    assert_eq!(outcome.trace.hops.iter().map(|hop| hop.opened_ahead).collect::<Vec<_>>(), [true, false, true]);
 }

@@ -47,7 +47,7 @@ extension NumberVerifier {
     public var openAhead = true
 
     /// The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. Defaults to `nil`. A
-    /// connection to it then opens ahead, over the cellular network, even if no verification of this process has used it: three round trips
+    /// connection to it then opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips
     /// less for the first one.
     public var authOrigin: String?
 

@@ -68,12 +68,12 @@ public protocol NumberVerifying: Sendable {
   /// operator, and the same interface otherwise, as on Apple systems, or to
   /// ``NumberVerifier/Configuration/authOrigin``; to no other hosts
   /// (``NumberVerifier/Configuration/openAhead`` turns all of these off). Returns as soon as the network is there, while the connections go
-  /// on opening: a verification uses those that are open and waits for the others.
+  /// on opening: a verification uses those that are open, and waits for those that are opening over the cellular network.
   ///
-  /// Idempotent: another call holds the same network, and begins the 30 seconds anew. Without a verification, 30 seconds after the last
-  /// call all connections are closed and the network is released. Cancelling the task stops waiting only.
+  /// Idempotent: another call holds the same network for 30 seconds more. Without a verification, 30 seconds after the last call the
+  /// network is released and its connections are closed; that to the backend closes within a minute. Cancelling the task stops waiting only.
   ///
-  /// It costs the battery what holding the radio for that time costs, and up to three TLS handshakes. The built-in client
+  /// It costs the battery what holding the radio for that time costs, and the TLS handshakes of these connections. The built-in client
   /// sends the backend one `HEAD` request for its base URL, without the app's headers; any response will do. A custom ``Backend`` is not
   /// called.
   ///
