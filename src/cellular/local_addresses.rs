@@ -10,11 +10,11 @@ use super::stream::Bind;
 use crate::network::NetworkError;
 use crate::network::local_addresses::LocalAddresses;
 
-/// Of the documentation (RFC 5737, RFC 3849): routed like the rest of the internet, and no one's.
+/// Of the documentation (RFC 5737, RFC 3849): routed like the rest of the internet, and not in use.
 const PEERS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
-/// The addresses that sockets of this binding send from. Nothing if the system does not tell, or if they identify no network.
+/// The addresses that sockets of this binding send from. Nothing if the system does not report them, or if they identify no network.
 pub(super) fn local_addresses(binding: &impl Bind) -> Option<LocalAddresses> {
     let (mut v4, mut v6) = (None, None);
     for peer in PEERS {

@@ -74,12 +74,13 @@ public interface NumberVerifying {
      *
      * Acquires the cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this
      * verifier's last verification within an hour on the same operator's network, or to [authOrigin][NumberVerifierConfig.authOrigin]; to
-     * no other hosts ([openAhead][NumberVerifierConfig.openAhead] turns all of these off). Returns as soon as the network is there, while the connections
-     * go on opening: a verification uses those that are open, and waits for those that are opening over the cellular network.
+     * no other hosts ([openAhead][NumberVerifierConfig.openAhead] turns all of these off). Returns as soon as the network is there, while
+     * the connections go on opening: a verification uses those that are open, and waits for those that are opening over the cellular
+     * network.
      *
      * Idempotent: another call holds the same network for 30 seconds more. Without a verification, 30 seconds after the last call the
-     * network is released and its connections are closed; that to the backend closes within a minute. Cancelling the coroutine stops waiting
-     * only.
+     * network is released and its connections are closed; that to the backend closes within a minute. Cancelling the coroutine stops
+     * waiting only.
      *
      * It costs the battery what holding the radio for that time costs, and the TLS handshakes of these connections. The built-in client
      * sends the backend one `HEAD` request for its base URL, without the app's headers; any response will do. A custom [Backend] is not
