@@ -1822,19 +1822,19 @@ public protocol CoreVerifierProtocol: AnyObject, Sendable {
     
     /**
      * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-     * still runs remembers its hosts when it ends.
+     * still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
      */
     func forgetHosts() 
     
     /**
      * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of the last verification on it
-     * in this process, within an hour. Returns as soon as the network is there, while the connections go on opening; a verification uses those
-     * that are open and waits for the others. Fails as that verification would.
+     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
+     * verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
+     * verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
      *
-     * After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
-     * holding the radio for that time costs, and up to three TLS handshakes. The backend gets a `HEAD` request for its base URL,
-     * without the app's headers; whatever it responds will do.
+     * After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
+     * minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
+     * of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
      */
     func prepare() async throws 
     
@@ -1980,7 +1980,7 @@ open func check()async throws  -> CellularStatus  {
     
     /**
      * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-     * still runs remembers its hosts when it ends.
+     * still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
      */
 open func forgetHosts()  {try! rustCall() {
         uniffiCallStatus in
@@ -1992,13 +1992,13 @@ open func forgetHosts()  {try! rustCall() {
     
     /**
      * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of the last verification on it
-     * in this process, within an hour. Returns as soon as the network is there, while the connections go on opening; a verification uses those
-     * that are open and waits for the others. Fails as that verification would.
+     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
+     * verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
+     * verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
      *
-     * After 30 seconds without a verification all of it is closed and released; another call begins these 30 seconds anew. It costs what
-     * holding the radio for that time costs, and up to three TLS handshakes. The backend gets a `HEAD` request for its base URL,
-     * without the app's headers; whatever it responds will do.
+     * After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
+     * minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
+     * of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
      */
 open func prepare()async throws   {
     return
@@ -3876,14 +3876,14 @@ public struct Config {
      */
     public let cleartext: Cleartext
     /**
-     * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+     * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
      * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
      * connection and a TLS handshake while the person waits.
      */
     public let openAhead: Bool
     /**
      * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-     * opens ahead, over the cellular network, even if no verification of this process has used it: three round trips less for the first one.
+     * opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
      */
     public let authOrigin: String?
     /**
@@ -3948,13 +3948,13 @@ public struct Config {
          * Whether plain http is followed on the operator's side.
          */cleartext: Cleartext, 
         /**
-         * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this process, and to the
+         * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
          * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
          * connection and a TLS handshake while the person waits.
          */openAhead: Bool = true, 
         /**
          * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-         * opens ahead, over the cellular network, even if no verification of this process has used it: three round trips less for the first one.
+         * opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
          */authOrigin: String? = nil, 
         /**
          * The `User-Agent` of all requests; absent: the name and version of this library.
@@ -8330,10 +8330,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 28421) {
+    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 29873) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 698) {
+    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 41459) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {
