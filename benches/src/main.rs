@@ -111,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let tools = Tools { okhttp: okhttp.ok(), has_curl: curl.is_ok() };
     let samples = measure::run(&plan, &tools, labs, &arguments.folder)?;
 
-    let checks = thresholds::check(&samples, &plan);
+    let checks = thresholds::check(&samples, &plan, &resources);
     let last = arguments.folder.join("medians.json");
     let against = if arguments.quick { None } else { history::compare(&samples, &plan, &last)? };
     let mut parts = vec![("run", about(&plan, labs, processors, began, &skipped, against.as_deref())?)];

@@ -10,6 +10,9 @@ use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Counts};
 use crate::statistics::Summary;
 
+/// The round-trip time of the absolute limits, of the tables with everything, and of many verifications at once.
+pub const RTT_MS: u32 = 100;
+
 /// How much is measured.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -20,12 +23,12 @@ pub struct Plan {
 
 impl Plan {
     pub fn full(repetitions: u32) -> Self {
-        Self { repetitions, rtts_ms: vec![40, 100, 200], loss_percent: vec![0, 1, 5] }
+        Self { repetitions, rtts_ms: vec![40, RTT_MS, 200], loss_percent: vec![0, 1, 5] }
     }
 
     /// To see that everything works.
     pub fn quick() -> Self {
-        Self { repetitions: 2, rtts_ms: vec![100], loss_percent: vec![0, 1] }
+        Self { repetitions: 2, rtts_ms: vec![RTT_MS], loss_percent: vec![0, 1] }
     }
 
     pub fn cells(&self) -> Vec<Cell> {
@@ -113,11 +116,15 @@ impl Samples {
         Summary::of(outcomes.iter().filter_map(|outcome| of(&outcome.as_ref().ok()?.0, &outcome.as_ref().ok()?.1)))
     }
 
+    pub fn count(&self, cell: Cell, subject: Subject) -> usize {
+        self.0.get(&(cell, subject)).map_or(0, Vec::len)
+    }
+
     pub fn failures(&self, cell: Cell, subject: Subject) -> usize {
         self.0.get(&(cell, subject)).map_or(0, |outcomes| outcomes.iter().filter(|outcome| outcome.is_err()).count())
     }
 
-    /// The faster one of OkHttp's configurations, without open connections.
+    /// The faster one of OkHttp's two cold configurations.
     pub fn best_okhttp(&self, cell: Cell) -> Option<Summary> {
         let configurations = Subject::OKHTTP_COLD.into_iter().filter_map(|subject| self.leg_ms(cell, subject));
         configurations.min_by(|one, other| one.median.total_cmp(&other.median))

@@ -4,20 +4,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::clients::ours::{Memory, Ours};
 use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Lab};
+use crate::plan::RTT_MS;
 
 /// Verifications of which callgrind's figure is the mean.
 const WEIGHED: u64 = 10;
 /// Runs of callgrind, of which the one with the fewest instructions counts: they differ by some per cent.
 const RUNS: u32 = 3;
 const AT_ONCE: [usize; 4] = [1, 10, 100, 1000];
-/// Of the link, for many verifications at once.
-pub const RTT: Duration = Duration::from_millis(100);
 
 pub struct Resources {
     pub instructions: Result<Vec<(Scenario, Instructions)>, String>,
@@ -58,7 +57,7 @@ pub fn measure(folder: &Path, is_quick: bool) -> Result<Resources> {
             eprintln!("memory");
             let memory = Scenario::ALL.into_iter().map(|scenario| Ok((scenario, memory(&lab, scenario)?)));
             let memory = memory.collect::<Result<_>>()?;
-            lab.set(Conditions { rtt: RTT, loss: 0.0, seed: 0 });
+            lab.set(Conditions { rtt: Duration::from_millis(RTT_MS.into()), loss: 0.0, seed: 0 });
             let counts = AT_ONCE.into_iter().filter(|count| !is_quick || *count <= 10);
             let at_once = counts.map(|count| at_once(&lab, count)).collect::<Result<_>>()?;
             Ok(Resources { instructions, memory, at_once })
@@ -135,7 +134,6 @@ fn at_once(lab: &Lab, count: usize) -> Result<AtOnce> {
     if let Value::String(error) = &report["first_failure"] {
         eprintln!("{count} at once: {error}");
     }
-    ensure!(number("failed")? < count as u64, "none of {count} verifications at once succeeded");
     Ok(AtOnce {
         count,
         failed: number("failed")?,

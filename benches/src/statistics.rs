@@ -25,9 +25,9 @@ impl Summary {
         if spread.is_nan() { f64::INFINITY } else { 2.0 * spread / (self.count as f64).sqrt() }
     }
 
-    /// Whether this median is above the other one by more than the noise of both.
-    pub fn is_above(self, other: Self) -> bool {
-        self.median - self.noise() > other.median + other.noise()
+    /// Whether less than a quarter failed: there is nothing to compare otherwise.
+    pub fn is_finite(self) -> bool {
+        [self.lower_quartile, self.median, self.upper_quartile].into_iter().all(f64::is_finite)
     }
 }
 
@@ -55,13 +55,16 @@ mod tests {
         let summary = Summary::of([1.0, f64::INFINITY, f64::INFINITY]).unwrap();
         assert_eq!((summary.median, summary.upper_quartile), (f64::INFINITY, f64::INFINITY));
         assert!(summary.noise().is_infinite());
+        assert!(!summary.is_finite());
     }
 
     #[test]
-    fn medians_within_their_noise_are_equal() {
-        let of = |median: f64| Summary::of((0..20).map(|nth| median + f64::from(nth) - 9.5)).unwrap();
-        assert!(of(100.0).is_above(of(80.0)));
-        assert!(!of(100.0).is_above(of(99.0)));
-        assert!(!of(80.0).is_above(of(100.0)));
+    fn a_quarter_of_failures_is_not_finite() {
+        let of = |failures: usize| {
+            let values = (0..20).map(|nth| if nth < failures { f64::INFINITY } else { 100.0 });
+            Summary::of(values).unwrap().is_finite()
+        };
+        assert!(of(4));
+        assert!(!of(5));
     }
 }

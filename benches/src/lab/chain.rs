@@ -59,6 +59,11 @@ impl Scenario {
         }
     }
 
+    /// The fewest round trips if all connections are open.
+    pub fn warm_bound(self) -> u32 {
+        self.requests()
+    }
+
     pub fn auth_url(self, state: &str) -> String {
         let name = self.name();
         format!(

@@ -8,10 +8,9 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::table::RTT_MS;
 use crate::clients::Subject;
 use crate::lab::chain::Scenario;
-use crate::plan::{Cell, Plan, Samples};
+use crate::plan::{Cell, Plan, RTT_MS, Samples};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

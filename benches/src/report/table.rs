@@ -3,13 +3,10 @@
 use crate::backends::Row;
 use crate::clients::Subject;
 use crate::lab::chain::Scenario;
-use crate::plan::{Cell, Plan, Samples};
-use crate::resources::{RTT, Resources};
+use crate::plan::{Cell, Plan, RTT_MS, Samples};
+use crate::resources::Resources;
 use crate::statistics::Summary;
 use crate::thresholds::Check;
-
-/// The round-trip time of the tables with everything.
-pub const RTT_MS: u32 = 100;
 
 /// What each client costs for one chain, without loss.
 pub fn costs(samples: &Samples, scenario: Scenario) -> String {
@@ -136,7 +133,7 @@ pub fn at_once(resources: &Resources) -> String {
             it.threads.to_string(),
         ]);
     }
-    format!("S1 over a link of {} ms, all on one verifier:\n\n{table}", RTT.as_millis())
+    format!("S1 over a link of {RTT_MS} ms, all on one verifier:\n\n{table}")
 }
 
 pub fn backends(rows: &[Row]) -> String {
