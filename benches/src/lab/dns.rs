@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,8 +24,15 @@ const NXDOMAIN: u8 = 3;
 
 pub struct NameServer {
     link: Arc<Link>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
     /// Responses by name and type. The first two bytes are the query's.
-    cache: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    responses: HashMap<Vec<u8>, Vec<u8>>,
+    /// Of queries. Those of an earlier one are abandoned: they would be counted in a run that did not send them.
+    generation: u64,
 }
 
 impl NameServer {
@@ -34,7 +41,14 @@ impl NameServer {
     }
 
     pub fn forget(&self) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut cache = self.cache();
+        cache.responses.clear();
+        cache.generation += 1;
+    }
+
+    /// Queries that have no response yet get none.
+    pub fn abandon_queries(&self) {
+        self.cache().generation += 1;
     }
 
     /// Serves in the calling thread's namespace, on its runtime.
@@ -50,27 +64,49 @@ impl NameServer {
 
     async fn respond(self: Arc<Self>, query: Vec<u8>, peer: SocketAddr, socket: Arc<UdpSocket>) {
         let Some((key, mut response)) = response(&query) else { return };
-        let cached = self.cache.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key);
-        if !cached {
-            self.cross(query.len(), response.len()).await;
-            self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, response.clone());
+        let (generation, is_cached) = {
+            let cache = self.cache();
+            (cache.generation, cache.responses.contains_key(&key))
+        };
+        if !is_cached {
+            self.cross(query.len(), response.len(), generation).await;
+            let mut cache = self.cache();
+            if cache.generation != generation {
+                return;
+            }
+            cache.responses.insert(key, response.clone());
         }
         response[..2].copy_from_slice(&query[..2]);
         let _ = socket.send_to(&response, peer).await;
     }
 
-    /// A query and its response over the link, until both arrive.
-    async fn cross(&self, query: usize, response: usize) {
-        loop {
-            let depth = self.link.phone_depth();
-            if self.link.dns_packet(query, true) && self.link.dns_packet(response, false) {
+    /// A query and its response over the link, until both arrive or the query is abandoned.
+    async fn cross(&self, query: usize, response: usize, generation: u64) {
+        while let Some((depth, arrives)) = self.send(query, response, generation) {
+            if arrives {
                 let rtt = self.link.rtt();
                 // The runtime's own timers are a millisecond late.
                 let _ = spawn_blocking(move || thread::sleep(rtt)).await;
-                return self.link.complete_round_trip(depth);
+                if self.cache().generation == generation {
+                    self.link.complete_round_trip(depth);
+                }
+                return;
             }
             sleep(RETRY).await;
         }
+    }
+
+    /// The round trips that the phone has completed, and whether both packets arrive; nothing for a query that is abandoned.
+    fn send(&self, query: usize, response: usize, generation: u64) -> Option<(u32, bool)> {
+        // Held until both are sent, so that the query is not abandoned meanwhile.
+        let cache = self.cache();
+        let depth = self.link.phone_depth();
+        (cache.generation == generation)
+            .then(|| (depth, self.link.dns_packet(query, true) && self.link.dns_packet(response, false)))
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,4 +134,22 @@ fn response(query: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         response.extend_from_slice(&address.octets());
     }
     Some((question, response))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_of_an_earlier_generation_does_not_cross() {
+        let link = Arc::new(Link::default());
+        let names = NameServer::new(link.clone());
+        assert_eq!(names.send(30, 46, 0), Some((0, true)));
+        names.abandon_queries();
+        assert_eq!(names.send(30, 46, 0), None);
+        assert_eq!(names.send(30, 46, 1), Some((0, true)));
+        names.forget();
+        assert_eq!(names.send(30, 46, 1), None);
+        assert_eq!(link.crossed().queries, 2);
+    }
 }

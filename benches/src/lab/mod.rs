@@ -91,6 +91,7 @@ impl Lab {
 
     /// Waits until nothing is on the link, and counts from zero.
     pub fn reset(&self) {
+        self.names.abandon_queries();
         self.link.await_silence();
         self.link.reset();
         self.web.reset();
