@@ -128,9 +128,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         println!("\n{name}\n\n{}", part.trim());
     }
     let documents = if arguments.quick { copies(arguments)? } else { arguments.repository.clone() };
-    for file in DOCUMENTS {
-        document::update(&documents.join(file), &parts)?;
-    }
+    document::update(&DOCUMENTS.map(|file| documents.join(file)), &parts)?;
     plot::draw(&samples, &plan, &documents.join("docs/performance"))?;
     println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENTS.join(", "));
     let holds = checks.iter().all(|check| check.holds);

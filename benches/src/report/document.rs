@@ -1,24 +1,37 @@
 //! Puts what was generated between its markers in a document: `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, each on a line of its own.
 //! What is outside of them is written by hand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-/// Replaces the parts that the document has markers for. One that it has none for is left out.
-pub fn update(file: &Path, parts: &[(&str, String)]) -> Result<()> {
-    let mut text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+/// Replaces each part in the documents that have markers for it: at least one. Writes nothing if that fails.
+pub fn update(files: &[PathBuf], parts: &[(&str, String)]) -> Result<()> {
+    let name_of = |file: &Path| file.display().to_string();
+    let read = |file: &PathBuf| std::fs::read_to_string(file).with_context(|| name_of(file));
+    let mut texts = files.iter().map(read).collect::<Result<Vec<_>>>()?;
     for (name, part) in parts {
-        text = replaced(text, name, part);
+        let mut has_place = false;
+        for (file, text) in files.iter().zip(&mut texts) {
+            if let Some(new) = replaced(text, name, part).with_context(|| name_of(file))? {
+                *text = new;
+                has_place = true;
+            }
+        }
+        ensure!(has_place, "no document has a place for {name:?}");
     }
-    std::fs::write(file, text).with_context(|| file.display().to_string())
+    for (file, text) in files.iter().zip(texts) {
+        std::fs::write(file, text).with_context(|| name_of(file))?;
+    }
+    Ok(())
 }
 
-fn replaced(text: String, name: &str, part: &str) -> String {
+/// None if the document has no place for it.
+fn replaced(text: &str, name: &str, part: &str) -> Result<Option<String>> {
     let (begin, end) = (format!("<!-- bench:{name} -->\n"), format!("<!-- /bench:{name} -->"));
-    let Some((before, rest)) = text.split_once(&begin) else { return text };
-    let Some((_, after)) = rest.split_once(&end) else { return text };
-    format!("{before}{begin}\n{}\n\n{end}{after}", part.trim())
+    let Some((before, rest)) = text.split_once(&begin) else { return Ok(None) };
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{} has no end", begin.trim()))?;
+    Ok(Some(format!("{before}{begin}\n{}\n\n{end}{after}", part.trim())))
 }
 
 #[cfg(test)]
@@ -29,7 +42,17 @@ mod tests {
     fn only_what_is_between_the_markers_is_replaced() {
         let text = "a\n<!-- bench:x -->\n\nold\n\n<!-- /bench:x -->\nb\n";
         let new = "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb\n";
-        assert_eq!(replaced(text.to_owned(), "x", "new\n"), new);
-        assert_eq!(replaced(text.to_owned(), "y", "new"), text);
+        assert_eq!(replaced(text, "x", "new\n").unwrap().as_deref(), Some(new));
+        assert_eq!(replaced(text, "y", "new").unwrap(), None);
+    }
+
+    #[test]
+    fn a_marker_without_an_end_is_an_error() {
+        assert!(replaced("<!-- bench:x -->\nold\n", "x", "new").is_err());
+    }
+
+    #[test]
+    fn a_part_without_a_place_is_an_error() {
+        assert!(update(&[], &[("x", "new".to_owned())]).is_err());
     }
 }
