@@ -109,7 +109,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let backends = backends::measure(&arguments.folder, how_long)?;
     let resources = resources::measure(&arguments.folder, arguments.quick)?;
     let tools = Tools { okhttp: okhttp.ok(), has_curl: curl.is_ok() };
-    let samples = measure::run(&plan, &tools, labs, &arguments.folder)?;
+    let samples = measure::run(&plan, tools, labs, &arguments.folder)?;
 
     let checks = thresholds::check(&samples, &plan, &resources);
     let last = arguments.folder.join("medians.json");

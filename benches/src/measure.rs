@@ -1,19 +1,20 @@
 //! Measures the plan. Several labs work at the same time, because each of them is idle most of the time: it waits for its link.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Barrier, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::clients::okhttp::{Connections, OkHttp};
 use crate::clients::ours::Ours;
-use crate::clients::{Subject, Timing, curl};
+use crate::clients::{Broken, Subject, Timing, curl};
 use crate::lab::chain::Scenario;
-use crate::lab::{Conditions, Counts, Lab};
-use crate::plan::{Job, Plan, Sample, Samples};
+use crate::lab::{Conditions, Lab};
+use crate::plan::{Job, Outcome, Plan, Sample, Samples};
 
 /// Chains that OkHttp follows before anything is measured, so that the JVM has compiled what it runs.
 const WARM_UP: u32 = 120;
@@ -24,60 +25,60 @@ pub struct Tools {
     pub has_curl: bool,
 }
 
-pub fn run(plan: &Plan, tools: &Tools, labs: usize, folder: &Path) -> Result<Samples> {
+/// Ends at the first error. The labs that are left end with the program.
+pub fn run(plan: &Plan, tools: Tools, labs: usize, folder: &Path) -> Result<Samples> {
     let jobs = plan.jobs();
     let total = jobs.len();
-    let queue = Mutex::new(VecDeque::from(jobs));
-    let warm = Barrier::new(labs);
-    let (report, samples) = mpsc::channel();
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..labs)
-            .map(|lab| {
-                let (queue, warm, report) = (&queue, &warm, report.clone());
-                let folder = folder.join(format!("lab-{lab}"));
-                scope.spawn(move || work(queue, warm, tools, &folder, &report))
-            })
-            .collect();
-        drop(report);
-        let (mut all, mut done) = (Samples::default(), 0);
-        for message in samples {
-            match message {
-                Message::Sample(sample) => all.add(sample),
-                Message::JobDone => {
-                    done += 1;
-                    eprint!("\r{done} of {total} repetitions");
-                }
+    let shared = Arc::new(Shared { queue: Mutex::new(VecDeque::from(jobs)), warm: Barrier::new(labs), tools });
+    let (report, messages) = mpsc::channel();
+    for lab in 0..labs {
+        let (shared, report) = (shared.clone(), report.clone());
+        let folder = folder.join(format!("lab-{lab}"));
+        thread::spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| work(&shared, &folder, &report)));
+            let ended = ended.unwrap_or_else(|_| Err(anyhow!("a lab panicked")));
+            let _ = report.send(Message::LabDone(ended));
+        });
+    }
+    drop(report);
+    let (mut all, mut done) = (Samples::default(), 0);
+    for message in messages {
+        match message {
+            Message::Sample(sample) => all.add(sample),
+            Message::JobDone => {
+                done += 1;
+                eprint!("\r{done} of {total} repetitions");
             }
+            Message::LabDone(ended) => ended?,
         }
-        eprintln!();
-        for worker in workers {
-            worker.join().map_err(|_| anyhow::anyhow!("a lab panicked"))??;
-        }
-        Ok(all)
-    })
+    }
+    eprintln!();
+    Ok(all)
+}
+
+/// What all labs have in common.
+struct Shared {
+    queue: Mutex<VecDeque<Job>>,
+    /// Before it nothing is measured, because a JVM that warms up takes all processors.
+    warm: Barrier,
+    tools: Tools,
 }
 
 enum Message {
     Sample(Sample),
     JobDone,
+    LabDone(Result<()>),
 }
 
-fn work(
-    queue: &Mutex<VecDeque<Job>>,
-    warm: &Barrier,
-    tools: &Tools,
-    folder: &Path,
-    report: &mpsc::Sender<Message>,
-) -> Result<()> {
-    let bench = Bench::start(tools, folder);
-    // Also after a failure: the others wait.
-    warm.wait();
-    let mut bench = bench?;
+fn work(shared: &Shared, folder: &Path, report: &mpsc::Sender<Message>) -> Result<()> {
+    let mut bench = Bench::start(&shared.tools, folder)?;
+    shared.warm.wait();
     loop {
-        let Some(job) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return Ok(()) };
-        bench.measure(job, |subject, outcome| {
-            let outcome = outcome.map_err(|error| format!("{error:#}"));
-            if let (Err(error), 0) = (&outcome, job.cell.loss_percent) {
+        let Some(job) = shared.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return Ok(()) };
+        bench.measure(job, &|subject, outcome| {
+            if let Err(error) = &outcome
+                && job.cell.loss_percent == 0
+            {
                 eprintln!("\n{}, {:?}: {error}", subject.name(), job.cell);
             }
             let _ = report.send(Message::Sample(Sample { cell: job.cell, subject, outcome }));
@@ -117,48 +118,67 @@ impl Bench {
     }
 
     /// All clients, one after another, under the same conditions.
-    fn measure(&mut self, job: Job, mut report: impl FnMut(Subject, Result<(Timing, Counts)>)) -> Result<()> {
-        let (lab, scenario) = (&self.lab, job.cell.scenario);
-        let conditions = job.conditions();
-        let begin_cold = || {
-            lab.forget()?;
-            lab.set(conditions);
-            Ok::<_, anyhow::Error>(())
-        };
-        let begin_next = || {
-            lab.reset();
-            lab.set(conditions);
-        };
-        let with_counts = |timing: Result<Timing>| timing.map(|timing| (timing, lab.counts()));
-
-        self.ours.new_verifier(scenario)?;
-        begin_cold()?;
-        report(Subject::OursCold, with_counts(self.ours.verify()));
-        self.ours.await_release()?;
-        begin_next();
-        report(Subject::OursRepeated, with_counts(self.ours.verify()));
-        self.ours.await_release()?;
-        begin_next();
-        report(Subject::OursPrepared, with_counts(prepared(&mut self.ours, lab, conditions)));
-        self.ours.await_release()?;
-
-        if let Some(okhttp) = &mut self.okhttp {
-            for (no_delay, cold, repeated) in [
-                (false, Subject::OkHttpCold, Subject::OkHttpRepeated),
-                (true, Subject::OkHttpNoDelayCold, Subject::OkHttpNoDelayRepeated),
-            ] {
-                begin_cold()?;
-                report(cold, with_counts(okhttp.follow(scenario, no_delay, Connections::New)));
-                begin_next();
-                report(repeated, with_counts(okhttp.follow(scenario, no_delay, Connections::Kept)));
-            }
+    fn measure(&mut self, job: Job, report: &dyn Fn(Subject, Outcome)) -> Result<()> {
+        let mut clients = vec![Client::Ours];
+        if self.okhttp.is_some() {
+            clients.extend([Client::OkHttp { no_delay: false }, Client::OkHttp { no_delay: true }]);
         }
         if self.has_curl {
-            begin_cold()?;
-            report(Subject::CurlCold, with_counts(curl::follow(scenario, &lab.root_ca)));
+            clients.push(Client::Curl);
         }
-        Ok(())
+        clients.into_iter().try_for_each(|client| self.measure_client(client, job, report))
     }
+
+    fn measure_client(&mut self, client: Client, job: Job, report: &dyn Fn(Subject, Outcome)) -> Result<()> {
+        let Self { lab, ours, okhttp, .. } = self;
+        let (scenario, conditions) = (job.cell.scenario, job.conditions());
+        let add = |subject: Subject, timing: Result<Timing>| match timing {
+            Err(error) if error.is::<Broken>() => Err(error.context(subject.name())),
+            timing => {
+                let outcome = timing.map(|timing| (timing, lab.counts())).map_err(|error| format!("{error:#}"));
+                report(subject, outcome);
+                Ok(())
+            }
+        };
+        match (client, okhttp) {
+            (Client::Ours, _) => {
+                ours.new_verifier(scenario)?;
+                lab.begin_cold(conditions)?;
+                add(Subject::OursCold, ours.verify())?;
+                ours.await_release()?;
+                lab.begin_next(conditions);
+                add(Subject::OursRepeated, ours.verify())?;
+                ours.await_release()?;
+                lab.begin_next(conditions);
+                add(Subject::OursPrepared, prepared(ours, lab, conditions))?;
+                ours.await_release()
+            }
+            (Client::OkHttp { no_delay }, Some(okhttp)) => {
+                let (cold, repeated) = if no_delay {
+                    (Subject::OkHttpNoDelayCold, Subject::OkHttpNoDelayRepeated)
+                } else {
+                    (Subject::OkHttpCold, Subject::OkHttpRepeated)
+                };
+                lab.begin_cold(conditions)?;
+                add(cold, okhttp.follow(scenario, no_delay, Connections::New))?;
+                lab.begin_next(conditions);
+                add(repeated, okhttp.follow(scenario, no_delay, Connections::Kept))
+            }
+            (Client::OkHttp { .. }, None) => Ok(()),
+            (Client::Curl, _) => {
+                lab.begin_cold(conditions)?;
+                add(Subject::CurlCold, curl::follow(scenario, &lab.root_ca))
+            }
+        }
+    }
+}
+
+/// What is measured without another client between.
+#[derive(Clone, Copy)]
+enum Client {
+    Ours,
+    OkHttp { no_delay: bool },
+    Curl,
 }
 
 /// The next verification after `prepare()` and a pause, as between a screen that asks for the number and its button. What prepare costs is

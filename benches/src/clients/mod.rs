@@ -5,7 +5,9 @@ pub mod okhttp;
 pub mod ours;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -64,29 +66,54 @@ pub struct Timing {
     pub cpu: Option<Duration>,
 }
 
+/// Longer than any verification takes, even one that fails by its own timeouts.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
 /// A process that takes a line and reports a line of JSON.
 pub struct Worker {
     child: Child,
     requests: ChildStdin,
-    reports: BufReader<ChildStdout>,
+    reports: mpsc::Receiver<String>,
 }
+
+/// The client's process does not work, which is no result of a verification: the run cannot go on.
+#[derive(Debug)]
+pub struct Broken(String);
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
 
 impl Worker {
     pub fn start(command: &mut Command) -> Result<Self> {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let requests = child.stdin.take().context("a pipe")?;
-        let reports = BufReader::new(child.stdout.take().context("a pipe")?);
+        let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+        let (report, reports) = mpsc::channel();
+        // A pipe has no timeout.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| report.send(line)));
         Ok(Self { child, requests, reports })
     }
 
-    /// What the process reports; an error if that is one.
+    /// What the process reports; an error if that is one, [`Broken`] if it reports nothing.
     pub fn ask(&mut self, line: &str) -> Result<Value> {
-        writeln!(self.requests, "{line}")?;
-        self.requests.flush()?;
-        let mut report = String::new();
-        ensure!(self.reports.read_line(&mut report)? > 0, "the client ended at {line:?}");
-        let report: Value = serde_json::from_str(&report).with_context(|| report.clone())?;
+        let broken = |why: &str| Broken(format!("the client {why} at {line:?}"));
+        writeln!(self.requests, "{line}").map_err(|error| broken(&error.to_string()))?;
+        let report = match self.reports.recv_timeout(TIMEOUT) {
+            Ok(report) => report,
+            Err(RecvTimeoutError::Disconnected) => return Err(broken("ended").into()),
+            Err(RecvTimeoutError::Timeout) => {
+                // It would outlive the benchmark.
+                let _ = self.child.kill();
+                return Err(broken(&format!("hung for {} s", TIMEOUT.as_secs())).into());
+            }
+        };
+        let report: Value = serde_json::from_str(&report).map_err(|_| broken(&format!("reported {report:?}")))?;
         ensure!(report["error"].is_null(), "{}", report["error"]);
         Ok(report)
     }
@@ -94,6 +121,9 @@ impl Worker {
     /// Waits until the process has ended by itself.
     pub fn finish(mut self) -> Result<()> {
         drop(self.requests);
+        if self.reports.recv_timeout(TIMEOUT) != Err(RecvTimeoutError::Disconnected) {
+            let _ = self.child.kill();
+        }
         ensure!(self.child.wait()?.success(), "the client failed");
         Ok(())
     }
@@ -103,4 +133,20 @@ impl Worker {
 fn micros(report: &Value, name: &str) -> Result<Duration> {
     let micros = report[name].as_u64().with_context(|| format!("no {name} in {report}"))?;
     Ok(Duration::from_micros(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ends_or_reports_no_json_is_broken() {
+        let ended = Worker::start(&mut Command::new("true")).unwrap().ask("verify").unwrap_err();
+        assert!(ended.is::<Broken>());
+        let mut echo = Worker::start(&mut Command::new("cat")).unwrap();
+        assert!(echo.ask("verify").unwrap_err().is::<Broken>());
+        assert!(!echo.ask(r#"{"error": "not verified"}"#).unwrap_err().is::<Broken>());
+        assert!(echo.ask("{}").is_ok());
+        echo.finish().unwrap();
+    }
 }

@@ -97,6 +97,19 @@ impl Lab {
         self.web.reset();
     }
 
+    /// What comes next is cold, and under these conditions.
+    pub fn begin_cold(&self, conditions: Conditions) -> Result<()> {
+        self.forget()?;
+        self.set(conditions);
+        Ok(())
+    }
+
+    /// What comes next keeps what was known, and is under these conditions.
+    pub fn begin_next(&self, conditions: Conditions) {
+        self.reset();
+        self.set(conditions);
+    }
+
     pub fn counts(&self) -> Counts {
         Counts { link: self.link.crossed(), handshakes: self.web.handshakes() }
     }
