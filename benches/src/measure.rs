@@ -117,7 +117,8 @@ impl Bench {
         Ok(())
     }
 
-    /// All clients, one after another, under the same conditions.
+    /// All clients, one after another, under the same conditions. Which is the first one differs, so that none always has the same state of the
+    /// machine.
     fn measure(&mut self, job: Job, report: &dyn Fn(Subject, Outcome)) -> Result<()> {
         let mut clients = vec![Client::Ours];
         if self.okhttp.is_some() {
@@ -126,6 +127,8 @@ impl Bench {
         if self.has_curl {
             clients.push(Client::Curl);
         }
+        let first = job.repetition as usize % clients.len();
+        clients.rotate_left(first);
         clients.into_iter().try_for_each(|client| self.measure_client(client, job, report))
     }
 
