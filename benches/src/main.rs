@@ -25,12 +25,12 @@ mod resources;
 mod statistics;
 mod thresholds;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -46,22 +46,23 @@ const DOCUMENTS: [&str; 2] = ["docs/performance.md", "README.md"];
 
 /// Measures what a verification costs, and writes docs/performance.md and its plots.
 #[derive(Parser)]
+#[command(subcommand_negates_reqs = true)]
 struct Arguments {
     /// Two repetitions of a few conditions, to see that everything works; nothing must hold
     #[arg(long, env = "BENCH_QUICK", value_parser = FalseyValueParser::new())]
     quick: bool,
     /// Repetitions of each condition
-    #[arg(long, env = "BENCH_REPETITIONS", default_value = "20")]
+    #[arg(long, env = "BENCH_REPETITIONS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
     /// How many links are measured at the same time; 4 for each processor by default
-    #[arg(long, env = "BENCH_LABS")]
+    #[arg(long, env = "BENCH_LABS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     labs: Option<usize>,
     /// The repository's folder, whose documents are written
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
     repository: PathBuf,
-    /// For files of the run
-    #[arg(long, default_value = "/var/tmp/number-verify-bench")]
-    folder: PathBuf,
+    /// For files of the run, among them the roots that its clients trust: other users must not be able to write there
+    #[arg(long, required = true)]
+    folder: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Inner>,
 }
@@ -92,8 +93,9 @@ fn main() -> ExitCode {
 /// Whether everything holds that must.
 fn run(arguments: &Arguments) -> Result<bool> {
     let began = Instant::now();
+    let folder = arguments.folder.as_deref().context("--folder is missing")?;
     raise_limit_of_files()?;
-    std::fs::create_dir_all(&arguments.folder)?;
+    std::fs::create_dir_all(folder)?;
     let plan = if arguments.quick { Plan::quick() } else { Plan::full(arguments.repetitions) };
     let processors = std::thread::available_parallelism()?.get();
     let labs = arguments.labs.unwrap_or(processors * 4);
@@ -106,13 +108,13 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
 
     let how_long = Duration::from_secs(if arguments.quick { 2 } else { 10 });
-    let backends = backends::measure(&arguments.folder, how_long)?;
-    let resources = resources::measure(&arguments.folder, arguments.quick)?;
+    let backends = backends::measure(folder, how_long)?;
+    let resources = resources::measure(folder, arguments.quick)?;
     let tools = Tools { okhttp: okhttp.ok(), has_curl: curl.is_ok() };
-    let samples = measure::run(&plan, tools, labs, &arguments.folder)?;
+    let samples = measure::run(&plan, tools, labs, folder)?;
 
     let checks = thresholds::check(&samples, &plan, &resources);
-    let last = arguments.folder.join("medians.json");
+    let last = folder.join("medians.json");
     let against = if arguments.quick { None } else { history::compare(&samples, &plan, &last)? };
     let mut parts = vec![("run", about(&plan, labs, processors, began, &skipped, against.as_deref())?)];
     for (name, of, scenario) in [("costs-s1", "legs-s1", Scenario::S1), ("costs-s2", "legs-s2", Scenario::S2)] {
@@ -127,7 +129,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     for (name, part) in &parts {
         println!("\n{name}\n\n{}", part.trim());
     }
-    let documents = if arguments.quick { copies(arguments)? } else { arguments.repository.clone() };
+    let documents = if arguments.quick { copies(&arguments.repository, folder)? } else { arguments.repository.clone() };
     document::update(&DOCUMENTS.map(|file| documents.join(file)), &parts)?;
     plot::draw(&samples, &plan, &documents.join("docs/performance"))?;
     println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENTS.join(", "));
@@ -139,11 +141,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// A quick run has no figures that anybody should read.
-fn copies(arguments: &Arguments) -> Result<PathBuf> {
-    let folder = arguments.folder.join("quick");
+fn copies(repository: &Path, folder: &Path) -> Result<PathBuf> {
+    let folder = folder.join("quick");
     std::fs::create_dir_all(folder.join("docs"))?;
     for file in DOCUMENTS {
-        std::fs::copy(arguments.repository.join(file), folder.join(file)).context(file)?;
+        std::fs::copy(repository.join(file), folder.join(file)).context(file)?;
     }
     Ok(folder)
 }
@@ -181,4 +183,24 @@ fn today() -> Result<String> {
 fn raise_limit_of_files() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_phone_needs_no_folder() {
+        let parse = |arguments: &str| Arguments::try_parse_from(arguments.split(' '));
+        assert!(parse("bench phone root.pem").is_ok());
+        assert!(parse("bench --folder f --repetitions 1 --labs 1").is_ok());
+        assert!(parse("bench --repetitions 1").is_err());
+    }
+
+    #[test]
+    fn nothing_is_measured_zero_times() {
+        for option in ["--repetitions", "--labs"] {
+            assert!(Arguments::try_parse_from(["bench", "--folder", "f", option, "0"]).is_err());
+        }
+    }
 }
