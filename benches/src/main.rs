@@ -118,14 +118,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let against = if arguments.quick { None } else { history::compare(&samples, &plan, &last)? };
     let mut parts = vec![("run", about(&plan, labs, processors, began, &skipped, against.as_deref())?)];
     for (name, of, scenario) in [("costs-s1", "legs-s1", Scenario::S1), ("costs-s2", "legs-s2", Scenario::S2)] {
-        parts.push((name, table::costs(&samples, scenario)));
+        parts.push((name, table::costs(&samples, &plan, scenario)));
         parts.push((of, table::legs(&samples, &plan, scenario)));
     }
     parts.push(("checks", table::checks(&checks)));
     parts.push(("resources", table::resources(&resources)));
     parts.push(("at-once", table::at_once(&resources)));
     parts.push(("backends", table::backends(&backends)));
-    parts.push(("summary", table::summary(&samples)));
+    parts.push(("summary", table::summary(&samples, &plan)));
     for (name, part) in &parts {
         println!("\n{name}\n\n{}", part.trim());
     }

@@ -109,9 +109,10 @@ fn bars(area: &Area, theme: &Theme, samples: &Samples, scenario: Scenario) -> Re
         let label = |text_of: String, at: (f64, f64), side: HPos, gap: i32| {
             EmptyElement::at(at) + Text::new(text_of, (gap, 0), text(theme, 15).pos(Pos::new(side, VPos::Center)))
         };
+        let figure = if leg.is_finite() { format!("{leg:.0}") } else { "failed".to_owned() };
         chart
             .draw_series([
-                label(format!("{leg:.0}"), (length, top + 0.5), HPos::Left, 5),
+                label(figure, (length, top + 0.5), HPos::Left, 5),
                 label(subject.name().to_owned(), (0.0, top + 0.5), HPos::Right, -8),
             ])
             .map_err(drawing)?;

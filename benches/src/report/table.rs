@@ -9,10 +9,10 @@ use crate::statistics::Summary;
 use crate::thresholds::Check;
 
 /// What each client costs for one chain, without loss.
-pub fn costs(samples: &Samples, scenario: Scenario) -> String {
+pub fn costs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
     let cell = Cell { scenario, rtt_ms: RTT_MS, loss_percent: 0 };
     let mut table = head(&[
-        "",
+        &medians(plan),
         "round trips",
         "ms",
         "quartiles",
@@ -25,6 +25,7 @@ pub fn costs(samples: &Samples, scenario: Scenario) -> String {
     ]);
     for subject in Subject::ALL {
         let Some(leg) = samples.leg_ms(cell, subject) else { continue };
+        // NaN if all have failed.
         let median = |of: &dyn Fn(&crate::lab::Counts) -> f64| {
             samples.summary(cell, subject, |_, counts| Some(of(counts))).map_or(f64::NAN, |summary| summary.median)
         };
@@ -35,9 +36,9 @@ pub fn costs(samples: &Samples, scenario: Scenario) -> String {
         table += &row(&[
             subject.name().to_owned(),
             number(median(&|counts| f64::from(counts.link.round_trips))),
-            format!("{:.0}", leg.median),
+            decimals(leg.median, 0),
             quartiles(leg),
-            total.map_or_else(dash, |total| format!("{:.0}", total.median)),
+            total.map_or_else(dash, |total| decimals(total.median, 0)),
             number(median(&|counts| counts.link.connections as f64)),
             if resumed > 0.0 {
                 format!("{} ({} resumed)", number(handshakes), number(resumed))
@@ -45,8 +46,8 @@ pub fn costs(samples: &Samples, scenario: Scenario) -> String {
                 number(handshakes)
             },
             number(median(&|counts| counts.link.queries as f64)),
-            format!("{:.1}", median(&|counts| counts.link.bytes as f64 / 1e3)),
-            cpu.map_or_else(dash, |cpu| format!("{:.1}", cpu.median)),
+            decimals(median(&|counts| counts.link.bytes as f64 / 1e3), 1),
+            cpu.map_or_else(dash, |cpu| decimals(cpu.median, 1)),
         ]);
     }
     table
@@ -56,7 +57,7 @@ pub fn costs(samples: &Samples, scenario: Scenario) -> String {
 pub fn legs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
     let cells: Vec<Cell> = plan.cells().into_iter().filter(|cell| cell.scenario == scenario).collect();
     let titles = cells.iter().map(|cell| format!("{} ms, {} %", cell.rtt_ms, cell.loss_percent));
-    let titles: Vec<String> = std::iter::once(String::new()).chain(titles).collect();
+    let titles: Vec<String> = std::iter::once(medians(plan)).chain(titles).collect();
     let mut table = head(&titles.iter().map(String::as_str).collect::<Vec<_>>());
     for subject in Subject::ALL {
         let legs: Vec<_> = cells.iter().map(|&cell| samples.leg_ms(cell, subject).map(|leg| (cell, leg))).collect();
@@ -69,7 +70,7 @@ pub fn legs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
                     0 => String::new(),
                     failures => format!(", {failures} failed"),
                 };
-                format!("{} ({}{failures})", milliseconds(leg.median), quartiles(leg))
+                format!("{} ({}{failures})", decimals(leg.median, 0), quartiles(leg))
             })
         });
         table += &row(&std::iter::once(subject.name().to_owned()).chain(texts).collect::<Vec<_>>());
@@ -78,18 +79,18 @@ pub fn legs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
 }
 
 /// The short one of the README.
-pub fn summary(samples: &Samples) -> String {
-    let mut table = head(&["one verification's cellular leg", "S1", "S2"]);
+pub fn summary(samples: &Samples, plan: &Plan) -> String {
+    let mut table = head(&[&format!("cellular leg of one verification, {}", medians(plan)), "S1", "S2"]);
     for subject in Subject::ALL {
         let texts = Scenario::ALL.map(|scenario| {
             let cell = Cell { scenario, rtt_ms: RTT_MS, loss_percent: 0 };
             let round_trips = samples.summary(cell, subject, |_, counts| Some(f64::from(counts.link.round_trips)));
-            samples
-                .leg_ms(cell, subject)
-                .zip(round_trips)
+            let leg = samples.leg_ms(cell, subject).filter(|leg| leg.median.is_finite());
+            leg.zip(round_trips)
                 .map(|(leg, round_trips)| format!("{:.0} ms, {} round trips", leg.median, number(round_trips.median)))
         });
-        if let [Some(s1), Some(s2)] = texts {
+        if texts.iter().any(Option::is_some) {
+            let [s1, s2] = texts.map(|text| text.unwrap_or_else(dash));
             table += &row(&[subject.name().to_owned(), s1, s2]);
         }
     }
@@ -186,15 +187,21 @@ fn dash() -> String {
     "–".to_owned()
 }
 
+fn medians(plan: &Plan) -> String {
+    format!("medians of {}", plan.repetitions)
+}
+
 /// Medians of counts: whole ones without a fraction.
 fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    decimals(value, usize::from(value.fract() != 0.0))
+}
+
+/// A dash if all have failed, or so many that they are the median.
+fn decimals(value: f64, digits: usize) -> String {
+    if value.is_finite() { format!("{value:.digits$}") } else { dash() }
 }
 
 fn quartiles(summary: Summary) -> String {
-    format!("{}–{}", milliseconds(summary.lower_quartile), milliseconds(summary.upper_quartile))
-}
-
-fn milliseconds(value: f64) -> String {
-    if value.is_finite() { format!("{value:.0}") } else { "failed".to_owned() }
+    let quartile = |value: f64| if value.is_finite() { format!("{value:.0}") } else { "failed".to_owned() };
+    format!("{}–{}", quartile(summary.lower_quartile), quartile(summary.upper_quartile))
 }
