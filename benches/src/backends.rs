@@ -105,7 +105,7 @@ impl World<'_> {
     fn start(&self, backend: Backend, program: &Path) -> Result<Replica> {
         let port = free_port()?;
         let mut command = Command::new(program);
-        let log = std::fs::File::create(self.folder.join(format!("{}.log", backend.name())))?;
+        let log = std::fs::File::create(self.folder.join(format!("{}-{port}.log", backend.name())))?;
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         command.env("SSL_CERT_FILE", self.root).env("NUMBER_VERIFY_KEYS", KEY);
         for limit in ["STARTS_PER_NUMBER", "STARTS_PER_ADDRESS", "CALLS_PER_ADDRESS"] {

@@ -71,8 +71,9 @@ fn instructions(lab: &Lab, folder: &Path, is_quick: bool) -> Result<Result<Vec<(
         return Ok(Err("not in a quick run".to_owned()));
     }
     let version = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
-    if let Err(error) = version {
-        return Ok(Err(format!("valgrind: {error} (Debian: apt-get install valgrind)")));
+    let failure = version.map_or_else(|error| Some(error.to_string()), |it| (!it.success()).then(|| it.to_string()));
+    if let Some(failure) = failure {
+        return Ok(Err(format!("valgrind: {failure} (Debian: apt-get install valgrind)")));
     }
     let of = |scenario| -> Result<Instructions> {
         let fewest = |verifications| -> Result<u64> {
