@@ -1,4 +1,4 @@
-//! A load generator for a backend's `start`: connections that are kept open, each with one request at a time.
+//! A load generator for a backend's `start`: persistent connections, each with one request at a time.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub fn run(replicas: &[u16], how_long: Duration) -> Result<Load> {
         while let Some(done) = clients.join_next().await {
             times.extend(done??);
         }
-        ensure!(!times.is_empty(), "no start was answered");
+        ensure!(!times.is_empty(), "no start had a response");
         times.sort_unstable();
         Ok(Load { starts_per_second: times.len() as f64 / how_long.as_secs_f64(), median: times[times.len() / 2] })
     })

@@ -140,7 +140,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(holds || arguments.quick)
 }
 
-/// A quick run has no figures that anybody should read.
+/// The figures of a quick run mean nothing, so that they stay out of the repository.
 fn copies(repository: &Path, folder: &Path) -> Result<PathBuf> {
     let folder = folder.join("quick");
     std::fs::create_dir_all(folder.join("docs"))?;

@@ -165,7 +165,7 @@ impl Bench {
                 lab.begin_cold(conditions)?;
                 add(cold, okhttp.follow(scenario, no_delay, Connections::New))?;
                 lab.begin_next(conditions);
-                add(repeated, okhttp.follow(scenario, no_delay, Connections::Kept))
+                add(repeated, okhttp.follow(scenario, no_delay, Connections::Reused))
             }
             (Client::OkHttp { .. }, None) => Ok(()),
             (Client::Curl, _) => {
@@ -185,7 +185,7 @@ enum Client {
 }
 
 /// The next verification after `prepare()` and a pause, as between a screen that asks for the number and its button. What prepare costs is
-/// counted too, but for the round trips: nobody waits for those.
+/// counted too, but for the round trips: the user does not wait for those.
 fn prepared(ours: &mut Ours, lab: &Lab, Conditions { rtt, loss, .. }: Conditions) -> Result<Timing> {
     let began = Instant::now();
     ours.prepare()?;

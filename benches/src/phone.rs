@@ -1,4 +1,4 @@
-//! The process that stands for an app with this library: it does what it is told on its standard input, and reports in JSON, one line each.
+//! The process that stands for an app with this library: it reads commands from its standard input and reports in JSON, one line each.
 //!
 //! | line | what it does |
 //! |---|---|
@@ -33,7 +33,8 @@ pub fn run(root_ca: &Path) -> Result<()> {
     let mut phone = Phone { root_ca, modem: Arc::default(), verifier: None };
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let report = runtime.block_on(phone.obey(&line)).unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
+        let report =
+            runtime.block_on(phone.execute(&line)).unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
         let mut out = io::stdout().lock();
         writeln!(out, "{report}")?;
         out.flush()?;
@@ -48,7 +49,7 @@ struct Phone {
 }
 
 impl Phone {
-    async fn obey(&mut self, line: &str) -> Result<Value> {
+    async fn execute(&mut self, line: &str) -> Result<Value> {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("new", scenario) => self.renew(scenario).await,
             ("verify", _) => self.verify().await,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::Timing;
 use crate::lab::chain::{Scenario, code, fresh_state};
 
-/// It says so when it stops at the limit of redirects.
+/// curl's exit status when it stops at the limit of redirects.
 const TOO_MANY_REDIRECTS: i32 = 47;
 
 /// curl's version, or why it cannot be run.
@@ -18,7 +18,7 @@ pub fn version() -> Result<String, String> {
     let failed = |error| format!("curl: {error} (Debian: apt-get install curl)");
     let output = Command::new("curl").arg("--version").output().map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace().nth(1).map(str::to_owned).ok_or_else(|| "curl --version says nothing".to_owned())
+    text.split_whitespace().nth(1).map(str::to_owned).ok_or_else(|| "curl --version prints no version".to_owned())
 }
 
 /// Follows the chain and checks that its code is the right one. The time is curl's own, without the start of its process.

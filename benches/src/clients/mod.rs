@@ -48,8 +48,8 @@ impl Subject {
             Self::OursPrepared => "number-verify, prepared",
             Self::OkHttpCold => "OkHttp, cold",
             Self::OkHttpNoDelayCold => "OkHttp + TCP_NODELAY, cold",
-            Self::OkHttpRepeated => "OkHttp, open connections kept",
-            Self::OkHttpNoDelayRepeated => "OkHttp + TCP_NODELAY, kept",
+            Self::OkHttpRepeated => "OkHttp, reused connections",
+            Self::OkHttpNoDelayRepeated => "OkHttp + TCP_NODELAY, reused",
             Self::CurlCold => "curl",
         }
     }

@@ -16,7 +16,7 @@ pub enum Connections {
     /// A new client has none.
     New,
     /// The client of the chain before, with its open connections.
-    Kept,
+    Reused,
 }
 
 impl OkHttp {
@@ -35,8 +35,8 @@ impl OkHttp {
     /// Follows the chain and checks that its code is the right one.
     pub fn follow(&mut self, scenario: Scenario, no_delay: bool, connections: Connections) -> Result<Timing> {
         let state = fresh_state();
-        let kept = connections == Connections::Kept;
-        let report = self.0.ask(&format!("{kept} {no_delay} {} {REDIRECT_URI}", scenario.auth_url(&state)))?;
+        let reused = connections == Connections::Reused;
+        let report = self.0.ask(&format!("{reused} {no_delay} {} {REDIRECT_URI}", scenario.auth_url(&state)))?;
         let location = report["location"].as_str().context("no location")?;
         ensure!(location.contains(&code(&state)), "OkHttp arrived at {location}");
         Ok(Timing { leg: micros(&report, "leg_us")?, total: None, cpu: Some(micros(&report, "cpu_us")?) })

@@ -115,7 +115,7 @@ impl Link {
         self.phone_depth.load(Relaxed)
     }
 
-    /// The phone has an answer to what it sent when it had completed this many round trips.
+    /// The phone receives a response to what it sent when it had completed this many round trips.
     pub fn complete_round_trip(&self, sent_at: u32) {
         self.phone_depth.fetch_max(sent_at + 1, Relaxed);
     }

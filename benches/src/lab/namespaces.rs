@@ -27,7 +27,7 @@ pub const CELL: &str = "cell";
 pub const PHONE: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 53);
 pub const BACKEND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
-/// Unlike any index in the phone: where both ends have the same one, Linux takes a second to notice that the link is up.
+/// Unlike any index in the phone: if both ends have the same one, Linux takes a second to notice that the link is up.
 const FAR_INDEX: u32 = 100;
 
 /// Moves the calling thread, and with it the processes that it starts, into the phone. Returns the cellular interface's other end.

@@ -99,7 +99,7 @@ fn bars(area: &Area, theme: &Theme, samples: &Samples, scenario: Scenario) -> Re
     let mut chart = ChartBuilder::on(area)
         .caption(format!("{}, at {RTT_MS} ms: milliseconds", scenario.name()), text(theme, 19))
         .margin(10)
-        .y_label_area_size(215)
+        .y_label_area_size(230)
         .build_cartesian_2d(0.0..most * 1.2, Rows(legs.len()))
         .map_err(drawing)?;
     for (nth, (subject, leg)) in legs.iter().enumerate() {
@@ -152,7 +152,7 @@ fn lines(area: &Area, theme: &Theme, samples: &Samples, title: &str, cells: &[(S
         chart.draw_series([at]).map_err(drawing)?;
     }
     for (nth, subject) in SHOWN.into_iter().enumerate() {
-        // Next to each other where they would hide each other.
+        // Next to each other, so that none hides another.
         let shift = (nth as f64 - 2.0) * 0.03;
         let color = color(theme, subject);
         let points: Vec<_> = cells

@@ -30,9 +30,9 @@ import okhttp3.Response;
 
 /**
  * Follows redirect chains with OkHttp, as an app would: a cookie jar, OkHttp's own redirects off, and a loop that stops at the redirect URI.
- * HTTP/2, time limits and the pool of connections are OkHttp's defaults.
+ * HTTP/2, timeouts and the pool of connections are OkHttp's defaults.
  *
- * <p>Reads lines {@code KEPT NO_DELAY URL REDIRECT_URI} and reports in JSON. With {@code KEPT}, the client of the chain before is used again,
+ * <p>Reads lines {@code REUSED NO_DELAY URL REDIRECT_URI} and reports in JSON. With {@code REUSED}, the client of the chain before is used again,
  * with its open connections; else a new one with a new TLS context, which knows no session.
  */
 final class Chain {
@@ -40,7 +40,7 @@ final class Chain {
       ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
   private final X509TrustManager trust;
-  private final Map<Boolean, OkHttpClient> kept = new HashMap<>();
+  private final Map<Boolean, OkHttpClient> clients = new HashMap<>();
 
   private Chain(X509TrustManager trust) {
     this.trust = trust;
@@ -60,8 +60,8 @@ final class Chain {
   private String report(String[] line) {
     try {
       boolean noDelay = Boolean.parseBoolean(line[1]);
-      OkHttpClient client = Boolean.parseBoolean(line[0]) ? kept.get(noDelay) : client(noDelay);
-      OkHttpClient old = kept.put(noDelay, client);
+      OkHttpClient client = Boolean.parseBoolean(line[0]) ? clients.get(noDelay) : client(noDelay);
+      OkHttpClient old = clients.put(noDelay, client);
       if (old != null && old != client) {
         old.connectionPool().evictAll();
         old.dispatcher().executorService().shutdown();
