@@ -156,8 +156,9 @@ struct Modem {
 
 #[async_trait::async_trait]
 impl CellularProvider for Modem {
-    async fn acquire(&self, _: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
+    async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Relaxed);
+        events.operated_by("00101".to_owned()); // A test network, reported as Android's provider does.
         Ok(NetworkBinding::LinuxInterface { name: CELL.to_owned() })
     }
 
