@@ -284,11 +284,11 @@ async fn run(
     record: Arc<Recorder>,
     alive: RuntimeGuard,
 ) -> Outcome {
-    let input = match read_roots(&tls).await {
-        Ok(()) => input,
+    let checked = match input {
+        Ok(input) => read_roots(&tls).await.map(|()| input),
         Err(error) => Err(error),
     };
-    let input = input.inspect_err(|_| record.ended(&Redactor::new()))?;
+    let input = checked.inspect_err(|_| record.ended(&Redactor::new()))?;
     let result = verifier.run(input, &record, alive).await?;
     Ok(Arc::new(Ended { result, trace: record.trace() }))
 }

@@ -24,7 +24,7 @@ pub(super) struct LastNetwork<N: Network> {
 /// A network that can be recognised.
 struct Known<N: Network> {
     binding: ValidBinding,
-    /// As the provider reports it: without it only the addresses tell one SIM from another.
+    /// As the provider reports it: without it only the addresses distinguish one SIM from another.
     operator: Option<u32>,
     addresses: LocalAddresses,
     /// Counts from the first acquisition, so that a server cannot link visits over a longer time.

@@ -40,6 +40,11 @@ impl<P: RuntimeProvider> Names<P> {
 
     /// The addresses of one family; an empty list if the name has none.
     pub(super) async fn look_up(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
+        self.look_up_at(Instant::now(), host, family).await
+    }
+
+    /// A cached response is used if its TTL has not passed by `now`.
+    async fn look_up_at(&self, now: Instant, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
         let mut name = Name::from_ascii(host).map_err(|_| NetworkError::Failed)?;
         name.set_fqdn(true);
         let record = match family {
@@ -47,10 +52,10 @@ impl<P: RuntimeProvider> Names<P> {
             Family::V6 => RecordType::AAAA,
         };
         let query = Query::query(name.clone(), record);
-        let mut response = self.cache.get(&query, Instant::now());
+        let mut response = self.cache.get(&query, now);
         if response.is_none() {
             let fresh = self.resolver()?.lookup(name, record).await.map(|lookup| lookup.message().clone());
-            self.cache.insert(query, fresh.clone(), Instant::now());
+            self.cache.insert(query, fresh.clone(), now);
             response = Some(fresh);
         }
         match response {
@@ -133,7 +138,8 @@ mod tests {
     use hickory_resolver::proto::rr::rdata::{A, SOA};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, UdpSocket};
-    use tokio::time::sleep;
+    use tokio::sync::watch;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -143,7 +149,7 @@ mod tests {
     #[derive(Default)]
     struct Server {
         queries: AtomicUsize,
-        tcp: AtomicUsize,
+        tcp: watch::Sender<usize>,
     }
 
     impl Server {
@@ -167,7 +173,7 @@ mod tests {
                 loop {
                     let (mut stream, _) = listener.accept().await.unwrap();
                     let server = over_tcp.clone();
-                    server.tcp.fetch_add(1, Ordering::Relaxed);
+                    server.tcp.send_modify(|open| *open += 1);
                     tokio::spawn(async move {
                         while let Ok(length) = stream.read_u16().await {
                             let mut query = vec![0; length.into()];
@@ -176,7 +182,7 @@ mod tests {
                             stream.write_u16(response.len().try_into().unwrap()).await.unwrap();
                             stream.write_all(&response).await.unwrap();
                         }
-                        server.tcp.fetch_sub(1, Ordering::Relaxed);
+                        server.tcp.send_modify(|open| *open -= 1);
                     });
                 }
             });
@@ -208,17 +214,18 @@ mod tests {
 
     #[tokio::test]
     async fn name_is_asked_again_only_after_its_ttl() {
-        let (server, names) = Server::start(2).await;
+        let (server, names) = Server::start(60).await;
+        let now = Instant::now();
         for (host, expected) in [("op.test", Ok(vec![ADDRESS.into()])), ("no-op.test", Err(NetworkError::Failed))] {
             let before = server.queries();
-            for _ in 0..3 {
-                assert_eq!(names.look_up(host, Family::V4).await, expected);
+            for seconds in [0, 1, 58] {
+                let later = now + Duration::from_secs(seconds);
+                assert_eq!(names.look_up_at(later, host, Family::V4).await, expected);
             }
             names.close_sockets();
-            assert_eq!(names.look_up(host, Family::V4).await, expected);
+            assert_eq!(names.look_up_at(now + Duration::from_secs(59), host, Family::V4).await, expected);
             assert_eq!(server.queries() - before, 1, "{host}");
-            sleep(Duration::from_millis(2_100)).await;
-            assert_eq!(names.look_up(host, Family::V4).await, expected);
+            assert_eq!(names.look_up_at(now + Duration::from_secs(61), host, Family::V4).await, expected);
             assert_eq!(server.queries() - before, 2, "{host}");
         }
     }
@@ -237,17 +244,13 @@ mod tests {
     #[tokio::test]
     async fn socket_to_a_name_server_is_closed_and_opened_again() {
         let (server, names) = Server::start(0).await;
-        let connections = || server.tcp.load(Ordering::Relaxed);
+        let mut connections = server.tcp.subscribe();
         for _ in 0..2 {
             assert_eq!(names.look_up("truncated.test", Family::V4).await, Ok(vec![ADDRESS.into()]));
-            assert_eq!(connections(), 1);
+            assert_eq!(*connections.borrow(), 1);
             names.close_sockets();
-            for _ in 0..100 {
-                if connections() > 0 {
-                    sleep(Duration::from_millis(10)).await;
-                }
-            }
-            assert_eq!(connections(), 0);
+            let closed = connections.wait_for(|open| *open == 0);
+            timeout(Duration::from_mins(1), closed).await.expect("the socket stays open").unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How the library recognises a network that it has released: by what the system says of it, without a packet.
+//! How the library recognises a network that it has released: by what the system reports of it, without a packet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
