@@ -51,7 +51,7 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 	cargo build $(RUST) --bins --examples
 	@scripts/test-contracts
 
-bench: ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
+bench: bindings ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
 	@scripts/bench
 
 size: ## what the built phone libraries weigh, against their budget

@@ -7,12 +7,14 @@
 //! | `clients/`, `phone.rs` | what is compared; the process that stands for an app with this library |
 //! | `plan.rs`, `measure.rs` | what is measured, and how |
 //! | `resources.rs`, `allocations.rs`, `process.rs` | instructions, memory, threads |
+//! | `bindings.rs` | what Kotlin and Swift add |
 //! | `backends.rs`, `load.rs` | the reference backends |
 //! | `statistics.rs`, `thresholds.rs` | medians and noise; what must hold |
 //! | `report/` | tables, plots, the documents that show them |
 
 mod allocations;
 mod backends;
+mod bindings;
 mod clients;
 mod lab;
 mod load;
@@ -124,6 +126,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     parts.push(("checks", table::checks(&checks)));
     parts.push(("resources", table::resources(&resources)));
     parts.push(("at-once", table::at_once(&resources)));
+    parts.push(("bindings", table::bindings(&resources)));
     parts.push(("backends", table::backends(&backends)));
     parts.push(("summary", table::summary(&samples, &plan)));
     for (name, part) in &parts {

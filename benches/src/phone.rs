@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `new SCENARIO` | makes a new verifier, in the place of the one before |
 //! | `verify` | runs one verification |
+//! | `repeat N` | runs N verifications, one after another, and waits for the release after each |
 //! | `release` | waits until the verifier has released the network |
 //! | `prepare` | calls `prepare()` |
 //! | `many N` | runs N verifications at once |
@@ -53,6 +54,7 @@ impl Phone {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("new", scenario) => self.renew(scenario).await,
             ("verify", _) => self.verify().await,
+            ("repeat", count) => self.repeat(count.parse()?).await,
             ("release", _) => self.release(),
             ("prepare", _) => {
                 self.verifier()?.prepare().await?;
@@ -95,6 +97,20 @@ impl Phone {
             "allocations": allocated.allocations,
             "peak_bytes": allocated.peak_bytes,
         }))
+    }
+
+    async fn repeat(&self, count: usize) -> Result<Value> {
+        let mut total = Duration::ZERO;
+        for _ in 0..count {
+            let began = Instant::now();
+            let result = self.verifier()?.begin(NUMBER.to_owned(), None).result().await;
+            total += began.elapsed();
+            if !result?.verified() {
+                bail!("not verified");
+            }
+            self.release()?;
+        }
+        Ok(json!({"total_us": total.as_micros() as u64}))
     }
 
     fn release(&self) -> Result<Value> {

@@ -1,4 +1,4 @@
-//! What a verification takes of the phone: instructions, memory and threads; and many verifications at once.
+//! What a verification takes of the phone: instructions, memory and threads; many verifications at once; and the languages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::bindings::{self, Costs};
 use crate::clients::ours::{Memory, Ours};
 use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Lab};
@@ -22,6 +23,7 @@ pub struct Resources {
     pub instructions: Result<Vec<(Scenario, Instructions)>, String>,
     pub memory: Vec<(Scenario, Memory)>,
     pub at_once: Vec<AtOnce>,
+    pub bindings: Costs,
 }
 
 /// How many instructions these take.
@@ -60,7 +62,8 @@ pub fn measure(folder: &Path, is_quick: bool) -> Result<Resources> {
             lab.set(Conditions { rtt: Duration::from_millis(RTT_MS.into()), loss: 0.0, seed: 0 });
             let counts = AT_ONCE.into_iter().filter(|count| !is_quick || *count <= 10);
             let at_once = counts.map(|count| at_once(&lab, count)).collect::<Result<_>>()?;
-            Ok(Resources { instructions, memory, at_once })
+            let bindings = bindings::measure(&lab, is_quick)?;
+            Ok(Resources { instructions, memory, at_once, bindings })
         });
         measured.join().map_err(|_| anyhow::anyhow!("the lab panicked"))?
     })

@@ -178,7 +178,12 @@ mod tests {
     #[test]
     fn what_is_not_measured_does_not_hold() {
         assert!(!holds(LITTLE_LOSS, legs(1000.0, 0), None));
-        let resources = Resources { instructions: Err(String::new()), memory: Vec::new(), at_once: Vec::new() };
+        let resources = Resources {
+            instructions: Err(String::new()),
+            memory: Vec::new(),
+            at_once: Vec::new(),
+            bindings: Vec::new(),
+        };
         let checks = check(&Samples::default(), &Plan::full(1), &resources);
         assert!(checks.iter().all(|check| !check.holds && check.measured == "not measured"));
         assert_eq!(checks.len(), 2 * 2 + 1 + 1 + 12 * 2 + 1);

@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::time::ClockId;
+use nix::unistd::Pid;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -98,6 +100,12 @@ impl Worker {
         // A pipe has no timeout.
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| report.send(line)));
         Ok(Self { child, requests, reports })
+    }
+
+    /// The processor time of all of the process's threads until now.
+    pub fn cpu(&self) -> Result<Duration> {
+        let process = Pid::from_raw(self.child.id().try_into()?);
+        Ok(ClockId::pid_cpu_clock_id(process)?.now()?.into())
     }
 
     /// What the process reports; an error if that is one, [`Broken`] if it reports nothing.

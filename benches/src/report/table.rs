@@ -137,6 +137,28 @@ pub fn at_once(resources: &Resources) -> String {
     format!("S1 over a link of {RTT_MS} ms, all on one verifier:\n\n{table}")
 }
 
+pub fn bindings(resources: &Resources) -> String {
+    let mut table = head(&["one verification after another", "CPU", "quartiles", "more than Rust", "call to result"]);
+    let ms = |value: f64| format!("{value:.2} ms");
+    let mut rust = None;
+    for (language, cost) in &resources.bindings {
+        let cells = match cost {
+            Ok(cost) => {
+                let rust = *rust.get_or_insert(cost.cpu_ms.median);
+                [
+                    ms(cost.cpu_ms.median),
+                    format!("{:.2}–{:.2}", cost.cpu_ms.lower_quartile, cost.cpu_ms.upper_quartile),
+                    ms(cost.cpu_ms.median - rust),
+                    ms(cost.took_ms.median),
+                ]
+            }
+            Err(reason) => [format!("skipped: {reason}"), dash(), dash(), dash()],
+        };
+        table += &row(&[[language.name().to_owned()].as_slice(), &cells].concat());
+    }
+    table
+}
+
 pub fn backends(rows: &[Row]) -> String {
     let mut table = head(&[
         "backend",
