@@ -26,7 +26,9 @@ python_environment() {
 }
 
 # How cargo builds what is shipped; the crate type follows. Of one type only: with another one that cannot have it, there is no LTO.
-as_shipped=(rustc --locked --release --lib --crate-type)
+# Panics name source files: without the folders of the machine that built it, two machines build the same library.
+remapped="'--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}/registry/src/=', '--remap-path-prefix=$PWD/='"
+as_shipped=(rustc --config "target.'cfg(all())'.rustflags=[$remapped]" --locked --release --lib --crate-type)
 # What ends that command for Android: uniffi's description of the interface, which only its generator reads, stays out (37 KB). lld warns
 # of each symbol that rustc exports and this hides.
 for_android=(-- -C "link-arg=-Wl,--version-script=$PWD/bindings/kotlin/metadata-symbols" -C link-arg=-Wl,--no-warnings)
