@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 #[cfg(not(target_os = "android"))]
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(not(target_os = "android"))]
+use futures_util::FutureExt;
+#[cfg(not(target_os = "android"))]
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 #[cfg(not(target_os = "android"))]
 use tokio::time::timeout;
 #[cfg(not(target_os = "android"))]
@@ -28,7 +32,7 @@ use crate::threads::Threads;
 use crate::threads::Work;
 
 /// A root certificate does not parse, or the platform has none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NoRoots;
 
 /// All root certificates in these texts. Each has at least one.
@@ -66,7 +70,8 @@ impl Roots {
     /// The platform's and these. Nothing is read yet.
     #[cfg(not(target_os = "android"))]
     pub(super) fn with_platform(provider: Arc<CryptoProvider>, further: Vec<CertificateDer<'static>>) -> Self {
-        Self::Platform(Arc::new(Platform { provider, further, verifier: Mutex::default() }))
+        let (verifier, turn, reading) = Default::default();
+        Self::Platform(Arc::new(Platform { provider, further, verifier, turn, reading }))
     }
 
     /// There the platform's are reached through the app only.
@@ -79,11 +84,7 @@ impl Roots {
     #[cfg(not(target_os = "android"))]
     pub(super) async fn read(&self, threads: &Threads) -> Result<(), NoRoots> {
         match self {
-            Self::Platform(platform) if !platform.is_read() => {
-                let platform = platform.clone();
-                let read = threads.run(Work::CellularTrust, move || platform.verifier().map(drop));
-                timeout(limits::ROOTS, read).await.map_or(Err(NoRoots), |read| read.unwrap_or(Err(NoRoots)))
-            }
+            Self::Platform(platform) if platform.verifier.get().is_none() => platform.join(threads).await,
             Self::Platform(_) | Self::Only { .. } => Ok(()),
         }
     }
@@ -126,31 +127,76 @@ pub(super) struct Platform {
     provider: Arc<CryptoProvider>,
     further: Vec<CertificateDer<'static>>,
     /// Absent until they are read.
-    verifier: Mutex<Option<Arc<dyn ServerCertVerifier>>>,
+    verifier: OnceLock<Arc<dyn ServerCertVerifier>>,
+    /// One thread reads for all.
+    turn: Mutex<()>,
+    /// What waits for it.
+    reading: Mutex<Option<WeakShared<Reading>>>,
 }
 
 #[cfg(not(target_os = "android"))]
+type Reading = BoxFuture<'static, Result<(), NoRoots>>;
+
+#[cfg(not(target_os = "android"))]
 impl Platform {
-    /// Does not block: while they are being read, they are not.
-    fn is_read(&self) -> bool {
-        self.verifier.try_lock().is_ok_and(|verifier| verifier.is_some())
+    /// The reading that is under way, or a new one. If each verification had its own, a thousand at once would wait for a few threads in turn,
+    /// the last ones until their time was over.
+    fn join(self: &Arc<Self>, threads: &Threads) -> Shared<Reading> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reading) = reading.as_ref().and_then(WeakShared::upgrade) {
+            return reading;
+        }
+        let (platform, threads) = (self.clone(), threads.clone());
+        let new = async move {
+            let read = threads.run(Work::CellularTrust, move || platform.verifier().map(drop));
+            timeout(limits::ROOTS, read).await.map_or(Err(NoRoots), |read| read.unwrap_or(Err(NoRoots)))
+        };
+        let new = new.boxed().shared();
+        *reading = new.downgrade();
+        new
     }
 
-    /// One thread reads for all.
-    fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, NoRoots> {
-        let mut verifier = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verifier) = &*verifier {
-            return Ok(verifier.clone());
+    /// Blocks while they are read.
+    fn verifier(&self) -> Result<&dyn ServerCertVerifier, NoRoots> {
+        let _turn = match self.verifier.get() {
+            Some(verifier) => return Ok(&**verifier),
+            None => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(&**verifier);
         }
         let (provider, further) = (self.provider.clone(), self.further.clone());
         let read = rustls_platform_verifier::Verifier::new_with_extra_roots(further, provider).map_err(|_| NoRoots)?;
-        Ok(verifier.insert(Arc::new(read)).clone())
+        Ok(&**self.verifier.get_or_init(|| Arc::new(read)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+    use tokio_rustls::rustls::crypto::ring;
+
     use super::*;
+
+    #[tokio::test]
+    async fn uses_at_once_share_one_reading() {
+        let threads = Threads::new();
+        let roots = Roots::with_platform(Arc::new(ring::default_provider()), Vec::new());
+        let Roots::Platform(platform) = &roots else { unreachable!() };
+        let (mut uses, admitted) = {
+            let _turn = platform.turn.lock().unwrap();
+            let mut uses = Box::pin(join_all((0..1000).map(|_| roots.read(&threads))));
+            assert!((&mut uses).now_or_never().is_none());
+            let others = limits::THREADS_OF_A_KIND - 1;
+            let admitted = join_all((0..others).map(|_| threads.admit(Work::CellularTrust))).now_or_never();
+            (uses, admitted.unwrap())
+        };
+        assert!(admitted.iter().all(Result::is_ok));
+        let first = roots.read(&threads).await;
+        assert!((&mut uses).await.iter().all(|result| result.is_ok() == first.is_ok()));
+        // A machine without a trust store has none to keep.
+        assert_eq!(platform.verifier.get().is_some(), first.is_ok());
+    }
 
     #[test]
     fn invalid_pem_is_rejected() {
