@@ -49,6 +49,53 @@ struct LoadTests {
     }
   }
 
+  /// All functions of a verifier from many tasks, in a random order: each call ends as it may, and the network is released as often as it was
+  /// acquired.
+  @Test func anyOrderOfCallsEnds() async throws {
+    let phone = Loopback()
+    try await callInAnyOrder(NumberVerifier(phone) { $0.waitAnHour() })
+    // The last reference is gone: `prepare()` holds nothing any more.
+    await phone.isNotHeld()
+    let counts = await phone.counts
+    #expect(counts.acquired > 0)
+    #expect(counts.released == counts.acquired)
+  }
+
+  private func callInAnyOrder(_ verifier: NumberVerifier) async {
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<32 {
+        group.addTask {
+          for _ in 0..<25 {
+            guard let call = Call.allCases.randomElement() else { return }
+            await #expect(throws: Never.self, "\(call)") { try await run(call, verifier) }
+          }
+        }
+      }
+    }
+  }
+
+  private enum Call: CaseIterable { case verify, verifyAndCancel, collectAndLeave, prepare, prepareAndCancel, check, forgetHosts }
+
+  private func run(_ call: Call, _ verifier: NumberVerifier) async throws {
+    switch call {
+    case .verify: #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
+    case .verifyAndCancel: try await cancelled { _ = try await verifier.verify(phoneNumber: Simulator.number) }
+    case .collectAndLeave: for try await _ in verifier.verifying(phoneNumber: Simulator.otherNumber) where Bool.random() { return }
+    case .prepare: try await verifier.prepare()
+    case .prepareAndCancel: try await cancelled { try await verifier.prepare() }
+    case .check: _ = await verifier.check()
+    case .forgetHosts: verifier.forgetHosts()
+    }
+  }
+
+  /// Cancels the call after a few turns of other tasks, if it has not ended by then.
+  private func cancelled(_ call: @escaping @Sendable () async throws -> Void) async throws {
+    let task = Task { try await call() }
+    for _ in 0..<Int.random(in: 0..<200) { await Task.yield() }
+    task.cancel()
+    do { try await task.value } catch is CancellationError {}
+  }
+
   @Test func twoHundredVerifiersLeaveNothing() async throws {
     try await makeAndDrop(20)
     let before = try Process.now()

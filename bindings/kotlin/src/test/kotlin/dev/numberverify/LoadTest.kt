@@ -60,24 +60,6 @@ class LoadTest {
         assertTrue(grown.last() < 100 * LEAK_KIB, "100 verifiers left, round by round, $grown KiB")
     }
 
-    /** A verifier's own thread has its name, and ends after the release. */
-    private fun awaitNoVerifierThreads() {
-        val deadline = System.nanoTime() + Loopback.HANGS_S * 1_000_000_000
-        while (verifierThreads() > 0) {
-            assertTrue(System.nanoTime() < deadline, "${verifierThreads()} threads of closed verifiers are left")
-            Thread.yield()
-        }
-    }
-
-    private fun verifierThreads() =
-        checkNotNull(Path.of("/proc/self/task").toFile().list()).count {
-            Path
-                .of("/proc/self/task/$it/comm")
-                .toFile()
-                .runCatching { readText().trim() }
-                .getOrNull() == "number-verify"
-        }
-
     private fun residentKib() =
         Path
             .of("/proc/self/status")
