@@ -48,13 +48,20 @@ pub(super) fn classify(error: &reqwest::Error) -> HttpError {
         HttpError::Tls
     } else if error.is_connect() {
         HttpError::Connect
-    } else if sources(error).filter_map(|source| source.downcast_ref::<hyper::Error>()).any(hyper::Error::is_parse) {
+    } else if sources(error).any(is_malformed) {
         HttpError::Malformed
     } else if error.is_timeout() {
         HttpError::Timeout
     } else {
         HttpError::Closed
     }
+}
+
+/// hyper has kinds of its own for what breaks the protocol in a head, and those of I/O for what does in a chunked body.
+fn is_malformed(source: &(dyn Error + 'static)) -> bool {
+    let is_of_body =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput);
+    source.downcast_ref().is_some_and(hyper::Error::is_parse) || source.downcast_ref().is_some_and(is_of_body)
 }
 
 /// All errors that led to this one. Those inside an I/O error are hidden from `source()`.
