@@ -82,6 +82,9 @@ pub const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// hangs.
 #[cfg(feature = "http-backend")]
 pub const IDLE_BACKEND_CONNECTION: Duration = PREPARED;
+/// How much longer than a call a connection to the backend may take to open that no call waits for any more.
+#[cfg(feature = "http-backend")]
+pub const ABANDONED_CONNECTION: Duration = Duration::from_secs(1);
 /// The longest `Retry-After` of the backend that is waited for, up to twice as long at random. A longer one is the app's to wait for: otherwise
 /// all phones of the last seconds of an outage come back with those that come anyway, more than the backend is made for (`docs/scale.md`).
 #[cfg(feature = "http-backend")]

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -48,12 +50,14 @@ pub(super) struct VerifiedConnector {
     /// Plain http has no chain; https without one is refused.
     is_https: bool,
     port: u16,
+    /// Of a connection whose request has got another one in the meantime: it goes on to open without it. Longer than a call, to end none.
+    limit: Duration,
 }
 
 impl VerifiedConnector {
-    pub(super) fn new(tls: Tls, network: DefaultNetwork, backend: &Url) -> Self {
+    pub(super) fn new(tls: Tls, network: DefaultNetwork, backend: &Url, limit: Duration) -> Self {
         let port = backend.port_or_known_default().unwrap_or_default();
-        Self { tls, network, is_https: backend.scheme() == "https", port }
+        Self { tls, network, is_https: backend.scheme() == "https", port, limit }
     }
 
     pub(super) fn tls_config(&self) -> ClientConfig {
@@ -90,7 +94,7 @@ pub(super) struct Verified<S> {
 impl<S, Target> Service<Target> for Verified<S>
 where
     S: Service<Target, Error = BoxError>,
-    S::Response: Send,
+    S::Response: Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
@@ -104,9 +108,10 @@ where
     fn call(&mut self, target: Target) -> Self::Future {
         let _ = OPENED.try_with(|opened| opened.store(true, Ordering::Relaxed)); // Fails without an observer.
         let connecting = self.connector.call(target);
-        let VerifiedConnector { tls, is_https, .. } = self.verifier.clone();
-        Box::pin(async move {
+        let VerifiedConnector { tls, is_https, limit, .. } = self.verifier.clone();
+        let connected: Self::Future = Box::pin(async move {
             if is_https { tls.verify_handshake(connecting, Work::BackendTrust).await } else { connecting.await }
-        })
+        });
+        Box::pin(async move { timeout(limit, connected).await.unwrap_or_else(|elapsed| Err(elapsed.into())) })
     }
 }

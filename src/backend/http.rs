@@ -61,7 +61,8 @@ impl HttpBackend {
     #[must_use]
     pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> Self {
         let network = DefaultNetwork::new(settings.overrides.clone(), threads.clone());
-        let connector = VerifiedConnector::new(tls.clone(), network, &settings.start_url);
+        let limit = settings.backend + limits::ABANDONED_CONNECTION;
+        let connector = VerifiedConnector::new(tls.clone(), network, &settings.start_url, limit);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/problem+json"));
         headers.insert(header::USER_AGENT, settings.user_agent.clone());
