@@ -66,6 +66,8 @@ pub const ROOTS: Duration = Duration::from_secs(5);
 
 /// How long the IPv4 addresses of a host wait for the IPv6 ones (RFC 8305, section 3); on Apple systems, also the first addresses for more.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+/// How long others join a lookup that is running: one that takes longer may hang on a network that the phone has left.
+pub const JOINED_LOOKUP: Duration = Duration::from_secs(1);
 /// The longest `Retry-After` of an operator that is waited for.
 pub const PAUSE: Duration = Duration::from_secs(2);
 /// How long one connection attempt has before the next begins concurrently (RFC 8305, section 5).

@@ -1,5 +1,5 @@
 //! Host name resolution of one network: fixed addresses of development, else a lookup of the system's,
-//! which concurrent requests for the same name share, because it may occupy a thread.
+//! which concurrent requests for the same name share, because it may occupy a thread. One that takes long is not joined.
 //!
 //! Nothing of a result is cached here: the resolver of the system does that, for each network by its TTL (decision 3 in `docs/adr`). When the
 //! last of those who wait gives up, the lookup is abandoned.
@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use tokio::time::Instant;
 
 use super::{Family, NetworkError};
+use crate::limits;
 
 /// Addresses of a host; empty if it has none.
 pub type Addresses = Result<Vec<IpAddr>, NetworkError>;
@@ -35,7 +37,8 @@ pub enum Scope {
 pub struct Lookups {
     scope: Scope,
     overrides: Overrides,
-    running: Mutex<HashMap<Question, WeakShared<Lookup>>>,
+    /// Each with its begin.
+    running: Mutex<HashMap<Question, (WeakShared<Lookup>, Instant)>>,
 }
 
 impl Lookups {
@@ -73,13 +76,13 @@ impl Lookups {
 
     fn join(&self, question: Question, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|_, lookup| lookup.upgrade().is_some());
-        if let Some(lookup) = running.get(&question).and_then(WeakShared::upgrade) {
+        running.retain(|_, (lookup, began)| lookup.upgrade().is_some() && began.elapsed() < limits::JOINED_LOOKUP);
+        if let Some(lookup) = running.get(&question).and_then(|(lookup, _)| lookup.upgrade()) {
             return lookup;
         }
         let lookup = begin().shared();
         if let Some(weak) = lookup.downgrade() {
-            running.insert(question, weak);
+            running.insert(question, (weak, Instant::now()));
         }
         lookup
     }
@@ -88,9 +91,11 @@ impl Lookups {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::pin::pin;
 
     use futures_util::future::join;
     use tokio::sync::oneshot;
+    use tokio::time::advance;
 
     use super::*;
 
@@ -137,6 +142,18 @@ mod tests {
             assert_eq!(lookups.resolve(host, 443, family, begin).await, Ok(Vec::new()));
         }
         assert_eq!(begun.get(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_takes_long_is_not_joined() {
+        let lookups = lookups(Scope::OneFamily);
+        let hangs = || std::future::pending().boxed();
+        let mut first = pin!(lookups.resolve("op.test", 443, Family::V4, hangs));
+        assert!(first.as_mut().now_or_never().is_none());
+        advance(limits::JOINED_LOOKUP).await;
+        let answers = || async { Ok(vec![ADDRESS]) }.boxed();
+        assert_eq!(lookups.resolve("op.test", 443, Family::V4, answers).await, Ok(vec![ADDRESS]));
+        assert!(first.now_or_never().is_none());
     }
 
     #[tokio::test]
