@@ -82,7 +82,7 @@ pub mod internals {
         Completion, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, StartResponse, Unreadable,
         Walk,
     };
-    pub use crate::backend::call::AppBackend;
+    pub use crate::backend::call::{AppBackend, BackendClient};
     #[cfg(feature = "http-backend")]
     pub use crate::backend::http::HttpBackend;
     pub use crate::backend::result::FlowResult;

@@ -17,6 +17,8 @@ use tower_service::Service;
 use url::Url;
 
 use crate::network::default::DefaultNetwork;
+#[cfg(feature = "internals")]
+use crate::network::default::Resolver;
 use crate::threads::Work;
 use crate::transport::tls::Tls;
 
@@ -58,6 +60,11 @@ impl VerifiedConnector {
     pub(super) fn new(tls: Tls, network: DefaultNetwork, backend: &Url, limit: Duration) -> Self {
         let port = backend.port_or_known_default().unwrap_or_default();
         Self { tls, network, is_https: backend.scheme() == "https", port, limit }
+    }
+
+    #[cfg(feature = "internals")]
+    pub(super) fn with_resolver(self, resolver: Resolver) -> Self {
+        Self { network: self.network.with_resolver(resolver), ..self }
     }
 
     pub(super) fn tls_config(&self) -> ClientConfig {

@@ -27,6 +27,8 @@ use crate::hints::Hints;
 use crate::json::JsonObject;
 use crate::limits;
 use crate::network::default::DefaultNetwork;
+#[cfg(feature = "internals")]
+use crate::network::default::Resolver;
 use crate::purpose::Purpose;
 use crate::retry_after::retry_after;
 use crate::secret::sensitive_header;
@@ -79,6 +81,13 @@ impl HttpBackend {
             names: settings.field_names.clone(),
             timeout: settings.backend,
         }
+    }
+
+    /// The same with another resolver of host names, for tests.
+    #[cfg(feature = "internals")]
+    #[must_use]
+    pub fn with_resolver(self, resolver: Resolver) -> Self {
+        Self { connector: self.connector.with_resolver(resolver), ..self }
     }
 
     async fn post(&self, url: &Url, body: Map<String, Value>, call: &Call) -> Result<HttpResponse, BackendError> {

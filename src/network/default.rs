@@ -12,17 +12,34 @@ use super::lookups::{Addresses, Lookups, Overrides, Scope};
 use super::{Family, Network, NetworkError, Unusable};
 use crate::threads::{Threads, Work};
 
+/// What tests use in place of the system's resolver.
+#[cfg(feature = "internals")]
+pub type Resolver = Arc<dyn Fn(String) -> BoxFuture<'static, Addresses> + Send + Sync>;
+
 /// Clones share their lookups.
 #[derive(Clone)]
 pub struct DefaultNetwork {
     threads: Threads,
     lookups: Arc<Lookups>,
+    #[cfg(feature = "internals")]
+    resolver: Option<Resolver>,
 }
 
 impl DefaultNetwork {
     /// Nothing is looked up yet.
     pub fn new(overrides: Overrides, threads: Threads) -> Self {
-        Self { threads, lookups: Arc::new(Lookups::new(Scope::BothFamilies, overrides)) }
+        let lookups = Arc::new(Lookups::new(Scope::BothFamilies, overrides));
+        Self {
+            threads,
+            lookups,
+            #[cfg(feature = "internals")]
+            resolver: None,
+        }
+    }
+
+    #[cfg(all(feature = "internals", feature = "http-backend"))]
+    pub(crate) fn with_resolver(self, resolver: Resolver) -> Self {
+        Self { resolver: Some(resolver), ..self }
     }
 
     /// The addresses of both families, in the order that the system prefers (RFC 6724).
@@ -32,6 +49,10 @@ impl DefaultNetwork {
     }
 
     fn look_up(&self, host: &str) -> BoxFuture<'static, Addresses> {
+        #[cfg(feature = "internals")]
+        if let Some(resolver) = &self.resolver {
+            return resolver(host.to_owned());
+        }
         look_up(self.threads.clone(), host.to_owned()).boxed()
     }
 }
