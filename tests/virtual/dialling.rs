@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep};
 use url::Url;
 
-use crate::pipe::{self, Nagle, Pipe};
+use crate::pipe::{self, Nagle, Pipe, Wire};
 use crate::server::CERTIFICATES;
 
 /// When the lookups of a name are answered, in milliseconds, and with what.
@@ -66,7 +66,8 @@ impl Network for Scripted {
         let (after, outcome) = door(address.ip());
         sleep(Duration::from_millis(after)).await;
         outcome?;
-        let (client, mut server) = pipe::connection(Duration::ZERO, Nagle::Off, mpsc::unbounded_channel().0);
+        let (client, mut server) =
+            pipe::connection(Duration::ZERO, Nagle::Off, Wire::default(), mpsc::unbounded_channel().0);
         tokio::spawn(async move {
             let _ = server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
             std::future::pending::<()>().await;

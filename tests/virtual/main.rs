@@ -11,6 +11,7 @@ mod flow;
 mod heads;
 mod hints;
 mod losses;
+mod matrix;
 mod network;
 mod pipe;
 mod prepare;

@@ -9,7 +9,7 @@ use number_verify::internals::{Family, LocalAddresses, Network, NetworkError, Th
 use tokio::sync::mpsc;
 use tokio::time::{Duration, sleep};
 
-use crate::pipe::{self, Nagle, Pipe};
+use crate::pipe::{self, Nagle, Pipe, Wire};
 use crate::server::{self, Hosts};
 
 pub const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -24,6 +24,21 @@ pub enum Door {
     BlackHole,
     /// Its name does not exist.
     Unknown,
+    /// There is no route.
+    Unreachable,
+    /// It takes this much longer.
+    Slow(Duration),
+}
+
+/// How a lookup ends.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// With the host's address.
+    Usual,
+    /// The same, this much later.
+    Slow(Duration),
+    Fails(NetworkError),
+    Finds(Vec<IpAddr>),
 }
 
 /// What happened on a network.
@@ -54,11 +69,13 @@ pub struct Attachment {
     pub is_up: bool,
     /// Why it cannot be acquired.
     pub refusal: Option<CellularCause>,
+    pub wire: Wire,
 }
 
 impl Default for Attachment {
     fn default() -> Self {
-        Self { addresses: LocalAddresses::new(Some(Ipv4Addr::new(10, 20, 30, 40)), None), is_up: true, refusal: None }
+        let addresses = LocalAddresses::new(Some(Ipv4Addr::new(10, 20, 30, 40)), None);
+        Self { addresses, is_up: true, refusal: None, wire: Wire::default() }
     }
 }
 
@@ -81,19 +98,32 @@ impl MemoryNetwork {
     fn name_of(&self, ip: IpAddr) -> Option<String> {
         self.hosts.names().into_iter().find(|name| self.address_of(name) == Some(ip))
     }
+
+    fn wire(&self) -> Wire {
+        self.attachment.lock().unwrap().wire.clone()
+    }
+
+    /// Time passes; on a wire that was cut meanwhile, nothing comes of it.
+    async fn wait(&self, wire: &Wire, time: Duration) {
+        sleep(time).await;
+        if wire.is_cut() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Network for MemoryNetwork {
     type Stream = Pipe;
 
     async fn resolve(&self, host: &str, _: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
+        let wire = self.wire();
         let is_new = self.names.lock().unwrap().insert((host.to_owned(), family));
         if family == Family::V4 && (is_new || !matches!(self.resolver, Resolver::Caching)) {
             self.events.lock().unwrap().lookups.push(host.to_owned());
         }
         match &self.resolver {
             Resolver::Caching if !is_new => {}
-            Resolver::Async | Resolver::Caching => sleep(ROUND_TRIP).await,
+            Resolver::Async | Resolver::Caching => self.wait(&wire, ROUND_TRIP).await,
             Resolver::Blocking { threads, mute } => {
                 let work = match family {
                     Family::V4 => Work::CellularV4,
@@ -108,8 +138,13 @@ impl Network for MemoryNetwork {
                 lookup.await.unwrap();
             }
         }
-        let address = self.address_of(host).filter(|_| self.hosts.door(host) != Door::Unknown);
-        let address = address.ok_or(NetworkError::Failed)?;
+        match if family == Family::V4 { self.hosts.lookup(host) } else { Lookup::Usual } {
+            Lookup::Usual => {}
+            Lookup::Slow(time) => self.wait(&wire, time).await,
+            Lookup::Fails(error) => return Err(error),
+            Lookup::Finds(addresses) => return Ok(addresses),
+        }
+        let address = self.address_of(host).ok_or(NetworkError::Failed)?;
         let serves_v6 = matches!(self.resolver, Resolver::Blocking { mute: Family::V4, .. });
         Ok(match (family, address) {
             (Family::V4, address) => vec![address],
@@ -121,16 +156,19 @@ impl Network for MemoryNetwork {
     async fn connect(&self, address: SocketAddr) -> Result<Pipe, NetworkError> {
         let name = self.name_of(address.ip().to_canonical()).ok_or(NetworkError::Unreachable)?;
         self.events.lock().unwrap().connections.push(name.clone());
+        let wire = self.wire();
         match self.hosts.door(&name) {
             Door::Open => {}
+            Door::Slow(time) => self.wait(&wire, time).await,
+            Door::Unreachable => return Err(NetworkError::Unreachable),
             Door::BlackHole => std::future::pending().await,
             Door::Refused | Door::Unknown => {
                 sleep(ROUND_TRIP).await;
                 return Err(NetworkError::Failed);
             }
         }
-        sleep(ROUND_TRIP).await;
-        let (client, server) = pipe::connection(ROUND_TRIP, self.nagle, self.first_writes.clone());
+        self.wait(&wire, ROUND_TRIP).await;
+        let (client, server) = pipe::connection(ROUND_TRIP, self.nagle, wire, self.first_writes.clone());
         let (hosts, events) = (self.hosts.clone(), self.events.clone());
         events.lock().unwrap().open += 1;
         tokio::spawn(async move {

@@ -5,6 +5,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -18,6 +20,20 @@ const SEGMENT: usize = 1400;
 pub enum Nagle {
     Off,
     On,
+}
+
+/// What connections run over. Once it is cut, nothing arrives any more, not even the end of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Wire(Arc<AtomicBool>);
+
+impl Wire {
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 struct Segment {
@@ -40,13 +56,28 @@ pub struct Pipe {
     incoming: mpsc::UnboundedReceiver<Segment>,
     on_the_way: Option<(Segment, Pin<Box<Sleep>>)>,
     arrived: Bytes,
+    wire: Wire,
+    end: End,
+}
+
+/// Whose end of a connection it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Client,
+    /// It notices that the client has closed the connection, over a wire that is cut too: tests count what is open.
+    Server,
 }
 
 /// A connection: the client's end and the server's. The size of the client's first write is told.
-pub fn connection(round_trip: Duration, nagle: Nagle, first_write: mpsc::UnboundedSender<usize>) -> (Pipe, Pipe) {
+pub fn connection(
+    round_trip: Duration,
+    nagle: Nagle,
+    wire: Wire,
+    first_write: mpsc::UnboundedSender<usize>,
+) -> (Pipe, Pipe) {
     let (to_server, from_client) = mpsc::unbounded_channel();
     let (to_client, from_server) = mpsc::unbounded_channel();
-    let end = |outgoing, incoming, nagle, first_write| Pipe {
+    let pipe = |end, outgoing, incoming, nagle, first_write| Pipe {
         one_way: round_trip / 2,
         nagle,
         acknowledged: Instant::now(),
@@ -55,8 +86,11 @@ pub fn connection(round_trip: Duration, nagle: Nagle, first_write: mpsc::Unbound
         incoming,
         on_the_way: None,
         arrived: Bytes::new(),
+        wire: wire.clone(),
+        end,
     };
-    (end(to_server, from_server, nagle, Some(first_write)), end(to_client, from_client, Nagle::Off, None))
+    let client = pipe(End::Client, to_server, from_server, nagle, Some(first_write));
+    (client, pipe(End::Server, to_client, from_client, Nagle::Off, None))
 }
 
 impl Pipe {
@@ -88,6 +122,10 @@ impl AsyncRead for Pipe {
             }
             if let Some((_, sleep)) = &mut self.on_the_way {
                 ready!(sleep.as_mut().poll(cx));
+                if self.wire.is_cut() {
+                    self.on_the_way = None;
+                    continue;
+                }
                 match self.on_the_way.take().map(|(segment, _)| segment.content) {
                     Some(Content::Data(data)) => self.arrived = data,
                     _ => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
@@ -99,6 +137,7 @@ impl AsyncRead for Pipe {
                     let sleep = Box::pin(sleep_until(segment.arrives));
                     self.on_the_way = Some((segment, sleep));
                 }
+                None if self.wire.is_cut() && self.end == End::Client => return Poll::Pending,
                 None => return Poll::Ready(Ok(())),
             }
         }

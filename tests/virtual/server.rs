@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
+use number_verify::internals::NetworkError;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Duration, sleep};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -11,7 +13,7 @@ use tokio_rustls::rustls::server::{Acceptor, ProducesTickets};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion};
 
-use crate::network::Door;
+use crate::network::{Door, Lookup};
 use crate::pipe::Pipe;
 
 /// Who is on the network, and what they say.
@@ -19,6 +21,20 @@ pub trait Hosts: Send + Sync {
     fn names(&self) -> Vec<String>;
     fn door(&self, host: &str) -> Door;
     fn answer(&self, asked: &Asked) -> Reply;
+
+    fn lookup(&self, host: &str) -> Lookup {
+        if self.door(host) == Door::Unknown { Lookup::Fails(NetworkError::Failed) } else { Lookup::Usual }
+    }
+
+    /// What a host makes of a `ClientHello`.
+    fn handshake(&self, _host: &str) -> Handshake {
+        Handshake::Usual
+    }
+
+    /// What a host does when a request begins to come in, before it has read it.
+    fn interruption(&self, _host: &str) -> Option<Reply> {
+        None
+    }
 
     /// What a host's TLS makes of the offer of TLS 1.3.
     fn tls13(&self, _host: &str) -> Tls13 {
@@ -29,6 +45,18 @@ pub trait Hosts: Send + Sync {
     fn ticket_padding(&self) -> usize {
         0
     }
+}
+
+/// What a server makes of a `ClientHello`.
+#[derive(Debug, Clone)]
+pub enum Handshake {
+    Usual,
+    /// Later.
+    Slow(Duration),
+    /// With a certificate that leads to no trusted root.
+    WrongCertificate,
+    /// Something else, instead of TLS.
+    Instead(Reply),
 }
 
 /// What a server makes of the offer of TLS 1.3.
@@ -68,6 +96,10 @@ pub enum Reply {
     SendAndVanish(Vec<u8>),
     /// Nothing comes after it.
     SendAndStall(Vec<u8>),
+    /// The rest comes in parts, after a pause each. Then the connection stays.
+    SendSlowly { first: Vec<u8>, pause: Duration, rest: Vec<Vec<u8>> },
+    /// This, and a reset of the connection.
+    SendAndReset(Vec<u8>),
     /// The connection is reset.
     Reset,
 }
@@ -79,16 +111,21 @@ pub struct Certificates {
     pub root_pem: String,
     config: ServerConfig,
     tls12: ServerConfig,
+    /// Of another issuer.
+    wrong: ServerConfig,
 }
 
 pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let issuer = || {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (root, other) = (issuer(), issuer());
     let key = KeyPair::generate().unwrap();
     let names = ["*.glide.test", "*.example.test", "operator-a.test", "*.operator-a.test"].map(str::to_owned).to_vec();
-    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &root).unwrap();
-    let config = |versions: &[&'static SupportedProtocolVersion]| {
+    let config = |versions: &[&'static SupportedProtocolVersion], issuer: &CertifiedIssuer<'_, KeyPair>| {
+        let leaf = CertificateParams::new(names.clone()).unwrap().signed_by(&key, issuer).unwrap();
         ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions)
             .unwrap()
@@ -100,7 +137,13 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
             )
             .unwrap()
     };
-    Certificates { root_pem: root.pem(), config: config(&[&TLS13, &TLS12]), tls12: config(&[&TLS12]) }
+    let both = [&TLS13, &TLS12];
+    Certificates {
+        root_pem: root.pem(),
+        config: config(&both, &root),
+        tls12: config(&[&TLS12], &root),
+        wrong: config(&both, &other),
+    }
 });
 
 /// Tickets that anybody can read, since nobody here is a secret's owner.
@@ -127,15 +170,36 @@ impl ProducesTickets for PlainTickets {
     }
 }
 
-pub async fn converse(pipe: Pipe, host: String, https: bool, hosts: Arc<dyn Hosts>) {
+/// A server's end of a connection.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// The client's next read fails.
+    fn reset(&mut self);
+}
+
+impl Socket for Pipe {
+    fn reset(&mut self) {
+        Self::reset(self);
+    }
+}
+
+pub async fn converse<S: Socket>(pipe: S, host: String, https: bool, hosts: Arc<dyn Hosts>) {
     if !https {
-        return serve(pipe, &host, https, &*hosts, Pipe::reset).await;
+        return serve(pipe, &host, https, &*hosts, S::reset).await;
     }
     let mut config = CERTIFICATES.config.clone();
     config.ticketer = Arc::new(PlainTickets { padding: hosts.ticket_padding() });
     let Ok(mut begun) = LazyConfigAcceptor::new(Acceptor::default(), pipe).await else { return };
     if hosts.tls13(&host) == Tls13::NoTls {
         return;
+    }
+    match hosts.handshake(&host) {
+        Handshake::Usual => {}
+        Handshake::Slow(time) => sleep(time).await,
+        Handshake::WrongCertificate => config = CERTIFICATES.wrong.clone(),
+        Handshake::Instead(reply) => {
+            perform(reply, &mut begun.io, &S::reset).await;
+            return;
+        }
     }
     let suites = begun.client_hello().cipher_suites().to_vec();
     if suites.contains(&CipherSuite::TLS13_AES_128_GCM_SHA256) {
@@ -164,33 +228,69 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     hosts: &dyn Hosts,
     reset: impl Fn(&mut S),
 ) {
-    while let Some(asked) = read(&mut stream, host, https).await {
-        let reply = hosts.answer(&asked);
-        let (Reply::Send(bytes)
-        | Reply::SendAndClose(bytes)
-        | Reply::SendAndVanish(bytes)
-        | Reply::SendAndStall(bytes)) = &reply
-        else {
-            return reset(&mut stream);
-        };
-        if stream.write_all(bytes).await.is_err() || stream.flush().await.is_err() {
+    while let Ok(first) = stream.read_u8().await {
+        if let Some(reply) = hosts.interruption(host)
+            && perform(reply, &mut stream, &reset).await.is_none()
+        {
             return;
         }
-        match reply {
-            Reply::Send(_) => {}
-            Reply::SendAndClose(_) => return stream.shutdown().await.unwrap_or_default(),
-            Reply::SendAndStall(_) => {
-                // Until the client closes the connection.
-                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-                return;
-            }
-            Reply::SendAndVanish(_) | Reply::Reset => return,
+        let Some(asked) = read(first, &mut stream, host, https).await else { return };
+        if perform(hosts.answer(&asked), &mut stream, &reset).await.is_none() {
+            return;
         }
     }
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) -> Option<Asked> {
-    let mut head = Vec::new();
+/// Nothing if the connection ends with it.
+async fn perform<S: AsyncRead + AsyncWrite + Unpin>(
+    reply: Reply,
+    stream: &mut S,
+    reset: &impl Fn(&mut S),
+) -> Option<()> {
+    match reply {
+        Reply::Send(bytes) => send(stream, &bytes).await,
+        Reply::SendAndClose(bytes) => {
+            send(stream, &bytes).await?;
+            let _ = stream.shutdown().await;
+            None
+        }
+        Reply::SendAndStall(bytes) => {
+            send(stream, &bytes).await?;
+            // Until the client closes the connection.
+            let _ = tokio::io::copy(stream, &mut tokio::io::sink()).await;
+            None
+        }
+        Reply::SendAndVanish(bytes) => {
+            send(stream, &bytes).await?;
+            None
+        }
+        Reply::SendSlowly { first, pause, rest } => {
+            send(stream, &first).await?;
+            for part in rest {
+                sleep(pause).await;
+                send(stream, &part).await?;
+            }
+            Some(())
+        }
+        Reply::SendAndReset(bytes) => {
+            send(stream, &bytes).await?;
+            reset(stream);
+            None
+        }
+        Reply::Reset => {
+            reset(stream);
+            None
+        }
+    }
+}
+
+async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<()> {
+    stream.write_all(bytes).await.ok()?;
+    stream.flush().await.ok()
+}
+
+async fn read(first: u8, stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) -> Option<Asked> {
+    let mut head = vec![first];
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
@@ -201,5 +301,8 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) ->
     };
     assert_eq!(header("host")?.1, host, "the request went to the wrong host");
     let cookie = header("cookie").map(|(_, value)| value.to_owned());
+    // The body is of no interest.
+    let length = header("content-length").map_or(0, |(_, length)| length.parse().unwrap());
+    stream.read_exact(&mut vec![0; length]).await.ok()?;
     Some(Asked { https, host: host.to_owned(), target, cookie, head })
 }

@@ -1,0 +1,163 @@
+//! Runs cells, and checks what must hold in each of them. All that does not is reported together.
+
+use std::sync::Arc;
+
+use number_verify::{Trace, VerifyError};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::expected::{self, Error, Expected, Waits};
+#[cfg(target_os = "linux")]
+use super::loopback;
+use super::phone::{NUMBER, Phone, SHORT_DEADLINE_MS};
+use super::world::{COOKIE, SESSION, World};
+use super::{Call, Cell, Fault, Step};
+use crate::script::{CODE, STATE};
+
+/// What a verification may take beyond its deadline.
+const TOLERANCE: Duration = Duration::from_millis(250);
+/// What is repeated at once takes a few round trips.
+const REPEATED: Duration = Duration::from_secs(1);
+/// For what comes after the verification: its release, and the abort call, which has 2 s. Then the app verifies again.
+const AFTERWARDS: Duration = Duration::from_millis(1500);
+/// By then nothing goes on in the background: a release has 5 s, an idle connection 30 s to the next look at it.
+const OVER: Duration = Duration::from_mins(2);
+
+/// A verification's result and trace; nothing if it was cancelled.
+type Outcome = Option<(Result<(), VerifyError>, Trace)>;
+
+/// What does not hold in one cell.
+struct Findings {
+    cell: Cell,
+    all: Vec<String>,
+}
+
+impl Findings {
+    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.all.push(format!("{:?}: {}", self.cell, what()));
+        }
+    }
+}
+
+pub async fn cellular(cells: &[Cell]) {
+    let mut all = Vec::new();
+    for cell in cells {
+        let (world, tasks) = (World::new(*cell), tasks());
+        let phone = Phone::with_an_own_backend(&world);
+        let findings = check(&world, &phone).await;
+        let open = phone.open_connections();
+        drop(phone);
+        all.extend(is_over(findings, tasks, open).await);
+    }
+    assert!(all.is_empty(), "{} findings:\n{}", all.len(), all.join("\n"));
+}
+
+#[cfg(target_os = "linux")]
+pub async fn backend(cells: Vec<Cell>, clock: loopback::QuietClock) {
+    let mut all = Vec::new();
+    for cell in cells {
+        let (world, tasks) = (World::new(cell), tasks());
+        let server = loopback::Server::start(&world, &clock);
+        let phone = server.phone(&world);
+        if let Step::Io(Call::Start, super::Connection::Reused, _) = cell.step {
+            phone.warm_up().await;
+        }
+        let findings = check(&world, &phone).await;
+        let open = phone.open_connections() + server.open_connections();
+        drop((phone, server));
+        all.extend(is_over(findings, tasks, open).await);
+    }
+    assert!(all.is_empty(), "{} findings:\n{}", all.len(), all.join("\n"));
+}
+
+/// A verification with the fault, and one right after without.
+async fn check(world: &Arc<World>, phone: &Phone) -> Findings {
+    let cell = world.cell;
+    let mut findings = Findings { cell, all: Vec::new() };
+    world.arm();
+    let began = Instant::now();
+    let outcome = tokio::select! {
+        biased;
+        outcome = phone.verify() => Some(outcome),
+        () = world.surroundings.cancelled() => None,
+    };
+    let ended = Instant::now();
+    if matches!(cell.step, Step::Release | Step::Io(Call::Abort, ..)) {
+        sleep(AFTERWARDS).await;
+    }
+    let struck_at = world.heal();
+    findings.expect(struck_at.is_some(), || "the step was not reached".to_owned());
+    is_as_expected(&mut findings, &outcome);
+    is_in_time(&mut findings, began, struck_at.unwrap_or(began), ended);
+    has_no_secret(&mut findings, &outcome);
+    let (again, trace) = phone.verify().await;
+    findings.expect(again.is_ok(), || format!("the next verification: {again:?}\n{}", trace.to_table()));
+    sleep(OVER).await;
+    let (acquired, released) = phone.acquired_and_released();
+    // A start that fails at once ends the verification before the network is acquired.
+    let once_each = acquired == released && (1..=2).contains(&acquired);
+    findings.expect(once_each, || format!("two verifications acquired {acquired} times and released {released} times"));
+    findings.expect(phone.busy_threads().is_empty(), || format!("threads: {:?}", phone.busy_threads()));
+    findings
+}
+
+fn is_as_expected(findings: &mut Findings, outcome: &Outcome) {
+    let expected = expected::expected(findings.cell);
+    let holds = match (expected, outcome) {
+        (Expected::Verified, Some((Ok(()), _))) | (Expected::Cancelled, None) => true,
+        (Expected::Error(Error { kind, cause, step, fallback }), Some((Err(error), _))) => {
+            let seen: Value = serde_json::from_str(&error.to_json()).unwrap();
+            let hop = if kind == "authorization" { expected::hop(findings.cell) } else { None };
+            let names = ["kind", "cause", "step", "fallback"].map(|name| seen[name].as_str());
+            names == [Some(kind), cause, Some(step), Some(fallback)] && seen["hop"].as_u64() == hop
+        }
+        _ => false,
+    };
+    findings.expect(holds, || format!("expected {expected:?}, seen {:?}", outcome.as_ref().map(|(result, _)| result)));
+}
+
+fn is_in_time(findings: &mut Findings, began: Instant, struck_at: Instant, ended: Instant) {
+    let cell = findings.cell;
+    let overall = if cell.fault == Fault::Deadline { SHORT_DEADLINE_MS } else { 20_000 };
+    let deadline = began + Duration::from_millis(overall);
+    let seconds = Duration::from_secs;
+    let (earliest, latest) = match expected::waits(cell) {
+        _ if expected::expected(cell) == Expected::Verified => (began, deadline),
+        Waits::No => (struck_at, struck_at + REPEATED),
+        Waits::SleepCheck => (struck_at, struck_at + seconds(1)),
+        // A part of the time had passed before the fault.
+        Waits::Connect => (struck_at + seconds(4), struck_at + seconds(5)),
+        Waits::Response => (struck_at + seconds(7), struck_at + seconds(8)),
+        Waits::Overall => (deadline, deadline),
+    };
+    let is_in_time = (earliest..=latest.min(deadline) + TOLERANCE).contains(&ended);
+    findings.expect(is_in_time, || {
+        format!("it ended {:?} after its begin, {:?} after the fault", ended - began, ended - struck_at)
+    });
+}
+
+fn has_no_secret(findings: &mut Findings, outcome: &Outcome) {
+    let Some((result, trace)) = outcome else { return };
+    let error = result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
+    let shown = format!("{error:?} {trace:?} {} {}", trace.to_json(), trace.to_table());
+    for secret in [CODE, STATE, SESSION, COOKIE, NUMBER.trim_start_matches('+')] {
+        findings.expect(!shown.contains(secret), || format!("{secret} stands in {shown}"));
+    }
+}
+
+/// After the verifier is gone.
+async fn is_over(mut findings: Findings, tasks_before: usize, open: usize) -> Vec<String> {
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    findings.expect(open == 0, || format!("{open} connections are open"));
+    findings.expect(tasks() == tasks_before, || format!("{} tasks, {tasks_before} before", tasks()));
+    findings.all
+}
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}

@@ -1,0 +1,255 @@
+//! The fault matrix: every fault that makes sense at every I/O step of a verification, and what must come of it. [`TABLE`] is the whole
+//! list; `world.rs` has what a fault is at a step, `expected.rs` the rules for its outcome, `check.rs` what holds in every cell.
+//!
+//! Run it with `cargo test --all-features --test virtual matrix -- --nocapture`, which prints the number of cells of each part.
+
+mod check;
+mod expected;
+#[cfg(target_os = "linux")]
+mod loopback;
+mod phone;
+mod surroundings;
+mod world;
+
+use self::Fault::{
+    AddressChange, BlackHole, Cancelled, ClosedEarly, Deadline, Garbage, InterfaceLost, OneBytePerSecond, Refused,
+    Reset, Stalled, Suspended, TooLarge, Truncated, Unreachable, WrongCertificate,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Refused,
+    Unreachable,
+    /// Nothing comes back.
+    BlackHole,
+    Reset,
+    /// The connection is closed as it should be, and too early.
+    ClosedEarly,
+    /// It ends without `close_notify`.
+    Truncated,
+    /// Nothing comes after the first half.
+    Stalled,
+    OneBytePerSecond,
+    Garbage,
+    TooLarge,
+    WrongCertificate,
+    /// What is open or under way gets no response any more; new connections do.
+    AddressChange,
+    /// The network is gone, and the provider or the system reports it.
+    InterfaceLost,
+    /// By the app.
+    Cancelled,
+    /// The overall deadline passes.
+    Deadline,
+    /// The process stands still for an hour.
+    Suspended,
+}
+
+/// Each fault (a row) at each step (a column): `x` is a cell, a letter the reason for leaving it out.
+#[rustfmt::skip]
+const TABLE: [(Fault, [char; 8]); 16] = [
+    //                 acquire  DNS  connect  TLS  request head  body  release
+    (Refused,          ['x',    'x',  'x',    'x',  'a',   'x',  'h',  'x']),
+    (Unreachable,      ['x',    'x',  'x',    'o',  'o',   'o',  'o',  'n']),
+    (BlackHole,        ['x',    'x',  'x',    'x',  'x',   's',  's',  'x']),
+    (Reset,            ['n',    'd',  'r',    'x',  'x',   'x',  'x',  'n']),
+    (ClosedEarly,      ['n',    'd',  't',    'x',  'x',   'x',  'x',  'n']),
+    (Truncated,        ['n',    'd',  't',    'x',  'b',   'x',  'x',  'n']),
+    (Stalled,          ['w',    'w',  'w',    'x',  'w',   'x',  'x',  'x']),
+    (OneBytePerSecond, ['n',    'd',  'n',    'x',  'b',   'x',  'x',  'n']),
+    (Garbage,          ['x',    'x',  'n',    'x',  'x',   'x',  'x',  'x']),
+    (TooLarge,         ['n',    'x',  'n',    'x',  'b',   'x',  'x',  'n']),
+    (WrongCertificate, ['n',    'n',  'n',    'x',  'c',   'c',  'c',  'n']),
+    (AddressChange,    ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'x']),
+    (InterfaceLost,    ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'x']),
+    (Cancelled,        ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'e']),
+    (Deadline,         ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'e']),
+    (Suspended,        ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'x']),
+];
+
+/// Why there is no such cell.
+const LEFT_OUT: [(char, &str); 13] = [
+    ('a', "a server refuses with the head of a response"),
+    ('b', "there is no byte of a response yet: to the client it is closed early"),
+    ('c', "certificates come in the TLS handshake"),
+    ('d', "a lookup has no connection that a client sees: it is answered or not"),
+    ('e', "the verification has ended by then"),
+    ('h', "the head has the status"),
+    ('n', "the step has nothing of the kind"),
+    ('o', "the connection is open: it is silent then, or reset"),
+    ('r', "to the client it is refused"),
+    ('s', "to the client it is stalled"),
+    ('t', "to the client it is the first byte of TLS that does not come"),
+    ('v', "backends may have any address: no lookup is garbage"),
+    ('w', "to the client it is a black hole"),
+];
+
+/// Where in a redirect chain a hop is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    First,
+    Middle,
+    /// Its response has the code in JSON.
+    Last,
+    /// That hands the code over, in delivery by follow-through.
+    Callback,
+}
+
+/// Whose input and output it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Start,
+    Authorize(Hop),
+    Complete,
+    /// After `complete` was refused.
+    Abort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    New,
+    Reused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Io {
+    Dns,
+    Connect,
+    Tls,
+    /// It comes in, and was not read.
+    Request,
+    /// It is half sent.
+    Head,
+    /// It is half sent.
+    Body,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Acquire,
+    Io(Call, Connection, Io),
+    Release,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Only the first time. Of its own interest if something is repeated then.
+    Once,
+    /// Until the verification ends.
+    Stays,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    pub step: Step,
+    pub fault: Fault,
+    pub lasts: Lasts,
+}
+
+impl Step {
+    fn column(self) -> usize {
+        match self {
+            Self::Acquire => 0,
+            Self::Io(_, _, io) => 1 + io as usize,
+            Self::Release => 7,
+        }
+    }
+}
+
+/// The reason, if there is no such cell.
+fn left_out(step: Step, fault: Fault) -> Option<&'static str> {
+    let (_, row) = TABLE.iter().find(|(row, _)| *row == fault).unwrap();
+    let mark = match (step, fault) {
+        (Step::Io(Call::Abort, ..), Cancelled | Deadline) => 'e',
+        (Step::Io(Call::Start | Call::Complete | Call::Abort, _, Io::Dns), Garbage) => 'v',
+        _ => row[step.column()],
+    };
+    let reason = LEFT_OUT.iter().find(|(letter, _)| *letter == mark);
+    assert!(reason.is_some() || mark == 'x', "{mark} has no reason");
+    reason.map(|(_, reason)| *reason)
+}
+
+fn cells(steps: impl IntoIterator<Item = Step>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for step in steps {
+        for (fault, _) in TABLE.iter().filter(|(fault, _)| left_out(step, *fault).is_none()) {
+            let (step, fault) = (step, *fault);
+            cells.push(Cell { step, fault, lasts: Lasts::Stays });
+            if expected::is_repeated(step, fault) {
+                cells.push(Cell { step, fault, lasts: Lasts::Once });
+            }
+        }
+    }
+    cells
+}
+
+fn io(call: Call, connection: Connection) -> Vec<Cell> {
+    use Io::{Body, Connect, Dns, Head, Request, Tls};
+    let steps = match connection {
+        Connection::New => &[Dns, Connect, Tls, Request, Head, Body][..],
+        Connection::Reused => &[Request, Head, Body],
+    };
+    cells(steps.iter().map(|io| Step::Io(call, connection, *io)))
+}
+
+fn over_cellular() -> [Vec<Cell>; 4] {
+    let new = |hop| io(Call::Authorize(hop), Connection::New);
+    let reused = |hop| io(Call::Authorize(hop), Connection::Reused);
+    let acquire_and_release = cells([Step::Acquire, Step::Release]);
+    [
+        [acquire_and_release, new(Hop::First), reused(Hop::Middle)].concat(),
+        [new(Hop::Middle), reused(Hop::Last)].concat(),
+        new(Hop::Last),
+        [new(Hop::Callback), reused(Hop::Callback)].concat(),
+    ]
+}
+
+fn to_the_backend() -> [Vec<Cell>; 3] {
+    [Call::Start, Call::Complete, Call::Abort]
+        .map(|call| [Connection::New, Connection::Reused].map(|connection| io(call, connection)).concat())
+}
+
+#[test]
+fn the_matrix_has_at_least_400_cells() {
+    let (cellular, backend) = (over_cellular().concat().len(), to_the_backend().concat().len());
+    println!("fault matrix: {} cells, {cellular} over cellular and {backend} to the backend", cellular + backend);
+    assert!(cellular + backend >= 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn acquire_release_and_the_first_hops() {
+    check::cellular(&over_cellular()[0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_middle_hop_and_the_last_one_on_a_reused_connection() {
+    check::cellular(&over_cellular()[1]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_hop_on_a_new_host() {
+    check::cellular(&over_cellular()[2]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callback() {
+    check::cellular(&over_cellular()[3]).await;
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn start() {
+    loopback::run(|clock| check::backend(to_the_backend()[0].clone(), clock));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn complete() {
+    loopback::run(|clock| check::backend(to_the_backend()[1].clone(), clock));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn abort() {
+    loopback::run(|clock| check::backend(to_the_backend()[2].clone(), clock));
+}
