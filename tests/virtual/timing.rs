@@ -1,10 +1,8 @@
 //! What runs at the same time, and which limit ends what, on the virtual clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use number_verify::internals::Clock;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, sleep};
 
 use crate::flow::{Outcome, Phone, Setting};
 use crate::script::Chain;
@@ -62,29 +60,6 @@ async fn limits() {
         assert_eq!(error["cause"].as_str(), cause, "{name}");
         assert_eq!(outcome.trace.total_ms, at_ms, "{name}");
         assert_eq!((outcome.acquired, outcome.released), (1, 1), "{name}");
-    }
-}
-
-/// The clock of the flow stands still while the device sleeps; its deadline does not.
-#[tokio::test(start_paused = true)]
-async fn a_device_that_slept_ends_its_flow_when_it_wakes() {
-    for wakes_ms in [50, 150, 450, 1500] {
-        let hours = Arc::<AtomicU64>::default();
-        let (began, now) = (Instant::now(), hours.clone());
-        let clock = Clock::new(move || began.elapsed() + Duration::from_secs(3600 * now.load(Ordering::Relaxed)));
-        tokio::spawn(async move {
-            sleep(Duration::from_millis(wakes_ms)).await;
-            hours.fetch_add(1, Ordering::Relaxed);
-        });
-        let outcome = flow(|setting| {
-            setting.clock = clock;
-            setting.start_takes = Duration::from_secs(10);
-        })
-        .await;
-        let error = outcome.error_json();
-        assert_eq!((&error["kind"], &error["step"]), (&"deadline_exceeded".into(), &"start".into()), "{error}");
-        assert!(outcome.trace.total_ms <= wakes_ms + 1000, "{wakes_ms}: {} ms", outcome.trace.total_ms);
-        assert_eq!((outcome.acquired, outcome.released), (1, 1), "{wakes_ms}");
     }
 }
 
