@@ -219,9 +219,14 @@ impl Waiting {
 async fn nat64<N: Network>(network: &N, ip: Ipv4Addr) -> Option<Ipv6Addr> {
     let answers = network.resolve("ipv4only.arpa", 0, Family::V6).await.ok()?;
     answers.into_iter().find_map(|answer| match answer {
-        IpAddr::V6(known) => embed(known, ip),
+        IpAddr::V6(known) => translated(known, ip),
         IpAddr::V4(_) => None,
     })
+}
+
+/// The prefix is a name server's word: what it makes of an address that may be connected to may be one that must not.
+fn translated(known: Ipv6Addr, ip: Ipv4Addr) -> Option<Ipv6Addr> {
+    embed(known, ip).filter(|ip| !is_forbidden(IpAddr::V6(*ip)))
 }
 
 /// Puts an IPv4 address where a translation of 192.0.0.170 or 192.0.0.171 has those, by the prefix lengths of RFC 6052, section 2.2.
@@ -254,6 +259,21 @@ mod tests {
         ] {
             assert_eq!(embed(known.parse().unwrap(), ip), expected.map(|text| text.parse().unwrap()), "{known}");
         }
+    }
+
+    #[test]
+    fn nat64_prefix_that_leads_to_a_forbidden_address_is_ignored() {
+        let ip = Ipv4Addr::new(198, 51, 100, 7);
+        for (known, expected) in [
+            ("64:ff9b::192.0.0.170", Some("64:ff9b::198.51.100.7")),
+            ("fe80::192.0.0.170", None),
+            ("ff02::192.0.0.170", None),
+            ("fec0::192.0.0.170", None),
+            ("2002:7f00:1::192.0.0.170", None),
+        ] {
+            assert_eq!(translated(known.parse().unwrap(), ip), expected.map(|text| text.parse().unwrap()), "{known}");
+        }
+        assert_eq!(translated("64:ff9b::192.0.0.170".parse().unwrap(), Ipv4Addr::LOCALHOST), None);
     }
 
     #[test]
