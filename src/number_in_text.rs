@@ -51,18 +51,15 @@ impl Number {
 /// Whether enough digits follow each other, with no letter between them. The digits of random ids do not count.
 fn could_be_number(text: &str) -> bool {
     let mut digits_so_far = 0;
-    for word in text.split(|c: char| !c.is_alphanumeric()).map(alphanumerics).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| !c.is_alphanumeric()).map(alphanumerics) {
         let is_hexadecimal = word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_digits = word.bytes().all(|byte| byte.is_ascii_digit());
-        if is_digits {
-            digits_so_far += word.len();
-        } else {
-            digits_so_far = 0;
-        }
         let is_random = is_hexadecimal && !is_digits && RANDOM_IDS.contains(&word.len());
-        let has_run = word.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= TELLING_DIGITS);
-        if digits_so_far >= TELLING_DIGITS || has_run && !is_random {
-            return true;
+        for byte in word.bytes() {
+            digits_so_far = if byte.is_ascii_digit() && !is_random { digits_so_far + 1 } else { 0 };
+            if digits_so_far >= TELLING_DIGITS {
+                return true;
+            }
         }
     }
     false

@@ -315,7 +315,16 @@ mod tests {
     fn what_could_be_the_number_is_dropped_until_it_is_known() {
         let redactor = Redactor::new();
         redactor.expect_number();
-        for text in ["SIM +14155550100", "(415) 555-0100", "id%3D5550100", "٥٥٥٠١٠٠", "2026-11-28"] {
+        for text in [
+            "SIM +14155550100",
+            "(415) 555-0100",
+            "id%3D5550100",
+            "٥٥٥٠١٠٠",
+            "2026-11-28",
+            "+49171 234567x",
+            "Tel0171 234567",
+            "n49171.234567.op7",
+        ] {
             assert_eq!(keep(&redactor, text), None, "{text}");
             assert!(redactor.contains_secret(text), "{text}");
         }
