@@ -63,7 +63,7 @@ const LETTERS: [&str; 26] = [
 ];
 
 /// The letters and digits of a text, in lower-case ASCII.
-pub(crate) fn alphanumerics(text: &str) -> String {
+pub fn alphanumerics(text: &str) -> String {
     let mut result = String::new();
     for c in text.chars() {
         if c.is_ascii() {

@@ -74,10 +74,11 @@ pub use verifier::NumberVerifier;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Internals, exposed to this crate's own tests.
+/// Internals, exposed to this crate's own tests, benchmarks and fuzz targets.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::alphanumerics::alphanumerics;
     pub use crate::authorization::{
         Completion, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, StartResponse, Unreadable,
         Walk,
@@ -92,7 +93,10 @@ pub mod internals {
     pub use crate::clock::Clock;
     pub use crate::cookies::CookieJar;
     pub use crate::flow::{Prepared, Verifier, auth_destination};
+    pub use crate::hints::Hints;
     pub use crate::hop_memory::HopMemory;
+    pub use crate::json::JsonObject;
+    pub use crate::lenient_date::parse as parse_lenient_date;
     pub use crate::network::address::{AllowedHosts, is_forbidden};
     pub use crate::network::local_addresses::LocalAddresses;
     pub use crate::network::{Family, Network, NetworkError, Unusable};
@@ -100,10 +104,19 @@ pub mod internals {
     pub use crate::phone_number::PhoneNumber;
     pub use crate::purpose::{FlowValue, Purpose};
     pub use crate::recorder::Recorder;
+    pub use crate::retry_after::{retry_after, retry_after_s};
     pub use crate::secret::Redactor;
     pub use crate::settings::Settings;
     pub use crate::threads::{Threads, Work};
     pub use crate::transport::certificates::AppTrust;
+    pub use crate::transport::chain::bounded as bounded_chain;
     pub use crate::transport::tls::Tls;
     pub use crate::transport::{Limits, Repeat, Restrictions, Timings, Transport, TransportError};
+    pub use crate::unescape::readings;
+    pub use crate::url_text::{has_userinfo, is_plain_host, parse_url};
+
+    /// What a response of the backend with a status of 400 or more means for the app.
+    pub fn backend_status(status: u16, body: &[u8], retry_after: Option<&http::HeaderValue>) -> crate::VerifyError {
+        crate::BackendError::status(status, body, retry_after).at(crate::Step::Complete)
+    }
 }

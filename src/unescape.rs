@@ -21,7 +21,7 @@ const NAMED: [(&str, char); 11] = [
 ];
 
 /// The text as it is, and after each sequence of decoding steps. None if there are too many.
-pub(crate) fn readings(text: &str) -> Option<Vec<String>> {
+pub fn readings(text: &str) -> Option<Vec<String>> {
     let mut readings = vec![text.to_owned()];
     let mut next = 0;
     while let Some(reading) = readings.get(next) {

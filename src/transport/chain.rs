@@ -13,7 +13,7 @@ use crate::limits;
 /// roots are the platform's own, and what issues nothing here is of no use.
 ///
 /// Fails if the server's certificate itself is too large or unreadable.
-pub(super) fn bounded(
+pub fn bounded(
     server: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
 ) -> Result<Vec<CertificateDer<'static>>, Error> {

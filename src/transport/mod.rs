@@ -6,7 +6,7 @@
 //! opened ahead of the request that will need it: that request then waits for it instead of opening another.
 
 pub mod certificates;
-mod chain;
+pub mod chain;
 mod client;
 mod content_coding;
 mod destination;
