@@ -11,14 +11,16 @@ RUST := --workspace --all-features --locked
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 # So is the benchmark.
 BENCHES := --manifest-path benches/Cargo.toml
+# So are the fuzz targets.
+FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench test test-rust test-coverage test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage kotlin android-sample swift phone ios-sample backends contracts
+	@scripts/test-all rust coverage fuzz kotlin android-sample swift phone ios-sample backends contracts
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
 	cargo test $(RUST)
@@ -27,6 +29,9 @@ test-rust: ## the crate, the simulator, the command line; on Linux the benchmark
 
 test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
+
+test-fuzz: ## all inputs of fuzz/, and a minute of fuzzing
+	@scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
 	@scripts/test-kotlin
@@ -54,6 +59,9 @@ test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the si
 bench: bindings ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
 	@scripts/bench
 
+fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (docs/fuzzing.md)
+	@scripts/fuzz
+
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
 
@@ -61,11 +69,13 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo fmt $(BENCHES) --check
+	cargo fmt $(FUZZ) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	[ "$$(uname)" != Linux ] || cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
+	cargo clippy $(FUZZ) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
 	@scripts/version
 	@scripts/lint-dependencies
@@ -80,6 +90,7 @@ format: ## rewrites the sources as lint wants them
 	cargo fmt --all
 	cargo fmt $(BACKEND)
 	cargo fmt $(BENCHES)
+	cargo fmt $(FUZZ)
 
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
 	cargo build $(RUST) --lib --bins

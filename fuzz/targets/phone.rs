@@ -1,0 +1,71 @@
+//! Phone numbers, and the number in what peers send. The first line is what a person typed, the rest is text of a peer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use number_verify::VerifyError;
+use number_verify::internals::{PhoneNumber, Redactor, alphanumerics};
+use number_verify_fuzz::{digits, first_line, text, twice};
+use secrecy::ExposeSecret;
+
+const TELLING_DIGITS: usize = 7;
+
+fuzz_target!(|data: &[u8]| {
+    let text = text(data);
+    let (typed, peer) = first_line(&text);
+    match twice(|| parse(typed)) {
+        Ok(number) => {
+            assert!(number.is_ascii() && (6..=16).contains(&number.len()), "{number}");
+            assert!(number.starts_with('+') && !number.starts_with("+0"), "{number}");
+            assert_eq!(digits(&number).len() + 1, number.len(), "{number}");
+            assert_eq!(digits(typed), digits(&number), "no digit is lost or added");
+            assert_eq!(parse(&number), Ok(number.clone()), "a parsed number stays as it is");
+            masked(&number, typed, peer);
+        }
+        Err(error) => assert_eq!(error, report(&VerifyError::InvalidPhoneNumber), "nothing of the text"),
+    }
+    let unknown = Redactor::new();
+    unknown.expect_number();
+    if let Some(kept) = unknown.keep(peer, 80) {
+        let run = kept.split(|c: char| c.is_ascii_alphabetic()).map(|part| digits(part).len()).max().unwrap_or(0);
+        // Random ids are recognized by the length of their words.
+        let words = [peer, &kept].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let is_in_an_id = words.map(alphanumerics).any(|word| matches!(word.len(), 16 | 32));
+        assert!(run < TELLING_DIGITS || is_in_an_id, "it could be a number: {kept}");
+    }
+});
+
+fn parse(typed: &str) -> Result<String, String> {
+    let number = PhoneNumber::parse(&typed.into());
+    if let Ok(number) = &number {
+        assert!(!format!("{number:?}").contains(|c: char| c.is_ascii_digit()));
+    }
+    number.map(|number| number.expose_secret().to_owned()).map_err(|error| report(&error))
+}
+
+fn report(error: &VerifyError) -> String {
+    format!("{} {error} {error:?}", error.to_json())
+}
+
+/// The number leaves nothing behind, as it was typed or in a text around it.
+fn masked(number: &str, typed: &str, peer: &str) {
+    let redactor = Redactor::new();
+    redactor.add_number(number);
+    let all = digits(number);
+    let telling = &all[all.len().saturating_sub(TELLING_DIGITS)..];
+    for text in [number, peer, &format!("{peer} {typed}")] {
+        if let Some(kept) = twice(|| redactor.keep(text, 80)) {
+            assert!(!read(&kept).contains(telling), "{kept} shows {number}");
+        }
+        if read(text).contains(telling) {
+            assert!(redactor.contains_secret(text), "{text} has {number}");
+        }
+        for host in [redactor.redact_host(text), redactor.mask_number(text)] {
+            assert!(!digits(&host).contains(telling), "{host} shows {number}");
+        }
+    }
+}
+
+/// The digits as a person reads them, also those that are not ASCII.
+fn read(text: &str) -> String {
+    digits(&alphanumerics(text))
+}
