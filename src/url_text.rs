@@ -18,10 +18,13 @@ pub fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
 }
 
 /// Also finds an empty user name, which the parser drops: `<` is invalid in a host and in a port, and
-/// valid where `@` does not end userinfo.
+/// valid where `@` does not end userinfo. Behind a backslash the parser takes it in a URL whose scheme is not special.
 pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
     let replaced = text.replace('@', "<");
-    let has_userinfo = |base| parse_url(text, base).is_ok() && parse_url(&replaced, base).is_err();
+    let has_userinfo = |base| {
+        let has_any = |url: Url| !url.username().is_empty() || url.password().is_some();
+        parse_url(text, base).is_ok_and(|url| has_any(url) || parse_url(&replaced, base).is_err())
+    };
     text.contains('@') && (has_userinfo(base) || has_userinfo(None))
 }
 

@@ -115,6 +115,7 @@ mod tests {
             "https:///@op.test/",
             "http:@op.test/",
             "myapp://@cb",
+            "myapp://user:\\@cb",
         ] {
             assert_eq!(resolved(&[location.as_bytes()]), Err("ForbiddenRedirect".to_owned()), "{location}");
         }
