@@ -26,7 +26,9 @@ fuzz_target!(|data: &[u8]| {
     let unknown = Redactor::new();
     unknown.expect_number();
     if let Some(kept) = unknown.keep(peer, 80) {
-        let run = kept.split(|c: char| c.is_ascii_alphabetic()).map(|part| digits(part).len()).max().unwrap_or(0);
+        let plain = |c: char| if c.is_ascii() { c.to_string() } else { alphanumerics(&c.to_string()) };
+        let plain: String = kept.chars().map(plain).collect();
+        let run = plain.split(|c: char| c.is_ascii_alphabetic()).map(|part| digits(part).len()).max().unwrap_or(0);
         // Random ids are recognized by the length of their words.
         let words = [peer, &kept].into_iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
         let is_in_an_id = words.map(alphanumerics).any(|word| matches!(word.len(), 16 | 32));

@@ -5,11 +5,10 @@
 use http::{HeaderMap, HeaderValue, header};
 use libfuzzer_sys::fuzz_target;
 use number_verify::internals::{
-    CookieJar, Delivery, Failure, Head, Next, Redactor, StartResponse, Walk, alphanumerics,
+    CookieJar, Delivery, Failure, Head, Next, Redactor, StartResponse, Walk, alphanumerics, parse_url,
 };
 use number_verify_fuzz::{digits, rules, text, twice};
 use secrecy::ExposeSecret;
-use url::Url;
 use url::form_urlencoded::byte_serialize;
 
 /// A shorter secret is masked only as a whole word.
@@ -47,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
                 known.secrets.push(rest.to_owned());
             }
             Some('v') => redactor.add_value(rest),
-            Some('u') => Url::parse(rest).iter().for_each(|url| redactor.add_query_of(url)),
+            Some('u') => parse_url(rest, None).iter().for_each(|url| redactor.add_query_of(url)),
             Some('t') => kept(rest, &redactor, &known),
             Some('h') => host(rest, &redactor, &known),
             Some('c') => code(rest, &redactor, &known),
