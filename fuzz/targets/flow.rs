@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 use log::{LevelFilter, Log, Metadata, Record};
 use number_verify::internals::{
     AllowedHosts, AppBackend, Clock, HopMemory, Input, Limits, PhoneNumber, Purpose, Recorder, Settings, SharedNetwork,
-    Transport, ValidBinding, Verifier, auth_destination,
+    Transport, ValidBinding, Verifier, auth_destination, parse_url,
 };
 use number_verify::{
     AuthorizationStart, Backend, BackendError, CellularError, CellularProvider, CellularStatus, CodeDelivery,
@@ -24,6 +24,7 @@ use number_verify::{
 use number_verify_fuzz::{first_line, run, text, twice};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
+use url::Url;
 
 use self::hosts::{Hosts, Memory, TLS};
 
@@ -88,7 +89,9 @@ async fn verify(script: &str) -> String {
     let requests = hosts.requests();
     // A request is sent again after a short Retry-After, and after a connection that was dead.
     assert!(requests.len() <= 4 * (usize::from(REDIRECTS) + 1), "{} requests", requests.len());
-    requests.iter().for_each(|request| assert_allowed(request));
+    for request in &requests {
+        assert_allowed(request);
+    }
 
     let trace = record.trace();
     let outcome = match &result {
@@ -97,7 +100,8 @@ async fn verify(script: &str) -> String {
     };
     let shown = format!("{outcome} {trace:?} {} {}", trace.to_json(), trace.to_table());
     // Of a start response that names it.
-    let own = auth_url.contains(&format!("state={STATE}")).then_some(STATE);
+    let names_state = |url: &Url| url.query_pairs().any(|(name, value)| name == "state" && value == STATE);
+    let own = parse_url(auth_url.trim(), None).ok().filter(names_state).map(|_| STATE);
     let secrets: Vec<_> = own.into_iter().chain([SESSION, TOKEN, ATTESTATION, &NUMBER[5..]]).collect();
     assert_absent(&shown, &secrets);
     assert_absent(&logged(), &secrets);
@@ -205,7 +209,9 @@ impl Log for Captured {
     }
 
     fn log(&self, record: &Record<'_>) {
-        LINES.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{}\n", record.args()));
+        let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push_str(&record.args().to_string());
+        lines.push('\n');
     }
 
     fn flush(&self) {}

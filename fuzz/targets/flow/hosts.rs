@@ -119,7 +119,7 @@ fn response(text: &str) -> Vec<u8> {
         Some(body) => ("", body),
         None => rest.split_once("\n\n").unwrap_or((rest, "")),
     };
-    let head: String = head.lines().map(|line| format!("{line}\r\n")).collect();
+    let head: String = head.lines().flat_map(|line| [line, "\r\n"]).collect();
     format!("HTTP/1.1 {status} X\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
