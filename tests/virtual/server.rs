@@ -9,7 +9,7 @@ use tokio::time::{Duration, sleep};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::{Acceptor, ProducesTickets};
+use tokio_rustls::rustls::server::{Acceptor, NoServerSessionStorage, ProducesTickets};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion};
 
@@ -126,7 +126,7 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     let names = ["*.glide.test", "*.example.test", "operator-a.test", "*.operator-a.test"].map(str::to_owned).to_vec();
     let config = |versions: &[&'static SupportedProtocolVersion], issuer: &CertifiedIssuer<'_, KeyPair>| {
         let leaf = CertificateParams::new(names.clone()).unwrap().signed_by(&key, issuer).unwrap();
-        ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
@@ -135,7 +135,10 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
                 PrivateKeyDer::Pkcs8(key.serialize_der().into()),
                 OCSP_RESPONSE.to_vec(),
             )
-            .unwrap()
+            .unwrap();
+        // What a server remembers is no part of what `tests/soak` weighs.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config
     };
     let both = [&TLS13, &TLS12];
     Certificates {
