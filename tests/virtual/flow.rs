@@ -105,7 +105,7 @@ pub struct Phone {
     first_writes: Mutex<mpsc::UnboundedReceiver<usize>>,
 }
 
-static TLS: LazyLock<Tls> =
+pub static TLS: LazyLock<Tls> =
     LazyLock::new(|| Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap());
 
 impl Phone {

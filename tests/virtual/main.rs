@@ -10,6 +10,7 @@ mod faults;
 mod flow;
 mod heads;
 mod hints;
+mod interleavings;
 mod losses;
 mod matrix;
 mod network;
