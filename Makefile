@@ -14,7 +14,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # So are the fuzz targets.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -61,6 +61,10 @@ bench: bindings ## what a verification costs over a slow link, next to OkHttp an
 
 fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (docs/fuzzing.md)
 	@scripts/fuzz
+
+soak: ## 100,000 verifications on one verifier, and all orders of 6 events; SOAK_COUNT, SOAK_SEED, INTERLEAVINGS change that
+	SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
+	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
 
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
