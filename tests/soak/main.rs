@@ -40,7 +40,7 @@ use plan::{Batch, Then};
 use process::Process;
 use random::Random;
 
-/// A few seconds in a debug build.
+/// 13 s of a processor in a debug build.
 const COUNT: usize = 2_000;
 /// The heap at rest may grow by less than this once caches are full: not by one byte for each of 100,000 verifications.
 const GROWTH: usize = 64 * 1024;
