@@ -63,6 +63,7 @@ const LETTERS: [&str; 26] = [
 ];
 
 /// The letters and digits of a text, in lower-case ASCII.
+#[must_use]
 pub fn alphanumerics(text: &str) -> String {
     let mut result = String::new();
     for c in text.chars() {

@@ -115,6 +115,7 @@ impl Hints {
     }
 
     /// What they want of a request to this host.
+    #[must_use]
     pub fn for_host(&self, host: &str) -> Steering {
         let host = host.trim_end_matches('.');
         let mut all = Steering::default();

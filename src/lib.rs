@@ -116,6 +116,7 @@ pub mod internals {
     pub use crate::url_text::{has_userinfo, is_plain_host, parse_url};
 
     /// What a response of the backend with a status of 400 or more means for the app.
+    #[must_use]
     pub fn backend_status(status: u16, body: &[u8], retry_after: Option<&http::HeaderValue>) -> crate::VerifyError {
         crate::BackendError::status(status, body, retry_after).at(crate::Step::Complete)
     }

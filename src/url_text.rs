@@ -19,6 +19,7 @@ pub fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
 
 /// Also finds an empty user name, which the parser drops: `<` is invalid in a host and in a port, and
 /// valid where `@` does not end userinfo. Behind a backslash the parser takes it in a URL whose scheme is not special.
+#[must_use]
 pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
     let replaced = text.replace('@', "<");
     let has_userinfo = |base| {
@@ -33,6 +34,7 @@ pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
 /// Every other form is refused before `url` or `cookie_store` process it. Their result depends on the
 /// version of `idna_adapter` in the app's build: 1.0.0 has no Unicode tables, and panics in debug
 /// builds on some non-ASCII hosts and on U+200F in a decoded `xn--` label.
+#[must_use]
 pub fn is_plain_host(host: &str) -> bool {
     const RIGHT_TO_LEFT_MARK: char = '\u{200f}';
     let is_disallowed = |label: &str| {
