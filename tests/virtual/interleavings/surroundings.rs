@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Duration;
 
 use crate::network::Door;
-use crate::pipe::{self, Nagle, Pipe};
+use crate::pipe::{self, Nagle, Pipe, Wire};
 use crate::server::{self, Asked, Hosts, Reply};
 
 pub const ORIGIN: &str = "https://auth.glide.test";
@@ -134,7 +134,8 @@ impl Network for Surrounded {
         if self.0.connects.wait(String::new()).await != Some(true) {
             return Err(NetworkError::Failed);
         }
-        let (client, server) = pipe::connection(Duration::ZERO, Nagle::Off, mpsc::unbounded_channel().0);
+        let (client, server) =
+            pipe::connection(Duration::ZERO, Nagle::Off, Wire::default(), mpsc::unbounded_channel().0);
         let surroundings = self.0.clone();
         surroundings.sockets.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
