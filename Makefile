@@ -62,8 +62,9 @@ bench: bindings ## what a verification costs over a slow link, next to OkHttp an
 fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (docs/fuzzing.md)
 	@scripts/fuzz
 
-soak: ## 100,000 verifications on one verifier, and all orders of 6 events; SOAK_COUNT, SOAK_SEED, INTERLEAVINGS change that
+soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all orders of 6 events; docs/soak.md has the settings
 	SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
+	SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
 
 size: ## what the built phone libraries weigh, against their budget
