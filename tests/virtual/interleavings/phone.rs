@@ -19,7 +19,7 @@ use crate::flow::TLS;
 
 /// Verifications at the same time.
 const VERIFICATIONS: usize = 2;
-/// Different for each loss, so that the cause tells which one ended a verification.
+/// Different for each loss, so that the cause shows which one ended a verification.
 const LOSSES: [CellularCause; 3] = [CellularCause::Vpn, CellularCause::Airplane, CellularCause::NoSim];
 const VERIFIED: &str = "verified";
 const CANCELLED: &str = "cancelled";

@@ -312,7 +312,7 @@ impl Hosts for World {
     }
 }
 
-/// With what nobody may see.
+/// With secrets, which must not be in any output.
 fn garbage() -> Vec<u8> {
     format!("\u{1}\u{2} {CODE} {STATE} {SESSION}\r\n\r\n").into()
 }
