@@ -8,7 +8,8 @@ use crate::limits;
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy)]
 pub enum Attempt {
-    /// Without a response, and the server cannot have acted on it: nothing was sent, or the reused connection was closed already.
+    /// Without a response: nothing was sent, or the reused connection ended, most likely before the request. If the server did act on it, it
+    /// recognises the repeat by its `Idempotency-Key`.
     Unseen,
     /// Without a response. The server may have acted on it.
     Lost,

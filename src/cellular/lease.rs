@@ -2,8 +2,9 @@
 //!
 //! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
 //! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. Flows learn of the
-//! loss at once, and a lost network is never handed on: what a new lease joins is checked. Idle connections are closed before
-//! the release; those in use close as soon as their flows have ended. What outlives a release stands in `last_network.rs`.
+//! loss at once. What a new lease joins is checked, so that a lost network is not handed on; one that another thread asks for in the moment of the
+//! loss may still join, and learns of it then. Idle connections are closed before the release; those in use close as soon as their
+//! flows have ended. What outlives a release stands in `last_network.rs`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
