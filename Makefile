@@ -30,7 +30,7 @@ test-rust: ## the crate, the simulator, the command line; on Linux the benchmark
 test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
 
-test-fuzz: ## all inputs of fuzz/, and a minute of fuzzing
+test-fuzz: ## all inputs of fuzz/, and a minute of fuzzing, the same in every run
 	@scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
@@ -63,8 +63,8 @@ fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (d
 	@scripts/fuzz
 
 soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all orders of 6 events; docs/soak.md has the settings
-	SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
-	SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
+	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
+	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
 
 size: ## what the built phone libraries weigh, against their budget

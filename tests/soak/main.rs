@@ -27,7 +27,6 @@ mod random;
 mod server;
 
 use std::env;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant as RealInstant;
 
@@ -40,6 +39,8 @@ use plan::{Batch, Then};
 use process::Process;
 use random::Random;
 
+/// Always the same, so that a change does not fail for events that it has nothing to do with; `make soak` draws others.
+const SEED: u64 = 20_261_128;
 /// 13 s of a processor in a debug build.
 const COUNT: usize = 2_000;
 /// The heap at rest may grow by less than this once caches are full: not by one byte for each of 100,000 verifications.
@@ -54,7 +55,7 @@ const REPORTS: usize = 10;
 #[test]
 fn verifications_in_any_order_leave_nothing_behind() {
     let setting = |name| env::var(name).ok().map(|value| value.parse().expect("a number"));
-    let seed: u64 = setting("SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()) >> 32);
+    let seed: u64 = setting("SOAK_SEED").unwrap_or(SEED);
     let count = setting("SOAK_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
     println!("SOAK_SEED={seed} SOAK_COUNT={count}");
     let runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

@@ -16,7 +16,6 @@ mod process;
 mod random;
 
 use std::env;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +30,8 @@ use modem::{LOSS, Modem};
 use process::Process;
 use random::Random;
 
+/// Always the same, so that a change does not fail for events that it has nothing to do with; `make soak` draws others.
+const SEED: u64 = 20_261_128;
 const COUNT: u32 = 300;
 const AT_ONCE: usize = 16;
 /// After so many, all have ended before another begins.
@@ -85,7 +86,7 @@ impl Planned {
 #[test]
 fn verifications_from_many_threads_leave_no_socket_and_no_thread() {
     let setting = |name| env::var(name).ok().map(|value| value.parse().expect("a number"));
-    let seed: u64 = setting("SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()) >> 32);
+    let seed: u64 = setting("SOAK_SEED").unwrap_or(SEED);
     let count = setting("SOAK_COUNT").map_or(COUNT, |count| u32::try_from(count).unwrap());
     println!("SOAK_SEED={seed} SOAK_COUNT={count}");
     let simulator = Simulator::start(Options::default()).unwrap();
