@@ -30,7 +30,7 @@ test-rust: ## the crate, the simulator, the command line; on Linux the benchmark
 test-coverage: ## how much of the phones' rules the tests on Linux reach
 	@scripts/coverage
 
-test-fuzz: ## all inputs of fuzz/, and a minute of fuzzing, the same in every run
+test-fuzz: ## all inputs of fuzz/, and a second of fuzzing of each target
 	@scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
