@@ -369,7 +369,7 @@ def completed_with(app: Backend, stub: StubbedProvider, body: str) -> httpx.Resp
     stub.answers = {"case": (None, (200, body))}
     device = app.device()
     response = device.post("/complete", json=begun(device, "case", start_retrieval)[1])
-    assert "4155" not in response.text and "4155" not in app.log()
+    assert "415555" not in response.text and "415555" not in app.log()
     return response
 
 
@@ -406,7 +406,7 @@ def test_provider_that_fails_returns_no_number(
     device = app.device()
     answer = device.post("/complete", json=begun(device, case, start_retrieval)[1])
     assert_problem(answer, status, fallback)
-    assert "4155" not in answer.text and last_failure(app) == kind
+    assert "415555" not in answer.text and last_failure(app) == kind
     assert "/elsewhere" not in stub.paths
 
 
