@@ -4,9 +4,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
-use crate::clients::Worker;
+use crate::clients::ours::Ours;
+use crate::clients::{Worker, built};
 use crate::lab::chain::{BACKEND_HOST, NUMBER, Scenario};
 use crate::lab::namespaces::{BACKEND, CELL, NAME_SERVER};
 use crate::lab::{Conditions, Lab};
@@ -51,10 +52,9 @@ impl Language {
     fn start(self, lab: &Lab) -> Result<Worker> {
         let mut command = match self {
             Self::Rust => {
-                let mut phone = Command::new(std::env::current_exe()?);
-                let mut app = Worker::start(phone.arg("phone").arg(&lab.root_ca))?;
-                app.ask(&format!("new {}", Scenario::S1.name()))?;
-                return Ok(app);
+                let mut ours = Ours::start(&lab.root_ca)?;
+                ours.new_verifier(Scenario::S1)?;
+                return Ok(ours.into_worker());
             }
             Self::Kotlin => {
                 let mut java = Command::new("java");
@@ -85,9 +85,7 @@ impl Language {
             Self::Kotlin => "BENCH_KOTLIN",
             Self::Swift => "BENCH_SWIFT",
         };
-        let reason =
-            || std::env::var(format!("{name}_SKIPPED")).unwrap_or_else(|_| "scripts/bench builds it".to_owned());
-        std::env::var_os(name).is_none().then(reason)
+        built(name).err()
     }
 }
 
@@ -151,5 +149,5 @@ impl App {
 }
 
 fn variable(name: &str) -> Result<String> {
-    std::env::var(name).with_context(|| format!("{name} is not set: scripts/bench sets it"))
+    built(name).map_err(|reason| anyhow!("{name} is not set: {reason}"))
 }

@@ -137,6 +137,12 @@ impl Worker {
     }
 }
 
+/// What `scripts/bench` has built, by the name of its variable, or why it has not.
+pub fn built(name: &str) -> Result<String, String> {
+    let reason = || std::env::var(format!("{name}_SKIPPED")).unwrap_or_else(|_| "scripts/bench builds it".to_owned());
+    std::env::var(name).map_err(|_| reason())
+}
+
 /// A member of a report, in microseconds.
 fn micros(report: &Value, name: &str) -> Result<Duration> {
     let micros = report[name].as_u64().with_context(|| format!("no {name} in {report}"))?;

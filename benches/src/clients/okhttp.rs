@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Timing, Worker, micros};
+use super::{Timing, Worker, built, micros};
 use crate::lab::chain::{REDIRECT_URI, Scenario, code, fresh_state};
 
 pub struct OkHttp(Worker);
@@ -28,8 +28,7 @@ impl OkHttp {
 
     /// What `scripts/bench` has built, or why it has not.
     pub fn class_path() -> Result<String, String> {
-        let reason = || std::env::var("BENCH_OKHTTP_SKIPPED").unwrap_or_else(|_| "scripts/bench builds it".to_owned());
-        std::env::var("BENCH_OKHTTP").map_err(|_| reason())
+        built("BENCH_OKHTTP")
     }
 
     /// Follows the chain and checks that its code is the right one.

@@ -64,6 +64,11 @@ impl Ours {
         self.0.ask(&format!("many {count}"))
     }
 
+    /// For other commands than these.
+    pub fn into_worker(self) -> Worker {
+        self.0
+    }
+
     pub fn finish(self) -> Result<()> {
         self.0.finish()
     }
