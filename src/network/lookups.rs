@@ -151,8 +151,8 @@ mod tests {
         let mut first = pin!(lookups.resolve("op.test", 443, Family::V4, hangs));
         assert!(first.as_mut().now_or_never().is_none());
         advance(limits::JOINED_LOOKUP).await;
-        let answers = || async { Ok(vec![ADDRESS]) }.boxed();
-        assert_eq!(lookups.resolve("op.test", 443, Family::V4, answers).await, Ok(vec![ADDRESS]));
+        let responds = || async { Ok(vec![ADDRESS]) }.boxed();
+        assert_eq!(lookups.resolve("op.test", 443, Family::V4, responds).await, Ok(vec![ADDRESS]));
         assert!(first.now_or_never().is_none());
     }
 
