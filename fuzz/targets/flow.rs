@@ -140,7 +140,8 @@ fn verifier(settings: Settings, hosts: Arc<Hosts>, backend: Arc<App>) -> Verifie
 fn assert_allowed(request: &hosts::Request, apps: &[&str]) {
     let hosts::Request { https, host, head } = request;
     let line = head.lines().next().unwrap_or_default();
-    let has = |name: &str| line.split(['?', '&', ' ']).any(|pair| pair.starts_with(&format!("{name}=")));
+    let query = line.split(' ').nth(1).and_then(|target| target.split_once('?')).map_or("", |(_, query)| query);
+    let has = |name: &str| query.split('&').any(|pair| pair.starts_with(&format!("{name}=")));
     assert!(*https || !(has("code") && has("state")), "a code in cleartext: {line}");
     assert!(!apps.iter().any(|secret| head.contains(secret)), "the app's secrets at {host}: {head}");
     let sessions = head.lines().filter(|line| line.to_ascii_lowercase().starts_with("x-number-verify-session:"));
