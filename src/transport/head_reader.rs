@@ -73,12 +73,11 @@ impl<S> HeadReader<S> {
     /// Repairs the complete heads, and passes on the bytes after the last one.
     fn digest(&mut self) {
         let notes = &self.notes.0;
-        if self.line == 0 {
-            self.incoming.drain(..head::start(&self.incoming));
-        }
-        while notes.is_awaited.load(Ordering::Relaxed)
-            && let Some(end) = head::end(&self.incoming, &mut self.line)
-        {
+        while notes.is_awaited.load(Ordering::Relaxed) {
+            if self.line == 0 {
+                self.incoming.drain(..head::start(&self.incoming));
+            }
+            let Some(end) = head::end(&self.incoming, &mut self.line) else { break };
             let rest = self.incoming.split_off(end);
             let head = head::repaired(std::mem::replace(&mut self.incoming, rest));
             self.line = 0;
@@ -164,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn only_heads_are_repaired() {
         const BODY: &str = "HTTP/1.1  200\r\nX : body\r\n\r\n";
-        let sent = format!("\r\n\nHTTP/1.1 103 Hints\r\nX : a\r\n\r\nhttp/1.1 200 OK\r\n\r\n{BODY}");
+        let sent = format!("\r\n\nHTTP/1.1 103 Hints\r\nX : a\r\n\r\n\r\nhttp/1.1 200 OK\r\n\r\n{BODY}");
         for piece in [1, 7, 8192] {
             let (received, notes) = read(sent.as_bytes(), piece).await;
             assert_eq!(received, format!("HTTP/1.1 103 \r\nX: a\r\n\r\nHTTP/1.1 200 \r\n\r\n{BODY}"));
