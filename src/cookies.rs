@@ -91,7 +91,7 @@ impl Jar {
         if name.is_empty() {
             return;
         }
-        let mut raw = parsed(name, value, text);
+        let mut raw = parsed(name, value, text, url);
         let printable = name.chars().chain(value.chars()).all(|c| !c.is_ascii_control());
         if name.chars().count() + value.chars().count() > limits::COOKIE
             || !printable
@@ -139,11 +139,15 @@ fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
-/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; an invalid value is ignored.
-fn parsed(name: &str, value: &str, text: &str) -> RawCookie<'static> {
+/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; an invalid value is ignored. So is a domain that
+/// is the whole host, if that is one label such as `localhost`, which no other host may share.
+fn parsed(name: &str, value: &str, text: &str, url: &Url) -> RawCookie<'static> {
     let last = |attribute| attributes(text, attribute).last();
     let mut cookie = RawCookie::new(name.to_owned(), value.to_owned());
-    if let Some(domain) = last("domain").filter(|domain| !matches!(*domain, "" | ".")) {
+    let host = url.host_str().filter(|host| !host.contains('.'));
+    let is_host =
+        |domain: &str| host.is_some_and(|host| host.eq_ignore_ascii_case(domain.strip_prefix('.').unwrap_or(domain)));
+    if let Some(domain) = last("domain").filter(|domain| !matches!(*domain, "" | ".") && !is_host(domain)) {
         cookie.set_domain(domain.to_owned());
     }
     if let Some(path) = last("path").filter(|path| !path.is_empty()) {
@@ -292,8 +296,12 @@ mod tests {
             assert_eq!(sent(&[(OP, set)], to).as_deref(), expected, "{set} → {to}");
         }
         assert_eq!(sent(&[("http://op.test/", "s=1; Secure")], "https://op.test/"), None);
-        let local = "http://127.0.0.1:8080/";
-        assert_eq!(sent(&[(local, "s=1; Secure")], local).as_deref(), Some("s=1"));
+        for local in ["http://127.0.0.1:8080/", "http://localhost:8080/"] {
+            assert_eq!(sent(&[(local, "s=1; Secure")], local).as_deref(), Some("s=1"));
+        }
+        let local = "http://localhost:8080/";
+        assert_eq!(sent(&[(local, "s=1; Domain=.Localhost")], local).as_deref(), Some("s=1"));
+        assert_eq!(sent(&[(local, "s=1; Domain=localhost")], "http://a.localhost:8080/"), None);
     }
 
     #[test]
