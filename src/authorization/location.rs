@@ -13,7 +13,7 @@ use crate::url_text::{has_userinfo, parse_url};
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// One Location, or several that are the same.
-pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u8]>) -> Result<Url, Failure> {
+pub fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u8]>) -> Result<Url, Failure> {
     let location = locations.next().ok_or(Failure::BadLocation)?.trim_ascii();
     if locations.any(|other| other.trim_ascii() != location) || location.is_empty() || location.len() > limits::URL {
         return Err(Failure::BadLocation);
@@ -23,10 +23,12 @@ pub(super) fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u
     if has_userinfo(&text, Some(base)) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
 }
 
-/// Three slashes and more at the beginning are two, which the parser does only behind a scheme.
+/// Three slashes and more at the beginning are two, which the parser does only behind a scheme. What it skips may be before and between them.
 fn collapse_slashes(text: String) -> String {
-    let rest = text.trim_start_matches(['/', '\\']);
-    if text.len() - rest.len() > 2 { format!("//{rest}") } else { text }
+    let start = text.trim_start_matches(|c| c <= ' ');
+    let rest = start.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let slashes = start[..start.len() - rest.len()].matches(['/', '\\']).count();
+    if slashes > 2 { format!("//{rest}") } else { text }
 }
 
 #[cfg(test)]
@@ -49,6 +51,8 @@ mod tests {
             ("?", "https://op.test/a/b?"),
             ("//other.test/c", "https://other.test/c"),
             ("///other.test/c", "https://other.test/c"),
+            ("/\t//other.test/c", "https://other.test/c"),
+            ("\u{1}//\t\\/other.test/c", "https://other.test/c"),
             ("\\\\other.test\\c", "https://other.test/c"),
             ("../%2e%2E/c", "https://op.test/c"),
             ("  /c\t", "https://op.test/c"),
