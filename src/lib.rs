@@ -81,7 +81,7 @@ pub mod internals {
     pub use crate::alphanumerics::alphanumerics;
     pub use crate::authorization::{
         Completion, Delivery, Denial, Failure, Head, MalformedStart, Next, Request, Rules, StartResponse, Unreadable,
-        Walk,
+        Walk, resolve_location,
     };
     pub use crate::backend::call::{AppBackend, BackendClient};
     #[cfg(feature = "http-backend")]

@@ -65,6 +65,8 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue};
 use url::{Origin, Url};
 
+#[cfg(feature = "internals")]
+pub use self::location::resolve as resolve_location;
 pub use self::walk::{Next, Unreadable, Walk};
 use crate::network::address::AllowedHosts;
 use crate::secret::SecretString;
