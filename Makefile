@@ -14,13 +14,13 @@ BENCHES := --manifest-path benches/Cargo.toml
 # So are the fuzz targets.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all +phone rust coverage fuzz kotlin android-sample swift backends contracts phone ios-sample
+	@scripts/test-all +phone rust coverage fuzz kotlin android-sample swift backends contracts differential phone ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
 	cargo test $(RUST)
@@ -55,6 +55,12 @@ test-backends: ## the reference backends: the contract, attacks, bad requests, r
 test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the simulator and the command line
 	cargo build $(RUST) --bins --examples
 	@scripts/test-contracts
+
+test-differential: ## Locations, cookies, dates and heads of responses, compared with Node.js and tough-cookie
+	@scripts/test-differential
+
+differential: ## the same with 200,000 inputs of each; docs/differential.md
+	DIFFERENTIAL_SEED=$${DIFFERENTIAL_SEED:-$$RANDOM} DIFFERENTIAL_COUNT=$${DIFFERENTIAL_COUNT:-200000} scripts/test-differential
 
 bench: bindings ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
 	@scripts/bench
