@@ -41,7 +41,7 @@ fn is_delimiter(c: char) -> bool {
 fn time_of(token: &str) -> Option<Time> {
     let mut parts = token.splitn(3, ':').map(|part| number(part, 1..=2));
     let [hour, minute, second] = [parts.next()??, parts.next()??, parts.next()??].map(u8::try_from);
-    let is_exact = token.splitn(3, ':').take(2).all(|part| part.len() <= 2);
+    let is_exact = token.splitn(3, ':').take(2).all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     Time::from_hms(hour.ok()?, minute.ok()?, second.ok()?).ok().filter(|_| is_exact)
 }
 
@@ -102,6 +102,8 @@ mod tests {
             "06 Nov 1994 24:00:00",
             "06 Nov 1994 08:60:00",
             "06 Nov 1994 008:49:37",
+            "06 Nov 1994 8h:49:37",
+            "06 Nov 1994 08:4m:37",
             "06 Nov 1994 08:49",
             "06 Nov 1600 08:49:37",
             "06 Nov 19945 08:49:37",
