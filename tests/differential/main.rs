@@ -89,7 +89,9 @@ fn compare(subject: &Subject) {
         found.into_iter().flatten().for_each(|class| *classes.entry(class).or_default() += 1);
     }
     println!("{}, seed {seed}: {count} inputs", subject.name);
-    classes.iter().for_each(|(class, number)| println!("    {number:7} {class}"));
+    for (class, number) in classes {
+        println!("    {number:7} {class}");
+    }
 }
 
 fn setting(name: &str, default: u64) -> u64 {

@@ -25,7 +25,7 @@ impl Node {
 
     /// Its results for these inputs.
     pub fn ask(&mut self, inputs: &[Value]) -> Vec<Value> {
-        let lines: String = inputs.iter().map(|input| format!("{input}\n")).collect();
+        let lines = inputs.iter().map(|input| input.to_string() + "\n").collect::<String>();
         let Self { inputs: pipe, results, .. } = self;
         // Both pipes may be full at the same time.
         thread::scope(|scope| {
