@@ -51,6 +51,11 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
         let (ours, theirs, to) = (pairs(&ours[index]), pairs(&theirs[index]), url(get));
         let differing = ours.iter().filter(|pair| !theirs.contains(pair)).map(|pair| (pair, true));
         let differing = differing.chain(theirs.iter().filter(|pair| !ours.contains(pair)).map(|pair| (pair, false)));
+        let mut sorted = [ours.clone(), theirs.clone()];
+        sorted.iter_mut().for_each(|pairs| pairs.sort_unstable());
+        if ours != theirs && sorted[0] == sorted[1] && set.iter().any(Set::may_expire) {
+            class = "the order after a cookie that has expired";
+        }
         for (pair, is_ours) in differing.filter(|(pair, _)| !pair.is_empty()) {
             let name = pair.split('=').next()?;
             // Another cookie of that name may have replaced it.
@@ -83,6 +88,11 @@ impl<'a> Set<'a> {
         let line = set["line"].as_str()?;
         let name = trim(trim(line.split(';').next()?).split('=').next()?).to_ascii_lowercase();
         Some(Self { line, name, from: url(&set["url"]) })
+    }
+
+    fn may_expire(&self) -> bool {
+        let line = self.line.to_ascii_lowercase();
+        line.contains("max-age") || line.contains("expires")
     }
 
     /// Why only one of them sends this cookie to this URL, or one of this name that came before.

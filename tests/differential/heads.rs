@@ -178,11 +178,11 @@ impl Oddities {
         let unfolded = head.replace("\r\n", "\n").replace(['\r', '\t'], " ").replace("\n ", " ");
         let mut lines = head.lines();
         let status = lines.next().unwrap_or_default();
-        if !is_status_line(status) {
-            odd.line = odd.line.or(Some("an odd status line"));
-        }
         if lines.clone().next().is_some_and(|line| line.starts_with([' ', '\t'])) {
             odd.line = odd.line.or(Some(LEADING_BLANK));
+        }
+        if !is_status_line(status) {
+            odd.line = odd.line.or(Some("an odd status line"));
         }
         odd.line = odd.line.or_else(|| lines.find_map(field_oddity));
         for (name, value) in unfolded.lines().filter_map(|line| line.split_once(':')) {

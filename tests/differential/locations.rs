@@ -76,6 +76,9 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
             let hosts = [ours, theirs].map(|url| Url::parse(url).ok()?.host_str().map(str::to_owned));
             (hosts[0] == hosts[1]).then_some("a drive letter before ..")
         }
+        (Value::String(ours), Value::String(theirs)) if ours.strip_suffix('/') == Some(theirs) => {
+            Url::parse(ours).is_ok_and(|url| !url.is_special()).then_some("a path that ends in .. of an app's scheme")
+        }
         (Value::String(_), Value::Null)
             if host.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--")) =>
         {
