@@ -1,7 +1,10 @@
 //! Every error with its advice, as the contract lists them; and the README's table of them is whole.
 
 use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
-use number_verify::{AuthorizationCause, BackendCause, CellularCause, Fallback, Setting, Step, VerifyError};
+use number_verify::{
+    AuthorizationCause, BackendCause, BackendError, CellularCause, CellularError, Fallback, ListenerError,
+    ServerTrustError, Setting, Step, VerifyError,
+};
 use serde_json::Value;
 
 fn json(error: &VerifyError) -> Value {
@@ -74,6 +77,7 @@ fn backend() {
         (BackendCause::AppFailed, "app_failed"),
     ] {
         let advice = Fallback::RetryLater;
+        assert_eq!(reason.to_string(), name);
         let error = VerifyError::Backend { step: Step::Start, reason, status: None, retry_after_s: None, advice };
         assert_documented(&error, "backend", Some(name), advice);
     }
@@ -100,6 +104,7 @@ fn authorization() {
         (MalformedResponse, "malformed_response"),
         (TooLarge, "too_large"),
     ] {
+        assert_eq!(reason.to_string(), name);
         let (host, alert) = ("op.test".to_owned(), Some("handshake_failure".to_owned()));
         let error =
             VerifyError::Authorization { hop: 3, host, reason, status: Some(503), alert, advice: UseAnotherChannel };
@@ -130,6 +135,49 @@ fn the_others() {
     }
     assert_documented(&VerifyError::Cancelled, "cancelled", None, RetryLater);
     assert_documented(&VerifyError::Internal, "internal", None, UseAnotherChannel);
+}
+
+#[test]
+fn an_invalid_setting_says_what_it_must_be() {
+    use Setting::{
+        AbortPath, AcquireMs, AllowUnbound, AnswerMs, AuthOrigin, Backend, BackendMs, BackendUrl, CompletePath,
+        ConnectMs, Correlator, DnsServers, FieldNames, Headers, Hints, OperatorHeaders, OverallMs, RedirectLimit,
+        RedirectUri, Resolve, RootCertificates, ServerTrust, SlowAfterMs, StartFields, StartPath, UserAgent,
+    };
+    for (settings, words) in [
+        (&[BackendUrl, AuthOrigin][..], "https"),
+        (&[Backend], "no HTTP client"),
+        (&[StartPath, CompletePath, AbortPath], "under the backend's base URL"),
+        (&[Headers, OperatorHeaders], "HTTP tokens"),
+        (&[StartFields], "at most 16 with 16 KiB in all"),
+        (&[Correlator], "1 to 256 of the characters"),
+        (&[Hints], "at most 16, each with a host name"),
+        (&[FieldNames], "must differ"),
+        (&[RedirectUri], "an absolute URI"),
+        (&[OverallMs, AcquireMs, ConnectMs, AnswerMs, BackendMs, SlowAfterMs], "1 to 86400000 milliseconds"),
+        (&[RedirectLimit], "1 to 15"),
+        (&[UserAgent], "printable ASCII"),
+        (&[AllowUnbound], "for development only"),
+        (&[RootCertificates], "PEM certificates"),
+        (&[Resolve], "HOST:PORT:ADDRESS"),
+        (&[DnsServers], "an address, with or without a port"),
+        (&[ServerTrust], "Android requires one"),
+    ] {
+        for setting in settings {
+            let advice = VerifyError::InvalidConfig { setting: *setting }.advice();
+            assert!(advice.contains(words), "{setting:?}: {advice}");
+        }
+    }
+}
+
+/// Kotlin's and Swift's exceptions that the interface does not know.
+#[test]
+fn an_unexpected_exception_of_the_app_is_its_failure() {
+    let unexpected = || uniffi::UnexpectedUniFFICallbackError::new("+14155550100");
+    assert!(matches!(BackendError::from(unexpected()), BackendError::Failed));
+    assert!(matches!(CellularError::from(unexpected()), CellularError::Failed));
+    assert!(matches!(ListenerError::from(unexpected()), ListenerError::Failed));
+    assert!(matches!(ServerTrustError::from(unexpected()), ServerTrustError::Failed));
 }
 
 /// The JSON and the README have it.

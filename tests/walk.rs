@@ -711,7 +711,9 @@ fn debug_prints_no_secret() {
     let Next::Fail(denied) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("denied") };
     let code = Completion::Code { code: "topsecret".into(), state: Some("topsecret".into()) };
     let body = Completion::Callback { status: 200, body: b"topsecret".to_vec() };
-    let printed = format!("{request:?} {denied:?} {code:?} {body:?}");
+    let after = HeaderValue::from_static("topsecret");
+    let refused = Completion::CallbackRefused { status: 400, retry_after: Some(after), body: b"topsecret".to_vec() };
+    let printed = format!("{request:?} {denied:?} {code:?} {body:?} {refused:?} {:?}", Completion::Ended);
     assert!(
         !printed.contains("topsecret") && !printed.contains("116, 111, 112") && !printed.contains("state="),
         "{printed}"

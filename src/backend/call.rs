@@ -82,3 +82,36 @@ impl BackendClient for AppBackend {
         Ok(response.into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::options::Extras;
+
+    struct Untouched;
+
+    #[async_trait::async_trait]
+    impl Backend for Untouched {
+        async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+            panic!("start")
+        }
+
+        async fn complete(&self, _: Arc<CompletionRequest>) -> Result<String, BackendError> {
+            panic!("complete")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_abort_is_not_for_the_backend_of_the_app() {
+        let backend = AppBackend { backend: Arc::new(Untouched), timeout: Duration::from_secs(1) };
+        assert!(!backend.takes_aborts());
+        let extras = Arc::new(Extras { headers: HeaderMap::new(), start_fields: Map::new() });
+        let deadline = tokio::time::Instant::now();
+        let info = CallInfo { extras, idempotency_key: String::new(), correlator: String::new(), deadline };
+        let call = Call { info, cookies: CookieJar::new(), redactor: Redactor::new() };
+        backend.abort(Some("session".into()), "cancelled", call).await;
+    }
+}

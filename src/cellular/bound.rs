@@ -130,3 +130,34 @@ impl From<Unusable> for VerifyError {
         Self::CellularUnavailable { reason: why.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unbound_network_is_for_those_that_allow_it() {
+        let unbound = ValidBinding::try_from(NetworkBinding::Unbound).unwrap();
+        let open = |allow_unbound| {
+            let options = Options { allow_unbound, ..Options::default() };
+            BoundNetwork::open(&unbound, &options, &Threads::new())
+        };
+        assert!(matches!(open(false).err(), Some(VerifyError::InvalidConfig { setting: Setting::AllowUnbound })));
+        let network = open(true).unwrap();
+        assert_eq!((network.check(), network.local_addresses()), (Ok(()), None));
+    }
+
+    #[test]
+    fn why_a_network_cannot_be_used_is_the_cause() {
+        for (why, cause) in [
+            (Unusable::NoInterface, CellularCause::NoInterface),
+            (Unusable::InterfaceDown, CellularCause::InterfaceDown),
+            (Unusable::Vpn, CellularCause::Vpn),
+            (Unusable::Permission, CellularCause::Permission),
+            (Unusable::Denied, CellularCause::DataOff),
+            (Unusable::Unsupported, CellularCause::Unsupported),
+        ] {
+            assert!(matches!(why.into(), VerifyError::CellularUnavailable { reason } if reason == cause), "{why:?}");
+        }
+    }
+}

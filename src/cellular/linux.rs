@@ -196,6 +196,20 @@ mod tests {
         assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
     }
 
+    /// Responses that do not fit into a datagram.
+    #[tokio::test]
+    async fn a_name_server_is_reached_over_tcp_too() {
+        let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap();
+        assert!(binding.device.connect_tcp(server, None, None).await.is_ok());
+        let (_, client) = listener.accept().await.unwrap();
+        assert_eq!(client.ip(), Ipv4Addr::LOCALHOST);
+        drop(listener);
+        let refused = binding.device.connect_tcp(server, None, None).await.err();
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::ConnectionRefused));
+    }
+
     #[tokio::test]
     async fn loopback_has_no_address_that_identifies_it() {
         let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();

@@ -36,3 +36,21 @@ fn source_address(binding: &impl Bind, peer: SocketAddr) -> Result<SocketAddr, N
     let address = socket.local_addr()?.as_socket();
     Ok(address.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Denied;
+
+    impl Bind for Denied {
+        fn bind(&self, _: &Socket, _: SocketAddr) -> Result<(), NetworkError> {
+            Err(NetworkError::Denied)
+        }
+    }
+
+    #[test]
+    fn a_network_that_cannot_be_bound_has_no_addresses() {
+        assert_eq!(local_addresses(&Denied), None);
+    }
+}

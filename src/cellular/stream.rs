@@ -74,6 +74,7 @@ mod tests {
     use std::cell::Cell;
     use std::os::fd::{AsRawFd, RawFd};
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -98,6 +99,19 @@ mod tests {
         let stream = BoundStream::connect(&binding, listener.local_addr().unwrap()).await.unwrap();
         assert_eq!(binding.bound.get(), Some(stream.0.as_raw_fd()));
         assert!(stream.0.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_written_arrives_and_then_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let binding = Recording { outcome: Ok(()), bound: Cell::default() };
+        let mut stream = BoundStream::connect(&binding, listener.local_addr().unwrap()).await.unwrap();
+        assert_eq!(format!("{stream:?}"), "BoundStream", "no address of the peer");
+        stream.write_all(b"request").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut received = String::new();
+        listener.accept().await.unwrap().0.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "request");
     }
 
     #[tokio::test]

@@ -71,3 +71,29 @@ pub(super) fn is_lost_response(error: &TransportError, hop: &HopRecord<'_>) -> b
     let is_lost = matches!(error, TransportError::Closed | TransportError::Timeout | TransportError::Unavailable(_));
     hop.timings.first_byte.is_some() && is_lost
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::Recorder;
+
+    #[test]
+    fn an_unknown_redirect_uri_is_for_the_developer() {
+        let recorder = Recorder::new(String::new(), None);
+        let hop = recorder.hop_began("https", "op.test".to_owned());
+        for (error, fallback) in [
+            (walk_error(Failure::LostRedirectUri, &hop), Fallback::FixIntegration),
+            (walk_error(Failure::MalformedResponse, &hop), Fallback::UseAnotherChannel),
+            (transport_error(TransportError::MalformedResponse, &hop), Fallback::UseAnotherChannel),
+        ] {
+            let VerifyError::Authorization { host, reason, status, advice, .. } = error else { panic!("{error:?}") };
+            assert_eq!((host.as_str(), reason, status), ("op.test", AuthorizationCause::MalformedResponse, None));
+            assert_eq!(advice, fallback);
+        }
+        let error = transport_error(TransportError::BadUrl, &hop);
+        assert!(
+            matches!(error, VerifyError::Authorization { reason: AuthorizationCause::BadLocation, .. }),
+            "{error:?}"
+        );
+    }
+}

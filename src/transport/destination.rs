@@ -41,3 +41,23 @@ impl Destination {
         &self.host
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_and_https_lead_to_a_destination() {
+        let of = |url: &str| Destination::of(&Url::parse(url).unwrap(), Restrictions::default());
+        for (url, https, port) in
+            [("https://op.test/a", true, 443), ("http://op.test/?b", false, 80), ("https://op.test:8443/", true, 8443)]
+        {
+            let destination = of(url).unwrap();
+            assert_eq!((destination.https, destination.port), (https, port), "{url}");
+            assert_eq!(destination.host().to_string(), "op.test");
+        }
+        for url in ["ftp://op.test/", "ws://op.test/", "myapp://done", "data:,a"] {
+            assert_eq!(of(url), None, "{url}");
+        }
+    }
+}

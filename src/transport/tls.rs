@@ -331,4 +331,24 @@ mod tests {
         }
         assert_eq!(failure(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
     }
+
+    /// In snake case they are the names of rustls, but for a few.
+    #[test]
+    fn every_alert_that_rustls_knows_has_a_name() {
+        for number in 0..=u8::MAX {
+            let alert = AlertDescription::from(number);
+            let expected = match alert {
+                AlertDescription::Unknown(number) => number.to_string(),
+                AlertDescription::UnknownCA => "unknown_ca".to_owned(),
+                AlertDescription::UnknownPSKIdentity => "unknown_psk_identity".to_owned(),
+                AlertDescription::UnrecognisedName => "unrecognized_name".to_owned(),
+                AlertDescription::EncryptedClientHelloRequired => "ech_required".to_owned(),
+                known => format!("{known:?}").split_inclusive(char::is_lowercase).fold(String::new(), |name, part| {
+                    let begins_a_word = part.len() > 1 && !name.is_empty();
+                    name + if begins_a_word { "_" } else { "" } + &part.to_lowercase()
+                }),
+            };
+            assert_eq!(alert_name(alert), expected, "{number}");
+        }
+    }
 }

@@ -95,6 +95,46 @@ async fn options_reach_the_backend_of_the_app() {
 }
 
 #[tokio::test]
+async fn calls_of_the_app_have_a_key_each_and_a_deadline_and_print_nothing() {
+    struct App {
+        start: Arc<AuthorizationStart>,
+        calls: Mutex<Vec<(String, u64, String)>>,
+    }
+
+    #[async_trait]
+    impl Backend for App {
+        async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
+            let call = (request.idempotency_key(), request.time_left_ms(), format!("{request:?} {:?}", self.start));
+            self.calls.lock().unwrap().push(call);
+            Ok(self.start.clone())
+        }
+
+        async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
+            let call = (request.idempotency_key(), request.time_left_ms(), format!("{request:?}"));
+            self.calls.lock().unwrap().push(call);
+            Ok(VERIFIED.to_owned())
+        }
+    }
+
+    let simulator = Simulator::start(Options::default()).unwrap();
+    let start = AuthorizationStart::new(auth_url(&simulator), None, None, None, Vec::new());
+    let app = Arc::new(App { start, calls: Mutex::default() });
+    let mut config = phone::config(&simulator, "https://backend.test".to_owned());
+    phone::wait_an_hour(&mut config);
+    let overall = config.deadlines.overall_ms;
+    let (verifier, _) = phone::verifier_with(config, app.clone());
+    assert!(verifier.begin_with(NUMBER.to_owned(), options(), None).result().await.unwrap().verified());
+
+    let [(start_key, at_start, start), (key, at_completion, completion)] =
+        app.calls.lock().unwrap().drain(..).collect::<Vec<_>>().try_into().unwrap();
+    assert_ne!(start_key, key);
+    assert!([&start_key, &key].iter().all(|key| key.len() == 36), "UUIDs: {start_key} {key}");
+    assert!(at_completion <= at_start && at_start <= overall && at_completion > 0, "{at_start} {at_completion}");
+    assert_eq!(start, "StartRequest(…) AuthorizationStart(…)");
+    assert_eq!(completion, "CompletionRequest(…)");
+}
+
+#[tokio::test]
 async fn an_invalid_option_is_the_result_and_nothing_is_sent() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let backend = Scripted::answering([]);
