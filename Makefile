@@ -23,12 +23,12 @@ test: ## all tests; says at the end what ran, what passed, and what was skipped 
 	@scripts/test-all +phone rust coverage fuzz kotlin android-sample swift backends contracts differential phone ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
-	cargo test $(RUST)
+	scripts/coverage test $(RUST)
 	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
 	@echo "ran: rust"
 
-test-coverage: ## how much of the phones' rules the tests on Linux reach
-	@scripts/coverage
+test-coverage: ## how many lines of each file of src/ the tests have reached; after test-rust
+	@scripts/coverage report
 
 test-fuzz: ## all inputs of fuzz/, and a second of fuzzing of each target
 	@scripts/fuzz --test
