@@ -14,7 +14,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # So are the fuzz targets.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -72,6 +72,9 @@ soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all ord
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
+
+reproducible: ## builds the library twice, as it is shipped, and compares; for the phones: scripts/reproducible android android-arm ios
+	@scripts/reproducible
 
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
