@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -231,6 +231,7 @@ class Logged:
     """One line for each answer, also where all went wrong. An unknown path is not named: it may hold anything."""
 
     CALLS = ("/start", "/complete", "/callback", "/abort", "/health")
+    running: ClassVar[set[asyncio.Task[Any]]] = set()
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -240,6 +241,8 @@ class Logged:
             await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), 0
+        if task := asyncio.current_task():
+            self.running.add(task)
 
         async def noting_the_status(message: Message) -> None:
             nonlocal status
@@ -250,18 +253,26 @@ class Logged:
         try:
             fault = fault_of(scope)
             await (fault.answer() if fault else self.app)(scope, receive, noting_the_status)
+        except asyncio.CancelledError:  # by uvicorn, when the time for the end is over; its own response is plain text
+            if not status:
+                problem = Problem(503, "this replica is stopping", RETRY_LATER, {"Retry-After": "1"})
+                await problem.answer()(scope, receive, noting_the_status)
+            raise
         except Exception as error:
             log.warning("failed", kind=type(error).__name__)
             if not status:
                 problem = Problem(500, "this backend failed", RETRY_LATER)
                 await problem.answer()(scope, receive, noting_the_status)
-        log.info(
-            "answered",
-            call=scope["path"] if scope["path"] in self.CALLS else None,
-            status=status,
-            took_ms=round((time.monotonic() - began) * 1000),
-            flow=flow_of(Request(scope)),
-        )
+        finally:
+            if task:
+                self.running.discard(task)
+            log.info(
+                "answered",
+                call=scope["path"] if scope["path"] in self.CALLS else None,
+                status=status,
+                took_ms=round((time.monotonic() - began) * 1000),
+                flow=flow_of(Request(scope)),
+            )
 
 
 def flow_of(request: Request) -> str | None:
@@ -293,6 +304,8 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
     kind = settings.attestation or "none"
     log.info("started", store=type(store).__name__.lower(), delivery=settings.delivery, attestation=kind)
     yield
+    if Logged.running:  # they were cancelled, and the process ends without waiting for their responses
+        await asyncio.wait(Logged.running, timeout=1)
     await store.close()
     log.info("stopped")
 

@@ -9,9 +9,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from calls import AGAIN, OTHER, Backends, a_request, assert_problem, assert_verdict, start
-from implementations import Implementation
+from implementations import Implementation, PatchedPython
 from redis_server import RedisServer
-from running import KEY, complaint_about
+from running import KEY, Backend, complaint_about
 from stuck import StuckServer
 from waiting import free_port, until
 from world import PATIENCE_S, RIGHT, World
@@ -157,3 +157,24 @@ def test_who_is_being_served_at_the_end_gets_an_answer(
             assert_problem(answer.result(), 504, AGAIN)
         assert app.replicas[0].process.wait(PATIENCE_S) in (0, -15)
     assert app.replicas[0].log_lines()[-1]["event"] == "stopped"
+
+
+@pytest.mark.only("python")
+def test_call_that_outlasts_the_end_gets_a_problem(world: World, implementation: Implementation) -> None:
+    """uvicorn cancels it when the time for the end is over. The same call may succeed on another replica."""
+    patched = PatchedPython(
+        "import functools, uvicorn\nuvicorn.run = functools.partial(uvicorn.run, timeout_graceful_shutdown=1)"
+    )
+    with StuckServer() as stuck, ThreadPoolExecutor(1) as pool:
+        app = Backend(patched, world, "redirect", **implementation.verify_at(stuck.url))
+        try:
+            device = app.device()
+            answer = pool.submit(device.post, "/complete", json=a_request(device, world))
+            stuck.await_connection()
+            app.replicas[0].process.terminate()
+            assert_problem(answer.result(), 503, AGAIN)
+            assert answer.result().headers["retry-after"] == "1"
+            app.replicas[0].process.wait(PATIENCE_S)
+            app.replicas[0].await_log_lines(1, event="answered", status=503)
+        finally:
+            app.stop()
