@@ -1,14 +1,12 @@
 //! A load generator for a backend's `start`: persistent connections, each with one request at a time.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use http_body_util::{BodyExt, Full};
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, client};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::Request;
+use hyper::header::CONTENT_TYPE;
+
+use crate::http::Connection;
 
 const CONNECTIONS: usize = 32;
 
@@ -41,25 +39,16 @@ pub fn run(replicas: &[u16], how_long: Duration) -> Result<Load> {
 
 /// How long each call took that ended in the time that counts.
 async fn call(port: u16, count_from: Instant, end: Instant) -> Result<Vec<Duration>> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let mut connection = Connection::open(port).await?;
     let mut times = Vec::new();
     loop {
         let key = format!("{:032x}", fastrand::u128(..));
         let number = format!("+1415{:07}", fastrand::u32(..10_000_000));
-        let request = Request::post("/start")
-            .header(HOST, address.to_string())
-            .header(CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", key)
-            .body(Full::<bytes::Bytes>::from(format!(r#"{{"phoneNumber":"{number}"}}"#)))?;
+        let request = Request::post("/start").header(CONTENT_TYPE, "application/json").header("Idempotency-Key", key);
         let began = Instant::now();
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        ensure!(status.is_success(), "start responded {status}: {}", String::from_utf8_lossy(&body));
+        let response = connection.send(request, format!(r#"{{"phoneNumber":"{number}"}}"#)).await?;
+        let (status, body) = (response.status(), String::from_utf8_lossy(response.body()));
+        ensure!(status.is_success(), "start responded {status}: {body}");
         let now = Instant::now();
         if now > end {
             return Ok(times);

@@ -8,7 +8,8 @@
 //! | `plan.rs`, `measure.rs` | what is measured, and how |
 //! | `resources.rs`, `allocations.rs`, `process.rs` | instructions, memory, threads |
 //! | `bindings.rs` | what Kotlin and Swift add |
-//! | `backends.rs`, `load.rs` | the reference backends |
+//! | `backends.rs`, `load.rs`, `http.rs`, `replica.rs` | the reference backends |
+//! | `soak/` | their long life, with restarts of each part; `make soak-backends` |
 //! | `statistics.rs`, `thresholds.rs` | medians and noise; what must hold |
 //! | `report/` | tables, plots, the documents that show them |
 
@@ -16,14 +17,17 @@ mod allocations;
 mod backends;
 mod bindings;
 mod clients;
+mod http;
 mod lab;
 mod load;
 mod measure;
 mod phone;
 mod plan;
 mod process;
+mod replica;
 mod report;
 mod resources;
+mod soak;
 mod statistics;
 mod thresholds;
 
@@ -73,13 +77,17 @@ struct Arguments {
 enum Inner {
     /// The process that stands for an app; the benchmark starts it
     #[command(hide = true)]
-    Phone { root_ca: PathBuf },
+    Phone {
+        root_ca: PathBuf,
+    },
+    SoakBackends(soak::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match &arguments.command {
         Some(Inner::Phone { root_ca }) => phone::run(root_ca).map(|()| true),
+        Some(Inner::SoakBackends(arguments)) => raise_limit_of_files().and_then(|()| soak::run(arguments)),
         None => run(&arguments),
     };
     match ended {

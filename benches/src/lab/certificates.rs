@@ -57,7 +57,7 @@ impl Certificates {
     }
 }
 
-fn authority(name: &str) -> Result<(CertificateParams, KeyPair)> {
+pub fn authority(name: &str) -> Result<(CertificateParams, KeyPair)> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

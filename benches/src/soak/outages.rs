@@ -1,0 +1,100 @@
+//! When which part was away. A call that met no outage must succeed; what another one may come to depends on the part.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For connections that broke with a part, and for replicas that connect again.
+const GRACE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    Replica(usize),
+    Redis,
+    Provider,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    Told,
+    Killed,
+}
+
+/// What was away while a call ran.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Met {
+    /// Its replica.
+    pub replica: bool,
+    /// Its replica, without having been told.
+    pub killed: bool,
+    pub redis: bool,
+    pub provider: bool,
+}
+
+impl Met {
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            replica: self.replica || other.replica,
+            killed: self.killed || other.killed,
+            redis: self.redis || other.redis,
+            provider: self.provider || other.provider,
+        }
+    }
+
+    /// Whether a session may be used up without a result, and a result without being kept: a call runs at most once.
+    pub fn may_lose(self) -> bool {
+        self.killed || self.redis
+    }
+}
+
+struct Outage {
+    part: Part,
+    how: How,
+    until: Option<Instant>,
+}
+
+#[derive(Default)]
+pub struct Outages(Mutex<Vec<Outage>>);
+
+impl Outages {
+    pub fn begin(&self, part: Part, how: How) {
+        self.lock().push(Outage { part, how, until: None });
+    }
+
+    pub fn end(&self, part: Part) {
+        let now = Instant::now();
+        for outage in self.lock().iter_mut().filter(|outage| outage.part == part) {
+            outage.until.get_or_insert(now);
+        }
+    }
+
+    pub fn total(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn count(&self, part: Part, how: How) -> usize {
+        self.lock().iter().filter(|outage| outage.part == part && outage.how == how).count()
+    }
+
+    /// Between this time and now, by a call to this replica.
+    pub fn met(&self, replica: usize, since: Instant) -> Met {
+        let mut met = Met::default();
+        let all = self.lock();
+        let is_later = |outage: &&Outage| outage.until.is_none_or(|until| until + GRACE > since);
+        for outage in all.iter().filter(is_later) {
+            match outage.part {
+                Part::Replica(which) if which == replica => {
+                    met.replica = true;
+                    met.killed |= outage.how == How::Killed;
+                }
+                Part::Replica(_) => {}
+                Part::Redis => met.redis = true,
+                Part::Provider => met.provider = true,
+            }
+        }
+        met
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Outage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
