@@ -14,7 +14,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # So are the fuzz targets.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak soak-backends test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -75,6 +75,9 @@ soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all ord
 
 reproducible: ## builds the library twice, as it is shipped, and compares; for the phones: scripts/reproducible android android-arm ios
 	@scripts/reproducible
+
+soak-backends: ## 1,000,000 verifications through three replicas of each backend and Redis, with restarts of each part. Linux
+	@scripts/soak-backends
 
 size: ## what the built phone libraries weigh, against their budget
 	@scripts/size
