@@ -1,5 +1,7 @@
 //! The cookie jar: responses that set cookies, and then requests that get them.
 
+use std::collections::BTreeSet;
+
 use http::HeaderValue;
 use number_verify::internals::{CookieJar, Redactor};
 use proptest::collection::vec;
@@ -51,9 +53,8 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
         let (ours, theirs, to) = (pairs(&ours[index]), pairs(&theirs[index]), url(get));
         let differing = ours.iter().filter(|pair| !theirs.contains(pair)).map(|pair| (pair, true));
         let differing = differing.chain(theirs.iter().filter(|pair| !ours.contains(pair)).map(|pair| (pair, false)));
-        let mut sorted = [ours.clone(), theirs.clone()];
-        sorted.iter_mut().for_each(|pairs| pairs.sort_unstable());
-        if ours != theirs && sorted[0] == sorted[1] && set.iter().any(Set::may_expire) {
+        let sorted = |pairs: &[&str]| pairs.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        if ours != theirs && sorted(&ours) == sorted(&theirs) && set.iter().any(Set::may_expire) {
             class = "the order after a cookie that has expired";
         }
         for (pair, is_ours) in differing.filter(|(pair, _)| !pair.is_empty()) {

@@ -34,12 +34,12 @@ pub async fn run(world: Arc<World>, index: u32, permit: OwnedSemaphorePermit) ->
     let kind = flow.rng.u16(..1000);
     let ended = match kind {
         0 if !world.pace.is_quick => flow.expired().await,
-        ..150 => flow.followed_through().await,
-        ..250 => flow.replayed().await,
-        ..300 => flow.twice_at_once().await,
-        ..350 => flow.with_two_keys().await,
-        ..400 => flow.aborted().await,
-        ..450 => flow.with_another_session().await,
+        0..150 => flow.followed_through().await,
+        150..250 => flow.replayed().await,
+        250..300 => flow.twice_at_once().await,
+        300..350 => flow.with_two_keys().await,
+        350..400 => flow.aborted().await,
+        400..450 => flow.with_another_session().await,
         _ => flow.relayed().await,
     };
     ended.map_err(|wrong| {
@@ -230,7 +230,7 @@ impl Flow<'_> {
                 if !met.may_lose() && !is_old {
                     return Err(format!("a confirmed session is lost: {reply:?}, {met:?}"));
                 }
-                self.count(if met.killed {
+                self.count(if met.is_killed() {
                     "completions lost: replica killed"
                 } else {
                     "completions lost: Redis away"

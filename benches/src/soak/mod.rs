@@ -117,8 +117,8 @@ fn soak(backend: Backend, program: PathBuf, arguments: &Arguments, seed: u64) ->
     let began = Instant::now();
     let pace = Pace::of(backend, arguments.quick);
     let mut parts = set_up(backend, program, &arguments.folder, seed, pace)?;
-    let ports = parts.replicas.iter().map(|replica| replica.port);
-    let phones = Phones::new(ports, parts.outages.clone(), pace.patience);
+    let addresses = parts.replicas.iter().map(|replica| replica.port);
+    let phones = Phones::new(addresses, parts.outages.clone(), pace.patience);
     let (books, at_once) = (parts.provider.books(), Arc::new(Semaphore::new(pace.at_once)));
     let world = Arc::new(World { phones, books: books.clone(), at_once, seed, pace });
 

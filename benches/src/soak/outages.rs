@@ -13,7 +13,7 @@ pub enum Part {
     Provider,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum How {
     Told,
     Killed,
@@ -23,9 +23,7 @@ pub enum How {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Met {
     /// Its replica.
-    pub replica: bool,
-    /// Its replica, without having been told.
-    pub killed: bool,
+    pub replica: Option<How>,
     pub redis: bool,
     pub provider: bool,
 }
@@ -33,8 +31,7 @@ pub struct Met {
 impl Met {
     pub fn and(self, other: Self) -> Self {
         Self {
-            replica: self.replica || other.replica,
-            killed: self.killed || other.killed,
+            replica: self.replica.max(other.replica),
             redis: self.redis || other.redis,
             provider: self.provider || other.provider,
         }
@@ -42,7 +39,11 @@ impl Met {
 
     /// Whether a session may be used up without a result, and a result without being kept: a call runs at most once.
     pub fn may_lose(self) -> bool {
-        self.killed || self.redis
+        self.is_killed() || self.redis
+    }
+
+    pub fn is_killed(self) -> bool {
+        self.replica == Some(How::Killed)
     }
 }
 
@@ -82,10 +83,7 @@ impl Outages {
         let is_later = |outage: &&Outage| outage.until.is_none_or(|until| until + GRACE > since);
         for outage in all.iter().filter(is_later) {
             match outage.part {
-                Part::Replica(which) if which == replica => {
-                    met.replica = true;
-                    met.killed |= outage.how == How::Killed;
-                }
+                Part::Replica(which) if which == replica => met.replica = met.replica.max(Some(outage.how)),
                 Part::Replica(_) => {}
                 Part::Redis => met.redis = true,
                 Part::Provider => met.provider = true,

@@ -104,7 +104,7 @@ impl Phones {
         let met = self.outages.met(which, began);
         match sent {
             Err(_) => Err(format!("no response within {LONGEST:?}")),
-            Ok(Err(error)) if !met.replica => Err(format!("a connection broke without a restart: {error:#}")),
+            Ok(Err(error)) if met.replica.is_none() => Err(format!("a connection broke without a restart: {error:#}")),
             Ok(Err(_)) => {
                 self.tally.add("requests cut by a restart");
                 Ok((None, met))
@@ -140,7 +140,7 @@ impl Call<'_> {
             let (reply, now) = self.phones.attempt(request, self.body.clone()).await?;
             let met = self.met().and(now);
             *lock(&self.met) = met;
-            if now.replica || now.redis {
+            if now.replica.is_some() || now.redis {
                 since = Instant::now();
             }
             let pause = match reply {
@@ -151,7 +151,7 @@ impl Call<'_> {
                 }
                 Some(reply) if reply.is(409, LATER) => {
                     self.phones.tally.add("responses while the first request ran (409)");
-                    if !(met.replica || met.redis) {
+                    if !(met.replica.is_some() || met.redis) {
                         return Err(format!("no request was cut: {reply:?}"));
                     }
                     PAUSE

@@ -60,7 +60,7 @@ impl Parts {
         self.note_beginning()?;
         loop {
             let is_first = !progress.each_part_was_restarted.load(Relaxed);
-            let mut round = self.round(if is_first { 0 } else { 1 });
+            let mut round = self.round(usize::from(!is_first));
             while let Some(event) = round.pop() {
                 let gap = self.pace.longest_gap.mul_f64(self.rng.f64());
                 self.watch(gap, progress)?;
