@@ -23,15 +23,15 @@ test: ## all tests; says at the end what ran, what passed, and what was skipped 
 	@scripts/test-all rust coverage fuzz kotlin android-sample swift +phone backends contracts differential phone ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
-	scripts/coverage test $(RUST)
+	@scripts/test-rust $(RUST)
 	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
 	@echo "ran: rust"
 
 test-coverage: ## how many lines of each file of src/ the tests have reached; after test-rust
-	@scripts/coverage report
+	@scripts/with-python coverage scripts/coverage report
 
 test-fuzz: ## all inputs of fuzz/, and a second of fuzzing of each target
-	@scripts/fuzz --test
+	@scripts/with-python fuzz scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
 	@scripts/test-kotlin

@@ -9,6 +9,9 @@ target=$(cd "$target" && pwd)
 # skip PART WHY: `make test` counts these lines.
 skip() { echo "skipped: $1: $2"; }
 
+# has_python MINOR: whether `python3` is there, and is Python 3.MINOR or later.
+has_python() { python3 -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; }
+
 # python_environment PART MINOR PIP-ARGUMENT…: sets $environment to a virtual environment with these requirements. Needs Python 3.MINOR; without
 # it the part is skipped. $PYTHON names a `python3` that is not the one on the PATH.
 python_environment() {

@@ -143,7 +143,7 @@ impl Redis {
         let child = command.stdout(Stdio::null()).spawn();
         let child = child.context("redis-server (Debian: apt-get install redis-server)")?;
         let redis = Self { process: Process(child), port };
-        until(|| redis.ask("PING").is_ok_and(|answer| answer.starts_with("+PONG")), || format!("no Redis on {port}"))?;
+        until(|| redis.ask("PING").is_ok_and(|reply| reply.starts_with("+PONG")), || format!("no Redis on {port}"))?;
         Ok(redis)
     }
 
