@@ -14,7 +14,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # So are the fuzz targets.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak soak-backends mutants test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -70,6 +70,9 @@ fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (d
 
 mutants: ## changes one expression after the other, and lists what no test notices; hours (docs/mutants.md)
 	@scripts/mutants
+
+sanitize: bindings ## the tests, and calls from Python, with AddressSanitizer. Linux
+	@scripts/sanitize
 
 soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all orders of 6 events; docs/soak.md has the settings
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture

@@ -318,9 +318,8 @@ fn parameters_at_redirect_uri() {
 /// Operators that echo the state in another form of the same text.
 #[test]
 fn states_that_come_back_encoded() {
-    let walked = |sent: &str, echoed: &str| {
+    let walked = |sent: &'static str, echoed: &str| {
         let auth = given("https://op.test/a?redirect_uri=https%3A%2F%2Fcb.test%2Fcb", Delivery::Relay);
-        let sent: &'static str = sent.to_owned().leak();
         walk(auth.answered_state(sent), &[to(&format!("https://cb.test/cb?code=C&state={echoed}"))])
     };
     for (sent, echoed) in [

@@ -72,13 +72,15 @@ impl QuietClock {
 /// Runs a test on the virtual clock.
 pub fn run<F: Future<Output = ()>>(test: impl FnOnce(QuietClock) -> F) {
     let clock = QuietClock::default();
-    let idle = clock.clone();
+    let (idle, kept) = (clock.clone(), clock.clone());
     let mut runtime = Builder::new_current_thread();
     runtime.enable_all().start_paused(true).on_thread_park(move || idle.on_idle());
     runtime.build().unwrap().block_on(async {
         tokio::spawn(clock.clone().ready());
         test(clock).await;
     });
+    // It keeps the runtime, which has the clock.
+    kept.0.waker.lock().unwrap().take();
 }
 
 /// The backend of one cell.
