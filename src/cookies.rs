@@ -275,6 +275,7 @@ mod tests {
             ("s=1; Path=/; Max-Age=-0; Expires=01 Jan 2300 00:00:00", "https://op.test/", None),
             ("s=1; Path=/; Max-Age=99999999999999999999", "https://op.test/", Some("s=1")),
             ("s=1; Path=/; Max-Age=soon; Max-Age", "https://op.test/", Some("s=1")),
+            ("s=1; Path=/; Max-Age=-soon; Max-Age=-", "https://op.test/", Some("s=1")),
             ("s=1; Path=/; Max-Age=0; Max-Age=60", "https://op.test/", Some("s=1")),
             (" s\t= 1 2 ;Path=/", "https://op.test/", Some("s=1 2")),
             ("s=1; Path=/; Domain=.", "https://op.test/", Some("s=1")),
