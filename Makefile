@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 # All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
 RUST := --workspace --all-features --locked
+# What others call. The examples make cargo build the dependencies as it has built them for the tests, and not once more.
+PROGRAMS := --lib --bins --examples
 # The backend is a workspace of its own.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
 # So is the benchmark.
@@ -20,7 +22,7 @@ help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift o
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage fuzz kotlin android-sample swift +phone backends contracts differential phone ios-sample
+	@scripts/test-all rust coverage fuzz +phone kotlin android-sample swift backends contracts differential phone ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
 	@scripts/test-rust $(RUST)
@@ -49,11 +51,11 @@ test-phone: ## lints, compiles and links for the phone, and weighs the libraries
 	@scripts/test-phone
 
 test-backends: ## the reference backends: the contract, attacks, bad requests, replicas with Redis, a thousand flows
-	cargo build $(RUST) --bins --examples
+	cargo build $(RUST) $(PROGRAMS)
 	@scripts/test-backends
 
 test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the simulator and the command line
-	cargo build $(RUST) --bins --examples
+	cargo build $(RUST) $(PROGRAMS)
 	@scripts/test-contracts
 
 test-differential: ## Locations, cookies, dates and heads of responses, compared with Node.js and tough-cookie
@@ -94,7 +96,6 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	cargo fmt $(BENCHES) --check
 	cargo fmt $(FUZZ) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
-	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	[ "$$(uname)" != Linux ] || cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
@@ -116,7 +117,7 @@ format: ## rewrites the sources as lint wants them
 	cargo fmt $(FUZZ)
 
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
-	cargo build $(RUST) --lib --bins
+	cargo build $(RUST) $(PROGRAMS)
 	@scripts/generate-bindings
 
 screenshots: bindings ## draws the pictures of the sample app into docs/screenshots
