@@ -97,7 +97,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	cargo fmt $(FUZZ) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
-	cargo clippy $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustc-clippy cargo build $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets
 	[ "$$(uname)" != Linux ] || cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	cargo clippy $(FUZZ) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(RUST) --no-deps
