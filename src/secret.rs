@@ -235,7 +235,7 @@ fn mask(text: &str, secret: &str) -> String {
     let mut rest = 0;
     for (at, _) in lower.match_indices(secret) {
         let end = at + secret.len();
-        if at < rest || secret.len() < MIN_LEN_SUBSTRING && !is_word(text, at, end) {
+        if secret.len() < MIN_LEN_SUBSTRING && !is_word(text, at, end) {
             continue;
         }
         result.push_str(text.get(rest..at).unwrap_or_default());
@@ -288,6 +288,7 @@ mod tests {
             ("left\u{202e}\u{e0031}\u{7} \t right\n", Some("left right")),
             ("7 of 17", Some("••• of 17")),
             ("qcanary1 on Page 2 in en, open", Some("••• on ••• 2 in •••, open")),
+            ("in all pages", Some("in all •••s")),
             ("q&#99;anary1", None),
             ("nothing here", Some("nothing here")),
             (" \u{ad} ", None),

@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn two_sources_agree_only_if_each_matches_the_other() {
+        for (one, other, expected) in [
+            ("https://cb.test/cb?a=1&b=2", "https://cb.test/cb?b=2&a=1", true),
+            ("https://cb.test/cb", "https://cb.test/cb?a=1", false),
+            ("https://cb.test/cb?a=1", "https://cb.test/cb", false),
+        ] {
+            let [one, other] = [one, other].map(|text| Url::parse(text).unwrap());
+            assert_eq!(are_same(&one, &other), expected, "{one} and {other}");
+        }
+    }
+
+    #[test]
     fn query_or_fragment() {
         for (location, code) in [
             ("https://cb.test/?code=q", Some("q")),
