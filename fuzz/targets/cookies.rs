@@ -5,7 +5,7 @@ use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
 use number_verify::internals::{CookieJar, Redactor, parse_url};
 use number_verify_fuzz::{text, twice};
-use url::Url;
+use url::{Host, Url};
 
 /// As many as the jar holds.
 const COOKIES: usize = 180;
@@ -72,9 +72,11 @@ fn pair(line: &str) -> String {
 
 /// A model of RFC 6265, section 5.4, that allows more than the jar does: it leaves out paths, ages and what replaces what.
 fn may_be_sent(offer: &Offer, url: &Url) -> bool {
-    let is_local = |url: &Url| {
-        let host = url.host_str().unwrap_or_default();
-        host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    let is_local = |url: &Url| match url.host() {
+        Some(Host::Domain(host)) => host == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     };
     let is_secure = |url: &Url| url.scheme() == "https" || is_local(url);
     let mut attributes = offer.line.split(';').skip(1).map(|attribute| attribute.split('=').next().unwrap_or_default());
