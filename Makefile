@@ -22,7 +22,7 @@ help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift o
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; says at the end what ran, what passed, and what was skipped and why
-	@scripts/test-all rust coverage fuzz +phone kotlin android-sample swift backends contracts differential phone ios-sample
+	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential phone fuzz ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
 	@scripts/test-rust $(RUST)
