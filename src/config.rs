@@ -1,4 +1,4 @@
-//! Every setting, with its default, its limit and its reason. `settings.rs` checks them.
+//! All settings, each with its default, its limit and the reason. `settings.rs` checks them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,79 +8,90 @@ use crate::limits;
 
 use secrecy::SecretString;
 
-/// The settings of a verifier. Everything but the backend's base URL has a default.
+/// The settings of a verifier. All except the backend's base URL have a default.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct Config {
-    /// The base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
-    /// loopback), without user name, query and fragment; a host name in its ASCII form.
+    /// The base URL of the app's backend, such as `https://api.example.com/number-verify`: https
+    /// (http only to loopback), without userinfo, query or fragment; the host name in its ASCII
+    /// form.
     pub backend_url: String,
-    /// The path of the `start` call under the base URL.
+    /// The path of the `start` call under the base URL. Defaults to `start`.
     #[uniffi(default = "start")]
     pub start_path: String,
-    /// The path of the `complete` call under the base URL.
+    /// The path of the `complete` call under the base URL. Defaults to `complete`.
     #[uniffi(default = "complete")]
     pub complete_path: String,
-    /// The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
-    /// once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-    /// holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
+    /// The path of the `abort` call under the base URL; not called if absent. It informs the
+    /// backend, in the background and at most once, that a verification ended after `start` without
+    /// a result, so that the backend can end the session and release what its provider holds. Only
+    /// the built-in client calls it. The request has the session, under the name in `field_names`,
+    /// and the member `reason`.
     #[uniffi(default = None)]
     pub abort_path: Option<String>,
-    /// Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
+    /// Headers for the backend's calls, such as the app's `Authorization`. They are never sent to
+    /// an operator.
     #[uniffi(default = [])]
     pub headers: Vec<Arc<Header>>,
-    /// Headers for the operator's side. They may replace `Accept` and `User-Agent`.
+    /// Headers for requests to the operator's hosts. They may replace `Accept` and `User-Agent`.
     #[uniffi(default = [])]
     pub operator_headers: Vec<Arc<Header>>,
-    /// Which hosts get `operator_headers`.
+    /// Which hosts receive `operator_headers`.
     pub operator_headers_to: OperatorHeaders,
-    /// How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+    /// How requests to some of the operator's hosts differ, at most 16. The start response may add
+    /// more.
     #[uniffi(default = [])]
     pub hints: Vec<Hint>,
-    /// The JSON names that the backend uses.
+    /// The JSON field names of the backend.
     #[uniffi(default)]
     pub field_names: FieldNames,
-    /// How the code gets to the backend.
+    /// How the authorization code reaches the backend.
     pub code_delivery: CodeDelivery,
-    /// The redirect URI (RFC 6749, section 3.1.2), where neither the auth URL nor the start answer tells it.
+    /// The redirect URI (RFC 6749, section 3.1.2), if it is in neither the auth URL nor the start
+    /// response.
     #[uniffi(default = None)]
     pub redirect_uri: Option<String>,
-    /// How long things may take.
+    /// Timeouts.
     #[uniffi(default)]
     pub deadlines: Deadlines,
-    /// After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
-    /// default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+    /// After how many milliseconds, 1 to 86,400,000, a running verification is reported as slow
+    /// ([`Progress::Slow`](crate::Progress::Slow)). Defaults to 4000: about twice what a
+    /// verification takes over a phone's network, and as long as users watch a spinner without
+    /// doubt.
     #[uniffi(default = 4000)]
     pub slow_after_ms: u64,
-    /// How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
+    /// How many redirects are followed, 1 to 15. Defaults to 15. Operators' chains have 2 to 8.
     #[uniffi(default = 15)]
     pub redirect_limit: u8,
     /// Whether plain http is followed on the operator's side.
     pub cleartext: Cleartext,
-    /// Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
-    /// backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
-    /// connection and a TLS handshake while the person waits.
+    /// Whether connections are opened before they are needed, to hosts that followed each other in
+    /// earlier verifications of this verifier, and to the backend in `prepare()`. Defaults to
+    /// `true`. The list of hosts is stored in memory, for at most an hour. If `false`, every new
+    /// host costs a DNS lookup, a connection and a TLS handshake while the user waits.
     #[uniffi(default = true)]
     pub open_ahead: bool,
-    /// The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-    /// opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
+    /// The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider
+    /// always uses the same one. A connection to it is then opened ahead, over the cellular
+    /// network, even if no verification of this verifier has used it: this saves the first one
+    /// three round trips.
     #[uniffi(default = None)]
     pub auth_origin: Option<String>,
-    /// The `User-Agent` of all requests; absent: the name and version of this library.
+    /// The `User-Agent` of all requests. Defaults to the name and version of this library.
     #[uniffi(default = None)]
     pub user_agent: Option<String>,
-    /// Exceptions for development. Leave them out in a release.
+    /// Exceptions for development. Leave them out of a release.
     #[uniffi(default)]
     pub development: Development,
 }
 
-/// An HTTP header. Its value is never printed.
+/// An HTTP header. The value is never logged or included in `Debug` output.
 #[derive(uniffi::Object)]
 pub struct Header {
     pub(crate) name: String,
     pub(crate) value: SecretString,
 }
 
-/// Which hosts on the operator's side get the extra headers.
+/// Which hosts on the operator's side receive the extra headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum OperatorHeaders {
     /// The host of the auth URL only.
@@ -90,77 +101,87 @@ pub enum OperatorHeaders {
     AllHosts,
 }
 
-/// How the code gets from the operator to the backend.
+/// How the authorization code gets from the operator to the backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum CodeDelivery {
-    /// The phone reads the code, from the redirect to the redirect URI (which is not fetched) or from a JSON answer, and posts it with `complete`. Recommended.
+    /// The phone reads the code from the redirect to the redirect URI (which is not fetched) or
+    /// from a JSON response, and posts it with `complete`. Recommended.
     #[default]
     Relay,
-    /// The redirect URI is the backend's own: the phone fetches it, and the backend's answer is the verdict. Safe only
-    /// with a backend that refuses a callback without the proof of the session (its cookie or `X-Number-Verify-Session`).
+    /// The redirect URI belongs to the backend: the phone fetches it, and the backend's response is
+    /// the result. Safe only with a backend that rejects a callback without proof of the session
+    /// (its cookie or `X-Number-Verify-Session`).
     FollowThrough,
-    /// There is no code: the last 2xx answer ends the walk and `complete` asks for the verdict. Weaker, since the verdict cannot be bound to this phone.
+    /// There is no code: the last 2xx response ends the redirect chain and `complete` requests the
+    /// result. Weaker, because the result cannot be bound to this phone.
     NoCode,
 }
 
-/// Whether plain http is followed on the operator's side, where operators insert the subscriber's identity (header enrichment).
-/// No setting of the platform governs these connections: this one is the only control.
+/// Whether plain http is followed on the operator's side, where operators insert the subscriber's
+/// identity (header enrichment). No platform setting governs these connections: this one is the
+/// only control.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum Cleartext {
-    /// Followed on redirects; never for the auth URL, to the host of the redirect URI or of the backend, or with this flow's code.
+    /// Followed on redirects; never for the auth URL, to the host of the redirect URI or of the
+    /// backend, or with this verification's code.
     #[default]
     OnRedirects,
-    /// Refused. Some operators cannot verify then.
+    /// Rejected. Some operators will not work.
     Never,
 }
 
-/// The JSON names in the backend's requests and answers.
+/// The JSON field names in the backend's requests and responses.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct FieldNames {
-    /// In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
-    /// understood there too. Not `purpose` or `devicePhoneNumberVerified`.
+    /// In the `start` request, and in the response of `complete` and of the callback with the
+    /// result of a retrieval; `devicePhoneNumber` is accepted there too. Not `purpose` or
+    /// `devicePhoneNumberVerified`.
     #[uniffi(default = "phoneNumber")]
     pub phone_number: String,
-    /// In `start`'s answer.
+    /// In the `start` response.
     #[uniffi(default = "authUrl")]
     pub auth_url: String,
-    /// In `start`'s answer, optional there.
+    /// In the `start` response, optional.
     #[uniffi(default = "redirectUri")]
     pub redirect_uri: String,
-    /// In `start`'s answer, optional there, and in `complete`'s request.
+    /// In the `start` response, optional, and in the `complete` request.
     #[uniffi(default = "session")]
     pub session: String,
-    /// In `start`'s answer, optional there, and in `complete`'s request.
+    /// In the `start` response, optional, and in the `complete` request.
     #[uniffi(default = "state")]
     pub state: String,
-    /// In `complete`'s request.
+    /// In the `complete` request.
     #[uniffi(default = "code")]
     pub code: String,
-    /// In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
-    /// Not `devicePhoneNumber`.
+    /// In the response of `complete` and of the callback with the result of a verification;
+    /// `devicePhoneNumberVerified` is accepted too. Not `devicePhoneNumber`.
     #[uniffi(default = "verified")]
     pub verified: String,
 }
 
 /// Timeouts in milliseconds, each 1 to 86,400,000. `overall_ms` takes precedence.
 ///
-/// The defaults are for a person at a sign-in screen: after `slow_after_ms` the app can offer another channel while the verification goes on. So a
-/// timeout need not be short to keep the person from waiting; it ends what will not come any more.
+/// The defaults are for a user at a sign-in screen: after `slow_after_ms` the app can offer another
+/// channel while the verification continues. Timeouts therefore need not be short to keep the user
+/// from waiting; they end operations that will not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
 pub struct Deadlines {
-    /// The whole verification. A person waits for it: beyond this, another channel is faster.
+    /// The whole verification. Beyond this, another channel is faster for the user.
     #[uniffi(default = 20000)]
     pub overall_ms: u64,
-    /// Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
+    /// Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to
+    /// register again a few more.
     #[uniffi(default = 8000)]
     pub acquire_ms: u64,
-    /// DNS, TCP connect and TLS handshake of one host: three round trips, and time to send a lost packet again.
+    /// DNS, TCP connect and TLS handshake, per host: three round trips, and time to retransmit a
+    /// lost packet.
     #[uniffi(default = 5000)]
     pub connect_ms: u64,
-    /// From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile.
+    /// Until the response headers; then again until the end of a body that is read. Operators look
+    /// up the SIM in this time.
     #[uniffi(default = 8000)]
     pub answer_ms: u64,
-    /// Each call to the backend, which itself calls the provider.
+    /// Each call to the backend, which calls the provider in turn.
     #[uniffi(default = 8000)]
     pub backend_ms: u64,
 }
@@ -168,21 +189,24 @@ pub struct Deadlines {
 /// Exceptions for development.
 #[derive(Debug, Clone, Default, uniffi::Record)]
 pub struct Development {
-    /// Allows a provider to hand out an unbound network. On a friend's hotspot that would verify the friend.
+    /// Allows a provider to return an unbound network. On someone else's hotspot, this would verify
+    /// their number.
     #[uniffi(default = false)]
     pub allow_unbound: bool,
-    /// Allows a backend on plain http anywhere; loopback is allowed without it.
+    /// Allows a plain http backend on any host; loopback is always allowed.
     #[uniffi(default = false)]
     pub allow_http_backend: bool,
-    /// Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
-    /// verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
+    /// Additional root certificates in PEM form, for both legs. On Linux the system's roots are
+    /// read with the first verification or `prepare()`, which fails with `InvalidConfig` for this
+    /// setting if the system has none and there are none here.
     #[uniffi(default = [])]
     pub root_certificates: Vec<String>,
-    /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for both legs. Such a host and port
-    /// is exempt from the rules about addresses.
+    /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
+    /// both legs. Overridden hosts bypass the address policy.
     #[uniffi(default = [])]
     pub resolve: Vec<String>,
-    /// Name servers for the cellular leg, `ADDRESS` or `ADDRESS:PORT`; Linux only. Without any: those of `resolv.conf`.
+    /// DNS servers for the cellular leg, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to those
+    /// of `resolv.conf`.
     #[uniffi(default = [])]
     pub dns_servers: Vec<String>,
 }
@@ -217,7 +241,8 @@ impl Config {
 
 #[uniffi::export]
 impl Header {
-    /// A header with this name and value; they are checked when the verifier is made, or the verification begins.
+    /// Creates a header with this name and value; they are validated when the verifier is created
+    /// or the verification starts.
     #[uniffi::constructor]
     #[must_use]
     pub fn new(name: String, value: String) -> Arc<Self> {

@@ -1,4 +1,4 @@
-//! A running flow, as the app holds it: to wait for, to cancel, to look at.
+//! Handles of running verifications and retrievals: to wait, to cancel, to read the trace.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use crate::recorder::Recorder;
 use crate::results::{Ended, RetrievedNumber, Verification};
 use crate::trace::Trace;
 
-/// One running verification. Dropping it cancels it.
+/// A verification in progress. Dropping it cancels it.
 #[derive(uniffi::Object)]
 pub struct VerificationFlow(pub(crate) FlowHandle);
 
-/// One running retrieval of the number. Dropping it cancels it.
+/// A retrieval in progress. Dropping it cancels it.
 #[derive(uniffi::Object)]
 pub struct RetrievalFlow(pub(crate) FlowHandle);
 
-/// What both have in common.
+/// What both handles have in common.
 pub(crate) struct FlowHandle {
     outcome: watch::Receiver<Option<Outcome>>,
     /// Absent if it could not be started.
@@ -31,17 +31,17 @@ pub(crate) type Outcome = Result<Arc<Ended>, VerifyError>;
 
 #[uniffi::export]
 impl VerificationFlow {
-    /// Waits for the result. Cancelling this call cancels the flow.
+    /// Waits for the result. Cancelling this call cancels the verification.
     pub async fn result(&self) -> Result<Arc<Verification>, VerifyError> {
         Verification::of(self.0.outcome().await?)
     }
 
-    /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+    /// Cancels the verification; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
         self.0.cancel();
     }
 
-    /// What the flow has done so far; also of a failed or cancelled one.
+    /// The trace so far; also of a failed or cancelled verification.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.0.record.trace()
@@ -50,17 +50,17 @@ impl VerificationFlow {
 
 #[uniffi::export]
 impl RetrievalFlow {
-    /// Waits for the number. Cancelling this call cancels the flow.
+    /// Waits for the number. Cancelling this call cancels the retrieval.
     pub async fn result(&self) -> Result<Arc<RetrievedNumber>, VerifyError> {
         RetrievedNumber::of(self.0.outcome().await?)
     }
 
-    /// Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+    /// Cancels the retrieval; its result is then `Cancelled`. No-op if it has finished.
     pub fn cancel(&self) {
         self.0.cancel();
     }
 
-    /// What the flow has done so far; also of a failed or cancelled one.
+    /// The trace so far; also of a failed or cancelled retrieval.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.0.record.trace()
@@ -94,7 +94,7 @@ impl FlowHandle {
     }
 }
 
-/// No one can ask for the result any more.
+/// The result can no longer be requested.
 impl Drop for FlowHandle {
     fn drop(&mut self) {
         self.cancel();

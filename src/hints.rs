@@ -1,6 +1,7 @@
-//! Hints: how requests to some of the operator's hosts differ, without a release of the app.
+//! Hints: how requests to some of the operator's hosts differ, without an app release.
 //!
-//! They choose among what is allowed anyway. No rule about cleartext, addresses or certificates looks at them.
+//! They choose among what is already allowed and do not affect the rules about cleartext, addresses
+//! or certificates.
 
 use std::collections::HashMap;
 
@@ -16,35 +17,41 @@ use crate::secret::{is_printable, sensitive_header};
 use crate::trace::{AddressFamily, TlsVersion};
 use crate::url_text::parse_url;
 
-/// How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
+/// How requests to some hosts on the operator's side differ from all others, for servers that
+/// accept only one variant.
 ///
-/// Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the settings. No hint
-/// applies to the backend's own origin, or permits what is refused without it.
+/// If several hints match a host, a later one overrides an earlier one, and those of the start
+/// response override those of the settings. No hint applies to the backend's origin, or permits
+/// what is rejected without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, uniffi::Record)]
 pub struct Hint {
-    /// A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+    /// A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for
+    /// all hosts under that name.
     pub host: String,
-    /// At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
-    /// `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
-    /// unlike those of other headers, these values may be printed.
+    /// At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not
+    /// `X-Correlator`, and none that begins with `X-Number-Verify-`). Values are 1 to 1,024
+    /// characters of printable ASCII. They replace other headers of that name. Not for secrets:
+    /// unlike those of other headers, these values are included in `Debug` output.
     #[uniffi(default)]
     pub headers: HashMap<String, String>,
-    /// Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+    /// Only addresses of this family are used. Defaults to both. A host that is an IP address is
+    /// not affected.
     #[uniffi(default = None)]
     pub address_family: Option<AddressFamily>,
-    /// The highest version of TLS that is offered; absent: 1.3.
+    /// The highest TLS version that is offered. Defaults to 1.3.
     #[uniffi(default = None)]
     pub max_tls: Option<TlsVersion>,
 }
 
-/// Reads hints from a JSON array, in the form that the start response has them (`docs/backend-api.yaml`):
+/// Parses hints from a JSON array, in the form of the start response (`docs/backend-api.yaml`):
 /// `[{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]`.
 ///
-/// Members with other names are ignored.
+/// Unknown members are ignored.
 ///
 /// # Errors
 ///
-/// [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is something else or a hint breaks a rule of [`Hint`].
+/// [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is not in this form or a
+/// hint is invalid.
 #[uniffi::export(name = "core_hints_from_json")]
 pub fn hints_from_json(json: &str) -> Result<Vec<Hint>, VerifyError> {
     let hints = || {
@@ -55,7 +62,7 @@ pub fn hints_from_json(json: &str) -> Result<Vec<Hint>, VerifyError> {
     hints().ok_or_else(|| VerifyError::invalid_config(Setting::Hints))
 }
 
-/// The checked form of hints.
+/// Validated hints.
 #[derive(Debug, Clone, Default)]
 pub struct Hints(Vec<CheckedHint>);
 
@@ -68,11 +75,11 @@ struct CheckedHint {
 #[derive(Debug, Clone)]
 enum Hosts {
     Named(String),
-    /// With the dot before it.
+    /// Including the leading dot.
     Under(String),
 }
 
-/// What the hints want of a request.
+/// How the hints change a request.
 #[derive(Debug, Clone, Default)]
 pub struct Steering {
     pub headers: HeaderMap,
@@ -81,40 +88,40 @@ pub struct Steering {
 }
 
 impl Hints {
-    /// Nothing if one of them breaks a rule, or if there are too many.
+    /// `None` if a hint is invalid, or if there are too many.
     pub fn check(hints: &[Hint]) -> Option<Self> {
         let checked = hints.iter().map(check).collect::<Option<Vec<_>>>()?;
         (checked.len() <= limits::HINTS).then_some(Self(checked))
     }
 
-    /// Those that keep the rules. A verification does without the others, as it would without any hint.
+    /// The valid ones. A verification ignores the others.
     pub fn of(hints: &[Hint]) -> Self {
-        Self::keep(hints.iter().map(check))
+        Self::collect_valid(hints.iter().map(check))
     }
 
     /// The same for the member of a start response.
     #[cfg(feature = "http-backend")]
     pub fn of_json(hints: &Value) -> Self {
         let hints = hints.as_array().map(Vec::as_slice).unwrap_or_default();
-        Self::keep(hints.iter().map(|hint| check(&read(hint)?)))
+        Self::collect_valid(hints.iter().map(|hint| check(&read(hint)?)))
     }
 
-    fn keep(hints: impl ExactSizeIterator<Item = Option<CheckedHint>>) -> Self {
+    fn collect_valid(hints: impl ExactSizeIterator<Item = Option<CheckedHint>>) -> Self {
         let all = hints.len();
-        let kept: Vec<_> = hints.flatten().take(limits::HINTS).collect();
-        if kept.len() < all {
-            Event::HintsIgnored { count: all - kept.len() }.log();
+        let valid: Vec<_> = hints.flatten().take(limits::HINTS).collect();
+        if valid.len() < all {
+            Event::HintsIgnored { count: all - valid.len() }.log();
         }
-        Self(kept)
+        Self(valid)
     }
 
-    /// These, and then the others.
+    /// These, followed by the others.
     #[must_use]
     pub fn then(&self, others: &Self) -> Self {
         Self([self.0.as_slice(), &others.0].concat())
     }
 
-    /// What they want of a request to this host.
+    /// The changes to a request to this host.
     #[must_use]
     pub fn for_host(&self, host: &str) -> Steering {
         let host = host.trim_end_matches('.');
@@ -133,7 +140,7 @@ impl Hosts {
         let (name, is_suffix) = pattern.strip_prefix("*.").map_or((pattern, false), |name| (name, true));
         let url = parse_url(&format!("https://{name}/"), None).ok()?;
         let host = url.host_str().filter(|host| host.eq_ignore_ascii_case(name))?.trim_end_matches('.');
-        // The parser lets it pass (https://url.spec.whatwg.org/#forbidden-host-code-point).
+        // The parser accepts it (https://url.spec.whatwg.org/#forbidden-host-code-point).
         let is_pattern = host.contains('*');
         let is_name = matches!(url.host(), Some(Host::Domain(_)));
         match is_suffix {
@@ -176,7 +183,7 @@ fn is_allowed(name: &HeaderName) -> bool {
     [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT].contains(name) || is_extension && !is_ours
 }
 
-/// Nothing if a member has another type or value than it may have. Other members may come with later versions.
+/// `None` if a member has an invalid type or value. Later versions may add other members.
 fn read(hint: &Value) -> Option<Hint> {
     let hint = hint.as_object()?;
     let member = |name: &str| hint.get(name).filter(|value| !value.is_null());
@@ -206,12 +213,12 @@ fn read(hint: &Value) -> Option<Hint> {
 mod tests {
     use super::*;
 
-    fn checks(json: &str) -> bool {
+    fn is_valid(json: &str) -> bool {
         hints_from_json(&format!("[{json}]")).is_ok()
     }
 
     #[test]
-    fn hosts_are_plain_names_and_addresses() {
+    fn only_plain_host_names_and_addresses_are_valid() {
         for host in [
             "op.test",
             "OP.test",
@@ -222,7 +229,7 @@ mod tests {
             "[2001:db8::1]",
             "xn--bcher-kva.test",
         ] {
-            assert!(checks(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
+            assert!(is_valid(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
         }
         for host in [
             "",
@@ -248,16 +255,16 @@ mod tests {
             "0x7f.1",
             "op%2etest",
         ] {
-            assert!(!checks(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
+            assert!(!is_valid(&format!(r#"{{"host":"{host}"}}"#)), "{host}");
         }
     }
 
     #[test]
-    fn headers_are_from_the_list() {
+    fn only_allowed_headers_are_valid() {
         let header =
             |name: &str, value: &str| serde_json::json!({ "host": "op.test", "headers": { name: value } }).to_string();
         for name in ["Accept", "ACCEPT-language", "user-agent", "X-Requested-With", "x-wap-profile"] {
-            assert!(checks(&header(name, "text/html; q=0.9")), "{name}");
+            assert!(is_valid(&header(name, "text/html; q=0.9")), "{name}");
         }
         for name in [
             "Host",
@@ -278,26 +285,26 @@ mod tests {
             "X-ä",
             "XRequested",
         ] {
-            assert!(!checks(&header(name, "a")), "{name}");
+            assert!(!is_valid(&header(name, "a")), "{name}");
         }
         for value in ["", " a", "a ", "a\r\nX-b: c", "a\tb", "ä", "a\u{0}", &"a".repeat(1025)] {
-            assert!(!checks(&header("Accept", value)), "{value}");
+            assert!(!is_valid(&header("Accept", value)), "{value}");
         }
-        assert!(checks(&header("Accept", &"a".repeat(1024))));
-        assert!(!checks(r#"{"host":"op.test","headers":{"Accept":"a","accept":"b"}}"#), "twice");
+        assert!(is_valid(&header("Accept", &"a".repeat(1024))));
+        assert!(!is_valid(r#"{"host":"op.test","headers":{"Accept":"a","accept":"b"}}"#), "twice");
         let headers = |count| (0..count).map(|at| format!(r#""X-{at}":"a""#)).collect::<Vec<_>>().join(",");
-        assert!(checks(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(16))));
-        assert!(!checks(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(17))));
+        assert!(is_valid(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(16))));
+        assert!(!is_valid(&format!(r#"{{"host":"op.test","headers":{{{}}}}}"#, headers(17))));
     }
 
     #[test]
-    fn members_have_their_types() {
+    fn member_of_wrong_type_is_rejected() {
         for good in [
             r#"{"host":"op.test","headers":null,"addressFamily":null,"maxTls":null}"#,
             r#"{"host":"op.test","addressFamily":"ipv6","maxTls":"1.3","since":2027}"#,
             r#"{"host":"op.test","addressFamily":"ipv4","maxTls":"1.2","headers":{}}"#,
         ] {
-            assert!(checks(good), "{good}");
+            assert!(is_valid(good), "{good}");
         }
         for bad in [
             "{}",
@@ -313,7 +320,7 @@ mod tests {
             r#"{"host":"op.test","maxTls":"1.1"}"#,
             r#"{"host":"op.test","maxTls":"tls1.2"}"#,
         ] {
-            assert!(!checks(bad), "{bad}");
+            assert!(!is_valid(bad), "{bad}");
         }
         for text in ["", "{}", "nonsense", "[] x", r#"{"host":"op.test"}"#] {
             assert!(hints_from_json(text).is_err(), "{text}");
@@ -323,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_hint_wins() {
+    fn later_hint_overrides_earlier() {
         let hint = |host: &str, accept: &str| Hint {
             host: host.to_owned(),
             headers: [("Accept".to_owned(), accept.to_owned())].into(),
@@ -347,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_break_a_rule_are_left_out_one_by_one() {
+    fn invalid_hints_are_omitted_individually() {
         let host = |host: &str| Hint { host: host.to_owned(), max_tls: Some(TlsVersion::Tls12), ..Hint::default() };
         let hints = Hints::of(&[host("*"), host("a.test"), host("b.test:1")]);
         assert_eq!(hints.0.len(), 1);

@@ -1,17 +1,21 @@
-//! Verifies a phone number silently, from the phone, with no SMS code.
+//! Verifies a phone number silently on the device, without an SMS code.
 //!
-//! The operator knows which SIM a cellular connection comes from. This crate implements the device side of CAMARA Number
-//! Verification: it requests an auth URL from the app's backend, opens that URL over the cellular network even while the phone is on
-//! Wi-Fi, follows the operator's redirects, captures the authorization code, and hands it to the backend, which responds yes or no.
+//! The operator knows which SIM a cellular connection comes from. This crate implements the device
+//! side of CAMARA Number Verification: it requests an auth URL from the app's backend, opens that
+//! URL over the cellular network even while the phone is on Wi-Fi, follows the operator's
+//! redirects, captures the authorization code, and hands it to the backend, which responds yes or
+//! no.
 //!
-//! In scope: the redirect chain, over sockets that are bound to the cellular network (including DNS); the two calls to the backend; typed
-//! errors with advice; a trace that can be sent to support.
+//! In scope: the redirect chain, over sockets that are bound to the cellular network (including
+//! DNS); the two calls to the backend; typed errors with a recommended action; a trace that can be
+//! sent to support.
 //!
-//! Out of scope: the backend's own part (the calls to the operator's or aggregator's API), web pages (never rendered, never
-//! scripted), any other way to verify a number.
+//! Out of scope: the backend's side (the calls to the operator's or aggregator's API), rendering or
+//! scripting web pages, any other way to verify a number.
 //!
-//! `ARCHITECTURE.md` in the repository has the map of the sources and the rules that they keep; the README has the state of each platform.
-//! On a system without a binding a verification ends with `cellular_unavailable`, cause `unsupported`.
+//! `ARCHITECTURE.md` in the repository describes the modules and their dependency rules; the README
+//! has the status of each platform. On a system without socket binding, a verification fails with
+//! `cellular_unavailable`, cause `unsupported`.
 
 #![cfg_attr(feature = "internals", allow(missing_docs))]
 
@@ -74,7 +78,7 @@ pub use verifier::NumberVerifier;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Internals, exposed to this crate's own tests, benchmarks and fuzz targets.
+/// Internals, exposed to this crate's tests, benchmarks and fuzz targets.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
@@ -115,7 +119,7 @@ pub mod internals {
     pub use crate::unescape::readings;
     pub use crate::url_text::{has_userinfo, is_plain_host, parse_url};
 
-    /// What a response of the backend with a status of 400 or more means for the app.
+    /// Maps a backend response with a status of 400 or more to the app's error.
     #[must_use]
     pub fn backend_status(status: u16, body: &[u8], retry_after: Option<&http::HeaderValue>) -> crate::VerifyError {
         crate::BackendError::status(status, body, retry_after).at(crate::Step::Complete)

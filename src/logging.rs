@@ -1,6 +1,7 @@
-//! What is logged, and where it goes: nowhere, until the app asks for it.
+//! Log output: off by default.
 //!
-//! Every line is one [`Event`]: a closed list whose parts are progress, errors and results, none of which can hold a secret.
+//! Every line is one [`Event`]: a closed list whose parts are progress, errors and results, none of
+//! which can hold a secret.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -13,21 +14,22 @@ use crate::purpose::FlowValue;
 
 const TARGET: &str = "number_verify";
 
-/// How much is logged.
+/// The log level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum LogLevel {
-    /// What the app's own code did wrong.
+    /// Errors in the app's own code.
     Warn,
-    /// The end of each flow too.
+    /// Also the end of each verification.
     Info,
-    /// Each step and each answer on the way too.
+    /// Also each step and each intermediate response.
     Debug,
 }
 
-/// Logs to the system from now on: logcat on Android, the unified log on Apple systems, stderr elsewhere. Silent without it. Call it again
-/// for another level. Holds no code, number, cookie or query.
+/// Enables logging to the system log: logcat on Android, the unified log on Apple systems, stderr
+/// elsewhere. Off by default. Call it again to change the level. Contains no code, number, cookie
+/// or query.
 ///
-/// A Rust app that has a logger of its own keeps it, and hears of all levels that it asks for.
+/// A Rust app that has installed a logger keeps it; that logger receives the levels it enables.
 #[uniffi::export]
 pub fn log_to_system(level: LogLevel) {
     static OURS: OnceLock<bool> = OnceLock::new();
@@ -75,13 +77,13 @@ impl fmt::Display for Event<'_> {
             Self::ListenerFailed => f.write_str("the progress listener failed"),
             Self::NotReleased => f.write_str("the cellular provider did not release the network"),
             Self::HintsIgnored { count } => {
-                write!(f, "{count} hints of the start response break a rule and are ignored")
+                write!(f, "{count} hints of the start response are ignored: invalid, or more than the limit")
             }
         }
     }
 }
 
-/// The system's log, for this library's lines only.
+/// The system log, for this library's lines only.
 struct System(Sink);
 
 impl System {

@@ -1,4 +1,4 @@
-//! What an app adds to one verification: options, and their checked form together with the phone number.
+//! Options for one verification, and their checked form together with the phone number.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,26 +16,31 @@ use crate::purpose::Purpose;
 use crate::secret::Redactor;
 use crate::settings::{Settings, header_map};
 
-/// What one verification, or one retrieval of the number, adds to the settings of its verifier. Everything has a default.
+/// What one verification, or one retrieval of the number, adds to the settings of its verifier. All
+/// have a default.
 #[derive(Debug, Clone, Default, uniffi::Record)]
 pub struct VerificationOptions {
-    /// Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
-    /// configuration with the same name. Names must be distinct; the rules are those of [`Config::headers`](crate::Config). They never go
-    /// to an operator.
+    /// Headers for the backend's calls of this verification, such as an access token that expires.
+    /// Each replaces the header of the configuration with the same name. Names must be distinct;
+    /// the rules are those of [`Config::headers`](crate::Config). They are never sent to an
+    /// operator.
     #[uniffi(default = [])]
     pub headers: Vec<Arc<Header>>,
-    /// Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-    /// and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
+    /// Additional members of the start request, such as an app attestation, at most 16. Names must
+    /// be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+    /// and JSON texts have at most 16 KiB in total.
     #[uniffi(default = [])]
     pub start_fields: Vec<Arc<StartField>>,
-    /// The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-    /// `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
-    /// check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+    /// The `x-correlator` of this verification's calls to the backend, and of its trace. Defaults
+    /// to a random UUID. Must match CAMARA's pattern `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It may be
+    /// logged, so it must contain neither the phone number (which a retrieval cannot check) nor a
+    /// secret of the headers and start fields. Prefer a UUID: backends may log and forward nothing
+    /// else, as the reference backends do.
     #[uniffi(default = None)]
     pub correlator: Option<String>,
 }
 
-/// A member of the start request. Its value is never printed.
+/// A member of the start request. The value is never logged or included in `Debug` output.
 #[derive(uniffi::Object)]
 #[uniffi(name = "CoreStartField")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
 pub struct StartField {
@@ -45,15 +50,16 @@ pub struct StartField {
 
 #[uniffi::export(name = "CoreStartField")]
 impl StartField {
-    /// A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
-    /// checked when the verification begins, and sent as the same value, not as the same text: sign texts as strings.
+    /// A member whose value is JSON text, such as `{"token":"…"}`, `true` or `"text"` with its
+    /// quotation marks. It is validated when the verification starts, and sent as the same value,
+    /// not byte for byte: if it is signed, pass it as a string.
     #[uniffi::constructor]
     #[must_use]
     pub fn new(name: String, json: String) -> Arc<Self> {
         Arc::new(Self { name, json: json.into() })
     }
 
-    /// A member with a string as its value, given without quotation marks and escapes.
+    /// A member with a string value, without quotation marks and escapes.
     #[uniffi::constructor]
     #[must_use]
     pub fn with_text(name: String, text: String) -> Arc<Self> {
@@ -72,11 +78,11 @@ pub struct Input {
     pub purpose: Purpose,
     pub extras: Arc<Extras>,
     pub correlator: String,
-    /// Knows the number, if there is one yet, and the values of the options.
+    /// Contains the number, if it is known yet, and the values of the options.
     pub redactor: Redactor,
 }
 
-/// What the backend's calls of one verification carry in addition.
+/// What one verification adds to the backend's calls.
 pub struct Extras {
     pub headers: HeaderMap,
     pub start_fields: Map<String, Value>,
@@ -99,7 +105,7 @@ impl Input {
         start_fields.values().for_each(|value| add_texts(value, &redactor));
         let correlator = match &options.correlator {
             None => random_correlator(),
-            Some(own) if is_correlator(own) && !redactor.contains_secret(own) => own.clone(),
+            Some(custom) if is_correlator(custom) && !redactor.contains_secret(custom) => custom.clone(),
             Some(_) => return Err(invalid(Setting::Correlator)),
         };
         if let Purpose::Retrieve = purpose {
@@ -110,7 +116,7 @@ impl Input {
 }
 
 impl Extras {
-    /// For an app's own backend client.
+    /// For an app's backend client.
     pub fn header_texts(&self) -> HashMap<String, String> {
         let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             value.to_str().ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
@@ -118,7 +124,7 @@ impl Extras {
         self.headers.iter().filter_map(text).collect()
     }
 
-    /// For an app's own backend client, each value as JSON text.
+    /// For an app's backend client, each value as JSON text.
     pub fn start_field_texts(&self) -> HashMap<String, String> {
         self.start_fields.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
     }
@@ -157,7 +163,7 @@ pub fn random_correlator() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Adds the text and its words, as far as they identify something.
+/// Adds the text and its words if they are long enough to identify something.
 fn add_secrets(text: &str, redactor: &Redactor) {
     let is_telling = |part: &&str| {
         let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
@@ -167,7 +173,7 @@ fn add_secrets(text: &str, redactor: &Redactor) {
     words.chain([text]).filter(is_telling).for_each(|part| redactor.add_value(part));
 }
 
-/// CAMARA's pattern of `x-correlator`, without the empty one.
+/// CAMARA's pattern of `x-correlator`, excluding the empty string.
 fn is_correlator(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:;./<>{}".contains(&byte);
     (1..=limits::CORRELATOR).contains(&text.len()) && text.bytes().all(is_allowed)
@@ -188,7 +194,7 @@ mod tests {
         Input::check(Purpose::Verify(number), options, &settings.unwrap())
     }
 
-    fn refused(options: &VerificationOptions) -> Option<Setting> {
+    fn rejected_setting(options: &VerificationOptions) -> Option<Setting> {
         match check(options).err() {
             None => None,
             Some(VerifyError::InvalidConfig { setting }) => Some(setting),
@@ -197,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn start_field_that_the_contract_uses_or_that_is_not_json_is_rejected() {
+    fn reserved_or_non_json_start_field_is_rejected() {
         let with = |fields: &[(&str, &str)]| VerificationOptions {
             start_fields: fields.iter().map(|(name, json)| StartField::new((*name).into(), (*json).into())).collect(),
             ..VerificationOptions::default()
         };
         for good in [&[("attestation", "\"a\"")][..], &[("a", "1"), ("b", "null")], &[("ä", "{\"phoneNumber\":1}")]] {
-            assert_eq!(refused(&with(good)), None, "{good:?}");
+            assert_eq!(rejected_setting(&with(good)), None, "{good:?}");
         }
         let (long, huge) = ("n".repeat(65), format!("\"{}\"", "x".repeat(16 * 1024)));
         let many: Vec<_> = (0..17).map(|index| index.to_string()).collect();
@@ -222,25 +228,25 @@ mod tests {
             &[("a", &huge)],
             &many,
         ] {
-            assert_eq!(refused(&with(bad)), Some(Setting::StartFields), "{}", bad.len());
+            assert_eq!(rejected_setting(&with(bad)), Some(Setting::StartFields), "{}", bad.len());
         }
     }
 
     #[test]
-    fn header_that_is_repeated_or_the_clients_own_is_rejected() {
+    fn duplicate_or_reserved_header_is_rejected() {
         let with = |headers: &[(&str, &str)]| VerificationOptions {
             headers: headers.iter().map(|(name, value)| Header::new((*name).into(), (*value).into())).collect(),
             ..VerificationOptions::default()
         };
-        assert_eq!(refused(&with(&[("Authorization", "Bearer a"), ("X-App", "b")])), None);
+        assert_eq!(rejected_setting(&with(&[("Authorization", "Bearer a"), ("X-App", "b")])), None);
         for bad in [&[("X-App", "a"), ("x-app", "b")][..], &[("X-Correlator", "a")], &[("Cookie", "a")], &[("X", "é")]]
         {
-            assert_eq!(refused(&with(bad)), Some(Setting::Headers), "{bad:?}");
+            assert_eq!(rejected_setting(&with(bad)), Some(Setting::Headers), "{bad:?}");
         }
     }
 
     #[test]
-    fn correlator_with_a_secret_or_outside_the_pattern_is_rejected() {
+    fn correlator_with_secret_or_invalid_pattern_is_rejected() {
         let with = |correlator: &str| VerificationOptions {
             headers: vec![Header::new("Authorization".into(), "Bearer t0ken-of-app".into())],
             start_fields: vec![StartField::new(
@@ -271,7 +277,7 @@ mod tests {
             "id-12345678",
             "app-k3y-0001",
         ] {
-            assert_eq!(refused(&with(bad)), Some(Setting::Correlator), "{bad}");
+            assert_eq!(rejected_setting(&with(bad)), Some(Setting::Correlator), "{bad}");
         }
     }
 
@@ -282,8 +288,8 @@ mod tests {
             start_fields: vec![StartField::with_text("attestation".into(), "canary-2".into())],
             correlator: None,
         };
-        let printed = format!("{options:?}");
-        assert!(printed.contains("Authorization") && printed.contains("attestation"), "{printed}");
-        assert!(!printed.contains("canary"), "{printed}");
+        let output = format!("{options:?}");
+        assert!(output.contains("Authorization") && output.contains("attestation"), "{output}");
+        assert!(!output.contains("canary"), "{output}");
     }
 }

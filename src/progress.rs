@@ -1,4 +1,4 @@
-//! What the app hears while a flow runs.
+//! Progress events of a running verification.
 
 use std::fmt;
 
@@ -6,49 +6,50 @@ use serde::Serialize;
 
 use crate::trace::Hop;
 
-/// A step of the flow.
+/// A step of the verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The backend is asked for the auth URL.
+    /// Requests the auth URL from the backend.
     Start,
-    /// The cellular network is brought up.
+    /// Acquires the cellular network.
     Acquire,
-    /// The auth URL is followed over the cellular network.
+    /// Follows the auth URL over the cellular network.
     Authorize,
-    /// The backend is asked for the verdict.
+    /// Requests the result from the backend.
     Complete,
 }
 
-/// One thing that happened in a running flow. Holds nothing secret.
+/// An event of a running verification. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant)] // Bindings have no boxes, and one at a time exists.
 pub enum Progress {
-    /// A step began. `start` and `acquire` run at the same time.
+    /// A step began. `start` and `acquire` run concurrently.
     StepBegan {
         /// The step.
         step: Step,
-        /// Milliseconds since the flow began.
+        /// Milliseconds since the verification began.
         at_ms: u64,
     },
-    /// A step ended well.
+    /// A step completed.
     StepEnded {
         /// The step.
         step: Step,
-        /// Milliseconds since the flow began.
+        /// Milliseconds since the verification began.
         at_ms: u64,
     },
-    /// A host on the operator's side answered.
+    /// A host on the operator's side responded.
     HopAnswered {
         /// The request, as in the trace.
         hop: Hop,
-        /// Milliseconds since the flow began.
+        /// Milliseconds since the verification began.
         at_ms: u64,
     },
-    /// The flow takes longer than `slow_after_ms`, and goes on: time to offer the user another channel beside it. Comes once at most.
+    /// The verification takes longer than `slow_after_ms`, and continues: offer the user another
+    /// channel in addition. Reported at most once.
     Slow {
-        /// Milliseconds since the flow began.
+        /// Milliseconds since the verification began.
         at_ms: u64,
     },
 }
@@ -73,18 +74,19 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Hears the progress of a flow.
+/// Receives progress events.
 #[uniffi::export(foreign)]
 pub trait ProgressListener: Send + Sync {
-    /// Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
-    /// at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
+    /// Called for each event, in order, on a thread that may block. The result waits until all
+    /// earlier events are delivered, but at most 500 ms: a slow listener receives the rest later.
+    /// An error thrown here is logged and otherwise ignored.
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError>;
 }
 
 /// The listener failed.
 #[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
 pub enum ListenerError {
-    /// The listener threw something.
+    /// The listener threw an error.
     #[error("the progress listener failed")]
     Failed,
 }

@@ -1,4 +1,4 @@
-//! The results that an app receives.
+//! The results of verifications and retrievals.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ pub struct Verification {
     ended: Arc<Ended>,
 }
 
-/// The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
+/// The result of a retrieval: the phone number of the SIM, from its operator. `Debug` output never
+/// includes it.
 #[derive(uniffi::Object)]
 pub struct RetrievedNumber {
     number: PhoneNumber,
     ended: Arc<Ended>,
 }
 
-/// A result, and how the flow came to it.
+/// A result, and the trace that led to it.
 pub struct Ended {
     pub result: FlowResult,
     pub trace: Trace,
@@ -33,19 +34,20 @@ pub struct Ended {
 
 #[uniffi::export]
 impl Verification {
-    /// Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
+    /// Whether the operator confirmed that the SIM in this phone owns the number. `false` may also
+    /// mean that the phone used its other SIM.
     #[must_use]
     pub fn verified(&self) -> bool {
         self.verified
     }
 
-    /// The backend's whole response, for members of its own. No text form of this type has it.
+    /// The backend's raw JSON response, for custom fields. Never included in `Debug` output.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()
     }
 
-    /// What the flow did.
+    /// The trace of the verification.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.ended.trace.clone()
@@ -54,20 +56,22 @@ impl Verification {
 
 #[uniffi::export]
 impl RetrievedNumber {
-    /// The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
-    /// use what the operator gave to the backend itself.
+    /// The phone number, in E.164 form. Personal data: only for this screen and this user. A
+    /// backend must not trust a number that the phone sends, but use the one that it received from
+    /// the operator.
     #[must_use]
     pub fn phone_number(&self) -> String {
         self.number.expose_secret().to_owned()
     }
 
-    /// The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
+    /// The backend's raw JSON response, for custom fields. It contains the number and is never
+    /// included in `Debug` output.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()
     }
 
-    /// What the flow did.
+    /// The trace of the retrieval.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.ended.trace.clone()

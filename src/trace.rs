@@ -1,31 +1,34 @@
-//! What a flow did and how long it took, safe to send to support: no query, code, phone number or cookie value.
+//! What a verification did and how long it took, safe to send to support: it contains no query,
+//! code, phone number or cookie value.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-/// The course of one flow, also of a failed one. All times are whole milliseconds; a time that was not spent is absent.
+/// The course of one verification, including a failed one. All times are in whole milliseconds; a
+/// phase that did not occur is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
 #[uniffi(name = "CoreTrace")] // Here, since uniffi.toml does not rename it in its own methods (uniffi 0.32).
 pub struct Trace {
-    /// The random value of the `x-correlator` header that all of this flow's backend requests carried.
+    /// The random value of the `x-correlator` header in all backend requests of this verification.
     pub correlator: String,
-    /// How connections were bound; absent before the network was there.
+    /// How connections were bound; absent until the network is available.
     pub network: Option<NetworkKind>,
     /// The requests over the cellular network, in order.
     pub hops: Vec<Hop>,
-    /// The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+    /// The hosts to which this verification opened a connection ahead of a request, in order, used
+    /// or not.
     pub opened_ahead: Vec<String>,
     /// The backend's `start` call.
     pub start_ms: Option<u64>,
-    /// Bringing up the cellular network; it runs beside `start`.
+    /// Acquiring the cellular network; concurrent with `start`.
     pub acquire_ms: Option<u64>,
     /// All requests over the cellular network.
     pub authorize_ms: Option<u64>,
     /// The backend's `complete` call.
     pub complete_ms: Option<u64>,
-    /// The whole flow.
+    /// The whole verification.
     pub total_ms: u64,
 }
 
@@ -38,37 +41,40 @@ pub struct Hop {
     pub scheme: String,
     /// The host, without path and query.
     pub host: String,
-    /// The HTTP status; absent where no answer came.
+    /// The HTTP status; absent if there was no response.
     pub status: Option<u16>,
-    /// Resolving the name; absent on a reused connection or an address.
+    /// DNS resolution; absent for a reused connection or an IP address.
     pub dns_ms: Option<u64>,
     /// Opening the TCP connection, or waiting for one that is being opened ahead.
     pub connect_ms: Option<u64>,
     /// The TLS handshake.
     pub tls_ms: Option<u64>,
-    /// From the request to the complete headers of its answer.
+    /// From the request to the complete response headers.
     pub first_byte_ms: Option<u64>,
-    /// Whether an open connection was used again.
+    /// Whether an open connection was reused.
     pub reused: bool,
-    /// Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+    /// Whether the connection was opened ahead of this request, by `prepare()` or by a
+    /// verification; its DNS and TLS times are then absent.
     pub opened_ahead: bool,
     /// Whether TLS resumed an earlier session.
     pub tls_resumed: bool,
-    /// Bytes received on the socket, TLS included.
+    /// Bytes received on the socket, including TLS.
     pub bytes_in: u64,
-    /// Bytes sent on the socket, TLS included.
+    /// Bytes sent on the socket, including TLS.
     pub bytes_out: u64,
-    /// Of the address that the connection leads to; absent where there was no connection.
+    /// The address family of the connection; absent if there was none.
     pub family: Option<AddressFamily>,
-    /// The version of TLS; absent on plain http.
+    /// The TLS version; absent for plain http.
     pub tls_version: Option<TlsVersion>,
-    /// The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
-    /// `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-    /// A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
-    /// one that could be a phone number as long as a retrieval does not know the number.
+    /// The server's identifiers for this request, by the response header that carried them, for the
+    /// operator's support: `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C
+    /// Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`. A value has
+    /// at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`. A value that contains a secret of the
+    /// verification is omitted, as is one that could be a phone number while a retrieval does not
+    /// know the number.
     pub trace_ids: HashMap<String, String>,
-    /// The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
-    /// not know the number, what could be one.
+    /// The title of an unexpected page, at most 80 characters. Absent if it contains a secret of
+    /// the verification or, while a retrieval does not know the number, what could be one.
     pub page_title: Option<String>,
 }
 
@@ -82,7 +88,7 @@ pub enum AddressFamily {
     Ipv6,
 }
 
-/// A version of TLS. Older ones are not spoken (RFC 8996).
+/// A TLS version. Older ones are not supported (RFC 8996).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
 pub enum TlsVersion {
     /// 1.2 (RFC 5246).
@@ -103,19 +109,19 @@ pub enum NetworkKind {
     AppleInterface,
     /// To an interface of a Linux system.
     LinuxInterface,
-    /// Not at all: development only.
+    /// Not bound: development only.
     Unbound,
 }
 
 #[uniffi::export(name = "CoreTrace")]
 impl Trace {
-    /// The trace as a JSON object with the names of its fields.
+    /// The trace as a JSON object with its field names.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::json!(self).to_string()
     }
 
-    /// The trace as a table in plain text.
+    /// The trace as a plain-text table.
     #[must_use]
     pub fn to_table(&self) -> String {
         let mut table = format!(
@@ -123,7 +129,7 @@ impl Trace {
             "hop", "scheme", "host", "ip", "status", "dns", "connect", "tls", "", "first byte", "", "in", "out"
         );
         for hop in &self.hops {
-            let kept = match (hop.reused, hop.opened_ahead, hop.tls_resumed) {
+            let origin = match (hop.reused, hop.opened_ahead, hop.tls_resumed) {
                 (true, _, _) => "reused",
                 (false, true, _) => "ahead",
                 (false, false, true) => "resumed",
@@ -131,7 +137,7 @@ impl Trace {
             };
             let _ = writeln!(
                 table,
-                "{:>3} {:<6} {:<36} {:<4} {:>6} {:>6} {:>7} {:>6} {:>3} {:>10} {kept:<7} {:>8} {:>8}",
+                "{:>3} {:<6} {:<36} {:<4} {:>6} {:>6} {:>7} {:>6} {:>3} {:>10} {origin:<7} {:>8} {:>8}",
                 hop.index,
                 hop.scheme,
                 hop.host,

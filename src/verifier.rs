@@ -1,4 +1,5 @@
-//! What an app calls: the verifier. The flow itself is in `flow/`; here it gets a thread, a handle and a way to be cancelled.
+//! The public entry point. The flow itself is in `flow/`; here it gets a thread, a handle and
+//! cancellation.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -36,7 +37,7 @@ use crate::transport::roots::NoRoots;
 use crate::transport::tls::Tls;
 use crate::transport::{Limits, Transport};
 
-/// Verifies phone numbers. Keep one for the app: flows at the same time share its network.
+/// Verifies phone numbers. Create one per app: concurrent verifications share the cellular network.
 #[derive(uniffi::Object)]
 #[uniffi(name = "CoreVerifier")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
 pub struct NumberVerifier {
@@ -50,10 +51,11 @@ pub struct NumberVerifier {
 
 #[uniffi::export(name = "CoreVerifier")]
 impl NumberVerifier {
-    /// A verifier that calls the app's backend itself, at the base URL of the configuration. Starts no thread, opens no
-    /// file and sends nothing yet.
-    /// Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
-    /// default). Android needs `server_trust`; elsewhere the library calls the platform itself.
+    /// Creates a verifier that calls the app's backend itself, at the base URL of the
+    /// configuration. Starts no thread, opens no file and sends nothing yet. Fails with
+    /// `InvalidConfig` if a setting is invalid or this build of the library has no HTTP client
+    /// (Cargo feature `http-backend`, on by default). Android requires `server_trust`; on other
+    /// platforms the library calls the platform itself.
     #[uniffi::constructor(default(server_trust = None))]
     pub fn new(
         config: Config,
@@ -63,8 +65,8 @@ impl NumberVerifier {
         Self::build(&config, cellular, server_trust, None)
     }
 
-    /// A verifier that calls the backend through the app's own client. Of the configuration's backend URL only the origin counts, for
-    /// delivery by follow-through.
+    /// Creates a verifier that calls the backend through the app's client. Of the configuration's
+    /// backend URL only the origin is used, for delivery by follow-through.
     #[uniffi::constructor(default(server_trust = None))]
     pub fn with_backend(
         config: Config,
@@ -75,8 +77,9 @@ impl NumberVerifier {
         Self::build(&config, cellular, server_trust, Some(backend))
     }
 
-    /// Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
-    /// flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
+    /// Starts verifying that the SIM in this phone owns this number, in E.164 form, with these
+    /// options. An invalid number or option is reported as the result: `InvalidPhoneNumber`, or
+    /// `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
     #[must_use]
     pub fn begin_with(
         &self,
@@ -89,8 +92,9 @@ impl NumberVerifier {
         Arc::new(VerificationFlow(self.begin_flow(input, listener)))
     }
 
-    /// Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
-    /// invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+    /// Starts retrieving the phone number of the SIM in this phone from its operator (CAMARA
+    /// `device-phone-number`), with these options. An invalid option is reported as the result, as
+    /// in a verification. Obtain the user's consent first: the number is sent to the app's backend.
     #[must_use]
     pub fn begin_retrieval(
         &self,
@@ -101,7 +105,7 @@ impl NumberVerifier {
         Arc::new(RetrievalFlow(self.begin_flow(input, listener)))
     }
 
-    /// Whether a flow could run now, without any traffic.
+    /// Whether a verification could run now. Sends no traffic.
     pub async fn check(&self) -> Result<CellularStatus, VerifyError> {
         let cellular = self.cellular.clone();
         let status = self.running()?.spawn(async move { timeout(limits::CHECK, cellular.status()).await });
@@ -114,14 +118,18 @@ impl NumberVerifier {
         Ok(CellularStatus::Unavailable { reason })
     }
 
-    /// Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-    /// cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
-    /// verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
-    /// verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
+    /// Prepares for a verification that follows within 30 seconds: call it when the phone-number
+    /// screen appears. Acquires the cellular network and opens connections: to the backend, and
+    /// over the cellular network to the first hosts of this verifier's last verification on it
+    /// within an hour, or to `auth_origin`. Returns as soon as the network is available, while the
+    /// connections are still being opened; a verification uses those that are open, and waits for
+    /// those that are being opened over the cellular network. Fails as that verification would.
     ///
-    /// After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
-    /// minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
-    /// of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
+    /// After 30 seconds without a verification the network is released and its connections are
+    /// closed; the connection to the backend closes within a minute. Another call holds the same
+    /// network for another 30 seconds. The cost is holding the radio for that time, and the TLS
+    /// handshakes of these connections. The backend receives a `HEAD` request for its base URL,
+    /// without the app's headers; any response is accepted.
     pub async fn prepare(&self) -> Result<(), VerifyError> {
         let (tls, running) = (self.tls.clone(), self.running()?);
         let lease = {
@@ -136,8 +144,9 @@ impl NumberVerifier {
         lease.acquired().await.map(|_| ())
     }
 
-    /// Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-    /// still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
+    /// Clears the record of which hosts followed each other in earlier verifications: the next one
+    /// opens no connection ahead, except to `auth_origin`. A verification that is still running
+    /// records its hosts when it ends. TLS sessions and open connections are not affected.
     pub fn forget_hosts(&self) {
         self.verifier.memory.clear();
     }
@@ -150,26 +159,30 @@ impl NumberVerifier {
         self.begin_with(phone_number, VerificationOptions::default(), listener)
     }
 
-    /// Verifies that the SIM in this phone owns this number, in E.164 form. Cancelling the call ends the flow and releases the network.
+    /// Verifies that the SIM in this phone owns this number, in E.164 form. Cancelling the call
+    /// cancels the verification and releases the network.
     ///
     /// # Errors
     ///
-    /// [`VerifyError`] if there is no result; its [`fallback`](VerifyError::fallback) is what to do.
+    /// [`VerifyError`] if there is no result; [`fallback`](VerifyError::fallback) is the
+    /// recommended action.
     pub async fn verify(&self, phone_number: String) -> Result<Arc<Verification>, VerifyError> {
         self.begin(phone_number, None).result().await
     }
 
-    /// Retrieves the phone number of the SIM in this phone from its operator. Cancelling the call ends the flow and releases the network.
+    /// Retrieves the phone number of the SIM in this phone from its operator. Cancelling the call
+    /// cancels the retrieval and releases the network.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify), but for `InvalidPhoneNumber`.
+    /// As [`verify`](Self::verify), except `InvalidPhoneNumber`.
     pub async fn retrieve(&self) -> Result<Arc<RetrievedNumber>, VerifyError> {
         self.begin_retrieval(VerificationOptions::default(), None).result().await
     }
 
-    /// A future that is ready once this verifier was dropped and all that it still does in the background is over: releasing the network, at most
-    /// 5 s, and the abort call, at most 2 s. For programs that end with their last verification.
+    /// Resolves once this verifier was dropped and its background work has finished: releasing the
+    /// network, at most 5 s, and the abort call, at most 2 s. For programs that exit after their
+    /// last verification.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         self.runtime.ended()
     }
@@ -188,7 +201,7 @@ impl NumberVerifier {
             }
         };
         let delivery = delivery.map(|delivery| running.spawn(delivery));
-        // An input that is invalid sends nothing: what was prepared is for the next one.
+        // An invalid input sends nothing: what was prepared stays for the next verification.
         let prepared = input.is_ok().then(|| self.prepared.take());
         let flow = run(self.verifier.clone(), self.tls.clone(), input, record.clone(), running.alive());
         let task = running.spawn(async move {
@@ -256,7 +269,7 @@ fn http_backend(_: &Settings, _: &Tls, _: &Threads) -> Result<Arc<dyn BackendCli
     Err(VerifyError::invalid_config(Setting::Backend))
 }
 
-/// Only an explicit yes of the app counts.
+/// Only an explicit `true` from the app means trusted.
 struct ThroughTheApp(Arc<dyn ServerTrust>);
 
 impl AppTrust for ThroughTheApp {
@@ -265,7 +278,7 @@ impl AppTrust for ThroughTheApp {
     }
 }
 
-/// A panic is an error of its own, and never looks like a cancellation.
+/// A panic is reported as a separate error, never as a cancellation.
 async fn or_internal<T>(work: impl Future<Output = Result<T, VerifyError>>) -> Result<T, VerifyError> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         Event::Failed(&VerifyError::Internal).log();

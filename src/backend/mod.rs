@@ -1,4 +1,5 @@
-//! The app's backend: its two calls, the objects that an app's own implementation receives and returns, and its errors.
+//! The app's backend: its two calls, the types that an app's implementation receives and returns,
+//! and its errors.
 
 pub mod call;
 #[cfg(feature = "http-backend")]
@@ -24,15 +25,16 @@ use crate::hints::{Hint, Hints};
 use crate::options::Extras;
 use crate::purpose::Purpose;
 
-/// Calls the app's backend. It runs on the default network, not on the cellular one.
+/// Calls the app's backend, over the default network, not the cellular one.
 #[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync {
     /// Requests the auth URL for this phone number, or for a retrieval.
     async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError>;
 
-    /// Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
-    /// retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
+    /// Sends the authorization code and returns the response: a JSON object with the boolean
+    /// `verified` (or `devicePhoneNumberVerified`), or for a retrieval with the string
+    /// `phoneNumber` (or `devicePhoneNumber`).
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError>;
 }
 
@@ -43,7 +45,8 @@ pub struct StartRequest {
     pub(crate) call: CallInfo,
 }
 
-/// The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
+/// The request to `complete`. The phone number is not part of it: it belongs to the session that
+/// `start` created.
 #[derive(uniffi::Object)]
 pub struct CompletionRequest {
     pub(crate) code: Option<SecretString>,
@@ -62,7 +65,7 @@ pub struct AuthorizationStart {
     pub(crate) hints: Hints,
 }
 
-/// What identifies a call, what the app adds to it, and until when it may take.
+/// The identifiers of a call, what the app adds to it, and its deadline.
 pub(crate) struct CallInfo {
     pub(crate) extras: Arc<Extras>,
     pub(crate) idempotency_key: String,
@@ -72,7 +75,8 @@ pub(crate) struct CallInfo {
 
 #[uniffi::export]
 impl StartRequest {
-    /// The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
+    /// The phone number, in E.164 form. Absent for a retrieval: send
+    /// `"purpose": "device-phone-number"` instead.
     #[must_use]
     pub fn phone_number(&self) -> Option<String> {
         match &self.purpose {
@@ -81,13 +85,15 @@ impl StartRequest {
         }
     }
 
-    /// The headers in the options of this verification, by name in lower case. The values are secrets.
+    /// The headers in the options of this verification, by name in lower case. The values are
+    /// secrets.
     #[must_use]
     pub fn headers(&self) -> HashMap<String, String> {
         self.call.extras.header_texts()
     }
 
-    /// The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+    /// The additional members of the start request in the options of this verification: JSON texts
+    /// by name. The values are secrets.
     #[must_use]
     pub fn start_fields(&self) -> HashMap<String, String> {
         self.call.extras.start_field_texts()
@@ -99,7 +105,7 @@ impl StartRequest {
         self.call.idempotency_key.clone()
     }
 
-    /// Send as `x-correlator`. All calls of a verification have the same one.
+    /// Send as `x-correlator`. All calls of a verification use the same one.
     #[must_use]
     pub fn correlator(&self) -> String {
         self.call.correlator.clone()
@@ -114,7 +120,7 @@ impl StartRequest {
 
 #[uniffi::export]
 impl CompletionRequest {
-    /// The authorization code; absent if the delivery has none.
+    /// The authorization code; absent if the code delivery is `NoCode`.
     #[must_use]
     pub fn code(&self) -> Option<String> {
         exposed(self.code.as_ref())
@@ -132,7 +138,8 @@ impl CompletionRequest {
         exposed(self.session.as_ref())
     }
 
-    /// The headers in the options of this verification, by name in lower case. The values are secrets.
+    /// The headers in the options of this verification, by name in lower case. The values are
+    /// secrets.
     #[must_use]
     pub fn headers(&self) -> HashMap<String, String> {
         self.call.extras.header_texts()
@@ -144,7 +151,7 @@ impl CompletionRequest {
         self.call.idempotency_key.clone()
     }
 
-    /// Send as `x-correlator`. All calls of a verification have the same one.
+    /// Send as `x-correlator`. All calls of a verification use the same one.
     #[must_use]
     pub fn correlator(&self) -> String {
         self.call.correlator.clone()
@@ -159,9 +166,9 @@ impl CompletionRequest {
 
 #[uniffi::export]
 impl AuthorizationStart {
-    /// The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
-    /// signed request objects (RFC 9101). Of the hints for the operator's hosts, those that break a rule and all after the sixteenth are
-    /// ignored.
+    /// Creates the backend's response. `redirect_uri` and `state` are needed only if they are not
+    /// in the auth URL, as with signed request objects (RFC 9101). Invalid hints and those after
+    /// the sixteenth are ignored.
     #[uniffi::constructor(default(redirect_uri = None, session = None, state = None, hints = []))]
     #[must_use]
     pub fn new(
@@ -191,7 +198,7 @@ impl CallInfo {
 /// A call to the backend failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum BackendError {
-    /// No connection, or it broke.
+    /// The connection failed or was interrupted.
     #[error("unreachable")]
     Unreachable,
     /// TLS failed.
@@ -205,13 +212,13 @@ pub enum BackendError {
     Status {
         /// The status.
         status: u16,
-        /// What the backend's problem document (RFC 9457) advises in its member `fallback`, if it does.
+        /// The member `fallback` of the backend's problem document (RFC 9457), if present.
         advice: Option<Fallback>,
-        /// Seconds of its `Retry-After`, if it had one.
+        /// Seconds from its `Retry-After`, if present.
         retry_after_s: Option<u32>,
     },
     /// The response does not follow the contract.
-    #[error("malformed answer")]
+    #[error("malformed response")]
     MalformedAnswer {
         /// Its status.
         status: Option<u16>,

@@ -1,4 +1,4 @@
-//! What an app implements to acquire the cellular network, with the platform's own API.
+//! The interface through which an app acquires the cellular network with the platform's API.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,24 +8,26 @@ use tokio::sync::Notify;
 use crate::error::CellularCause;
 use crate::trace::NetworkKind;
 
-/// Brings the cellular network up and lets it go, with the platform's own API.
+/// Acquires and releases the cellular network with the platform's API.
 ///
-/// Every `acquire()` is followed by exactly one `release()`, whatever its outcome, also when it was cancelled.
+/// Every `acquire()` is followed by exactly one `release()`, whatever its outcome, including
+/// cancellation.
 #[uniffi::export(foreign)]
 #[async_trait::async_trait]
 pub trait CellularProvider: Send + Sync {
-    /// Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
-    /// on until `release`, report to `events` that the network was lost.
+    /// Acquires the cellular network and returns how to bind to it. Return as soon as it is
+    /// available; the verifier applies the timeout. Until `release`, report the loss of the network
+    /// to `events`.
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError>;
 
-    /// Lets it go again. Has 5 seconds.
+    /// Releases it; must finish within 5 seconds.
     async fn release(&self) -> Result<(), CellularError>;
 
-    /// Whether a flow could run now, without any traffic.
+    /// Whether a verification could run now. Sends no traffic.
     async fn status(&self) -> Result<CellularStatus, CellularError>;
 }
 
-/// Receives what happens to a network after `acquire`. Each `acquire` has its own.
+/// Receives events of a network after `acquire`. Each `acquire` has a separate instance.
 #[derive(Default, uniffi::Object)]
 pub struct NetworkEvents {
     operator: OnceLock<u32>,
@@ -35,9 +37,11 @@ pub struct NetworkEvents {
 
 #[uniffi::export]
 impl NetworkEvents {
-    /// The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
-    /// called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
-    /// verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+    /// Sets the operator of the network: the mobile country and network code of the SIM, 5 or 6
+    /// digits such as `310260` (ITU-T E.212). Call it before `acquire` returns, if the platform
+    /// provides the code; only the first call has an effect, and an invalid code is ignored. The
+    /// verifier then stores its record of an operator's hosts for that operator instead of for this
+    /// network only.
     pub fn operated_by(&self, mcc_mnc: String) {
         if matches!(mcc_mnc.len(), 5..=6)
             && mcc_mnc.bytes().all(|digit| digit.is_ascii_digit())
@@ -47,9 +51,10 @@ impl NetworkEvents {
         }
     }
 
-    /// The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
-    /// cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
-    /// `acquire` and `release` has an effect.
+    /// Reports that the network is lost, blocked or replaced by another: verifications that still
+    /// need it fail immediately with `CellularUnavailable` and this cause, and the network is
+    /// released. Does not block; may be called at any time and from any thread. Only the first call
+    /// between `acquire` and `release` has an effect.
     pub fn lost(&self, reason: CellularCause) {
         if self.reason.set(reason).is_ok() {
             self.changed.notify_one();
@@ -58,12 +63,13 @@ impl NetworkEvents {
 }
 
 impl NetworkEvents {
-    /// A code of 5 digits is not one of 6 with a zero before it: no country code begins with one.
+    /// A 5-digit code cannot equal a 6-digit one with a leading zero: no country code begins with
+    /// zero.
     pub(super) fn operator(&self) -> Option<u32> {
         self.operator.get().copied()
     }
 
-    /// Waits until the network is lost. For one task.
+    /// Waits until the network is lost. For a single task.
     pub(super) async fn is_lost(&self) -> CellularCause {
         loop {
             if let Some(reason) = self.reason.get() {
@@ -80,7 +86,7 @@ impl fmt::Debug for NetworkEvents {
     }
 }
 
-/// One network at one time, in the words of its platform.
+/// A reference to one network, in the platform's terms.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum NetworkBinding {
     /// Android: `Network.getNetworkHandle()`.
@@ -98,34 +104,35 @@ pub enum NetworkBinding {
         /// The name.
         name: String,
     },
-    /// No binding: whatever network the system chooses. For development only, and refused unless it is allowed there.
+    /// No binding: the system chooses the network. For development only; rejected unless
+    /// `allow_unbound` is set.
     Unbound,
 }
 
-/// Whether a flow could run now.
+/// Whether a verification could run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum CellularStatus {
-    /// The cellular network is there.
+    /// The cellular network is available.
     Ready,
-    /// Wi-Fi is the default network; cellular will be brought up beside it.
+    /// Wi-Fi is the default network; the cellular network will be acquired in addition.
     WifiActive,
-    /// It could not.
+    /// Unavailable.
     Unavailable {
         /// Why.
         reason: CellularCause,
     },
 }
 
-/// Why a provider could not bring up the network.
+/// Why a provider could not acquire the network.
 #[derive(Debug, Clone, thiserror::Error, uniffi::Error)]
 pub enum CellularError {
-    /// For a known reason.
+    /// A known cause.
     #[error("the cellular network is unavailable")]
     Unavailable {
         /// Why.
         reason: CellularCause,
     },
-    /// The provider threw something unexpected.
+    /// The provider failed with an unexpected exception.
     #[error("the cellular provider failed")]
     Failed,
 }
@@ -146,7 +153,7 @@ impl CellularError {
 }
 
 impl NetworkBinding {
-    /// How this binding is called in a trace.
+    /// The kind of this binding in a trace.
     #[must_use]
     pub fn kind(&self) -> NetworkKind {
         match self {

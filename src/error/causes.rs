@@ -1,4 +1,4 @@
-//! What an app can branch on: what to do, and what failed.
+//! Values to branch on: the recommended action, and what failed.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
-    /// Verify the number in another way, such as a code by SMS: repeating will not help.
+    /// Verify the number in another way, such as an SMS code: retrying will not help.
     UseAnotherChannel,
     /// The same call may succeed later.
     RetryLater,
-    /// Ask the user to turn on mobile data (for this app), then repeat.
+    /// Ask the user to turn on mobile data (for this app), then retry.
     AskToEnableMobileData,
-    /// The app, its settings or its backend have to be corrected.
+    /// The app, its settings or its backend must be corrected.
     FixIntegration,
 }
 
@@ -23,11 +23,11 @@ pub enum Fallback {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CellularCause {
-    /// There is no such interface, or the phone has no cellular radio.
+    /// No cellular interface exists, or the phone has no cellular radio.
     NoInterface,
     /// The interface is down, or went down.
     InterfaceDown,
-    /// A VPN takes the app's traffic and does not let it around.
+    /// A VPN captures the app's traffic and cannot be bypassed.
     Vpn,
     /// The system blocks the app's traffic in the background.
     BlockedInBackground,
@@ -37,17 +37,17 @@ pub enum CellularCause {
     Airplane,
     /// There is no usable SIM.
     NoSim,
-    /// The SIM that was asked for is not the one that the phone is set to use for mobile data.
+    /// The requested SIM is not the one set for mobile data.
     NotDataSim,
     /// A permission is missing.
     Permission,
     /// The app has too many pending network requests.
     TooManyRequests,
-    /// The system refused a request that it should have taken, as Android 11 does now and then.
+    /// The system rejected a valid request, as Android 11 does occasionally.
     SystemFault,
-    /// The network did not come up in time.
+    /// The network did not become available in time.
     Timeout,
-    /// This system or device cannot send over a chosen network.
+    /// This system or device does not support per-network sockets.
     Unsupported,
 }
 
@@ -55,17 +55,17 @@ pub enum CellularCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendCause {
-    /// No connection, or it broke.
+    /// The connection failed or was interrupted.
     Unreachable,
-    /// TLS failed, such as a certificate that is not trusted.
+    /// TLS failed, for example because of an untrusted certificate.
     Tls,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// The HTTP status says no.
+    /// The backend returned an HTTP error status.
     Status,
-    /// The answer does not follow the contract.
+    /// The response does not follow the contract.
     MalformedAnswer,
-    /// The app's own backend implementation failed with an unexpected exception.
+    /// The app's backend implementation failed with an unexpected exception.
     AppFailed,
 }
 
@@ -78,27 +78,27 @@ pub enum AuthorizationCause {
     Dns,
     /// No address accepted a connection.
     Connect,
-    /// TLS failed: the certificate is not trusted, or the handshake broke.
+    /// TLS failed: the certificate is not trusted, or the handshake failed.
     Tls,
-    /// No connection or no answer in time.
+    /// No connection or no response in time.
     Timeout,
-    /// The connection ended before the answer was complete.
+    /// The connection was closed before the response was complete.
     Closed,
-    /// An HTTP status that ends the flow.
+    /// An HTTP status that ends the verification.
     HttpStatus,
     /// More redirects than allowed.
     TooManyRedirects,
-    /// The same request was asked for again.
+    /// A redirect to a request that was already sent.
     RedirectLoop,
-    /// A redirect to a place where a flow must not go.
+    /// A redirect to a disallowed URL.
     ForbiddenRedirect,
     /// A redirect without a usable Location.
     BadLocation,
-    /// A page instead of a code: the operator wants to talk to a person.
+    /// An HTML page instead of a code: the operator requires user interaction.
     UnexpectedPage,
-    /// An answer that breaks the protocol.
+    /// A malformed response.
     MalformedResponse,
-    /// Headers or body beyond 64 KiB.
+    /// Headers or body larger than 64 KiB.
     TooLarge,
 }
 
@@ -121,7 +121,7 @@ impl CellularCause {
 }
 
 impl AuthorizationCause {
-    /// What can be repeated was repeated by then, and a user at a sign-in screen does not wait.
+    /// All permitted retries were made by then, and a user at a sign-in screen does not wait.
     pub(crate) fn fallback(self, status: Option<u16>) -> Fallback {
         match self {
             Self::HttpStatus if status.is_some_and(is_temporary) => Fallback::RetryLater,
@@ -142,13 +142,14 @@ impl AuthorizationCause {
     }
 }
 
-/// Whether the status states a temporary condition: a timeout, a limit, or a server that fails or is overloaded (RFC 9110, section 15;
-/// RFC 6585, section 4; RFC 8470, section 5.2). 501, 505, 511 and the other 5xx do not.
+/// Whether the status is temporary: a timeout, a rate limit, or a server that fails or is
+/// overloaded (RFC 9110, section 15; RFC 6585, section 4; RFC 8470, section 5.2). 501, 505, 511 and
+/// the other 5xx are not.
 pub(crate) fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..=504)
 }
 
-/// The names of the variants in JSON, in snake case, are their printed form too.
+/// `Display` writes the JSON name of the variant, in snake case.
 impl fmt::Display for Fallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)

@@ -1,4 +1,4 @@
-//! An error as a JSON object, for logs and support: also the words of the command line.
+//! An error as a JSON object, for logs and support. The command line uses the same terms.
 
 use serde_json::{Map, Value, json};
 
@@ -28,14 +28,14 @@ pub(super) fn kind(error: &VerifyError) -> &'static str {
     parts(error).kind
 }
 
-/// What the kinds have in different ways.
+/// The parts that differ between kinds.
 struct Parts<'a> {
     kind: &'static str,
     step: Option<Step>,
     cause: Value,
     /// Hop and host.
     at: Option<(u32, &'a str)>,
-    /// Without what is not known.
+    /// Without unknown values.
     detail: Vec<(&'static str, Value)>,
 }
 

@@ -1,5 +1,5 @@
-//! The errors themselves, one variant for each thing that an app can act on. None holds a code, a number, a cookie, or text of a peer
-//! in a printable form.
+//! The errors, one variant for each condition that an app can act on. None exposes a code, a
+//! number, a cookie or a peer's text in `Debug` output or logs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use crate::secret::{ExposeSecret, SecretString};
 #[uniffi(name = "CoreError")] // Here, since uniffi.toml does not rename what constructors throw (uniffi 0.32).
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not zero.
-    /// Spaces, hyphens, dots and parentheses are allowed between them. Nothing was sent.
+    /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first
+    /// is not zero. Spaces, hyphens, dots and parentheses are allowed between them. Nothing was
+    /// sent.
     InvalidPhoneNumber,
     /// A setting is invalid. Nothing was sent.
     InvalidConfig {
@@ -31,7 +32,7 @@ pub enum VerifyError {
     },
     /// A call to the app's own backend failed.
     Backend {
-        /// The call: start or complete.
+        /// The call: `start` or `complete`.
         step: Step,
         /// What failed.
         reason: BackendCause,
@@ -39,7 +40,7 @@ pub enum VerifyError {
         status: Option<u16>,
         /// Seconds to wait before another attempt, from the backend's `Retry-After`.
         retry_after_s: Option<u32>,
-        /// What to do; the backend's own advice if it gave one.
+        /// The recommended action; the backend's advice if it returned any.
         advice: Fallback,
     },
     /// The operator's side failed, on the cellular network.
@@ -50,27 +51,28 @@ pub enum VerifyError {
         host: String,
         /// What failed.
         reason: AuthorizationCause,
-        /// The HTTP status, if it is the reason.
+        /// The HTTP status, if it is the cause.
         status: Option<u16>,
-        /// The TLS alert that the server sent (RFC 8446, section 6), if it is the reason.
+        /// The TLS alert that the server sent (RFC 8446, section 6), if it is the cause.
         alert: Option<String>,
-        /// What to do.
+        /// The recommended action.
         advice: Fallback,
     },
     /// The operator denied the request (RFC 6749, section 4.1.2.1, or a CAMARA error).
     DeniedByOperator {
-        /// The error code, such as `access_denied`; absent if it was not a plain code.
+        /// The error code, such as `access_denied`; absent if it was not a valid code.
         error: Option<String>,
         /// The operator's `error_description`, if any.
         description: Option<Arc<OperatorMessage>>,
-        /// The request that brought the denial, counted from 1.
+        /// The request whose response was the denial, counted from 1.
         hop: u32,
         /// The host that it was sent to.
         host: String,
     },
-    /// The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs to another verification.
+    /// The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs
+    /// to another verification.
     StateMismatch {
-        /// The request that brought the response, counted from 1.
+        /// The request whose response carried the state, counted from 1.
         hop: u32,
         /// The host that it was sent to.
         host: String,
@@ -82,12 +84,14 @@ pub enum VerifyError {
     },
     /// The app cancelled the verification.
     Cancelled,
-    /// The library failed: a fault in it or in the app's own Rust code (a panic), or the system refused it a thread. Please report it.
+    /// The library failed: a bug in it or in the app's Rust code (a panic), or the system could not
+    /// start a thread. Please report it.
     Internal,
 }
 
-/// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
-/// of the flow. For diagnostics only: never part of `Debug` output or logs.
+/// The operator's text about a denial, at most 200 characters, absent if it contains the phone
+/// number or another secret of the verification. For diagnostics only: excluded from `Debug` output
+/// and logs.
 #[derive(uniffi::Object)]
 pub struct OperatorMessage(SecretString);
 

@@ -1,7 +1,7 @@
-//! What can go wrong in a verification, with its text and advice.
+//! The errors of a verification, with their text and recommended action.
 //!
-//! The parts of a flow (`authorization`, `transport`, `backend`) have small errors of their own without free text; `flow/errors.rs`
-//! and `backend/error.rs` turn them into these.
+//! The parts of a flow (`authorization`, `transport`, `backend`) have their own small errors
+//! without free text; `flow/errors.rs` and `backend/error.rs` map them to these.
 
 mod causes;
 mod json;
@@ -21,7 +21,7 @@ impl VerifyError {
         Self::InvalidConfig { setting }
     }
 
-    /// As in JSON.
+    /// The name of the kind in JSON.
     pub(crate) fn kind(&self) -> &'static str {
         json::kind(self)
     }
@@ -29,7 +29,7 @@ impl VerifyError {
 
 #[uniffi::export(name = "CoreError")]
 impl VerifyError {
-    /// What the app should do.
+    /// The recommended action for the app.
     #[must_use]
     pub fn fallback(&self) -> Fallback {
         match self {
@@ -42,28 +42,30 @@ impl VerifyError {
         }
     }
 
-    /// What happened, as an English sentence for a developer, without a full stop. Holds no code, number, cookie, query or text of
-    /// a peer. `setting` is the spelling of an invalid setting in the app's language; defaults to the one in JSON.
+    /// What happened, as an English sentence for developers, without a trailing period. Contains no
+    /// code, number, cookie, query or text of a peer. `setting` is the spelling of an invalid
+    /// setting in the app's language; defaults to the JSON name.
     #[must_use]
     pub fn message(&self, setting: Option<String>) -> String {
         text::message(self, setting)
     }
 
-    /// What to do, as an English phrase for a developer, without a full stop.
+    /// The recommended action, as an English phrase for developers, without a trailing period.
     #[must_use]
     pub fn advice(&self) -> String {
         text::advice(self)
     }
 
-    /// The error as a JSON object: `kind step cause hop host message fallback detail`, for logs and support.
-    /// Holds no code, number, cookie, query or text of a peer.
+    /// The error as a JSON object: `kind step cause hop host message fallback detail`, for logs and
+    /// support. Contains no code, number, cookie, query or text of a peer.
     #[must_use]
     pub fn to_json(&self) -> String {
         json::of(self).to_string()
     }
 }
 
-/// RFC 6749, section 4.1.2.1, OpenID Connect Core, section 3.1.2.6, and RFC 9126: who can do something about the refusal.
+/// RFC 6749, section 4.1.2.1, OpenID Connect Core, section 3.1.2.6, and RFC 9126: who can resolve
+/// the denial.
 fn denial_fallback(error: Option<&str>) -> Fallback {
     match error {
         Some("server_error" | "temporarily_unavailable") => Fallback::RetryLater,

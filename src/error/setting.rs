@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// A setting, by what it configures.
+/// Identifies a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Setting {
     /// The base URL of the backend.
     BackendUrl,
-    /// The app's own backend client, which a build without an HTTP client needs.
+    /// The app's backend client, which is required in a build without an HTTP client.
     Backend,
     /// The path of `start`.
     StartPath,
@@ -21,7 +21,7 @@ pub enum Setting {
     AbortPath,
     /// Headers for the backend.
     Headers,
-    /// Further members of the start request.
+    /// Additional members of the start request.
     StartFields,
     /// The correlator of one verification.
     Correlator,
@@ -45,33 +45,33 @@ pub enum Setting {
     AnswerMs,
     /// The timeout of one call to the backend.
     BackendMs,
-    /// When a flow is reported as slow.
+    /// When a verification is reported as slow.
     SlowAfterMs,
-    /// How many redirects are followed.
+    /// The redirect limit.
     RedirectLimit,
     /// The `User-Agent`.
     UserAgent,
-    /// Whether development may do without a binding.
+    /// Whether an unbound network is allowed for development.
     AllowUnbound,
     /// Root certificates for development.
     RootCertificates,
     /// Fixed addresses for development.
     Resolve,
-    /// Name servers for development.
+    /// DNS servers for development.
     DnsServers,
     /// The app's server certificate validation.
     ServerTrust,
 }
 
 impl Setting {
-    /// What its value must be.
+    /// The rule that its value must meet.
     pub(super) fn rule(self) -> &'static str {
         match self {
             Self::BackendUrl => "it must be an https URL without userinfo, query or fragment (http only to loopback)",
             Self::Backend => "this build of the library has no HTTP client, so pass a Backend",
             Self::StartPath | Self::CompletePath | Self::AbortPath => "it must stay under the backend's base URL",
             Self::Headers | Self::OperatorHeaders => {
-                "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are refused"
+                "names must be HTTP tokens, values printable ASCII, and headers that the client sets itself are rejected"
             }
             Self::StartFields => {
                 "at most 16 with 16 KiB in all, each with a JSON value and a distinct name of 1 to 64 characters that the contract does not use"

@@ -1,5 +1,5 @@
-//! The texts of errors, once, for all languages: what happened, and what to do. They quote settings, hosts, statuses and codes, never a
-//! secret.
+//! The error texts for all languages: what happened, and the recommended action. They contain
+//! settings, hosts, statuses and codes, never a secret.
 
 use super::causes::{AuthorizationCause, BackendCause, CellularCause, Fallback};
 use super::kinds::VerifyError;
