@@ -1,4 +1,4 @@
-//! The redirect to `redirect_uri`: recognising it and reading it (RFC 6749, sections 4.1.2 and 4.1.2.1).
+//! The redirect to `redirect_uri`: matching and parsing (RFC 6749, sections 4.1.2 and 4.1.2.1).
 
 use percent_encoding::percent_decode_str;
 use url::{Url, form_urlencoded};
@@ -7,8 +7,8 @@ use super::{Denial, Failure};
 use crate::limits;
 use crate::secret::{ExposeSecret, Redactor, SecretString};
 
-/// Whether a Location leads to `redirect_uri`: scheme and host without regard to case, port and path equal, its own parameters
-/// among those of the Location.
+/// Whether a Location matches `redirect_uri`: scheme and host compared case-insensitively, port and
+/// path equal, and its query parameters among those of the Location.
 pub(super) fn matches(location: &Url, redirect_uri: &Url) -> bool {
     let same_host = match (location.host_str(), redirect_uri.host_str()) {
         (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
@@ -19,15 +19,15 @@ pub(super) fn matches(location: &Url, redirect_uri: &Url) -> bool {
         && same_host
         && location.port_or_known_default() == redirect_uri.port_or_known_default()
         && path(location) == path(redirect_uri)
-        && redirect_uri.query_pairs().all(|wanted| location.query_pairs().any(|given| given == wanted))
+        && redirect_uri.query_pairs().all(|expected| location.query_pairs().any(|actual| actual == expected))
 }
 
-/// Whether two sources name the same `redirect_uri`.
+/// Whether two sources specify the same `redirect_uri`.
 pub(super) fn are_same(one: &Url, other: &Url) -> bool {
     matches(one, other) && matches(other, one)
 }
 
-/// Whether a Location that is not `redirect_uri` leads to its host.
+/// Whether a Location other than `redirect_uri` is on its host.
 pub(super) fn is_on_host_of(location: &Url, redirect_uri: &Url) -> bool {
     let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());
     host(location).is_some_and(|host_of_location| Some(host_of_location) == host(redirect_uri))
@@ -37,20 +37,21 @@ fn path(url: &Url) -> &str {
     if url.path().is_empty() { "/" } else { url.path() }
 }
 
-/// The parameters come from the query, else from the fragment, never from both.
+/// The parameters are read from the query, or else from the fragment, never from both.
 pub(super) fn parameters(location: &Url) -> Parameters {
     let in_query = Parameters::of(location.query());
     if in_query.are_a_response() { in_query } else { Parameters::of(location.fragment()) }
 }
 
-/// An unrequested state is ignored; a requested one must come back, as it is or encoded.
+/// An unrequested state is ignored; a requested one must be returned, as it is or encoded.
 pub(super) fn check_state(expected: Option<&SecretString>, echoed: Option<&str>) -> Result<(), Failure> {
     let Some(expected) = expected else { return Ok(()) };
     let is_same = echoed.is_some_and(|echoed| is_same_state(expected.expose_secret(), echoed));
     if is_same { Ok(()) } else { Err(Failure::StateMismatch) }
 }
 
-/// Operators keep `+`, use it for a space, or encode twice: compares up to two decodings, each with both meanings of `+`.
+/// Some operators keep `+`, use it for a space, or encode twice: compares up to two decodings, each
+/// with both meanings of `+`.
 fn is_same_state(expected: &str, echoed: &str) -> bool {
     let once = decodings(echoed);
     echoed == expected
@@ -62,7 +63,8 @@ fn decodings(text: &str) -> Vec<String> {
     readings.iter().filter_map(|text| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned())).collect()
 }
 
-/// Keeps of a refusal a plain error code and the description, each only if it contains no secret of the flow.
+/// Returns the valid error code and the description of a denial, each only if it contains no secret
+/// of the flow.
 pub(super) fn denial(error: &str, description: Option<&str>, redactor: &Redactor) -> Denial {
     let plain = (1..=limits::ERROR_CODE).contains(&error.len())
         && error.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
@@ -100,7 +102,7 @@ impl Parameters {
         self.all(name).next().is_some()
     }
 
-    /// Whether it is absent, or empty, which counts as absent (RFC 6749, section 3.1).
+    /// Whether it is absent or empty, which means omitted (RFC 6749, section 3.1).
     pub(super) fn lacks(&self, name: &str) -> bool {
         self.all(name).all(|parameter| parameter.value.is_empty())
     }
@@ -109,10 +111,10 @@ impl Parameters {
         self.all("state").any(|parameter| is_same_state(state, &parameter.encoded))
     }
 
-    /// Whether this is a refusal. In addition to a code, an empty error counts as omitted.
-    pub(super) fn are_a_refusal(&self) -> bool {
+    /// Whether this is a denial. Next to a code, an empty error is treated as omitted.
+    pub(super) fn are_a_denial(&self) -> bool {
         if self.has("code") {
-            self.all("error").any(|error| !is_no_error(&error.value))
+            self.all("error").any(|error| !is_empty_error(&error.value))
         } else {
             self.has("error") || self.has("error_description")
         }
@@ -125,7 +127,8 @@ impl Parameters {
         first.filter(|value| !value.is_empty() && values.next().is_none())
     }
 
-    /// Repeated, even with the same value, or no text, it is malformed; empty, it counts as omitted (RFC 6749, section 3.1).
+    /// Malformed if repeated, even with the same value, or not valid text; an empty value is
+    /// treated as omitted (RFC 6749, section 3.1).
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Failure> {
         let mut values = self.all(name).map(|parameter| parameter.value.as_str());
         match (values.next(), values.next()) {
@@ -140,8 +143,8 @@ impl Parameters {
     }
 }
 
-/// Values of `error` that some operators send without an error.
-pub(super) fn is_no_error(error: &str) -> bool {
+/// Values of `error` that some operators send although there is no error.
+pub(super) fn is_empty_error(error: &str) -> bool {
     matches!(error, "" | "null" | "false")
 }
 
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirect_uris() {
+    fn redirect_uri_matches_by_component() {
         for (redirect_uri, location, expected) in [
             ("https://cb.test/cb", "HTTPS://CB.test:443/cb?code=1", true),
             ("https://cb.test", "https://cb.test/?code=1", true),
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn two_sources_agree_only_if_each_matches_the_other() {
+    fn redirect_uris_are_same_if_each_matches_the_other() {
         for (one, other, expected) in [
             ("https://cb.test/cb?a=1&b=2", "https://cb.test/cb?b=2&a=1", true),
             ("https://cb.test/cb", "https://cb.test/cb?a=1", false),
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn query_or_fragment() {
+    fn parameters_come_from_query_or_else_fragment() {
         for (location, code) in [
             ("https://cb.test/?code=q", Some("q")),
             ("https://cb.test/#code=f", Some("f")),
@@ -208,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn denials_keep_no_secret() {
+    fn denial_omits_secrets_and_invalid_codes() {
         let redactor = Redactor::new();
         redactor.add_number("+14155550100");
-        for (error, kept) in [
+        for (error, is_included) in [
             ("access_denied", true),
             ("a.b-C_9", true),
             ("", false),
@@ -221,7 +224,7 @@ mod tests {
             (&"e".repeat(64), true),
             (&"e".repeat(65), false),
         ] {
-            assert_eq!(denial(error, None, &redactor).error.is_some(), kept, "{error}");
+            assert_eq!(denial(error, None, &redactor).error.is_some(), is_included, "{error}");
         }
         let description =
             |text: &str| denial("e", Some(text), &redactor).description.map(|text| text.expose_secret().to_owned());

@@ -1,15 +1,18 @@
-//! A final response in JSON: the code, as `dev_print=true` and direct APIs give it, or the operator's refusal.
+//! A final JSON response: the code, as `dev_print=true` and direct APIs return it, or the
+//! operator's denial.
 //!
-//! The media type does not matter. A member with the value null counts as absent, but a null code is no code.
+//! The media type is ignored. A member with the value null is treated as absent, except `code`:
+//! null is not a valid code.
 
 use serde_json::Value;
 
-use super::capture::{check_state, denial, is_no_error};
+use super::capture::{check_state, denial, is_empty_error};
 use super::{Completion, Denial, Failure};
 use crate::json::{JsonObject, Repeated};
 use crate::secret::{Redactor, SecretString};
 
-/// The code of a 2xx response, and its state: a different one is refused, none is fine, because this is the response to our request.
+/// The code of a 2xx response, and its state: a different state is rejected; a missing one is
+/// accepted, because this is the response to our request.
 pub(super) fn code(
     json: &JsonObject,
     expected_state: Option<&SecretString>,
@@ -53,16 +56,17 @@ pub(super) fn denial_in(json: &JsonObject, redactor: &Redactor) -> Option<Denial
     (status >= 400.0).then(|| denial(code, text("message"), redactor))
 }
 
-/// An empty, null or false error counts as omitted.
+/// An empty, null or false error is treated as omitted.
 fn has_error(json: &JsonObject) -> bool {
     match json.get("error") {
         Ok(None | Some(Value::Null | Value::Bool(false))) => false,
-        Ok(Some(Value::String(error))) => !is_no_error(error),
+        Ok(Some(Value::String(error))) => !is_empty_error(error),
         Ok(Some(_)) | Err(Repeated) => true,
     }
 }
 
-/// Some gateways write the number as text. The parser of floating-point numbers would add 15 KB to the library.
+/// Some gateways send the number as a string. The parser of floating-point numbers would add 15 KB
+/// to the library.
 fn status(value: &Value) -> Option<f64> {
     let text = |text: &str| text.trim().split('.').next()?.parse::<u32>().ok();
     value.as_f64().or_else(|| Some(text(value.as_str()?)?.into()))

@@ -1,6 +1,7 @@
-//! From the Location headers of an answer to a URL, as browsers read them (WHATWG URL, RFC 9110, section 10.2.2).
+//! Resolves the Location headers of a response to a URL, as browsers do (WHATWG URL, RFC 9110,
+//! section 10.2.2).
 //!
-//! A fragment of the URL before is not inherited: it would carry a secret to another host.
+//! The fragment of the previous URL is not inherited: it would carry a secret to another host.
 
 use percent_encoding::{AsciiSet, percent_encode};
 use url::Url;
@@ -9,10 +10,10 @@ use super::Failure;
 use crate::limits;
 use crate::url_text::{has_userinfo, parse_url};
 
-/// Nothing of ASCII: only bytes from 0x80 on are encoded, and existing escapes stay as they are.
+/// No ASCII: only bytes from 0x80 on are encoded, and existing escapes are left unchanged.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
-/// One Location, or several that are the same.
+/// Accepts one Location, or several identical ones.
 pub fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u8]>) -> Result<Url, Failure> {
     let location = locations.next().ok_or(Failure::BadLocation)?.trim_ascii();
     if locations.any(|other| other.trim_ascii() != location) || location.is_empty() || location.len() > limits::URL {
@@ -23,7 +24,8 @@ pub fn resolve<'a>(base: &Url, mut locations: impl Iterator<Item = &'a [u8]>) ->
     if has_userinfo(&text, Some(base)) { Err(Failure::ForbiddenRedirect) } else { Ok(url) }
 }
 
-/// Three slashes and more at the beginning are two, which the parser does only behind a scheme. What it skips may be before and between them.
+/// Reduces three or more leading slashes to two, which the parser does only after a scheme.
+/// Characters that it skips may precede and separate them.
 fn collapse_slashes(text: String) -> String {
     let start = text.trim_start_matches(|c| c <= ' ');
     let rest = start.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_locations() {
+    fn bad_location_is_rejected() {
         let long = vec![b'a'; limits::URL + 1];
         let bad: [&[&[u8]]; 17] = [
             &[],

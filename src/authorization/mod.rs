@@ -1,8 +1,10 @@
-//! The walk from the auth URL to the code, as a state machine: a response goes in, and what to do next comes out.
+//! The redirect chain ("walk") from the auth URL to the code, as a state machine: its input is a
+//! response, its output is the next action.
 //!
-//! It does no I/O, knows no HTTP client, no network and no clock, and never renders or scripts a page. It never fetches
-//! `redirect_uri` in relay, never leaves https but for a cleartext hop without the flow's code, and ends after at most
-//! `redirect_limit` + 1 requests, whatever the peers send. This file has the vocabulary; `walk.rs` has the walk.
+//! It does no I/O, has no dependency on an HTTP client, a network or a clock, and never renders or
+//! scripts a page. With relay it never fetches `redirect_uri`, never leaves https except for a
+//! cleartext hop without the flow's code, and ends after at most `redirect_limit` + 1 requests,
+//! whatever the peers send. This file has the types; `walk.rs` has the state machine.
 //!
 //! ```text
 //! Walk::begin ─► Request ─► on_head ─┬─► Follow(Request) ─► on_head …
@@ -12,7 +14,7 @@
 //!                                    └─► Fail(Failure)
 //! ```
 //!
-//! One exchange, whole:
+//! A complete exchange:
 //!
 //! ```
 //! # #[cfg(feature = "internals")] {
@@ -35,7 +37,7 @@
 //! let (mut walk, request) = Walk::begin(start, rules, CookieJar::new(), Redactor::new()).unwrap();
 //! assert_eq!(request.url.as_str(), auth_url);
 //!
-//! let mut answer = |location: &'static str| {
+//! let mut respond = |location: &'static str| {
 //!     let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(location))]);
 //!     match walk.on_head(&Head { status: 302, headers: &headers }) {
 //!         Next::Follow(request) => Ok(request),
@@ -43,11 +45,11 @@
 //!         _ => panic!("a redirect"),
 //!     }
 //! };
-//! let request = answer("http://enrichment.operator.test/?tx=1").unwrap();
+//! let request = respond("http://enrichment.operator.test/?tx=1").unwrap();
 //! assert_eq!(request.url.as_str(), "http://enrichment.operator.test/?tx=1");
-//! let request = answer("https://operator.test/session?tx=1").unwrap();
+//! let request = respond("https://operator.test/session?tx=1").unwrap();
 //! assert_eq!(request.url.path(), "/session");
-//! let Err(Completion::Code { code, .. }) = answer("myapp://done?code=C&state=S") else { panic!("the code") };
+//! let Err(Completion::Code { code, .. }) = respond("myapp://done?code=C&state=S") else { panic!("the code") };
 //! assert_eq!(code.expose_secret(), "C");
 //! # }
 //! ```
@@ -71,12 +73,12 @@ pub use self::walk::{Next, Unreadable, Walk};
 use crate::network::address::AllowedHosts;
 use crate::secret::SecretString;
 
-/// How the code gets to the backend.
+/// How the authorization code reaches the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// The redirect to `redirect_uri` is read and not fetched.
+    /// The redirect to `redirect_uri` is parsed and not fetched.
     Relay,
-    /// It is fetched.
+    /// The redirect to `redirect_uri` is fetched.
     FollowThrough,
     /// There is no code; the last 2xx response ends the walk.
     NoCode,
@@ -85,33 +87,33 @@ pub enum Delivery {
 /// The settings of a walk.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// How the code gets to the backend.
+    /// How the authorization code reaches the backend.
     pub delivery: Delivery,
     /// Whether plain http is followed.
     pub cleartext: bool,
-    /// How many redirects are followed.
+    /// The redirect limit.
     pub redirect_limit: u8,
-    /// Hosts and ports exempt from the rules about addresses.
+    /// Hosts and ports that bypass the address policy.
     pub allowed_hosts: AllowedHosts,
     /// Used if neither the auth URL nor the start response has one.
     pub configured_redirect_uri: Option<String>,
-    /// Where the session may be sent.
+    /// The origin to which the session may be sent.
     pub backend_origin: Option<Origin>,
 }
 
 /// The backend's response to `start`.
 pub struct StartResponse {
-    /// Where the walk begins.
+    /// The first URL of the walk.
     pub auth_url: SecretString,
-    /// Needed if the auth URL does not show it.
+    /// Required if it is not in the auth URL.
     pub redirect_uri: Option<String>,
-    /// Needed if the auth URL does not show it.
+    /// Required if it is not in the auth URL.
     pub state: Option<SecretString>,
-    /// Proves to the backend that its callback comes from the client that called start.
+    /// Proves to the backend that its callback comes from the client that called `start`.
     pub session: Option<SecretString>,
 }
 
-/// Why a start response cannot begin a walk.
+/// Why a start response is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MalformedStart {
     /// There is no auth URL.
@@ -124,25 +126,26 @@ pub enum MalformedStart {
     NotHttps,
     /// The auth URL has userinfo.
     Userinfo,
-    /// The auth URL's address or port is refused.
+    /// The auth URL's address or port is forbidden.
     ForbiddenAddress,
     /// `redirect_uri` is not an absolute URI.
     BadRedirectUri,
-    /// `redirect_uri` has different values.
+    /// The sources have different values of `redirect_uri`.
     RedirectUriDiffers,
-    /// `state` has different values.
+    /// The sources have different values of `state`.
     StateDiffers,
 }
 
-/// One GET.
+/// A GET request.
 pub struct Request {
     /// Without a fragment.
     pub url: Url,
-    /// The `Cookie` header, sensitive.
+    /// The `Cookie` header, marked sensitive.
     pub cookie: Option<HeaderValue>,
     /// The `X-Number-Verify-Session` header.
     pub session: Option<SecretString>,
-    /// Whether it hands over this flow's code, which is for one use (RFC 6749, section 4.1.2): it must not be sent twice.
+    /// Whether it sends this flow's authorization code, which must not be used more than once (RFC
+    /// 6749, section 4.1.2): it must not be repeated.
     pub spends_code: bool,
 }
 
@@ -156,11 +159,11 @@ pub struct Head<'a> {
 
 /// How a walk ended.
 pub enum Completion {
-    /// The operator's code.
+    /// The operator's authorization code.
     Code {
         /// For the backend.
         code: SecretString,
-        /// What came with it.
+        /// The state that came with it.
         state: Option<SecretString>,
     },
     /// `redirect_uri` was fetched, and the response is 2xx with a JSON object.
@@ -170,16 +173,16 @@ pub enum Completion {
         /// The object.
         body: Vec<u8>,
     },
-    /// `redirect_uri` was fetched, and the response is 4xx or 5xx.
+    /// `redirect_uri` was fetched, and the response status is 4xx or 5xx.
     CallbackRefused {
         /// Its status.
         status: u16,
         /// Its `Retry-After`.
         retry_after: Option<HeaderValue>,
-        /// Perhaps a problem document.
+        /// May be a problem document.
         body: Vec<u8>,
     },
-    /// The walk is over without a code: the backend knows the result.
+    /// The walk ended without a code: the backend has the result.
     Ended,
 }
 
@@ -188,30 +191,31 @@ pub enum Completion {
 pub enum Failure {
     /// A redirect without a usable Location.
     BadLocation,
-    /// A redirect to where a flow must not go.
+    /// A redirect to a disallowed URL.
     ForbiddenRedirect,
     /// More redirects than allowed.
     TooManyRedirects,
-    /// The same request with the same cookies.
+    /// The same request with the same cookies was sent before.
     RedirectLoop,
     /// A status that ends the flow.
     HttpStatus(u16),
-    /// A page.
+    /// An HTML page instead of a code.
     UnexpectedPage,
-    /// A response that contradicts itself.
+    /// A contradictory or malformed response.
     MalformedResponse,
-    /// A redirect carries this flow's state to an unknown `redirect_uri`, or to one that is only similar to the known one.
+    /// A redirect carries this flow's state to an unknown `redirect_uri`, or to one that differs
+    /// from the known one but is on its host.
     LostRedirectUri,
     /// The response belongs to another flow.
     StateMismatch,
-    /// The operator refused.
+    /// The operator denied the request.
     Denied(Denial),
 }
 
-/// An operator's refusal.
+/// An operator's denial.
 #[derive(Debug)]
 pub struct Denial {
-    /// A plain code without secrets.
+    /// A valid code without secrets.
     pub error: Option<String>,
     /// At most 200 characters.
     pub description: Option<SecretString>,

@@ -1,9 +1,10 @@
-//! What is kept of an unexpected page: its title, and nothing else.
+//! Extracts the title of an unexpected page; nothing else of the page is stored.
 
 use crate::limits;
 use crate::secret::Redactor;
 
-/// At most 80 characters in one line, without control characters. None if it contains a secret of the flow.
+/// At most 80 characters in one line, without control characters. `None` if it contains a secret of
+/// the flow.
 pub(super) fn title(body: &[u8], redactor: &Redactor) -> Option<String> {
     let page = String::from_utf8_lossy(body);
     let lower = page.to_ascii_lowercase();
@@ -18,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles() {
+    fn title_is_extracted_unless_it_contains_a_secret() {
         let redactor = Redactor::new();
         redactor.add_number("+14155550100");
         for (page, expected) in [

@@ -1,4 +1,5 @@
-//! Where a flow may go: schemes, plain http, addresses, and what must never stand in a cleartext URL.
+//! Which URLs a flow may visit: schemes, plain http, addresses, and what a cleartext URL must never
+//! contain.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,8 @@ use url::{Host, Origin, Url};
 use super::{Failure, Rules};
 use crate::network::address::is_forbidden;
 
-/// Whether a redirect may be followed there. `redirect_uri` itself, where it is to be fetched, passes on https only.
+/// Whether a redirect to this URL may be followed. `redirect_uri` itself, if it is fetched, must be
+/// https.
 pub(super) fn check_hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) -> Result<(), Failure> {
     let allowed = match url.scheme() {
         "https" => true,
@@ -20,7 +22,8 @@ pub(super) fn check_hop(url: &Url, redirect_uri: Option<&Url>, rules: &Rules) ->
     if allowed && has_allowed_address(url, rules) { Ok(()) } else { Err(Failure::ForbiddenRedirect) }
 }
 
-/// A literal address must not be a refused one. What a name resolves to is checked where it is dialled.
+/// A literal address must not be forbidden. The addresses of a host name are checked when
+/// connecting.
 pub(super) fn has_allowed_address(url: &Url, rules: &Rules) -> bool {
     let port = url.port_or_known_default().unwrap_or_default();
     let address = match url.host() {
@@ -32,7 +35,7 @@ pub(super) fn has_allowed_address(url: &Url, rules: &Rules) -> bool {
     port != 0 && address.is_none_or(|ip| !is_forbidden(ip) || rules.allowed_hosts.contains(&ip.to_string(), port))
 }
 
-/// The flow's own code comes with its state. A lone `code` is an operator's own affair.
+/// This flow's code comes with its state. A `code` without `state` belongs to the operator.
 fn carries_code(url: &Url) -> bool {
     let has = |name: &str| url.query_pairs().any(|(key, _)| key == name);
     has("code") && has("state")
@@ -43,7 +46,8 @@ fn is_host_of(url: &Url, redirect_uri: Option<&Url>) -> bool {
     host.is_some_and(|host| has_host(url, host))
 }
 
-/// The backend's host on any port, unless this is the backend itself: one on http, in development.
+/// Whether this is the backend's host on any port, except the backend's origin itself: an http
+/// backend in development.
 fn is_insecure_backend(url: &Url, rules: &Rules) -> bool {
     match &rules.backend_origin {
         Some(origin @ Origin::Tuple(_, host, _)) => has_host(url, &host.to_string()) && url.origin() != *origin,
@@ -51,10 +55,10 @@ fn is_insecure_backend(url: &Url, rules: &Rules) -> bool {
     }
 }
 
-/// With a trailing dot or without (RFC 3986, section 3.2.2).
+/// With or without a trailing dot (RFC 3986, section 3.2.2).
 fn has_host(url: &Url, host: &str) -> bool {
     let plain = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
-    url.host_str().is_some_and(|its_host| plain(its_host) == plain(host))
+    url.host_str().is_some_and(|url_host| plain(url_host) == plain(host))
 }
 
 #[cfg(test)]
@@ -77,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_hops() {
+    fn allowed_hop_is_accepted() {
         for url in [
             "https://op.test/?code=1&state=2",
             "https://cb.test/other",
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn forbidden_hops() {
+    fn forbidden_hop_is_rejected() {
         for url in [
             "http://op.test/?code=1&state=2",
             "http://op.test/?c%6fde=1&st%61te=2",

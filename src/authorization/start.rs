@@ -1,7 +1,9 @@
-//! The start response, checked before anything is sent: where the walk begins, and how its end is recognised.
+//! Validates the start response before anything is sent: where the walk begins, and how its end is
+//! recognised.
 //!
-//! The auth URL, the start response and the configuration may each name `redirect_uri` and state; they must not contradict each
-//! other. An empty parameter is an omitted one (RFC 6749, section 3.1).
+//! `redirect_uri` and `state` may each be in the auth URL, the start response and the
+//! configuration; the values must not contradict each other. An empty parameter is treated as
+//! omitted (RFC 6749, section 3.1).
 
 use std::borrow::Cow;
 
@@ -12,34 +14,35 @@ use crate::limits;
 use crate::secret::{ExposeSecret, SecretString};
 use crate::url_text::{has_userinfo, parse_url};
 
-/// A start response that can begin a walk.
+/// A valid start response.
 pub(super) struct CheckedStart {
-    /// With its fragment, for those who look for secrets.
+    /// Including its fragment, for the redactor.
     pub(super) auth_url: Url,
     pub(super) redirect_uri: Option<Url>,
-    /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
-    pub(super) redirect_uri_is_vouched: bool,
+    /// Whether `redirect_uri` comes from the backend or the app, not only from the auth URL.
+    pub(super) redirect_uri_is_trusted: bool,
     pub(super) state: Option<SecretString>,
 }
 
 pub(super) fn check(start: &StartResponse, rules: &Rules) -> Result<CheckedStart, MalformedStart> {
     let auth_url = auth_url(start.auth_url.expose_secret(), rules)?;
     let state = parameter(&auth_url, "state").map_err(|Differ| MalformedStart::StateDiffers)?;
-    let given = start.state.as_ref().map(|state| state.expose_secret().to_owned()).filter(|state| !state.is_empty());
-    let state = agreed(state, given).map_err(|Differ| MalformedStart::StateDiffers)?;
+    let in_response =
+        start.state.as_ref().map(|state| state.expose_secret().to_owned()).filter(|state| !state.is_empty());
+    let state = consistent(state, in_response).map_err(|Differ| MalformedStart::StateDiffers)?;
 
     let in_auth_url = parameter(&auth_url, "redirect_uri").map_err(|Differ| MalformedStart::RedirectUriDiffers)?;
     let in_auth_url = in_auth_url.as_deref().map(redirect_uri).transpose()?;
-    let given = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
+    let in_response = start.redirect_uri.as_deref().filter(|uri| !uri.is_empty()).map(redirect_uri).transpose()?;
     let configured = rules.configured_redirect_uri.as_deref().map(redirect_uri).transpose()?;
-    let is_given = given.is_some();
-    let differ = matches!((&in_auth_url, &given), (Some(one), Some(other)) if !capture::are_same(one, other));
+    let is_in_response = in_response.is_some();
+    let differ = matches!((&in_auth_url, &in_response), (Some(one), Some(other)) if !capture::are_same(one, other));
     if differ {
         return Err(MalformedStart::RedirectUriDiffers);
     }
-    let redirect_uri = in_auth_url.or(given).or_else(|| configured.clone());
+    let redirect_uri = in_auth_url.or(in_response).or_else(|| configured.clone());
     Ok(CheckedStart {
-        redirect_uri_is_vouched: is_given || configured.is_some() && redirect_uri == configured,
+        redirect_uri_is_trusted: is_in_response || configured.is_some() && redirect_uri == configured,
         auth_url,
         redirect_uri,
         state: state.map(SecretString::from),
@@ -73,12 +76,12 @@ fn redirect_uri(text: &str) -> Result<Url, MalformedStart> {
     parse_url(trim(text), None).map_err(|_| MalformedStart::BadRedirectUri)
 }
 
-/// Also without the control characters that the URL parser passes over.
+/// Also removes the control characters that the URL parser skips.
 fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_control())
 }
 
-/// Two sources say different things.
+/// Two sources have different values.
 struct Differ;
 
 fn parameter(url: &Url, name: &str) -> Result<Option<String>, Differ> {
@@ -87,7 +90,7 @@ fn parameter(url: &Url, name: &str) -> Result<Option<String>, Differ> {
     if values.all(|value| Some(&value) == first.as_ref()) { Ok(first.map(Cow::into_owned)) } else { Err(Differ) }
 }
 
-fn agreed<T: PartialEq>(one: Option<T>, other: Option<T>) -> Result<Option<T>, Differ> {
+fn consistent<T: PartialEq>(one: Option<T>, other: Option<T>) -> Result<Option<T>, Differ> {
     match (one, other) {
         (Some(one), Some(other)) if one != other => Err(Differ),
         (one, other) => Ok(one.or(other)),

@@ -1,7 +1,8 @@
-//! The state machine: which request comes next, and when the walk is over.
+//! The state machine: the next request, and when the walk ends.
 //!
-//! Order matters: `redirect_uri` is recognised before any rule about schemes (its redirect need not be sent), an answer of
-//! ours without a known `redirect_uri` before it would be fetched and so used up, and only then the rules of an ordinary hop.
+//! Order matters: first `redirect_uri` is recognised, before any rule about schemes (its redirect
+//! need not be sent); then a response to this flow without a known `redirect_uri`, before it would
+//! be fetched and its code used; then the rules of an ordinary hop apply.
 
 use std::collections::HashSet;
 
@@ -15,14 +16,14 @@ use crate::cookies::CookieJar;
 use crate::json::JsonObject;
 use crate::secret::{ExposeSecret, Redactor, SecretString};
 
-/// A walk under way.
+/// A walk in progress.
 pub struct Walk {
     rules: Rules,
     cookies: CookieJar,
     redactor: Redactor,
     redirect_uri: Option<Url>,
-    /// Whether the backend or the app named `redirect_uri`, not only the auth URL.
-    redirect_uri_is_vouched: bool,
+    /// Whether `redirect_uri` comes from the backend or the app, not only from the auth URL.
+    redirect_uri_is_trusted: bool,
     state: Option<SecretString>,
     session: Option<SecretString>,
     current: Url,
@@ -35,24 +36,24 @@ pub struct Walk {
     title: Option<String>,
 }
 
-/// What to do after the headers of a response.
+/// The next action after the headers of a response.
 pub enum Next<'walk> {
     /// Send this request.
     Follow(Request),
-    /// Read the body, which decides.
+    /// Read the body, which decides the outcome.
     ReadBody(Body<'walk>),
-    /// The walk is over.
+    /// The walk has ended.
     Done(Completion),
     /// The walk has failed.
     Fail(Failure),
 }
 
 impl Walk {
-    /// Checks the start response and makes the first request.
+    /// Checks the start response and returns the first request.
     ///
     /// # Errors
     ///
-    /// The start response cannot begin a walk.
+    /// The start response is invalid.
     pub fn begin(
         start: StartResponse,
         rules: Rules,
@@ -70,7 +71,7 @@ impl Walk {
             cookies,
             redactor,
             redirect_uri: checked.redirect_uri,
-            redirect_uri_is_vouched: checked.redirect_uri_is_vouched,
+            redirect_uri_is_trusted: checked.redirect_uri_is_trusted,
             state: checked.state,
             session: start.session,
             current: url.clone(),
@@ -85,7 +86,7 @@ impl Walk {
         Ok((walk, request))
     }
 
-    /// Takes in the headers of the response to the last request.
+    /// Processes the headers of the response to the last request.
     pub fn on_head(&mut self, head: &Head<'_>) -> Next<'_> {
         self.cookies.store(&self.current, head.headers.get_all(header::SET_COOKIE).iter(), &self.redactor);
         self.status = head.status;
@@ -99,19 +100,21 @@ impl Walk {
         self.on_redirect(head).unwrap_or_else(Next::Fail)
     }
 
-    /// Whether the last request went to `redirect_uri`, with the code.
+    /// Whether the last request was sent to `redirect_uri`, with the code.
     #[must_use]
     pub fn is_at_redirect_uri(&self) -> bool {
         self.at_redirect_uri
     }
 
-    /// The title of the page that was read last, at most 80 characters; None if it contains a secret.
+    /// The title of the last page that was read, at most 80 characters; `None` if it contains a
+    /// secret.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
         self.title.as_deref()
     }
 
-    /// At `redirect_uri` a 2xx JSON object may be the result; anything else but an error leaves the result to the backend.
+    /// At `redirect_uri` a 2xx JSON object may be the result; for anything else except an error the
+    /// backend has the result.
     fn on_callback_body(&self, body: &[u8], json: Option<JsonObject>) -> Completion {
         match (self.status, json) {
             (400.., _) => Completion::CallbackRefused {
@@ -145,12 +148,12 @@ impl Walk {
         if self.current.scheme() == "http" && parameters.has("code") {
             return Err(Failure::ForbiddenRedirect);
         }
-        let is_refusal = parameters.are_a_refusal();
-        // A refusal without a state discloses nothing, and has the reason.
-        if !(is_refusal && parameters.lacks("state")) {
+        let is_denial = parameters.are_a_denial();
+        // A denial without a state discloses nothing, and carries the reason.
+        if !(is_denial && parameters.lacks("state")) {
             check_state(self.state.as_ref(), parameters.encoded("state"))?;
         }
-        if is_refusal {
+        if is_denial {
             return Err(self.denied(&parameters).unwrap_or_else(|failure| failure));
         }
         if self.rules.delivery == Delivery::NoCode {
@@ -181,11 +184,11 @@ impl Walk {
     }
 
     fn on_json(&self, json: &JsonObject) -> Result<Completion, Failure> {
-        let answer = json_response::code(json, self.state.as_ref(), &self.redactor)?;
-        if self.current.scheme() == "http" { Err(Failure::ForbiddenRedirect) } else { Ok(answer) }
+        let completion = json_response::code(json, self.state.as_ref(), &self.redactor)?;
+        if self.current.scheme() == "http" { Err(Failure::ForbiddenRedirect) } else { Ok(completion) }
     }
 
-    /// Whether the Location answers this flow: to fetch it would use up the code.
+    /// Whether the Location is the response to this flow: fetching it would use the code.
     fn carries_own_state(&self, location: &Url) -> bool {
         let Some(state) = self.state.as_ref() else { return false };
         [location.query(), location.fragment()].into_iter().map(Parameters::of).any(|parameters| {
@@ -193,7 +196,8 @@ impl Walk {
         })
     }
 
-    /// Whether the response would go to an unknown `redirect_uri`, or to another path or scheme on the host of the known one.
+    /// Whether the response would be sent to an unknown `redirect_uri`, or to another path or
+    /// scheme on the host of the known one.
     fn would_lose_the_code(&self, location: &Url) -> bool {
         let may_be_for_us = self.redirect_uri.as_ref().is_none_or(|uri| capture::is_on_host_of(location, uri));
         may_be_for_us && self.carries_own_state(location)
@@ -218,20 +222,22 @@ impl Walk {
         Request { session: self.session_for(&url), spends_code: self.spends_code(&url), url, cookie }
     }
 
-    /// At `redirect_uri`, and wherever a code goes with this flow's state. An operator's own code, with its own state, is its own affair.
+    /// At `redirect_uri`, and whenever a code is sent with this flow's state. A code with another
+    /// state belongs to the operator.
     fn spends_code(&self, url: &Url) -> bool {
         self.redirect_uri.as_ref().is_some_and(|uri| capture::matches(url, uri)) || self.carries_own_state(url)
     }
 
-    /// Only `redirect_uri` gets it, and only where it is the backend's, or where the backend or the app named it.
+    /// Sent only to `redirect_uri`, and only if that is on the backend's origin or comes from the
+    /// backend or the app.
     fn session_for(&self, url: &Url) -> Option<SecretString> {
         let is_backends = self.rules.backend_origin.as_ref() == Some(&url.origin());
-        let may_know = self.at_redirect_uri && (is_backends || self.redirect_uri_is_vouched);
+        let may_know = self.at_redirect_uri && (is_backends || self.redirect_uri_is_trusted);
         self.session.clone().filter(|_| may_know)
     }
 }
 
-/// A response whose body decides. Its headers are already taken in.
+/// A response whose body decides the outcome. Its headers are already processed.
 pub struct Body<'walk> {
     walk: &'walk mut Walk,
 }
@@ -239,14 +245,14 @@ pub struct Body<'walk> {
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is longer than the limit.
+    /// It is larger than the limit.
     TooLarge,
-    /// It was cut off, or breaks the protocol.
+    /// It was truncated or is malformed.
     Broken,
 }
 
 impl Body<'_> {
-    /// Takes in the decoded body.
+    /// Processes the decoded body.
     ///
     /// # Errors
     ///
@@ -269,8 +275,9 @@ impl Body<'_> {
         }
     }
 
-    /// What the response means without its body; absent if that decides. An error status is one without its page, and a walk
-    /// without a code ends with any response; a page at `redirect_uri` may be as large as it likes, because no result is.
+    /// The outcome without the body; absent if the body decides it. An error status needs no page,
+    /// and a walk without a code ends with any response; a page at `redirect_uri` may be of any
+    /// size, because no result is that large.
     #[must_use]
     pub fn unreadable(self, why: Unreadable) -> Option<Result<Completion, Failure>> {
         let walk = &self.walk;

@@ -1,4 +1,5 @@
-//! What the flow calls: the built-in client, or an app's own [`Backend`] behind an adapter that gives it only what is its own.
+//! The backend interface that the flow calls: the built-in client, or an app's [`Backend`] behind
+//! an adapter that passes only what the app needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,55 +12,55 @@ use crate::cookies::CookieJar;
 use crate::purpose::Purpose;
 use crate::secret::Redactor;
 
-/// A call of one flow.
+/// A backend call of one flow.
 #[cfg_attr(not(feature = "http-backend"), allow(dead_code))]
 pub struct Call {
     pub(crate) info: CallInfo,
-    /// Of the flow, over both of its legs.
+    /// Shared by both legs of the flow.
     pub(crate) cookies: CookieJar,
     pub(crate) redactor: Redactor,
 }
 
-/// What `complete` sends.
+/// The body of `complete`.
 pub struct Proof {
-    /// Absent if the delivery has none.
+    /// Absent if the delivery has no code.
     pub code: Option<SecretString>,
-    /// What came with the code.
+    /// The state that came with the code.
     pub state: Option<SecretString>,
     /// From the response of `start`.
     pub session: Option<SecretString>,
 }
 
-/// The backend, as a flow calls it.
+/// The backend, as the flow calls it.
 #[async_trait::async_trait]
 pub trait BackendClient: Send + Sync {
-    /// Opens a connection for the calls to come, if it can. Best effort.
+    /// Opens a connection for later calls, if possible. Best effort.
     async fn warm_up(&self);
 
     /// Requests the auth URL.
     async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError>;
 
-    /// Whether `abort` does anything.
+    /// Whether `abort` has an effect.
     fn takes_aborts(&self) -> bool;
 
-    /// Ends the session of a flow that has no result. Best effort.
+    /// Ends the session of a flow without a result. Best effort.
     async fn abort(&self, session: Option<SecretString>, reason: &'static str, call: Call);
 
-    /// Hands over the proof and returns the response's body.
+    /// Sends the proof and returns the response body.
     async fn complete(&self, proof: Proof, call: Call) -> Result<Vec<u8>, BackendError>;
 }
 
-/// An app's own backend, within the timeout of the built-in one.
+/// An app's backend, with the timeout of the built-in one.
 pub struct AppBackend {
     /// The app's implementation.
     pub backend: Arc<dyn Backend>,
-    /// For each call.
+    /// Per call.
     pub timeout: Duration,
 }
 
 #[async_trait::async_trait]
 impl BackendClient for AppBackend {
-    /// The app's client has connections of its own.
+    /// The app's client manages its connections.
     async fn warm_up(&self) {}
 
     async fn start(&self, purpose: Purpose, call: Call) -> Result<Arc<AuthorizationStart>, BackendError> {
@@ -67,7 +68,7 @@ impl BackendClient for AppBackend {
         timeout(self.timeout, self.backend.start(request)).await.unwrap_or(Err(BackendError::Timeout))
     }
 
-    /// The app sees the error itself, and has its own client.
+    /// The app receives the error and has its own client.
     fn takes_aborts(&self) -> bool {
         false
     }
@@ -91,10 +92,10 @@ mod tests {
     use super::*;
     use crate::options::Extras;
 
-    struct Untouched;
+    struct UnusedBackend;
 
     #[async_trait::async_trait]
-    impl Backend for Untouched {
+    impl Backend for UnusedBackend {
         async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
             panic!("start")
         }
@@ -105,8 +106,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abort_is_not_for_the_backend_of_the_app() {
-        let backend = AppBackend { backend: Arc::new(Untouched), timeout: Duration::from_secs(1) };
+    async fn app_backend_receives_no_abort() {
+        let backend = AppBackend { backend: Arc::new(UnusedBackend), timeout: Duration::from_secs(1) };
         assert!(!backend.takes_aborts());
         let extras = Arc::new(Extras { headers: HeaderMap::new(), start_fields: Map::new() });
         let deadline = tokio::time::Instant::now();

@@ -1,5 +1,5 @@
-//! How reqwest reaches the backend: DNS through the default network, and a certificate chain that is verified on each new connection
-//! before a request is put on it.
+//! Connects reqwest to the backend: DNS through the default network, and a certificate chain that
+//! is verified on each new connection before a request is sent on it.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -24,12 +24,12 @@ use crate::transport::tls::Tls;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which connection a request went out on.
+/// Which connection a request used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Connection {
-    /// Opened for it.
+    /// Opened for this request.
     New,
-    /// Open before: the server may have closed it in the meantime.
+    /// Opened earlier: the server may have closed it in the meantime.
     Reused,
 }
 
@@ -37,7 +37,7 @@ tokio::task_local! {
     static OPENED: Arc<AtomicBool>;
 }
 
-/// Runs one request, and returns which connection it used.
+/// Runs one request and returns which connection it used.
 pub(super) async fn observe<T>(request: impl Future<Output = T>) -> (T, Connection) {
     let opened = Arc::<AtomicBool>::default();
     let outcome = OPENED.scope(opened.clone(), request).await;
@@ -49,10 +49,11 @@ pub(super) async fn observe<T>(request: impl Future<Output = T>) -> (T, Connecti
 pub(super) struct VerifiedConnector {
     tls: Tls,
     network: DefaultNetwork,
-    /// Plain http has no chain; https without one is refused.
+    /// Plain http has no chain; https without one is rejected.
     is_https: bool,
     port: u16,
-    /// Of a connection whose request has got another one in the meantime: it goes on to open without it. Longer than a call, to end none.
+    /// The timeout of a connection whose request has used another one in the meantime: it continues
+    /// to open. Longer than a call, so that it never interrupts one.
     limit: Duration,
 }
 

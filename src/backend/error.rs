@@ -1,4 +1,4 @@
-//! What an error of the backend means for the app.
+//! Maps backend errors to the app's errors.
 
 use http::HeaderValue;
 
@@ -15,7 +15,7 @@ impl BackendError {
             Self::Tls => (BackendCause::Tls, None, None, Fallback::FixIntegration),
             Self::Timeout => (BackendCause::Timeout, None, None, Fallback::RetryLater),
             Self::Status { status, advice, retry_after_s } => {
-                (BackendCause::Status, Some(status), retry_after_s, advice.unwrap_or_else(|| usual_advice(status)))
+                (BackendCause::Status, Some(status), retry_after_s, advice.unwrap_or_else(|| default_advice(status)))
             }
             Self::MalformedAnswer { status } => (BackendCause::MalformedAnswer, status, None, Fallback::FixIntegration),
             Self::Failed => (BackendCause::AppFailed, None, None, Fallback::FixIntegration),
@@ -23,7 +23,8 @@ impl BackendError {
         VerifyError::Backend { step, reason, status, retry_after_s, advice }
     }
 
-    /// The error of a status of 400 or more with this body, perhaps a problem document (RFC 9457).
+    /// The error for a status of 400 or more with this body, which may be a problem document (RFC
+    /// 9457).
     pub(crate) fn status(status: u16, body: &[u8], retry_after: Option<&HeaderValue>) -> Self {
         let advice = JsonObject::parse(body)
             .and_then(|problem| problem.get("fallback").ok().flatten().cloned())
@@ -32,7 +33,7 @@ impl BackendError {
     }
 }
 
-fn usual_advice(status: u16) -> Fallback {
+fn default_advice(status: u16) -> Fallback {
     match status {
         status if is_temporary(status) => Fallback::RetryLater,
         403 | 409 | 410 | 422 | 500..=599 => Fallback::UseAnotherChannel,
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_for_a_status() {
+    fn advice_depends_on_status_and_problem_document() {
         let fallback =
             |status, body: &str| BackendError::status(status, body.as_bytes(), None).at(Step::Start).fallback();
         for status in [400, 401, 404, 405, 415] {

@@ -1,7 +1,8 @@
 //! The built-in client of the backend: reqwest over the default network.
 //!
-//! It never follows a redirect, never posts the number elsewhere, and repeats only what the server cannot have acted on, or
-//! recognises by its `Idempotency-Key`. Connections are reused, also by later verifications, until one of them fails.
+//! It never follows a redirect, never posts the number elsewhere, and retries only what the server
+//! cannot have processed, or recognises by its `Idempotency-Key`. Connections are reused, also by
+//! later verifications, until one of them fails.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,14 +40,14 @@ use crate::transport::tls::Tls;
 /// The backend at [`Config::backend_url`](crate::Config).
 pub struct HttpBackend {
     connector: VerifiedConnector,
-    /// With its connections: built with the first call, and again when one of them fails.
+    /// Owns the connections: built with the first call, and again when one of them fails.
     client: Mutex<Option<Client>>,
     base_url: Url,
     start_url: Url,
     complete_url: Url,
     /// Absent if no abort is sent.
     abort_url: Option<Url>,
-    /// Of all calls.
+    /// For all calls.
     headers: HeaderMap,
     names: FieldNames,
     timeout: Duration,
@@ -59,7 +60,7 @@ struct HttpResponse {
 }
 
 impl HttpBackend {
-    /// Nothing is sent yet.
+    /// Sends nothing yet.
     #[must_use]
     pub fn new(settings: &Settings, tls: &Tls, threads: &Threads) -> Self {
         let network = DefaultNetwork::new(settings.overrides.clone(), threads.clone());
@@ -83,7 +84,7 @@ impl HttpBackend {
         }
     }
 
-    /// The same with another resolver of host names, for tests.
+    /// The same with another DNS resolver, for tests.
     #[cfg(feature = "internals")]
     #[must_use]
     pub fn with_resolver(self, resolver: Resolver) -> Self {
@@ -117,7 +118,7 @@ impl HttpBackend {
         Ok(HttpResponse { status, headers, body: read(response).await? })
     }
 
-    /// Boxed, so that the code is there once.
+    /// Boxed, to generate the code only once.
     fn execute(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
         let client = self.client();
         async move { client?.execute(request).await.map_err(|error| http_error::classify(&error)) }.boxed()
@@ -135,7 +136,7 @@ impl HttpBackend {
         headers
     }
 
-    /// Whatever broke one connection, such as a change of the network, may have broken the others.
+    /// Whatever broke one connection, such as a network change, may have broken the others.
     fn drop_connections(&self) {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -181,7 +182,7 @@ fn random() -> u16 {
     u16::from_be_bytes([first, second])
 }
 
-/// Beyond the limit the rest is not read: no result is that large, and the status still counts.
+/// A body beyond the limit is not read: no result is that large, and the status still applies.
 async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| http_error::classify_body(&error))? {
@@ -195,8 +196,9 @@ async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
 
 #[async_trait::async_trait]
 impl BackendClient for HttpBackend {
-    /// reqwest opens connections only for a request. This one has no meaning for any server (RFC 9110, section 9.3.2), and no credentials;
-    /// whatever the response is, the connection is pooled.
+    /// reqwest opens connections only for a request. This one has no effect on any server (RFC
+    /// 9110, section 9.3.2) and carries no credentials; the connection is pooled whatever the
+    /// response is.
     async fn warm_up(&self) {
         let mut request = Request::new(Method::HEAD, self.base_url.clone());
         request
@@ -219,7 +221,7 @@ impl BackendClient for HttpBackend {
                 let auth_url = location(&response.headers).ok_or(malformed)?;
                 Ok(AuthorizationStart::new(auth_url, None, None, None, Vec::new()))
             }
-            400..=599 => Err(response.refusal()),
+            400..=599 => Err(response.to_error()),
             _ => Err(malformed),
         }
     }
@@ -249,14 +251,14 @@ impl BackendClient for HttpBackend {
         let response = self.post(&self.complete_url, body, &call).await?;
         match response.status {
             200..=299 => Ok(response.body),
-            400..=599 => Err(response.refusal()),
+            400..=599 => Err(response.to_error()),
             status => Err(BackendError::MalformedAnswer { status: Some(status) }),
         }
     }
 }
 
 impl HttpResponse {
-    fn refusal(&self) -> BackendError {
+    fn to_error(&self) -> BackendError {
         BackendError::status(self.status, &self.body, self.headers.get(header::RETRY_AFTER))
     }
 }

@@ -1,4 +1,4 @@
-//! What an error of reqwest means.
+//! Classifies the errors of reqwest.
 
 use std::error::Error;
 use std::io;
@@ -7,20 +7,20 @@ use tokio_rustls::rustls;
 
 use super::BackendError;
 
-/// Why an attempt brought no response.
+/// Why an attempt had no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HttpError {
     /// DNS or TCP failed: nothing was sent.
     Connect,
-    /// TLS failed. A certificate that is refused now is refused again.
+    /// TLS failed. A certificate that is rejected once is rejected again.
     Tls,
     /// No response in time.
     Timeout,
-    /// The connection ended before a response.
+    /// The connection was closed before a response.
     Closed,
-    /// The connection ended within a response's body: the server has acted.
+    /// The connection was closed within the response body: the server has processed the request.
     Truncated,
-    /// The response breaks the protocol.
+    /// The response is malformed.
     Malformed,
 }
 
@@ -35,7 +35,7 @@ impl From<HttpError> for BackendError {
     }
 }
 
-/// Of a response's body.
+/// For errors while reading a response body.
 pub(super) fn classify_body(error: &reqwest::Error) -> HttpError {
     match classify(error) {
         HttpError::Connect | HttpError::Closed => HttpError::Truncated,
@@ -57,14 +57,14 @@ pub(super) fn classify(error: &reqwest::Error) -> HttpError {
     }
 }
 
-/// hyper has kinds of its own for what breaks the protocol in a head, and those of I/O for what does in a chunked body.
+/// hyper has its own kinds for a malformed head, and uses I/O kinds for a malformed chunked body.
 fn is_malformed(source: &(dyn Error + 'static)) -> bool {
     let is_of_body =
         |error: &io::Error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput);
     source.downcast_ref().is_some_and(hyper::Error::is_parse) || source.downcast_ref().is_some_and(is_of_body)
 }
 
-/// All errors that led to this one. Those inside an I/O error are hidden from `source()`.
+/// The error's chain of sources. Those inside an I/O error are hidden from `source()`.
 fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |error| source(*error))
 }

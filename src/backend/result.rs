@@ -1,4 +1,5 @@
-//! The result of a flow in a response of the backend, by whichever way the response came.
+//! Parses the result of a flow from a response of the backend, either of `complete` or of the
+//! callback.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -10,16 +11,17 @@ use crate::json::JsonObject;
 use crate::phone_number::PhoneNumber;
 use crate::purpose::{FlowValue, Purpose};
 
-/// A result, with the response that it came in.
+/// A result, with the response that contained it.
 pub struct FlowResult {
-    /// What was asked for.
+    /// The requested value.
     pub value: FlowValue,
     /// The whole response.
     pub response_json: SecretString,
 }
 
 impl FlowResult {
-    /// The result in the body of a 2xx response, if it has one. `status` is known if this crate saw it.
+    /// The result in the body of a 2xx response, if it has one. `status` is known if this crate
+    /// received the response itself.
     pub fn in_body(
         body: Vec<u8>,
         purpose: &Purpose,
@@ -33,19 +35,20 @@ impl FlowResult {
     }
 }
 
-/// Only one value is a result, however often and by whichever name it stands there, and only without the result of the other purpose.
+/// All occurrences, under either name, must have the same value, and the result of the other
+/// purpose must be absent.
 fn value_in(body: &[u8], purpose: &Purpose, names: &FieldNames) -> Result<Option<FlowValue>, Contradiction> {
     let Some(response) = JsonObject::parse(body) else { return Ok(None) };
     let verified = member(&response, [&names.verified, CAMARA_VERIFIED])?;
     let number = member(&response, [&names.phone_number, CAMARA_NUMBER])?;
-    let (wanted, other) = match purpose {
+    let (expected, other) = match purpose {
         Purpose::Verify(_) => (verified, number),
         Purpose::Retrieve => (number, verified),
     };
     if other.is_some_and(|value| !value.is_null()) {
         return Err(Contradiction);
     }
-    match (purpose, wanted) {
+    match (purpose, expected) {
         (_, None) => Ok(None),
         (Purpose::Verify(_), Some(Value::Bool(verified))) => Ok(Some(FlowValue::Verified(*verified))),
         (Purpose::Retrieve, Some(Value::String(number))) => match PhoneNumber::parse(&number.as_str().into()) {
@@ -56,7 +59,7 @@ fn value_in(body: &[u8], purpose: &Purpose, names: &FieldNames) -> Result<Option
     }
 }
 
-/// The value of a member with two names, which must agree.
+/// The value of a member with two names, whose values must be equal.
 fn member<'a>(response: &'a JsonObject, names: [&str; 2]) -> Result<Option<&'a Value>, Contradiction> {
     let mut found = None;
     for name in names {
@@ -69,7 +72,7 @@ fn member<'a>(response: &'a JsonObject, names: [&str; 2]) -> Result<Option<&'a V
     Ok(found)
 }
 
-/// Something stands where the result should, and is not one.
+/// The member of the result has an invalid or contradictory value.
 #[derive(Debug, PartialEq, Eq)]
 struct Contradiction;
 
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_a_verification() {
+    fn verification_result_is_parsed_or_rejected() {
         for (body, expected) in [
             (r#"{"verified":true}"#, Ok(Some(true))),
             (r#"{"verified":false,"more":1}"#, Ok(Some(false))),
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_a_retrieval() {
+    fn retrieval_result_is_parsed_or_rejected() {
         let number = || Ok(Some("+14155550100".to_owned()));
         for (body, expected) in [
             (r#"{"phoneNumber":"+14155550100"}"#, number()),

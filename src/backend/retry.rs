@@ -1,5 +1,6 @@
-//! Whether an attempt to call the backend is repeated, and after how long: a rule with no I/O, clock or randomness of its own, so that a
-//! million phones can be simulated with it (`tests/at_scale`). `docs/scale.md` has the reasons.
+//! Decides whether an attempt to call the backend is retried, and after how long, without I/O,
+//! clock or randomness, so that `tests/at_scale` can simulate a million phones with it.
+//! `docs/scale.md` has the reasons.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use crate::limits;
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy)]
 pub enum Attempt {
-    /// Without a response: nothing was sent, or the reused connection ended, most likely before the request. If the server did act on it, it
-    /// recognises the repeat by its `Idempotency-Key`.
+    /// No response: nothing was sent, or the reused connection was closed, most likely before the
+    /// request. If the server did process it, it recognises the retry by its `Idempotency-Key`.
     Unseen,
-    /// Without a response. The server may have acted on it.
+    /// No response. The server may have processed the request.
     Lost,
     Response {
         status: u16,
@@ -19,7 +20,7 @@ pub enum Attempt {
     },
 }
 
-/// What one call has repeated so far.
+/// The retries of one call so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Retries {
     has_reconnected: bool,
@@ -27,7 +28,8 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// How long to wait before the next attempt; absent if this was the last one. `random` is evenly distributed.
+    /// How long to wait before the next attempt; absent if this was the last one. `random` is
+    /// uniformly distributed.
     pub fn wait_after(&mut self, attempt: Attempt, time_left: Duration, random: u16) -> Option<Duration> {
         match attempt {
             Attempt::Unseen if !self.has_reconnected => {
@@ -38,7 +40,8 @@ impl Retries {
                 if !self.has_waited && pause <= limits::BACKEND_PAUSE =>
             {
                 self.has_waited = true;
-                // Once to twice the pause: phones that got the same end of it do not come back together.
+                // Between one and two times the pause: phones that received the same `Retry-After`
+                // do not retry at the same moment.
                 let wait = pause + pause * u32::from(random) / (1 << 16);
                 (wait < time_left).then_some(wait)
             }
@@ -62,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_waited_for_once_to_twice() {
+    fn wait_is_one_to_two_times_retry_after() {
         for status in [429, 503] {
             assert_eq!(first(busy(status, 1000), MINUTE, 0), Some(1000));
             assert_eq!(first(busy(status, 1000), MINUTE, 1 << 15), Some(1500));
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn other_failures_are_not_repeated() {
+    fn other_failures_are_not_retried() {
         let plain = |status| Attempt::Response { status, retry_after: None };
         for attempt in [busy(503, 2001), busy(503, u64::MAX), busy(500, 0), busy(200, 0), plain(503), Attempt::Lost] {
             assert_eq!(first(attempt, MINUTE, 0), None, "{attempt:?}");
@@ -83,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_repeats_once() {
+    fn each_reason_is_retried_once() {
         let mut retries = Retries::default();
         let mut next = |attempt| retries.wait_after(attempt, MINUTE, 0).is_some();
         assert_eq!([busy(503, 0), busy(429, 0)].map(&mut next), [true, false]);

@@ -1,8 +1,8 @@
-//! A verification that began at the backend and ends without a result: the backend is informed, so that it can end the session and release
-//! what its provider holds for the number.
+//! Informs the backend that a verification that began there ended without a result, so that it can
+//! end the session and release what its provider holds for the number.
 //!
-//! At most once, in the background and without a repeat: the result does not wait for it. A `start` that is still running may have begun
-//! something, too, so it gets the same time to end.
+//! At most once, in the background and without a retry: the result does not wait for it. A `start`
+//! that is still running may have created a session too, so it is given the same time to end.
 
 use std::future::{poll_fn, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,13 +21,13 @@ use crate::limits;
 
 type Response = Result<Arc<AuthorizationStart>, BackendError>;
 
-/// A `start` that can go on without its flow; clones are the same one.
+/// A `start` call that can continue without its flow; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Start(Arc<Mutex<State>>);
 
 #[derive(Default)]
 enum State {
-    /// Not begun, or without a session to abort.
+    /// Not started, or without a session to abort.
     #[default]
     Idle,
     Running(BoxFuture<'static, Response>),
@@ -40,7 +40,7 @@ impl Start {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// A call that panics is not put back.
+    /// A call that panics is not restored.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Response> {
         let State::Running(mut call) = self.take() else { return Poll::Ready(Err(BackendError::Failed)) };
         let polled = call.poll_unpin(cx);
@@ -61,12 +61,13 @@ impl Start {
     }
 }
 
-/// Calls `abort` when it is dropped, if `start` succeeds and there is no result. A flow that is dropped before it ends was cancelled.
+/// Calls `abort` when dropped, if `start` succeeds and there is no result. A flow that is dropped
+/// before it ends was cancelled.
 pub(super) struct Abort<A: Send + 'static> {
     backend: Arc<dyn BackendClient>,
     start: Start,
     reason: Option<&'static str>,
-    /// The call, and what is dropped once that is over.
+    /// The call, and what is dropped when it ends.
     call: Option<(Call, A)>,
 }
 

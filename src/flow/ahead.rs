@@ -1,7 +1,8 @@
-//! Connections to the hosts that probably come next, opened while the flow waits for something else.
+//! Opens connections to the hosts that are likely next, while the flow waits for something else.
 //!
-//! They are polled with the flow and dropped with it; what is open by then stays in the pool. A flow opens none to an origin twice, nor to one
-//! that it has sent requests to. An opening that fails has no effect.
+//! They are polled with the flow and dropped with it; those that are open by then stay in the pool.
+//! A flow opens at most one to an origin, and none to an origin that it has sent requests to. A
+//! failure to open has no effect.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -17,7 +18,7 @@ use crate::network::Network;
 use crate::secret::Redactor;
 use crate::transport::Destination;
 
-/// The openings of one flow.
+/// The connections that one flow opens ahead.
 pub(super) struct Ahead<'a> {
     memory: &'a HopMemory,
     state: Mutex<State>,
@@ -27,7 +28,7 @@ pub(super) struct Ahead<'a> {
 struct State {
     running: Vec<BoxFuture<'static, ()>>,
     opened: Vec<Destination>,
-    /// That requests went to, in the order of the first ones.
+    /// Origins that received requests, in the order of the first request.
     used: Vec<Destination>,
 }
 
@@ -36,8 +37,8 @@ impl<'a> Ahead<'a> {
         Self { memory, state: Mutex::default() }
     }
 
-    /// Begins to open connections to the hosts that came after this one, or first, and returns those that it began with. They make progress while
-    /// [`run`](Self::run) is polled.
+    /// Starts opening connections to the hosts that came after this one, or first, and returns
+    /// those that it started. They make progress while [`run`](Self::run) is polled.
     pub(super) fn open<N: Network>(&self, acquired: &Acquired<N>, after: Option<&Destination>) -> Vec<Destination> {
         let mut next = self.memory.next(&acquired.id, after);
         let State { running, opened, used } = &mut *self.state();
@@ -52,7 +53,7 @@ impl<'a> Ahead<'a> {
         next
     }
 
-    /// A request to this destination begins.
+    /// Records that a request to this destination begins.
     pub(super) fn uses(&self, destination: &Destination) {
         let used = &mut self.state().used;
         if !used.contains(destination) {
@@ -60,8 +61,8 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// The flow got what it wanted from the hosts that it used. One with a secret in its name is of no use to a later flow, whose trace would
-    /// show it.
+    /// Records the hosts of a flow that completed. A host name with a secret is not stored: a later
+    /// flow cannot use it, and its trace would show it.
     pub(super) fn remember(&self, network: &NetworkId, redactor: &Redactor) {
         let mut used = std::mem::take(&mut self.state().used);
         used.retain(|destination| {
@@ -77,7 +78,7 @@ impl<'a> Ahead<'a> {
         drop(running); // Outside of the lock.
     }
 
-    /// Never ends.
+    /// Never returns.
     pub(super) async fn run(&self) -> Infallible {
         poll_fn(|cx| {
             self.state().running.retain_mut(|opening| opening.poll_unpin(cx).is_pending());

@@ -1,4 +1,4 @@
-//! From the errors of the walk and of the transport to the errors of the app.
+//! Maps the errors of the walk and of the transport to the app's errors.
 
 use crate::authorization::{Failure, Unreadable};
 use crate::error::{AuthorizationCause, Fallback, OperatorMessage, VerifyError};
@@ -51,7 +51,7 @@ fn of_hop(hop: &HopRecord<'_>, reason: AuthorizationCause, status: Option<u16>, 
     VerifyError::Authorization { hop: hop.index, host: hop.host.clone(), reason, status, alert, advice }
 }
 
-/// Whether the body is what failed, and how.
+/// Returns how the body failed, if the error is about the body.
 pub(super) fn unreadable(error: &TransportError) -> Option<Unreadable> {
     match error {
         TransportError::TooLarge => Some(Unreadable::TooLarge),
@@ -66,7 +66,7 @@ pub(super) fn unreadable(error: &TransportError) -> Option<Unreadable> {
     }
 }
 
-/// The request was sent, and no response came.
+/// Whether the request was sent and no response was received.
 pub(super) fn is_lost_response(error: &TransportError, hop: &HopRecord<'_>) -> bool {
     let is_lost = matches!(error, TransportError::Closed | TransportError::Timeout | TransportError::Unavailable(_));
     hop.timings.first_byte.is_some() && is_lost
@@ -78,7 +78,7 @@ mod tests {
     use crate::recorder::Recorder;
 
     #[test]
-    fn an_unknown_redirect_uri_is_for_the_developer() {
+    fn unknown_redirect_uri_advises_to_fix_the_integration() {
         let recorder = Recorder::new(String::new(), None);
         let hop = recorder.hop_began("https", "op.test".to_owned());
         for (error, fallback) in [

@@ -10,17 +10,18 @@ use crate::hints::Steering;
 use crate::secret::sensitive_header;
 use crate::settings::Settings;
 
-/// As a browser's navigation has it, for gateways that look for `text/html`, and JSON, for endpoints that have nothing else.
+/// The value that browsers send for a navigation, for gateways that require `text/html`, and JSON,
+/// for endpoints that support nothing else.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8";
 
-/// Whether a request goes to the auth URL's own origin.
+/// Whether a request is sent to the origin of the auth URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     First,
     Other,
 }
 
-/// gzip is offered on https only: on plain http a middlebox may want to read the body.
+/// gzip is offered on https only: on plain http a middlebox may need to read the body.
 pub(super) fn of(request: &Request, origin: Origin, steering: &Steering, settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, settings.user_agent.clone());

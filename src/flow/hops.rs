@@ -1,4 +1,4 @@
-//! The requests over the cellular network: from the auth URL to what the backend is to have.
+//! The requests over the cellular network, from the auth URL to the completion.
 
 use super::ahead::Ahead;
 use super::errors::{is_lost_response, transport_error, unreadable, walk_error};
@@ -15,7 +15,7 @@ use crate::secret::Redactor;
 use crate::settings::Settings;
 use crate::transport::{Destination, TransportError};
 
-/// What the requests of one flow have in common.
+/// What all requests of one flow share.
 pub(super) struct Hops<'a> {
     pub(super) settings: &'a Settings,
     pub(super) record: &'a Recorder,
@@ -25,7 +25,7 @@ pub(super) struct Hops<'a> {
 }
 
 impl Hops<'_> {
-    /// Follows the redirects to their end.
+    /// Follows the redirect chain to its end.
     pub(super) async fn follow<N: Network>(
         &self,
         mut walk: Walk,
@@ -47,7 +47,8 @@ impl Hops<'_> {
                 self.record.opened_ahead(&self.ahead.open(acquired, Some(&destination)), self.redactor);
             }
             let sending = request::send(transport, &request, restrictions, headers, &mut hop.timings);
-            // A network that is lost now ends the wait for the callback's response, but the backend may have the result.
+            // If the network is lost now, the callback's response cannot arrive, but the backend
+            // may have the result.
             let sent = if walk.is_at_redirect_uri() {
                 tokio::select! {
                     biased;
@@ -59,7 +60,7 @@ impl Hops<'_> {
             };
             let response = match sent {
                 Err(error) if walk.is_at_redirect_uri() && is_lost_response(&error, &hop) => {
-                    // The backend may have the result, and is asked for it.
+                    // The backend may have the result, so it is requested.
                     return Ok(Completion::Ended);
                 }
                 response => response.map_err(|error| transport_error(error, &hop))?,
@@ -98,7 +99,7 @@ impl Hops<'_> {
         }
     }
 
-    /// The backend's own origin has what the phone's other requests to it have.
+    /// Hints do not apply to the origin of the backend.
     fn steering(&self, request: &Request) -> Steering {
         if request.url.origin() == self.settings.start_url.origin() {
             return Steering::default();

@@ -1,6 +1,8 @@
-//! The flow as one function: start concurrently with acquire, then authorize, then complete, all under one deadline.
+//! The flow as one function: `start` concurrently with `acquire`, then `authorize`, then
+//! `complete`, all under one deadline.
 //!
-//! A plain future on whatever tokio runtime polls it. Dropping it ends the flow and releases the network.
+//! A plain future that runs on any tokio runtime. Dropping it ends the flow and releases the
+//! network.
 
 mod abort;
 mod ahead;
@@ -41,7 +43,7 @@ use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
 
-/// What all flows of a verifier share.
+/// The state that all flows of a verifier share.
 pub struct Verifier<N: Network> {
     /// The checked settings.
     pub settings: Settings,
@@ -49,7 +51,7 @@ pub struct Verifier<N: Network> {
     pub network: SharedNetwork<N>,
     /// The app's backend.
     pub backend: Arc<dyn BackendClient>,
-    /// Counts the time asleep.
+    /// Includes the time that the device sleeps.
     pub clock: Clock,
     /// The hosts of earlier flows.
     pub memory: HopMemory,
@@ -81,7 +83,7 @@ impl<N: Network> Verifier<N> {
         outcome
     }
 
-    /// Reports the flow as slow once it is.
+    /// Reports the flow as slow after `slow_after`.
     async fn watched<T>(&self, mut flow: Pin<Box<impl Future<Output = T>>>, record: &Recorder) -> T {
         if let Ok(outcome) = timeout(self.settings.slow_after, &mut flow).await {
             return outcome;
@@ -91,7 +93,7 @@ impl<N: Network> Verifier<N> {
     }
 }
 
-/// What the response of `start` began.
+/// A valid response of `start`.
 struct CheckedStart {
     walk: Walk,
     request: Request,
@@ -108,7 +110,7 @@ struct Flow<'a, N: Network> {
     correlator: String,
     cookies: CookieJar,
     redactor: Redactor,
-    /// Of a backend that aborts are sent to.
+    /// Used only if the backend takes aborts.
     start: Start,
     ahead: Ahead<'a>,
 }
@@ -120,14 +122,14 @@ impl<N: Network> Flow<'_, N> {
             biased;
             outcome = self.over_cellular(&lease) => outcome?,
             error = lease.lost() => return Err(error),
-            // After the flow itself, so that what it begins is polled at once.
+            // After the flow itself, so that what it starts is polled immediately.
             never = self.ahead.run() => match never {},
         };
         self.ahead.stop();
         self.complete(session, completion).await
     }
 
-    /// All that needs the cellular network.
+    /// The part that needs the cellular network.
     async fn over_cellular(&self, lease: &Lease<N>) -> Result<(Option<SecretString>, Completion), VerifyError> {
         let (started, acquired) = tokio::try_join!(self.start(), self.acquire(lease))?;
         let CheckedStart { walk, request, hints, session } = started;

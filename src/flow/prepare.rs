@@ -1,4 +1,5 @@
-//! What can be done before there is a number: acquiring the network, and opening connections. Held for a while, or until a flow takes it over.
+//! Preparation without a phone number: acquires the network and opens connections. Held for a
+//! limited time, or until a flow takes it over.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::network::Network;
 use crate::settings::Settings;
 use crate::transport::Destination;
 
-/// Where a flow begins, if the settings have that.
+/// The destination of the auth URL, if it is in the settings.
 #[must_use]
 pub fn auth_destination(settings: &Settings) -> Option<Destination> {
     let origin = settings.auth_origin.as_ref().filter(|_| settings.open_ahead)?;
@@ -23,13 +24,14 @@ pub fn auth_destination(settings: &Settings) -> Option<Destination> {
     Destination::of(origin, request::restrictions(&steering))
 }
 
-/// What was prepared last. Dropping it ends that.
+/// The last preparation. Dropping it ends the preparation.
 #[derive(Default)]
 pub struct Prepared(Mutex<JoinSet<()>>);
 
 impl Prepared {
-    /// Begins anew, and then ends the earlier preparation: the network is not released in between. The returned lease is for a caller that waits
-    /// for the network. Needs a tokio runtime; `alive` lives until the network is released.
+    /// Starts a new preparation, then ends the earlier one: the network is not released in between.
+    /// The returned lease is for a caller that waits for the network. Must be called in a tokio
+    /// runtime; `alive` is held until the network is released.
     pub fn begin<N: Network>(&self, verifier: Arc<Verifier<N>>, alive: impl Send + 'static) -> Lease<N> {
         let lease = verifier.network.lease(alive);
         let held = lease.clone();
@@ -43,15 +45,16 @@ impl Prepared {
         lease
     }
 
-    /// For a flow, which drops it when it ends.
+    /// Takes the preparation over for a flow, which drops it when it ends.
     pub fn take(&self) -> JoinSet<()> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<N: Network> Verifier<N> {
-    /// Opens connections to the backend, and over the network, once it is there, to the hosts that the last verification on it began with.
-    /// Holds those that are not open yet: returns when the network cannot be used, or no longer.
+    /// Opens connections to the backend and, once the network is available, to the first hosts of
+    /// the last verification on it. Keeps opening those that are not open yet; returns when the
+    /// network cannot be used or is lost.
     async fn warm_up(&self, lease: &Lease<N>) {
         let ahead = Ahead::new(&self.memory);
         let over_cellular = async {

@@ -1,4 +1,4 @@
-//! One request of a walk, and its repetition after a short `Retry-After`.
+//! One request of a walk, retried once after a short `Retry-After`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! By which names an operator's support can find a request.
+//! Identifiers by which an operator's support can find a request.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::limits;
 use crate::secret::Redactor;
 
-/// The headers in which gateways and content delivery networks tell them.
+/// The response headers of gateways and content delivery networks that contain them.
 const HEADERS: [&str; 8] = [
     "x-correlator",
     "x-request-id",
@@ -19,7 +19,7 @@ const HEADERS: [&str; 8] = [
     "cf-ray",
 ];
 
-/// Those of a response, without what may be text or contains a secret.
+/// The identifiers in a response, except values that may be free text or contain a secret.
 pub(super) fn of(headers: &HeaderMap, redactor: &Redactor) -> HashMap<String, String> {
     let mut ids = HashMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())) {

@@ -1,4 +1,4 @@
-//! What a walk begins with: the backend's response and the settings, in the walk's own types.
+//! The input of a walk, from the backend's response and the settings, in the walk's types.
 
 use crate::authorization::{Delivery, Rules, StartResponse};
 use crate::backend::AuthorizationStart;
