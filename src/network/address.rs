@@ -1,13 +1,14 @@
-//! Which addresses a flow must not connect to, as a literal or as a name server's answer.
+//! The addresses that a flow must not connect to, as a literal or as a DNS result.
 //!
-//! Private ranges and carrier-grade NAT are not among them: operators' hosts live there, and the socket is bound to the operator's network.
+//! Private ranges and carrier-grade NAT are allowed: operators' hosts use them, and the socket is
+//! bound to the operator's network.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Hosts and ports that are exempt: the fixed addresses of development.
+/// Hosts and ports that bypass the address policy: the fixed addresses of development.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts(HashSet<(String, u16)>);
 
@@ -17,14 +18,15 @@ impl AllowedHosts {
         Self(hosts.into_iter().map(|(host, port)| (host.to_ascii_lowercase(), port)).collect())
     }
 
-    /// Whether this host and port is exempt.
+    /// Whether this host and port bypasses the address policy.
     #[must_use]
     pub fn contains(&self, host: &str, port: u16) -> bool {
         self.0.contains(&(host.to_ascii_lowercase(), port))
     }
 }
 
-/// Loopback, link-local, multicast, broadcast, unspecified and reserved addresses, also where IPv6 embeds them.
+/// Loopback, link-local, multicast, broadcast, unspecified and reserved addresses, also if embedded
+/// in IPv6.
 #[must_use]
 pub fn is_forbidden(ip: IpAddr) -> bool {
     match ip {
@@ -33,7 +35,8 @@ pub fn is_forbidden(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether a URL's host is this machine, by its literal address or as `localhost` (RFC 6761, section 6.3).
+/// Whether a URL's host is this machine, by its literal address or as `localhost` (RFC 6761,
+/// section 6.3).
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -60,7 +63,8 @@ fn is_forbidden_v6(ip: Ipv6Addr) -> bool {
         || embedded(ip).is_some_and(is_forbidden_v4)
 }
 
-/// IPv4-mapped and -compatible (RFC 4291, section 2.5.5), IPv4-translated (RFC 7915), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056).
+/// IPv4-mapped and -compatible (RFC 4291, section 2.5.5), IPv4-translated (RFC 7915), NAT64 (RFC
+/// 6052, RFC 8215), 6to4 (RFC 3056).
 fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
@@ -77,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forbidden_and_allowed() {
+    fn special_addresses_are_forbidden_and_private_ones_allowed() {
         for text in [
             "127.0.0.1",
             "127.255.255.254",
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn exemptions_are_for_one_host_and_port() {
+    fn exemption_applies_to_one_host_and_port() {
         let allowed = AllowedHosts::these([("Op.test".to_owned(), 443)]);
         assert!(allowed.contains("OP.test", 443));
         assert!(!allowed.contains("op.test", 80));

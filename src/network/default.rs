@@ -1,5 +1,5 @@
-//! The app's default network: DNS and connections as the system chooses them. The backend is reached over it; the cellular leg
-//! never is, except in development without a binding.
+//! The app's default network: DNS and connections as the system routes them. Used for the backend,
+//! never for the cellular leg, except in development without a binding.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::lookups::{Addresses, Lookups, Overrides, Scope};
 use super::{Family, Network, NetworkError, Unusable};
 use crate::threads::{Threads, Work};
 
-/// What tests use in place of the system's resolver.
+/// Replaces the system's resolver in tests.
 #[cfg(feature = "internals")]
 pub type Resolver = Arc<dyn Fn(String) -> BoxFuture<'static, Addresses> + Send + Sync>;
 
@@ -26,7 +26,7 @@ pub struct DefaultNetwork {
 }
 
 impl DefaultNetwork {
-    /// Nothing is looked up yet.
+    /// Starts no lookup.
     pub fn new(overrides: Overrides, threads: Threads) -> Self {
         let lookups = Arc::new(Lookups::new(Scope::BothFamilies, overrides));
         Self {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_of_the_system_and_a_connection_that_does_not_wait_for_acknowledgements() {
+    async fn system_name_resolves_and_connection_has_nodelay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let network = DefaultNetwork::new(Overrides::default(), Threads::new());

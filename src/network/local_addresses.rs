@@ -1,11 +1,12 @@
-//! The phone's own addresses on a network. With the network's handle they identify it at one time: another network, or a later one under
-//! the same handle, gave the phone other addresses.
+//! The phone's addresses on a network. Together with the network's handle they identify one
+//! attachment: another network, or a later one under the same handle, assigned the phone other
+//! addresses.
 
 #[cfg(target_os = "linux")]
 use std::net::IpAddr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// At least one of them identifies the network.
+/// At least one of the addresses identifies the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalAddresses {
     v4: Option<Ipv4Addr>,
@@ -13,27 +14,29 @@ pub struct LocalAddresses {
 }
 
 impl LocalAddresses {
-    /// Nothing if many networks give these very addresses.
+    /// `None` if many networks assign these same addresses.
     #[must_use]
     pub fn new(v4: Option<Ipv4Addr>, v6: Option<Ipv6Addr>) -> Option<Self> {
         (v4.is_some_and(identifies_v4) || v6.is_some_and(identifies_v6)).then_some(Self { v4, v6 })
     }
 
-    /// Whether one of them is no other phone's on any network: not private (RFC 1918), and not shared (RFC 6598).
+    /// Whether at least one of them is globally unique: not private (RFC 1918), and not shared (RFC
+    /// 6598).
     pub(crate) fn are_global(self) -> bool {
         let is_shared = |[first, second, ..]: [u8; 4]| first == 100 && second & 0xc0 == 64;
         let is_global_v4 = |ip: Ipv4Addr| identifies_v4(ip) && !ip.is_private() && !is_shared(ip.octets());
         self.v4.is_some_and(is_global_v4) || self.v6.is_some_and(identifies_v6)
     }
 
-    /// Those of them that pass the test.
+    /// The addresses for which the predicate returns `true`.
     #[cfg(target_os = "linux")]
-    pub(crate) fn only(self, is_own: impl Fn(IpAddr) -> bool) -> Option<Self> {
-        Self::new(self.v4.filter(|ip| is_own((*ip).into())), self.v6.filter(|ip| is_own((*ip).into())))
+    pub(crate) fn only(self, is_included: impl Fn(IpAddr) -> bool) -> Option<Self> {
+        Self::new(self.v4.filter(|ip| is_included((*ip).into())), self.v6.filter(|ip| is_included((*ip).into())))
     }
 }
 
-/// 192.0.0.0/24 (RFC 6890) has the address that every phone gets on a network without IPv4 (464XLAT, RFC 7335).
+/// 192.0.0.0/24 (RFC 6890) contains the address that every phone has on a network without IPv4
+/// (464XLAT, RFC 7335).
 fn identifies_v4(ip: Ipv4Addr) -> bool {
     !(ip.is_unspecified() || ip.is_loopback() || ip.is_link_local() || ip.octets().starts_with(&[192, 0, 0]))
 }
@@ -48,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_every_network_gives_identify_none() {
+    fn non_unique_addresses_identify_no_network() {
         for (v4, v6, identifies) in [
             (None, None, false),
             (Some("0.0.0.0"), Some("::"), false),

@@ -1,8 +1,9 @@
-//! Host name resolution of one network: fixed addresses of development, else a lookup of the system's,
-//! which concurrent requests for the same name share, because it may occupy a thread. One that takes long is not joined.
+//! DNS for one network: fixed addresses of development, or else a system lookup, which concurrent
+//! requests for the same host name share, because it may occupy a thread. A lookup that takes long
+//! is not joined.
 //!
-//! Nothing of a result is cached here: the resolver of the system does that, for each network by its TTL (decision 3 in `docs/adr`). When the
-//! last of those who wait gives up, the lookup is abandoned.
+//! No result is cached here: the system resolver does that, per network and by TTL (decision 3 in
+//! `docs/adr`). A lookup is abandoned when its last waiter is dropped.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,12 +18,12 @@ use crate::limits;
 
 /// Addresses of a host; empty if it has none.
 pub type Addresses = Result<Vec<IpAddr>, NetworkError>;
-/// Fixed addresses of a host (in lower case) and port.
+/// Fixed addresses per host (in lower case) and port.
 pub type Overrides = HashMap<(String, u16), Vec<IpAddr>>;
 
 type Lookup = BoxFuture<'static, Addresses>;
-/// A host, and a family if a lookup is for one family.
-type Question = (String, Option<Family>);
+/// A host, and the family if a lookup is for one family.
+type LookupKey = (String, Option<Family>);
 
 /// What one lookup returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,24 +38,25 @@ pub enum Scope {
 pub struct Lookups {
     scope: Scope,
     overrides: Overrides,
-    /// Each with its begin.
-    running: Mutex<HashMap<Question, (WeakShared<Lookup>, Instant)>>,
+    /// Each with its start time.
+    running: Mutex<HashMap<LookupKey, (WeakShared<Lookup>, Instant)>>,
 }
 
 impl Lookups {
-    /// None is running yet.
+    /// Starts no lookup.
     pub fn new(scope: Scope, overrides: Overrides) -> Self {
         Self { scope, overrides, running: Mutex::default() }
     }
 
-    /// The addresses of one family: the fixed ones if there are any, else those of a running lookup or
-    /// of the one that `begin` returns.
+    /// The addresses of one family: the fixed ones if there are any, else those of a running lookup
+    /// or of the one that `begin` returns.
     pub async fn resolve(&self, host: &str, port: u16, family: Family, begin: impl FnOnce() -> Lookup) -> Addresses {
         let one_family = (self.scope == Scope::OneFamily).then_some(family);
         Ok(family.of(&self.look_up(host, port, one_family, begin).await?))
     }
 
-    /// The addresses of both families, in their order. The scope has to be [`Scope::BothFamilies`].
+    /// The addresses of both families, in the order of the result. The scope must be
+    /// [`Scope::BothFamilies`].
     #[cfg(feature = "http-backend")]
     pub async fn resolve_both(&self, host: &str, port: u16, begin: impl FnOnce() -> Lookup) -> Addresses {
         debug_assert_eq!(self.scope, Scope::BothFamilies);
@@ -74,15 +76,15 @@ impl Lookups {
         }
     }
 
-    fn join(&self, question: Question, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
+    fn join(&self, key: LookupKey, begin: impl FnOnce() -> Lookup) -> Shared<Lookup> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, (lookup, began)| lookup.upgrade().is_some() && began.elapsed() < limits::JOINED_LOOKUP);
-        if let Some(lookup) = running.get(&question).and_then(|(lookup, _)| lookup.upgrade()) {
+        if let Some(lookup) = running.get(&key).and_then(|(lookup, _)| lookup.upgrade()) {
             return lookup;
         }
         let lookup = begin().shared();
         if let Some(weak) = lookup.downgrade() {
-            running.insert(question, (weak, Instant::now()));
+            running.insert(key, (weak, Instant::now()));
         }
         lookup
     }
@@ -106,21 +108,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn concurrent_lookups_of_one_name_are_one() {
+    async fn concurrent_lookups_of_one_name_are_shared() {
         for (scope, second_family) in [(Scope::OneFamily, Family::V4), (Scope::BothFamilies, Family::V6)] {
             let lookups = lookups(scope);
             let begun = Cell::new(0);
-            let (answer, waits) = oneshot::channel::<Addresses>();
-            let waits = Cell::new(Some(waits));
+            let (sender, response) = oneshot::channel::<Addresses>();
+            let response = Cell::new(Some(response));
             let begin = || {
                 begun.set(begun.get() + 1);
-                let waits = waits.take();
-                async move { waits.unwrap().await.unwrap_or(Err(NetworkError::Failed)) }.boxed()
+                let response = response.take();
+                async move { response.unwrap().await.unwrap_or(Err(NetworkError::Failed)) }.boxed()
             };
             let first = lookups.resolve("op.test", 443, Family::V4, begin);
             let second = lookups.resolve("op.test", 443, second_family, begin);
-            let answered = async { answer.send(Ok(vec![ADDRESS])) };
-            let ((first, second), sent) = join(join(first, second), answered).await;
+            let sending = async { sender.send(Ok(vec![ADDRESS])) };
+            let ((first, second), sent) = join(join(first, second), sending).await;
             assert!(sent.is_ok());
             assert_eq!(first, Ok(vec![ADDRESS]));
             assert_eq!(second, Ok(if second_family == Family::V4 { vec![ADDRESS] } else { Vec::new() }));
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn families_and_names_differ_and_nothing_is_cached() {
+    async fn lookups_are_separate_per_family_and_name_and_not_cached() {
         let lookups = lookups(Scope::OneFamily);
         let begun = Cell::new(0);
         let begin = || {
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_override_is_for_one_host_and_port() {
+    async fn override_applies_to_one_host_and_port() {
         let lookups = Lookups::new(Scope::OneFamily, [(("op.test".to_owned(), 443), vec![ADDRESS])].into());
         let begin = || async { Err(NetworkError::Failed) }.boxed();
         assert_eq!(lookups.resolve("op.test", 443, Family::V4, begin).await, Ok(vec![ADDRESS]));
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_lookup_is_dropped() {
+    async fn abandoned_lookup_is_dropped() {
         let lookups = lookups(Scope::OneFamily);
         let (ended, dropped) = oneshot::channel::<()>();
         let begin = || {

@@ -1,6 +1,7 @@
-//! A network that names are resolved and connections opened over: the one seam of the transport.
+//! A network for DNS and connections: the only abstraction that the transport depends on.
 //!
-//! The cellular network is one in `cellular/`, the app's default network is here, and tests bring their own with a virtual clock.
+//! Implementations: the cellular network in `cellular/`, the app's default network here, and in
+//! tests networks with a virtual clock.
 
 pub mod address;
 pub mod default;
@@ -15,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::local_addresses::LocalAddresses;
 
-/// A network that can look up names and open connections, such as the cellular one.
+/// A network for DNS lookups and connections, such as the cellular one.
 pub trait Network: Send + Sync + 'static {
-    /// A connection that is known to run over this network.
+    /// A connection that is guaranteed to use this network.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
-    /// The addresses of one family; an empty list where the name has none. The port tells development overrides apart.
+    /// The addresses of one family; empty if the host name has none. The port selects the
+    /// development overrides.
     fn resolve(
         &self,
         host: &str,
@@ -31,20 +33,22 @@ pub trait Network: Send + Sync + 'static {
     /// A TCP connection with `TCP_NODELAY`.
     fn connect(&self, address: SocketAddr) -> impl Future<Output = Result<Self::Stream, NetworkError>> + Send;
 
-    /// Whether the network is still there. Sends nothing.
+    /// Whether the network is still available. Sends nothing.
     fn check(&self) -> Result<(), Unusable>;
 
-    /// Waits until the network is lost. Pending forever on a network that cannot tell.
+    /// Waits until the network is lost. Never resolves on a network that cannot detect it.
     fn lost(&self) -> impl Future<Output = Unusable> + Send {
         std::future::pending()
     }
 
-    /// The phone's addresses on it, by which it can be recognised. Nothing on a network that cannot tell. Sends nothing.
+    /// The phone's addresses on it, which identify the network. `None` if the network cannot report
+    /// them. Sends nothing.
     fn local_addresses(&self) -> Option<LocalAddresses> {
         None
     }
 
-    /// Closes sockets of its own, such as those to a name server: it will be released, and may be used again later.
+    /// Closes the network's internal sockets, such as those to a DNS server: it will be released,
+    /// and may be used again later.
     fn close_sockets(&self) {}
 }
 
@@ -58,13 +62,13 @@ pub enum Family {
 }
 
 impl Family {
-    /// Those addresses that are of this family.
+    /// The addresses of this family.
     pub(crate) fn of(self, addresses: &[IpAddr]) -> Vec<IpAddr> {
         addresses.iter().filter(|ip| ip.is_ipv6() == (self == Self::V6)).copied().collect()
     }
 }
 
-/// Why a network cannot be used, or no longer.
+/// Why a network cannot be used, or can no longer be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     /// It does not exist.
@@ -75,7 +79,7 @@ pub enum Unusable {
     Vpn,
     /// A permission is missing.
     Permission,
-    /// The system does not let this app send over it, though it is there.
+    /// The system denies this app the network, although it is available.
     Denied,
     /// This system cannot bind a socket to a network, or not to this kind of network.
     Unsupported,
@@ -84,22 +88,24 @@ pub enum Unusable {
 /// Why a lookup or a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
-    /// This lookup or connection failed. Whether the network is to blame, [`Network::check`] tells.
+    /// This lookup or connection failed. [`Network::check`] reports whether the network is the
+    /// cause.
     Failed,
     /// There is no route to an address of this family.
     Unreachable,
-    /// The system did not let this app connect.
+    /// The system denied this app the connection.
     Denied,
 }
 
-/// What an operating system says of an attempt to connect.
+/// Maps the operating system's error for a connection attempt.
 impl From<io::Error> for NetworkError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
                 Self::Unreachable
             }
-            // EPERM or EACCES: a firewall of the system, which a vendor may offer as a switch for each app.
+            // EPERM or EACCES: a firewall of the system, which some vendors offer as a per-app
+            // switch.
             io::ErrorKind::PermissionDenied => Self::Denied,
             _ => Self::Failed,
         }

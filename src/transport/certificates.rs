@@ -1,8 +1,10 @@
-//! Whether a certificate chain is trusted, decided between the handshake and the first byte of a request.
+//! Certificate chain verification, between the handshake and the first byte of a request.
 //!
-//! During the handshake rustls checks that the certificate is for the host and that the server has its key. Whether the chain leads to
-//! a trusted root may block (a callback into the app, a revocation check), so it is decided on a thread of its leg's budget
-//! (`threads.rs`), never on the I/O thread. Until it is trusted nothing is sent, and a connection whose chain is refused is dropped.
+//! During the handshake rustls checks that the certificate matches the host and that the server has
+//! its private key. Verifying that the chain leads to a trusted root may block (a callback into the
+//! app, a revocation check), so it runs on a thread of the leg's budget (`threads.rs`), never on
+//! the I/O thread. Nothing is sent until the chain is trusted; if it is rejected, the connection is
+//! dropped.
 
 use std::fmt;
 use std::future::Future;
@@ -21,17 +23,17 @@ use super::chain;
 use super::roots::{NoRoots, Roots};
 use crate::threads::{Threads, Work};
 
-/// Whether the platform's trust store can be reached only through the app.
+/// Whether the platform's trust store is accessible only through the app.
 pub const NEEDS_THE_APP: bool = cfg!(target_os = "android");
 
-/// Reaches the platform's trust store if rustls cannot.
+/// Access to the platform's trust store where rustls has none.
 pub trait AppTrust: Send + Sync {
-    /// Whether the platform trusts this chain (DER, the server's certificate first) for this host, with the OCSP response that the
-    /// server stapled. May block.
+    /// Whether the platform trusts this chain (DER, the server's certificate first) for this host,
+    /// with the OCSP response that the server stapled. May block.
     fn is_trusted(&self, chain: Vec<Vec<u8>>, host: String, ocsp_response: Option<Vec<u8>>) -> bool;
 }
 
-/// The chain of a handshake, bounded.
+/// The size-limited certificate chain of a handshake.
 #[derive(Clone)]
 pub struct PeerChain {
     pub(super) host: ServerName<'static>,
@@ -40,11 +42,11 @@ pub struct PeerChain {
     pub(super) ocsp_response: Vec<u8>,
 }
 
-/// Decides whether a chain is trusted.
+/// Verifies certificate chains.
 #[derive(Clone)]
 pub(super) struct ChainVerifier {
     app: Option<Arc<dyn AppTrust>>,
-    /// The platform's through rustls, or development's in addition to the app.
+    /// The platform's roots through rustls, or the development roots in addition to the app.
     roots: Option<Arc<Roots>>,
     threads: Threads,
 }
@@ -58,13 +60,13 @@ impl ChainVerifier {
     ) -> Self {
         let roots = match &app {
             Some(_) if roots.is_empty() => None,
-            Some(_) => Some(Arc::new(Roots::only(&provider, roots))),
+            Some(_) => Some(Arc::new(Roots::roots_only(&provider, roots))),
             None => Some(Arc::new(Roots::with_platform(provider, roots))),
         };
         Self { app, roots, threads }
     }
 
-    /// Reads the platform's roots, unless that is done.
+    /// Reads the platform's roots, unless they are already read.
     pub(super) async fn read_roots(&self) -> Result<(), NoRoots> {
         match &self.roots {
             Some(roots) => roots.read(&self.threads).await,
@@ -107,7 +109,8 @@ tokio::task_local! {
     static CAPTURED: Captured;
 }
 
-/// Runs a handshake under the [`DeferredVerifier`], and returns its chain; absent if a session was resumed.
+/// Runs a handshake with the [`DeferredVerifier`] and returns its chain; absent if a session was
+/// resumed.
 pub(super) async fn capture_chain<T>(handshake: impl Future<Output = T>) -> (T, Option<PeerChain>) {
     let captured = Captured::default();
     let outcome = CAPTURED.scope(captured.clone(), handshake).await;
@@ -115,7 +118,8 @@ pub(super) async fn capture_chain<T>(handshake: impl Future<Output = T>) -> (T, 
     (outcome, peer)
 }
 
-/// Checks host name and signatures, and leaves the chain to [`capture_chain`]; without that it refuses.
+/// Verifies host name and signatures, and leaves the chain to [`capture_chain`]; without that it
+/// rejects.
 pub(super) struct DeferredVerifier(pub(super) WebPkiSupportedAlgorithms);
 
 impl ServerCertVerifier for DeferredVerifier {

@@ -1,7 +1,8 @@
-//! A server's certificates, bounded before anybody searches for a path through them.
+//! Limits a server's certificate chain before a path is built from it.
 //!
-//! A platform may try orders of candidates by name before it checks a signature (Android's `TrustManagerImpl` does), so that a dozen
-//! self-made certificates occupy it for ever. Here a chain has one order, in which no name comes twice.
+//! A platform may try the candidates in different orders by name before it checks a signature
+//! (Android's `TrustManagerImpl` does), so that a dozen self-made certificates can occupy it
+//! forever. Here a chain has a single order, in which no name occurs twice.
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{CertificateError, Error};
@@ -9,10 +10,11 @@ use webpki::EndEntityCert;
 
 use crate::limits;
 
-/// The server's certificate, and behind it those of the others of which each issued the one before, by name. The rest is left out:
-/// roots are the platform's own, and what issues nothing here is of no use.
+/// The server's certificate, followed by those certificates of which each issued the previous one,
+/// by name. All others are omitted: the platform has the roots, and a certificate that issued
+/// nothing here is not needed.
 ///
-/// Fails if the server's certificate itself is too large or unreadable.
+/// Fails if the server's certificate itself is too large or cannot be parsed.
 pub fn bounded(
     server: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
@@ -32,7 +34,7 @@ pub fn bounded(
     let mut size = server.len();
     while chain.len() < limits::CERTIFICATES && !names.iter().any(|name| name == last.issuer()) {
         let issuers = || candidates.iter().filter(|(_, certificate)| certificate.subject() == last.issuer());
-        // Of a cross-signed certificate the platform has the self-signed form itself, if it trusts it.
+        // If the platform trusts a cross-signed certificate, it has the self-signed form itself.
         let cross_signed = issuers().find(|(_, certificate)| certificate.issuer() != certificate.subject());
         let Some((der, issuer)) = cross_signed.or_else(|| issuers().next()) else { break };
         size += der.len();
@@ -46,7 +48,7 @@ pub fn bounded(
     Ok(chain)
 }
 
-/// Without one that is too large, as if the server had stapled none.
+/// Empty if it is too large, as if the server had stapled none.
 pub(super) fn bounded_ocsp(response: &[u8]) -> &[u8] {
     if response.len() <= limits::OCSP_RESPONSE { response } else { &[] }
 }
@@ -68,7 +70,7 @@ mod tests {
         params
     }
 
-    /// A certificate with these names; nothing here looks at signatures.
+    /// A certificate with these names; signatures are not checked here.
     fn padded(subject: &str, issuer: &str, padding: usize) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
         let issuer = Issuer::new(params(issuer, 0), KeyPair::generate().unwrap());
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_certificate_issues_the_one_before() {
+    fn each_certificate_issues_the_previous_one() {
         let (server, a, b, root) =
             (certificate("server", "a"), certificate("a", "b"), certificate("b", "root"), certificate("root", "root"));
         let (unrelated, garbage) = (certificate("x", "y"), CertificateDer::from(vec![1, 2, 3]));
@@ -97,15 +99,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cross_signed_issuer_comes_before_its_self_signed_form() {
-        let (server, own, crossed) = (certificate("server", "a"), certificate("a", "a"), certificate("a", "old root"));
-        for others in [[own.clone(), crossed.clone()], [crossed.clone(), own]] {
+    fn cross_signed_issuer_is_preferred_to_self_signed_form() {
+        let (server, self_signed, crossed) =
+            (certificate("server", "a"), certificate("a", "a"), certificate("a", "old root"));
+        for others in [[self_signed.clone(), crossed.clone()], [crossed.clone(), self_signed]] {
             assert_eq!(bounded(&server, &others).unwrap(), [server.clone(), crossed.clone()]);
         }
     }
 
     #[test]
-    fn a_chain_built_to_explode_has_one_path() {
+    fn ambiguous_chain_has_a_single_path() {
         let same_name: Vec<_> = (0..20).map(|_| certificate("a", "a")).collect();
         assert_eq!(bounded(&certificate("server", "a"), &same_name).unwrap().len(), 2);
         assert_eq!(bounded(&certificate("a", "a"), &same_name).unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! The client: takes a pooled connection or opens one, and sends one request on it.
+//! The HTTP client: takes a pooled connection or opens one, and sends one request on it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,17 +27,17 @@ use crate::network::address::AllowedHosts;
 use crate::network::local_addresses::LocalAddresses;
 use crate::network::{Family, Network, Unusable};
 
-/// Whether a request may be sent again, on a fresh connection, if one ended after a part of it went out and before a response came
-/// (RFC 9110, section 9.2.2): the server may have acted on it.
+/// Whether a request may be repeated on a new connection if one was closed after a part of it was
+/// sent and before a response arrived (RFC 9110, section 9.2.2): the server may have processed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Once: it changes nothing.
+    /// Once: the request is safe.
     Once,
-    /// It spends something.
+    /// Never: the request uses the authorization code.
     Never,
 }
 
-/// The connections over one network at one time. Dropping it closes them all.
+/// The connections over one network attachment. Dropping it closes them all.
 pub struct Transport<N: Network> {
     network: Arc<N>,
     tls: Arc<NetworkTls>,
@@ -47,13 +47,14 @@ pub struct Transport<N: Network> {
 }
 
 impl<N: Network> Transport<N> {
-    /// A transport without connections and TLS sessions yet. `allowed` hosts may have any address.
+    /// A transport without connections and TLS sessions. `allowed` hosts may have any address.
     pub fn new(network: N, tls: &Tls, limits: Limits, allowed: AllowedHosts) -> Self {
         let (network, tls) = (Arc::new(network), Arc::new(NetworkTls::new(tls)));
         Self { network, tls, limits, allowed, pool: Arc::default() }
     }
 
-    /// The same network with its TLS sessions and names, and without a connection: for use after a release.
+    /// The same network with its TLS sessions and DNS, and without a connection: for use after a
+    /// release.
     #[must_use]
     pub fn without_connections(&self) -> Self {
         self.network.close_sockets();
@@ -61,13 +62,13 @@ impl<N: Network> Transport<N> {
         Self { network, tls, limits: self.limits, allowed: self.allowed.clone(), pool: Arc::default() }
     }
 
-    /// Whether the network is still there. Sends nothing.
+    /// Whether the network is still available. Sends nothing.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.network.check().is_ok()
     }
 
-    /// The phone's addresses on the network, by which it can be recognised. Sends nothing.
+    /// The phone's addresses on the network, which identify it. Sends nothing.
     #[must_use]
     pub fn local_addresses(&self) -> Option<LocalAddresses> {
         self.network.local_addresses()
@@ -78,8 +79,8 @@ impl<N: Network> Transport<N> {
         self.network.lost().await
     }
 
-    /// Opens a connection for a request to come; nothing if there is an idle one, or if one is being opened. Requests wait for it from now on.
-    /// Dropping the future closes it, unless it is open.
+    /// Opens a connection for a later request; returns `None` if one is idle or being opened. From
+    /// now on, requests wait for it. Dropping the future closes the connection, unless it is open.
     #[must_use]
     pub fn open_ahead(self: &Arc<Self>, destination: Destination) -> Option<BoxFuture<'static, ()>> {
         let opening = self.pool.begin_opening(destination)?;
@@ -93,7 +94,8 @@ impl<N: Network> Transport<N> {
         Some(opened.boxed())
     }
 
-    /// Sends one GET and waits for the headers of its response. `timings` is filled as far as it went, also on failure.
+    /// Sends one GET and waits for the response headers. `timings` is filled as far as the request
+    /// got, also on failure.
     pub async fn get(
         &self,
         url: &Url,
@@ -104,16 +106,16 @@ impl<N: Network> Transport<N> {
     ) -> Result<Response, TransportError> {
         let destination = Destination::of(url, restrictions).ok_or(TransportError::BadUrl)?;
         let request = get(url, headers)?;
-        self.send(&destination, request, repeat, timings).await.map_err(|error| self.explain(error))
+        self.send(&destination, request, repeat, timings).await.map_err(|error| self.or_unavailable(error))
     }
 
-    /// The whole body of a response, decoded. The connection is pooled.
+    /// The complete body of a response, decoded. The connection is returned to the pool.
     pub async fn read(&self, response: Response) -> Result<Vec<u8>, TransportError> {
-        response.read().await.map_err(|error| self.explain(error))
+        response.read().await.map_err(|error| self.or_unavailable(error))
     }
 
-    /// What failed on a network that is gone failed for that.
-    fn explain(&self, error: TransportError) -> TransportError {
+    /// Any failure on a network that is lost is reported as the loss of the network.
+    fn or_unavailable(&self, error: TransportError) -> TransportError {
         self.network.check().map_or_else(TransportError::Unavailable, |()| error)
     }
 
@@ -126,7 +128,7 @@ impl<N: Network> Transport<N> {
     ) -> Result<Response, TransportError> {
         let waiting = self.pool.take_or_wait(destination, &mut timings.connect);
         let mut pooled = timeout(self.limits.connect, waiting).await.unwrap_or_default();
-        // A connection that was waited for in vain leaves the rest of the time.
+        // Time spent waiting for a connection that failed to open is part of the timeout.
         let limit = self.limits.connect.saturating_sub(timings.connect.unwrap_or_default());
         let mut fresh_ones = 0;
         loop {
@@ -170,7 +172,7 @@ impl<N: Network> Transport<N> {
         Ok(Response::new(response, self.limits, destination.clone(), &self.pool))
     }
 
-    /// One connection, within this time. Boxed, so that the code is there once for both that call it.
+    /// Opens one connection within this time. Boxed, to generate the code once for both callers.
     fn opened<'a>(
         &'a self,
         destination: &'a Destination,
@@ -219,8 +221,8 @@ impl<N: Network> Transport<N> {
         Ok(Connection::new(Box::new(stream), meter, Underlay { family, tls: Some(session) }).await?)
     }
 
-    /// A TCP connection, with what counts its bytes. From here on it does not matter what network it is, and the code need not be
-    /// there twice.
+    /// A TCP connection with a byte counter. The type of the network is erased here, to generate
+    /// the code above only once.
     async fn dial(
         &self,
         destination: &Destination,

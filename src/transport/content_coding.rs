@@ -6,14 +6,14 @@ use http::{HeaderMap, header};
 
 use super::error::TransportError;
 
-/// The content codings in IANA's registry that are not supported. A value that is neither here nor gzip, such as `UTF-8` or `binary`,
-/// is not a content coding and is ignored.
-const OTHERS: [&str; 10] =
+/// The content codings in IANA's registry that are not supported. Any other value except gzip, such
+/// as `UTF-8` or `binary`, is not a content coding and is ignored.
+const UNSUPPORTED: [&str; 10] =
     ["aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "pack200-gzip", "x-compress", "zstd"];
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-/// How much room is made at a time for what is decoded.
+/// The allocation step of the decoder, in bytes.
 const STEP: usize = 4096;
 
 /// The decoded body, of at most this many bytes.
@@ -23,7 +23,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result
     let mut is_gzipped = false;
     for coding in codings {
         let is_gzip = matches!(coding.as_str(), "gzip" | "x-gzip");
-        if OTHERS.contains(&coding.as_str()) || is_gzip && is_gzipped {
+        if UNSUPPORTED.contains(&coding.as_str()) || is_gzip && is_gzipped {
             return Err(TransportError::MalformedResponse);
         }
         is_gzipped |= is_gzip;
@@ -31,7 +31,8 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, limit: usize) -> Result
     if is_gzipped && !body.is_empty() { gunzip(&body, limit) } else { Ok(body) }
 }
 
-/// Decodes all members (RFC 1952, section 2.2). Bytes after them are ignored: gateways append zeros, line ends and comments.
+/// Decodes all members (RFC 1952, section 2.2). Trailing bytes are ignored: gateways append zeros,
+/// line ends and comments.
 fn gunzip(mut body: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
     let mut decoded = Vec::new();
     loop {
@@ -44,7 +45,8 @@ fn gunzip(mut body: &[u8], limit: usize) -> Result<Vec<u8>, TransportError> {
     }
 }
 
-/// What comes after the header of a member (RFC 1952, section 2.3). Its own checksum is optional and not checked.
+/// The bytes after the header of a member (RFC 1952, section 2.3). The header's checksum is
+/// optional and not verified.
 fn after_header(member: &[u8]) -> Option<&[u8]> {
     const DEFLATE: u8 = 8;
     const CHECKSUM: u8 = 1 << 1;
@@ -70,7 +72,7 @@ fn after_header(member: &[u8]) -> Option<&[u8]> {
     if flags & CHECKSUM != 0 { rest.get(2..) } else { Some(rest) }
 }
 
-/// Appends what is decoded, and returns what comes after the compressed data.
+/// Appends the decoded bytes, and returns the bytes after the compressed data.
 fn inflate<'a>(compressed: &'a [u8], decoded: &mut Vec<u8>, limit: usize) -> Result<&'a [u8], TransportError> {
     let mut decompress = Decompress::new(false);
     let mut rest = compressed;
@@ -91,13 +93,13 @@ fn inflate<'a>(compressed: &'a [u8], decoded: &mut Vec<u8>, limit: usize) -> Res
     }
 }
 
-/// What comes after the trailer of a member, if that is right about the decoded data.
+/// The bytes after the trailer of a member, if its checksum and length match the decoded data.
 fn after_trailer<'a>(trailer: &'a [u8], decoded: &[u8]) -> Option<&'a [u8]> {
     let (checksum, rest) = trailer.split_first_chunk()?;
     let (length, rest) = rest.split_first_chunk()?;
-    let is_right = u32::from_le_bytes(*checksum) == CRC.checksum(decoded)
+    let is_valid = u32::from_le_bytes(*checksum) == CRC.checksum(decoded)
         && usize::try_from(u32::from_le_bytes(*length)) == Ok(decoded.len());
-    is_right.then_some(rest)
+    is_valid.then_some(rest)
 }
 
 #[cfg(test)]
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_coding_changes_nothing() {
+    fn unknown_codings_are_ignored_and_unsupported_ones_rejected() {
         for codings in [
             &["UTF-8"][..],
             &["none"],
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_fields_of_a_header_are_passed_over() {
+    fn optional_header_fields_are_skipped() {
         let builder = || GzBuilder::new().mtime(1).operating_system(3);
         for builder in [
             builder().extra("extra"),
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn trailer_that_is_not_right_is_malformed() {
+    fn wrong_trailer_is_malformed() {
         let whole = gzip("{\"code\":\"c\"}");
         for at in whole.len() - 8..whole.len() {
             let mut wrong = whole.clone();
@@ -186,9 +188,9 @@ mod tests {
     }
 
     proptest! {
-        /// Compared with `flate2`'s own reader, which checks the same.
+        /// Compared with the reader of `flate2`, which performs the same checks.
         #[test]
-        fn broken_bodies(text in "[a-c]{0,99}", broken in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+        fn corrupt_body_decodes_as_with_flate2(text in "[a-c]{0,99}", broken in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
             let mut body = gzip(&text);
             for (at, byte) in broken {
                 let at = at.index(body.len());
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_last_member_is_ignored() {
+    fn bytes_after_last_member_are_ignored() {
         for rest in [&b""[..], b"\0\0\0\0", b"\r\n", b"<!-- served by gw3 -->", b"\x1f", b"\0\x1f\x8b"] {
             assert_eq!(decoded(&["gzip"], &[&gzip("{}"), rest].concat()).as_deref(), Ok("{}"), "{rest:?}");
         }

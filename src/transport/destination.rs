@@ -1,11 +1,12 @@
-//! Where a connection leads, and over what it may.
+//! The destination of a connection, and the restrictions that apply to it.
 
 use url::{Host, Url};
 
 use super::tls::Version;
 use crate::network::Family;
 
-/// Scheme, host and port (RFC 6454), and how they may be reached: a connection of another kind is not reused.
+/// Scheme, host and port (RFC 6454), and the restrictions: a connection with other restrictions is
+/// not reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Destination {
     pub(super) https: bool,
@@ -14,17 +15,17 @@ pub struct Destination {
     pub(super) restrictions: Restrictions,
 }
 
-/// What a connection may use of that which is there: for servers that do not work with all of it.
+/// Restricts the address family and the TLS version, for servers that do not support all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Restrictions {
     /// Only addresses of this family; absent: both.
     pub family: Option<Family>,
-    /// The highest version of TLS to offer; absent: the highest there is.
+    /// The highest TLS version to offer; absent: the highest supported one.
     pub max_tls: Option<Version>,
 }
 
 impl Destination {
-    /// The destination of requests to this URL; nothing if it is not http or https.
+    /// The destination of requests to this URL; `None` if it is not http or https.
     #[must_use]
     pub fn of(url: &Url, restrictions: Restrictions) -> Option<Self> {
         let https = match url.scheme() {
@@ -35,7 +36,7 @@ impl Destination {
         Some(Self { https, host: url.host()?.to_owned(), port: url.port_or_known_default()?, restrictions })
     }
 
-    /// Its host, as it stands in a URL.
+    /// The host, as it is written in a URL.
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_http_and_https_lead_to_a_destination() {
+    fn only_http_and_https_urls_have_a_destination() {
         let of = |url: &str| Destination::of(&Url::parse(url).unwrap(), Restrictions::default());
         for (url, https, port) in
             [("https://op.test/a", true, 443), ("http://op.test/?b", false, 80), ("https://op.test:8443/", true, 8443)]

@@ -1,7 +1,7 @@
-//! From a host to an open TCP connection: Happy Eyeballs (RFC 8305) over the given network, and NAT64 (RFC 7050) for
-//! IPv4 literals where there is no IPv4.
+//! Opens a TCP connection to a host: Happy Eyeballs (RFC 8305) over the given network, and NAT64
+//! (RFC 7050) for IPv4 literals on networks without IPv4.
 //!
-//! Addresses that a flow must not connect to are left out, whatever the name server says.
+//! Addresses that a flow must not connect to are skipped, whatever DNS returns.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::limits;
 use crate::network::address::{AllowedHosts, is_forbidden};
 use crate::network::{Family, Network, NetworkError};
 
-/// The connection, and the family of the address that it leads to.
+/// The connection, and the family of its address.
 pub(super) async fn dial<N: Network>(
     network: &N,
     destination: &Destination,
@@ -52,7 +52,7 @@ async fn dial_literal<N: Network>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nat64 {
     IfUnreachable,
-    /// The network's name servers offer an IPv6 address of their own (DNS64, RFC 6147).
+    /// The network's DNS servers synthesize IPv6 addresses (DNS64, RFC 6147).
     Never,
 }
 
@@ -72,8 +72,8 @@ async fn connect<N: Network>(
     Ok((outcome?, family))
 }
 
-/// One lookup for each family, or for the only one that is wanted, and attempts that begin one after another while lookups and earlier
-/// attempts go on.
+/// One lookup per family, or for the only requested one, and attempts that start one after another
+/// while lookups and earlier attempts continue.
 async fn dial_name<N: Network>(
     network: &N,
     name: &str,
@@ -92,9 +92,9 @@ async fn dial_name<N: Network>(
         |lookups: &FuturesUnordered<_>| if lookups.is_empty() { OtherFamily::Done } else { OtherFamily::Pending };
     let usable = |ip: &IpAddr| allowed.contains(name, port) || !is_forbidden(*ip);
     let mut race = Race::new();
-    // A name that is known costs no time.
-    while let Some(Some((family, answer))) = lookups.next().now_or_never() {
-        race.on_answer(family, answer, usable, other(&lookups));
+    // A lookup that is complete immediately takes no time.
+    while let Some(Some((family, resolved))) = lookups.next().now_or_never() {
+        race.on_lookup(family, resolved, usable, other(&lookups));
     }
     let Timings { dns, connect: connecting, .. } = timings;
     let mut connecting = Some(connecting);
@@ -117,7 +117,7 @@ async fn dial_name<N: Network>(
                 }
                 Err(error) => race.on_failure(error),
             },
-            Some((family, answer)) = lookups.next() => race.on_answer(family, answer, usable, other(&lookups)),
+            Some((family, resolved)) = lookups.next() => race.on_lookup(family, resolved, usable, other(&lookups)),
             () = sleep_until(race.next_attempt), if !race.waiting.is_empty() => {}
             else => {
                 drop(stopwatch);
@@ -134,12 +134,12 @@ enum OtherFamily {
     Done,
 }
 
-/// Who is next, and when.
+/// The order and timing of connection attempts.
 struct Race {
     waiting: Waiting,
     has_begun: bool,
     next_attempt: Instant,
-    /// What to say if nobody arrives.
+    /// The error if no attempt succeeds.
     failure: TransportError,
 }
 
@@ -149,14 +149,14 @@ impl Race {
         Self { waiting, has_begun: false, next_attempt: Instant::now(), failure: TransportError::Dns }
     }
 
-    fn on_answer(
+    fn on_lookup(
         &mut self,
         family: Family,
-        answer: Result<Vec<IpAddr>, NetworkError>,
+        resolved: Result<Vec<IpAddr>, NetworkError>,
         usable: impl FnMut(&IpAddr) -> bool,
         other: OtherFamily,
     ) {
-        match answer {
+        match resolved {
             Ok(addresses) => {
                 let found = !addresses.is_empty();
                 self.waiting.add(family, addresses.into_iter().filter(usable).take(limits::ADDRESSES));
@@ -177,7 +177,7 @@ impl Race {
         self.next_attempt = Instant::now();
     }
 
-    /// The address to try now, if it is time.
+    /// The address to try now, if an attempt is due.
     fn next(&mut self) -> Option<IpAddr> {
         let now = Instant::now();
         let ip = if now >= self.next_attempt { self.waiting.next() } else { None }?;
@@ -187,7 +187,7 @@ impl Race {
     }
 }
 
-/// Addresses that were not tried yet; the families take turns, IPv6 first (RFC 8305, section 4).
+/// Addresses not tried yet; the families alternate, IPv6 first (RFC 8305, section 4).
 #[derive(Default)]
 struct Waiting {
     v6: VecDeque<IpAddr>,
@@ -208,28 +208,31 @@ impl Waiting {
     }
 
     fn next(&mut self) -> Option<IpAddr> {
-        let (turn, other) = if self.v4_is_next { (&mut self.v4, &mut self.v6) } else { (&mut self.v6, &mut self.v4) };
-        let address = turn.pop_front().or_else(|| other.pop_front())?;
+        let (preferred, other) =
+            if self.v4_is_next { (&mut self.v4, &mut self.v6) } else { (&mut self.v6, &mut self.v4) };
+        let address = preferred.pop_front().or_else(|| other.pop_front())?;
         self.v4_is_next = address.is_ipv6();
         Some(address)
     }
 }
 
-/// The address by which this network reaches an IPv4 host through its NAT64, if it has one (RFC 7050, section 3).
+/// The IPv6 address of an IPv4 host through this network's NAT64, if it has one (RFC 7050, section
+/// 3).
 async fn nat64<N: Network>(network: &N, ip: Ipv4Addr) -> Option<Ipv6Addr> {
-    let answers = network.resolve("ipv4only.arpa", 0, Family::V6).await.ok()?;
-    answers.into_iter().find_map(|answer| match answer {
+    let addresses = network.resolve("ipv4only.arpa", 0, Family::V6).await.ok()?;
+    addresses.into_iter().find_map(|address| match address {
         IpAddr::V6(known) => translated(known, ip),
         IpAddr::V4(_) => None,
     })
 }
 
-/// The prefix is a name server's word: what it makes of an address that may be connected to may be one that must not.
+/// The prefix comes from a DNS server, so it can turn an allowed address into a forbidden one.
 fn translated(known: Ipv6Addr, ip: Ipv4Addr) -> Option<Ipv6Addr> {
     embed(known, ip).filter(|ip| !is_forbidden(IpAddr::V6(*ip)))
 }
 
-/// Puts an IPv4 address where a translation of 192.0.0.170 or 192.0.0.171 has those, by the prefix lengths of RFC 6052, section 2.2.
+/// Replaces 192.0.0.170 or 192.0.0.171 in a translated address by another IPv4 address, with the
+/// prefix lengths of RFC 6052, section 2.2.
 fn embed(known: Ipv6Addr, ip: Ipv4Addr) -> Option<Ipv6Addr> {
     const PLACES: [[usize; 4]; 6] =
         [[12, 13, 14, 15], [9, 10, 11, 12], [7, 9, 10, 11], [6, 7, 9, 10], [5, 6, 7, 9], [4, 5, 6, 7]];
@@ -248,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nat64_prefixes() {
+    fn ipv4_address_is_embedded_for_each_nat64_prefix_length() {
         let ip = Ipv4Addr::new(198, 51, 100, 7);
         for (known, expected) in [
             ("64:ff9b::192.0.0.170", Some("64:ff9b::198.51.100.7")),
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let mut waiting = Waiting::default();
         let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::new(192, 0, 2, 1).into(), Ipv6Addr::LOCALHOST.into());
         waiting.add(Family::V4, [v4, v4].into_iter());

@@ -1,36 +1,36 @@
-//! Why a request failed. Without free text: it goes into errors and traces.
+//! Transport errors. Without free text, because they become part of errors and traces.
 
 use crate::network::{NetworkError, Unusable};
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportError {
-    /// The name could not be resolved.
+    /// The host name could not be resolved.
     Dns,
-    /// All its addresses are of a kind that a flow must not connect to.
+    /// All addresses of the host are forbidden.
     ForbiddenAddress,
     /// No address accepted a connection.
     Connect,
     /// TLS failed.
     Tls {
-        /// The alert that the server sent, in the RFC's spelling.
+        /// The alert that the server sent, spelled as in the RFC.
         alert: Option<String>,
     },
-    /// A limit passed.
+    /// A timeout expired.
     Timeout,
-    /// The connection ended early.
+    /// The connection was closed early.
     Closed,
     /// The URL cannot be written as a request line.
     BadUrl,
-    /// The answer breaks the protocol.
+    /// The response is malformed.
     MalformedResponse,
-    /// Headers beyond 64 KiB, or a body beyond its limit.
+    /// Headers larger than 64 KiB, or a body larger than its limit.
     TooLarge,
-    /// The network cannot be used any more.
+    /// The network can no longer be used.
     Unavailable(Unusable),
 }
 
-/// Whether the network itself is the reason, its `check` tells.
+/// The network's `check` reports whether the network itself is the cause.
 impl From<NetworkError> for TransportError {
     fn from(error: NetworkError) -> Self {
         match error {

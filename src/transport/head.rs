@@ -1,26 +1,29 @@
-//! The head of a response as browsers read it: oddities are repaired before hyper parses it.
+//! Parses the head of a response as browsers do: deviations are repaired before hyper parses it.
 //!
-//! A redirect is a status and a Location; nothing else in its head may end the flow. A head without oddities stays as it is, byte
-//! for byte. Any other head is rewritten, and its connection is not reused, because the start of the next response is unknown.
+//! A redirect needs only a status and a Location; nothing else in its head may end the flow. A head
+//! without deviations is left unchanged, byte for byte. Any other head is rewritten, and its
+//! connection is not reused, because the start of the next response is unknown.
 
-/// A head that hyper can read.
+/// A head that hyper can parse.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) bytes: Vec<u8>,
     pub(super) is_repaired: bool,
     /// Whether another head follows (RFC 9110, section 15.2).
     pub(super) is_informational: bool,
-    /// Whether the end of the body is contradictory (RFC 9112, section 6.3), so that the body must not be used.
+    /// Whether the end of the body is contradictory (RFC 9112, section 6.3), so that the body must
+    /// not be used.
     pub(super) has_unusable_body: bool,
 }
 
-/// The number of bytes before the status line: empty lines are ignored, as RFC 9112, section 2.2, demands for requests.
+/// The number of bytes before the status line: empty lines are ignored, as RFC 9112, section 2.2,
+/// requires for requests.
 pub(super) fn start(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
-/// The length of the head that these bytes begin with, up to and including the empty line; `None` if it is incomplete. `from` is
-/// the beginning of the line to continue with.
+/// The length of the head at the start of these bytes, including the empty line; `None` if it is
+/// incomplete. `from` is the start of the line to continue with.
 pub(super) fn end(bytes: &[u8], from: &mut usize) -> Option<usize> {
     while let Some(length) = bytes[*from..].iter().position(|byte| *byte == b'\n') {
         let is_empty = without_line_end(&bytes[*from..*from + length]).is_empty();
@@ -32,7 +35,7 @@ pub(super) fn end(bytes: &[u8], from: &mut usize) -> Option<usize> {
     None
 }
 
-/// Repairs what is odd. A head without a status line stays as it is, because hyper rejects it.
+/// Repairs deviations. A head without a status line is left unchanged, because hyper rejects it.
 pub(super) fn repaired(bytes: Vec<u8>) -> Head {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(without_line_end);
     let Some(status) = lines.next().and_then(StatusLine::parse) else {
@@ -44,7 +47,7 @@ pub(super) fn repaired(bytes: Vec<u8>) -> Head {
     let has_unusable_body = framing == Framing::Contradictory;
     let ends_oddly = bytes.windows(2).any(|pair| pair == b"\r\r");
     let is_repaired = status.is_odd || fields_are_odd || ends_oddly || framing != Framing::Plain;
-    let bytes = if is_repaired { written(status.code, &fields, &framing) } else { bytes };
+    let bytes = if is_repaired { serialize(status.code, &fields, &framing) } else { bytes };
     Head { bytes, is_repaired, is_informational, has_unusable_body }
 }
 
@@ -66,7 +69,7 @@ struct StatusLine {
 }
 
 impl StatusLine {
-    /// Accepts the protocol's name in any case, any version, any blanks, and any reason phrase.
+    /// Accepts the protocol name in any case, any version, any whitespace, and any reason phrase.
     fn parse(line: &[u8]) -> Option<Self> {
         let (name, rest) = line.split_at_checked(5)?;
         let (version, rest) = rest.split_at(rest.iter().position(|byte| is_blank(*byte))?);
@@ -92,7 +95,7 @@ impl StatusLine {
 /// A name and its value, with folded lines joined.
 type Field = (Vec<u8>, Vec<u8>);
 
-/// The fields, and whether there was anything odd. Lines that are not fields are skipped.
+/// The fields, and whether any of them deviates. Lines that are not fields are skipped.
 fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<Field>, bool) {
     let mut fields: Vec<Option<Field>> = Vec::new();
     let mut is_odd = false;
@@ -149,9 +152,9 @@ fn is_text(byte: u8) -> bool {
 /// Where the body ends (RFC 9112, section 6.3).
 #[derive(Debug, PartialEq, Eq)]
 enum Framing {
-    /// As the fields state.
+    /// As stated by the fields.
     Plain,
-    /// As this field states, or, without one, at the end of the connection.
+    /// As stated by this field or, without one, at the end of the connection.
     Repaired(Option<String>),
     Contradictory,
 }
@@ -202,7 +205,7 @@ fn is_framing(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"transfer-encoding") || name.eq_ignore_ascii_case(b"content-length")
 }
 
-fn written(code: u16, fields: &[Field], framing: &Framing) -> Vec<u8> {
+fn serialize(code: u16, fields: &[Field], framing: &Framing) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {code:03} \r\n").into_bytes();
     for (name, value) in fields.iter().filter(|(name, _)| *framing == Framing::Plain || !is_framing(name)) {
         head.extend([name.as_slice(), b": ", value, b"\r\n"].concat());
@@ -226,13 +229,13 @@ mod tests {
         repaired(text.as_bytes().to_vec())
     }
 
-    /// What hyper gets, with blanks in place of line ends.
-    fn given(text: &str) -> String {
+    /// What hyper receives, with spaces instead of line ends.
+    fn repaired_text(text: &str) -> String {
         String::from_utf8(read(text).bytes).unwrap().replace("\r\n", " ").trim_end().to_owned()
     }
 
     #[test]
-    fn plain_heads_stay_as_they_are() {
+    fn valid_heads_are_unchanged() {
         for text in [
             "HTTP/1.1 302 Found\r\nLocation: https://b/x\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 302\nLocation:https://b/x\n\n",
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn status_lines() {
+    fn odd_status_lines_are_repaired() {
         for (line, expected) in [
             ("http/1.1 302 Found", "HTTP/1.1 302"),
             ("HTTP/1.1  302 Found", "HTTP/1.1 302"),
@@ -279,12 +282,12 @@ mod tests {
         ] {
             let text = format!("{line}\r\n\r\n");
             let head = read(&text);
-            assert_eq!((head.bytes.as_slice(), head.is_repaired), (text.as_bytes(), false), "hyper refuses {line}");
+            assert_eq!((head.bytes.as_slice(), head.is_repaired), (text.as_bytes(), false), "hyper rejects {line}");
         }
     }
 
     #[test]
-    fn fields() {
+    fn odd_fields_are_repaired_or_skipped() {
         for (fields, expected) in [
             // Folded.
             ("Location:\r\n https://b/x\r\n", "Location: https://b/x"),
@@ -308,14 +311,14 @@ mod tests {
             ("A: 1\rB: 2\r\n", "A: 1 B: 2"),
         ] {
             let text = format!("HTTP/1.1 302 Found\r\n{fields}\r\n");
-            assert_eq!(given(&text), format!("HTTP/1.1 302  {expected}"), "{fields:?}");
+            assert_eq!(repaired_text(&text), format!("HTTP/1.1 302  {expected}"), "{fields:?}");
             assert!(read(&text).is_repaired, "{fields:?}");
         }
         assert!(read("HTTP/1.1 302 Found\r\r\nA: 1\r\r\n\r\r\n").is_repaired, "every line end is odd");
     }
 
     #[test]
-    fn framing() {
+    fn repeated_framing_is_repaired_and_contradictory_is_unusable() {
         for (fields, expected) in [
             ("Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5"),
             ("Content-Length: 5, 5\r\n", "Content-Length: 5"),
@@ -350,26 +353,27 @@ mod tests {
             "Transfer-Encoding: xchunked\r\n",
         ] {
             let text = format!("HTTP/1.1 200 OK\r\n{fields}A: 1\r\n\r\n");
-            assert_eq!(given(&text), "HTTP/1.1 200  A: 1", "{fields:?}");
+            assert_eq!(repaired_text(&text), "HTTP/1.1 200  A: 1", "{fields:?}");
             assert!(read(&text).has_unusable_body, "{fields:?}");
         }
         assert_eq!(
-            given("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            repaired_text("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
             "HTTP/1.1 200  Transfer-Encoding: chunked"
         );
     }
 
     #[test]
-    fn informational_responses_have_another_head_behind_them() {
+    fn informational_responses_are_followed_by_another_head() {
         for (status, expected) in [(100, true), (103, true), (199, true), (101, false), (200, false), (302, false)] {
             assert_eq!(read(&format!("HTTP/1.1 {status} X\r\n\r\n")).is_informational, expected, "{status}");
         }
     }
 
     proptest! {
-        /// Whatever comes, and in whatever pieces, its end is found at the same place, and hyper's own parser decides the rest.
+        /// The end is found at the same place for any input, in pieces of any size; hyper's parser
+        /// decides the rest.
         #[test]
-        fn anything(lines in proptest::collection::vec("[ -~\\t\\r\u{0}\u{e9}]{0,20}", 0..12), piece in 1_usize..40) {
+        fn end_is_the_same_for_any_pieces(lines in proptest::collection::vec("[ -~\\t\\r\u{0}\u{e9}]{0,20}", 0..12), piece in 1_usize..40) {
             let text = format!("HTTP/1.1 302 Found\n{}\n\n", lines.join("\n"));
             let whole = end(text.as_bytes(), &mut 0);
             prop_assert!(whole.is_some());
@@ -377,14 +381,15 @@ mod tests {
             let in_pieces = (0..=text.len() / piece).find_map(|n| end(&text.as_bytes()[..text.len().min((n + 1) * piece)], &mut from));
             prop_assert_eq!(in_pieces, whole);
             let head = repaired(text.as_bytes()[..whole.unwrap()].to_vec());
-            // What was put right is plain.
+            // A repaired head needs no further repair.
             let again = repaired(head.bytes.clone());
             prop_assert_eq!((&again.bytes, again.is_repaired, again.has_unusable_body), (&head.bytes, false, false));
         }
 
-        /// What hyper's parser accepts without any leniency stays as it is, but for how the body is framed.
+        /// A head that hyper's parser accepts without leniency is left unchanged, except for its
+        /// framing.
         #[test]
-        fn what_is_plain_to_hyper_is_plain_here(lines in proptest::collection::vec("[A-Za-z-]{1,8}: ?[!-~\u{e9}]{0,20}", 1..12)) {
+        fn head_valid_for_hyper_is_unchanged(lines in proptest::collection::vec("[A-Za-z-]{1,8}: ?[!-~\u{e9}]{0,20}", 1..12)) {
             let text = format!("HTTP/1.1 302 Found\r\n{}\r\n\r\n", lines.join("\r\n"));
             let mut fields = [httparse::EMPTY_HEADER; 20];
             let mut parser = httparse::Response::new(&mut fields);

@@ -1,6 +1,6 @@
-//! A stream that repairs the heads of responses (`head.rs`) while a response is awaited.
+//! A stream that repairs response heads (`head.rs`) while a response is awaited.
 //!
-//! Unsolicited bytes pass through unchanged, so that hyper closes the connection.
+//! Unsolicited bytes are passed on unchanged, so that hyper closes the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head;
 
-/// What is known about the current response and the connection. Clones share it.
+/// The state of the current response and of the connection. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct HeadNotes(Arc<Notes>);
 
@@ -44,10 +44,10 @@ impl HeadNotes {
 pub(super) struct HeadReader<S> {
     stream: S,
     notes: HeadNotes,
-    /// An incomplete head, and the beginning of its last line.
+    /// An incomplete head, and the start of its last line.
     incoming: Vec<u8>,
     line: usize,
-    /// Repaired, and not read yet.
+    /// Repaired bytes that are not read yet.
     outgoing: Vec<u8>,
     taken: usize,
 }
@@ -70,8 +70,8 @@ impl<S> HeadReader<S> {
         }
     }
 
-    /// Repairs the complete heads, and passes on the bytes after the last one.
-    fn digest(&mut self) {
+    /// Repairs the complete heads and passes on the bytes after the last one.
+    fn repair_heads(&mut self) {
         let notes = &self.notes.0;
         while notes.is_awaited.load(Ordering::Relaxed) {
             if self.line == 0 {
@@ -106,7 +106,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadReader<S> {
                 return Poll::Ready(Ok(()));
             }
             this.incoming.extend_from_slice(part.filled());
-            this.digest();
+            this.repair_heads();
         }
         this.take(buffer);
         Poll::Ready(Ok(()))
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// What hyper reads of these bytes when a response is awaited, and what is noted of it.
+    /// What hyper reads of these bytes while a response is awaited, and the notes about it.
     async fn read(bytes: &[u8], piece: usize) -> (String, HeadNotes) {
         let (mut server, client) = duplex(piece);
         let (mut reader, notes) = HeadReader::new(client);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_is_cut_off_is_the_end() {
+    async fn truncated_head_ends_the_stream() {
         let (received, notes) = read(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n", 8192).await;
         assert_eq!((received.as_str(), notes.is_repaired()), ("", false));
     }

@@ -1,7 +1,8 @@
 //! HTTP/1.1 on one connection: hyper's client over a stream with repaired heads.
 //!
-//! No task drives a connection: it is polled together with the exchange that runs on it, so that dropping the exchange closes
-//! the socket. Only a redirect's body that is still on its way is read to its end beside the flow.
+//! No task drives a connection: it is polled together with the exchange that uses it, so that
+//! dropping the exchange closes the socket. Only the body of a redirect that is still arriving is
+//! read to its end concurrently with the flow.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -28,11 +29,11 @@ use super::tls::{self, TlsSession};
 use crate::limits;
 use crate::network::Family;
 
-/// What HTTP runs over: TCP or TLS.
+/// The transport below HTTP: TCP or TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// What a connection has under HTTP.
+/// The properties of the connection below HTTP.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Underlay {
     pub(super) family: Family,
@@ -40,12 +41,12 @@ pub(super) struct Underlay {
     pub(super) tls: Option<TlsSession>,
 }
 
-/// What a connection was used for before.
+/// The earlier use of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum History {
-    /// Nothing: it was opened for the request at hand.
+    /// None: it was opened for the current request.
     New,
-    /// Nothing: it was opened before there was a request.
+    /// None: it was opened before there was a request.
     OpenedAhead,
     /// Other requests.
     Used,
@@ -55,20 +56,21 @@ pub(super) enum History {
 pub(super) struct Connection {
     sender: http1::SendRequest<Empty<Bytes>>,
     driver: Driver,
-    /// On the socket.
+    /// Counts bytes on the socket.
     socket: Meter,
-    /// Above TLS: a session ticket or a `close_notify` is no answer.
+    /// Counts bytes above TLS: a session ticket or a `close_notify` is not a response.
     http: Meter,
     notes: HeadNotes,
     pub(super) underlay: Underlay,
     pub(super) history: History,
 }
 
-/// A request was not answered.
+/// A request has no response.
 pub(super) enum SendError {
-    /// The connection ended before the first byte of an answer: if it was a kept one, the server may not have seen the request.
+    /// The connection was closed before the first byte of a response: if it was reused, the server
+    /// may not have received the request.
     BeforeFirstByte {
-        /// Whether any of the request went out.
+        /// Whether any part of the request was sent.
         sent: bool,
     },
     Failed(TransportError),
@@ -90,7 +92,8 @@ impl Connection {
         let io: Box<dyn Io> = Box::new(io);
         let (sender, connection) = http1::Builder::new()
             .max_headers(limits::HEADER_COUNT)
-            // Boxes on plain http look for the usual spelling, though names have no case (RFC 9110, section 5.1).
+            // Middleboxes on plain http expect the usual spelling, although names are
+            // case-insensitive (RFC 9110, section 5.1).
             .title_case_headers(true)
             .max_buf_size(2 * limits::HEADERS)
             .handshake(TokioIo::new(io))
@@ -104,21 +107,23 @@ impl Connection {
         &self.socket
     }
 
-    /// Whether a pooled connection is still open. One with a repaired response is not reused.
+    /// Whether a pooled connection is still open. A connection with a repaired response is not
+    /// reused.
     pub(super) fn is_open(&mut self) -> bool {
         !self.notes.is_repaired() && self.ready().now_or_never() == Some(true)
     }
 
     pub(super) async fn send(mut self, mut request: Request<Empty<Bytes>>) -> Result<IncomingResponse, SendError> {
         let informational = Arc::<AtomicUsize>::default();
-        let (seen, http) = (informational.clone(), self.http.clone());
+        let (count, http) = (informational.clone(), self.http.clone());
         on_informational(&mut request, move |_| {
-            if seen.fetch_add(1, Ordering::Relaxed) >= limits::INFORMATIONAL {
+            if count.fetch_add(1, Ordering::Relaxed) >= limits::INFORMATIONAL {
                 http.limit(0);
             }
         });
         let (received_before, sent_before) = (self.http.received(), self.http.sent());
-        // Until the headers are complete, all that comes belongs to them: to answers of status 1xx and the reason phrase too.
+        // Until the headers are complete, all received bytes are part of them, including 1xx
+        // responses and the reason phrase.
         self.http.limit(limits::HEADERS as u64);
         let (sender, notes) = (&mut self.sender, &self.notes);
         let exchange = async move {
@@ -140,7 +145,7 @@ impl Connection {
                 }
                 Ok(IncomingResponse { head, body, connection: self })
             }
-            Err(error) => Err(match (received, self.driver.explain(&error)) {
+            Err(error) => Err(match (received, self.driver.cause(&error)) {
                 (0, TransportError::Closed) => SendError::BeforeFirstByte { sent: self.http.sent() > sent_before },
                 (received, _) if received >= limits::HEADERS as u64 => SendError::Failed(TransportError::TooLarge),
                 (_, failure) => SendError::Failed(failure),
@@ -148,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Whether another request can be sent, as soon as that is known.
+    /// Waits until it is known whether another request can be sent.
     async fn ready(&mut self) -> bool {
         let sender = &mut self.sender;
         self.driver.drive(sender.ready()).await.is_ok() && self.driver.connection.is_some()
@@ -157,20 +162,21 @@ impl Connection {
 
 type HttpConnection = http1::Connection<TokioIo<Box<dyn Io>>, Empty<Bytes>>;
 
-/// What moves the bytes of a connection.
+/// Drives the I/O of a connection.
 struct Driver {
     /// Absent once it has ended.
     connection: Option<HttpConnection>,
-    /// Why it has.
+    /// Why it ended.
     failure: Option<hyper::Error>,
 }
 
 impl Driver {
-    /// Polls the exchange and the connection under it, until the exchange is done.
+    /// Polls the exchange and the connection below it until the exchange completes.
     async fn drive<T>(&mut self, exchange: impl Future<Output = T>) -> T {
         let mut exchange = pin!(exchange);
         poll_fn(|cx| {
-            // The connection first: it may have to find out that the peer has gone before another request is put on it.
+            // The connection first: it may have to detect that the peer closed it before another
+            // request is sent on it.
             self.poll(cx);
             if let Poll::Ready(done) = exchange.as_mut().poll(cx) {
                 return Poll::Ready(done);
@@ -190,8 +196,8 @@ impl Driver {
         }
     }
 
-    /// An exchange that was cut off may not know what the connection knows.
-    fn explain(&self, error: &hyper::Error) -> TransportError {
+    /// The connection may know the cause of a truncated exchange, which the exchange does not.
+    fn cause(&self, error: &hyper::Error) -> TransportError {
         match (classify(error), &self.failure) {
             (TransportError::Closed, Some(failure)) => classify(failure),
             (failure, _) => failure,
@@ -199,7 +205,7 @@ impl Driver {
     }
 }
 
-/// The headers of an answer, with its body still to come.
+/// The headers of a response; its body has not been read.
 pub(super) struct IncomingResponse {
     pub(super) head: Parts,
     body: Incoming,
@@ -213,7 +219,7 @@ impl IncomingResponse {
             return Err(TransportError::MalformedResponse);
         }
         while let Some(frame) = next_frame(body, connection).await {
-            if let Ok(data) = frame.map_err(|error| connection.driver.explain(&error))?.into_data() {
+            if let Ok(data) = frame.map_err(|error| connection.driver.cause(&error))?.into_data() {
                 if into.len() + data.len() > limit {
                     return Err(TransportError::TooLarge);
                 }

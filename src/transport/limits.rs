@@ -1,14 +1,15 @@
-//! How long one request may take, and how much its response may bring.
+//! The timeouts of one request, and the size limits of its response.
 
 use std::time::Duration;
 
 /// The limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Name, TCP and TLS of a new connection.
+    /// DNS, TCP connect and TLS handshake of a new connection.
     pub connect: Duration,
-    /// From the request to the end of the headers, and from there to the end of a body that is read.
+    /// From the request to the end of the headers; then again until the end of a body that is read.
     pub answer: Duration,
-    /// Bytes of a body, as they come and decoded. More of one that is not read costs its connection.
+    /// Bytes of a body, encoded and decoded. If a discarded body is larger, its connection is
+    /// closed.
     pub body: usize,
 }

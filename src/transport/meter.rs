@@ -1,5 +1,5 @@
-//! What a request costs: a stream that counts its bytes and keeps to limits of them, and a stopwatch. It is known at any moment, also
-//! when the request is cut off.
+//! Measures requests: a stream that counts and limits its bytes, and a stopwatch. The values are
+//! available at any time, also if the request is interrupted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::tls::Version;
 use crate::network::Family;
 
-/// What one request cost. A time is absent where it was not spent.
+/// The measurements of one request. A phase that did not occur is absent.
 #[derive(Debug, Clone, Default)]
 pub struct Timings {
-    /// Resolving the name.
+    /// DNS resolution.
     pub dns: Option<Duration>,
     /// Opening the TCP connection, or waiting for one that is being opened ahead.
     pub connect: Option<Duration>,
@@ -25,15 +25,15 @@ pub struct Timings {
     pub tls: Option<Duration>,
     /// From the request to the end of the headers.
     pub first_byte: Option<Duration>,
-    /// Whether a connection was used that other requests had used before.
+    /// Whether the connection was used by earlier requests.
     pub reused: bool,
     /// Whether the connection was opened ahead of the request.
     pub opened_ahead: bool,
     /// Whether TLS resumed a session.
     pub tls_resumed: bool,
-    /// Of the address that the connection leads to.
+    /// The family of the connection's address.
     pub family: Option<Family>,
-    /// The version of TLS; absent on plain http.
+    /// The TLS version; absent for plain http.
     pub tls_version: Option<Version>,
     pub(super) bytes: Bytes,
 }
@@ -52,7 +52,7 @@ impl Timings {
     }
 }
 
-/// Bytes of a stream; clones see the same ones.
+/// The byte counters of a stream; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Meter(Arc<Counts>);
 
@@ -60,9 +60,9 @@ pub(super) struct Meter(Arc<Counts>);
 struct Counts {
     received: AtomicU64,
     sent: AtomicU64,
-    /// How much may be received in all.
+    /// How many bytes may be received in total.
     receivable: AtomicU64,
-    /// How long the first write may be.
+    /// The maximum length of the first write.
     first_write: u64,
 }
 
@@ -75,7 +75,7 @@ impl Meter {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    /// Beyond this much more, reading fails.
+    /// Reading fails beyond this many further bytes.
     pub(super) fn limit(&self, more: u64) {
         self.0.receivable.store(self.received().saturating_add(more), Ordering::Relaxed);
     }
@@ -105,7 +105,7 @@ impl<S> Metered<S> {
         Self::with_first_write_of(stream, u64::MAX)
     }
 
-    /// A first write of more bytes fails, and sends nothing.
+    /// A first write of more bytes fails and sends nothing.
     pub(super) fn with_first_write_of(stream: S, first_write: u64) -> (Self, Meter) {
         let (received, sent) = (AtomicU64::default(), AtomicU64::default());
         let meter = Meter(Arc::new(Counts { received, sent, receivable: AtomicU64::new(u64::MAX), first_write }));
@@ -178,7 +178,7 @@ impl Bytes {
         Self { connection: Some((meter.clone(), 0, 0)) }
     }
 
-    /// The bytes of a kept connection from now on.
+    /// The bytes of a reused connection from now on.
     pub(super) fn from_now(meter: &Meter) -> Self {
         Self { connection: Some((meter.clone(), meter.received(), meter.sent())) }
     }
@@ -192,7 +192,7 @@ impl Bytes {
     }
 }
 
-/// Writes down the time since it began when it is dropped.
+/// Stores the elapsed time when it is dropped.
 pub(super) struct Stopwatch<'a> {
     began: Instant,
     into: &'a mut Option<Duration>,

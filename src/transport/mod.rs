@@ -1,9 +1,12 @@
-//! One request over a given network: DNS, connections, TLS and HTTP/1.1, with pooled connections per destination.
+//! One request over a given network: DNS, connections, TLS and HTTP/1.1, with pooled connections
+//! per destination.
 //!
-//! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs over a bound socket in a phone and
-//! over an in-memory network with a virtual clock in tests. Nothing here knows of redirects, cookies or the flow; nothing here sleeps
-//! or retries, except for one repeat after a pooled connection that turned out dead, and one after a fresh one. A connection can be
-//! opened ahead of the request that will need it: that request then waits for it instead of opening another.
+//! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs
+//! over a bound socket on a phone and over an in-memory network with a virtual clock in tests. This
+//! module has no redirects, cookies or flow, and it neither sleeps nor retries, except for one
+//! repeat after a pooled connection that turned out closed, and one after a new one. A connection
+//! can be opened ahead of the request that will need it: that request then waits for it instead of
+//! opening another.
 
 pub mod certificates;
 pub mod chain;

@@ -1,7 +1,8 @@
-//! Open connections that wait for their next request, per destination, and those that are being opened ahead of one.
+//! Idle connections per destination, and connections that are being opened ahead of a request.
 //!
-//! A connection that the peer closed is found out when it is taken; one that is not taken closes by itself. A request waits for a
-//! connection that is being opened to its destination; if that fails, it opens its own.
+//! A connection that the peer closed is detected when it is taken; one that is not taken is closed
+//! after a time. A request waits for a connection that is being opened to its destination; if that
+//! fails, it opens another.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,9 +23,9 @@ use crate::limits;
 #[derive(Default)]
 pub(super) struct Pool {
     connections: Mutex<Connections>,
-    /// The end of any opening.
+    /// Notified when an opening ends.
     opened: Notify,
-    /// Drains, and the closing of what is idle.
+    /// Drains, and the task that closes idle connections.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -35,7 +36,7 @@ struct Connections {
 }
 
 impl Pool {
-    /// An idle connection; also one that is being opened, as soon as it is.
+    /// An idle connection, or one that is being opened, once it is open.
     pub(super) async fn take_or_wait(
         &self,
         destination: &Destination,
@@ -73,7 +74,7 @@ impl Pool {
         }
     }
 
-    /// The right to open a connection ahead; nothing if there is an idle one, or if one is being opened.
+    /// The permission to open a connection ahead; `None` if one is idle or being opened.
     pub(super) fn begin_opening(self: &Arc<Self>, destination: Destination) -> Option<Opening> {
         let mut connections = lock(&self.connections);
         if connections.opening.contains(&destination) || connections.has_idle(&destination) {
@@ -83,14 +84,16 @@ impl Pool {
         Some(Opening { pool: self.clone(), destination })
     }
 
-    /// Runs concurrently with the flow; ends with the pool at the latest. Boxed: the code that runs a task is there once for each type.
+    /// Runs concurrently with the flow; ends at the latest with the pool. Boxed: the code that runs
+    /// a task is generated once per type.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task.boxed());
     }
 
-    /// Closes what has been idle for too long, and returns when the next one will have been; nothing once all are closed.
+    /// Closes connections that have been idle for too long, and returns when the next one expires;
+    /// `None` once all are closed.
     fn close_expired(&self) -> Option<Instant> {
         let idle = &mut lock(&self.connections).idle;
         idle.retain(|_, connections| {
@@ -118,7 +121,8 @@ impl Connections {
     }
 }
 
-/// A connection that is being opened ahead of a request. Dropping it ends that, whatever came of it.
+/// A connection that is being opened ahead of a request. Dropping it ends the opening, whatever its
+/// outcome.
 pub(super) struct Opening {
     pool: Arc<Pool>,
     destination: Destination,
@@ -145,14 +149,14 @@ fn is_fresh(since: Instant) -> bool {
     since.elapsed() < limits::IDLE_CONNECTION
 }
 
-/// Runs while there are idle connections, or until the pool is gone.
+/// Runs while there are idle connections, or until the pool is dropped.
 async fn close_idle(pool: Weak<Pool>) {
     while let Some(next) = pool.upgrade().and_then(|pool| pool.close_expired()) {
         sleep_until(next).await;
     }
 }
 
-/// Nothing here can panic half-way through a change.
+/// A lock cannot be poisoned in an inconsistent state: no change can panic halfway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! A response whose headers are there: its body can be read, or discarded so that the connection is pooled.
+//! A response whose headers have arrived: its body can be read, or discarded so that the connection
+//! is returned to the pool.
 
 use std::sync::{Arc, Weak};
 
@@ -13,7 +14,7 @@ use super::http1::{History, IncomingResponse};
 use super::limits::Limits;
 use super::pool::Pool;
 
-/// A response whose body is still to come.
+/// A response whose body has not been read.
 pub struct Response {
     incoming: IncomingResponse,
     limits: Limits,
@@ -38,7 +39,7 @@ impl Response {
         &self.incoming.head.headers
     }
 
-    /// The whole body, decoded. The connection is pooled.
+    /// The complete body, decoded. The connection is returned to the pool.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
         let Limits { answer: time, body: limit, .. } = self.limits;
         let mut body = Vec::new();
@@ -48,8 +49,8 @@ impl Response {
         Ok(body)
     }
 
-    /// Gives the connection back without waiting: what has arrived of the body is dropped, and what has not is read
-    /// concurrently with the flow, up to the limit.
+    /// Returns the connection to the pool without waiting: the part of the body that has arrived is
+    /// dropped, and the rest is read concurrently with the flow, up to the limit.
     pub fn discard(mut self) {
         let Limits { answer: time, body: limit, .. } = self.limits;
         match self.incoming.collect(&mut Vec::new(), limit).now_or_never() {

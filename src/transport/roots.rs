@@ -1,7 +1,9 @@
-//! The roots that chains are verified with: development's, parsed at once, and the platform's, read with the first use.
+//! The roots for chain verification: the development roots, parsed immediately, and the platform's,
+//! read on first use.
 //!
-//! On Linux the platform's are a file of some 200 KB or a folder of files, read and parsed as a whole. What was read is kept. A
-//! store without a certificate is not: it is read again with the next use.
+//! On Linux the platform's roots are a file of about 200 KB or a directory of files, read and
+//! parsed as a whole. The result is cached. A store without a certificate is not: it is read again
+//! on the next use.
 
 use std::sync::Arc;
 #[cfg(not(target_os = "android"))]
@@ -31,11 +33,11 @@ use crate::threads::Threads;
 #[cfg(not(target_os = "android"))]
 use crate::threads::Work;
 
-/// A root certificate does not parse, or the platform has none.
+/// A root certificate cannot be parsed, or the platform has none.
 #[derive(Debug, Clone)]
 pub struct NoRoots;
 
-/// All root certificates in these texts. Each has at least one.
+/// All root certificates in these texts. Each text must have at least one.
 pub(super) fn parse(pems: &[String]) -> Result<Vec<CertificateDer<'static>>, NoRoots> {
     let mut roots = Vec::new();
     for pem in pems {
@@ -52,35 +54,35 @@ pub(super) fn parse(pems: &[String]) -> Result<Vec<CertificateDer<'static>>, NoR
     Ok(roots)
 }
 
-/// Verifies chains with certain roots.
+/// Verifies chains against a set of roots.
 pub(super) enum Roots {
-    /// These and no other.
+    /// Only these roots.
     Only { store: RootCertStore, algorithms: WebPkiSupportedAlgorithms },
     #[cfg(not(target_os = "android"))]
     Platform(Arc<Platform>),
 }
 
 impl Roots {
-    pub(super) fn only(provider: &CryptoProvider, roots: Vec<CertificateDer<'static>>) -> Self {
+    pub(super) fn roots_only(provider: &CryptoProvider, roots: Vec<CertificateDer<'static>>) -> Self {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots);
         Self::Only { store, algorithms: provider.signature_verification_algorithms }
     }
 
-    /// The platform's and these. Nothing is read yet.
+    /// The platform's roots and these. Reads nothing.
     #[cfg(not(target_os = "android"))]
-    pub(super) fn with_platform(provider: Arc<CryptoProvider>, further: Vec<CertificateDer<'static>>) -> Self {
-        let (verifier, turn, reading) = Default::default();
-        Self::Platform(Arc::new(Platform { provider, further, verifier, turn, reading }))
+    pub(super) fn with_platform(provider: Arc<CryptoProvider>, additional: Vec<CertificateDer<'static>>) -> Self {
+        let (verifier, read_lock, reading) = Default::default();
+        Self::Platform(Arc::new(Platform { provider, additional, verifier, read_lock, reading }))
     }
 
-    /// There the platform's are reached through the app only.
+    /// On Android the platform's roots are reached through the app only.
     #[cfg(target_os = "android")]
-    pub(super) fn with_platform(provider: Arc<CryptoProvider>, further: Vec<CertificateDer<'static>>) -> Self {
-        Self::only(&provider, further)
+    pub(super) fn with_platform(provider: Arc<CryptoProvider>, additional: Vec<CertificateDer<'static>>) -> Self {
+        Self::roots_only(&provider, additional)
     }
 
-    /// Reads them on a thread, unless that is done.
+    /// Reads them on a thread, unless they are already read.
     #[cfg(not(target_os = "android"))]
     pub(super) async fn read(&self, threads: &Threads) -> Result<(), NoRoots> {
         match self {
@@ -95,7 +97,8 @@ impl Roots {
         std::future::ready(Ok(()))
     }
 
-    /// Whether the server's certificate is for this host and leads to one of the roots, over the others. Blocks while they are read.
+    /// Verifies that the server's certificate matches this host and leads to one of the roots
+    /// through the others. Blocks while the roots are read.
     #[cfg_attr(target_os = "android", expect(unused_variables))] // The OCSP response is for a platform's verifier.
     pub(super) fn verify(
         &self,
@@ -106,7 +109,8 @@ impl Roots {
     ) -> Result<(), Error> {
         let now = UnixTime::now();
         match self {
-            // rustls' own verifier would do the same, and has the code for revocation lists in it (27 KB).
+            // rustls' verifier would do the same, and contains the code for revocation lists (27
+            // KB).
             Self::Only { store, algorithms } => {
                 let server = ParsedCertificate::try_from(server)?;
                 verify_server_cert_signed_by_trust_anchor(&server, store, others, now, algorithms.all)?;
@@ -125,12 +129,12 @@ impl Roots {
 #[cfg(not(target_os = "android"))]
 pub(super) struct Platform {
     provider: Arc<CryptoProvider>,
-    further: Vec<CertificateDer<'static>>,
-    /// Absent until they are read.
+    additional: Vec<CertificateDer<'static>>,
+    /// Absent until the roots are read.
     verifier: OnceLock<Arc<dyn ServerCertVerifier>>,
-    /// One thread reads for all.
-    turn: Mutex<()>,
-    /// What waits for it.
+    /// Only one thread reads.
+    read_lock: Mutex<()>,
+    /// The reading that others wait for.
     reading: Mutex<Option<WeakShared<Reading>>>,
 }
 
@@ -139,8 +143,9 @@ type Reading = BoxFuture<'static, Result<(), NoRoots>>;
 
 #[cfg(not(target_os = "android"))]
 impl Platform {
-    /// The reading that is under way, or a new one. If each verification had its own, a thousand at once would wait for a few threads in turn,
-    /// the last ones until their time was over.
+    /// Returns the reading in progress, or starts one. If each verification started its own, a
+    /// thousand concurrent ones would queue for a few threads, and the last ones would exceed their
+    /// deadline.
     fn join(self: &Arc<Self>, threads: &Threads) -> Shared<Reading> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reading) = reading.as_ref().and_then(WeakShared::upgrade) {
@@ -156,17 +161,18 @@ impl Platform {
         new
     }
 
-    /// Blocks while they are read.
+    /// Blocks while the roots are read.
     fn verifier(&self) -> Result<&dyn ServerCertVerifier, NoRoots> {
-        let _turn = match self.verifier.get() {
+        let _guard = match self.verifier.get() {
             Some(verifier) => return Ok(&**verifier),
-            None => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
+            None => self.read_lock.lock().unwrap_or_else(PoisonError::into_inner),
         };
         if let Some(verifier) = self.verifier.get() {
             return Ok(&**verifier);
         }
-        let (provider, further) = (self.provider.clone(), self.further.clone());
-        let read = rustls_platform_verifier::Verifier::new_with_extra_roots(further, provider).map_err(|_| NoRoots)?;
+        let (provider, additional) = (self.provider.clone(), self.additional.clone());
+        let read =
+            rustls_platform_verifier::Verifier::new_with_extra_roots(additional, provider).map_err(|_| NoRoots)?;
         Ok(&**self.verifier.get_or_init(|| Arc::new(read)))
     }
 }
@@ -183,18 +189,18 @@ mod tests {
         let threads = Threads::new();
         let roots = Roots::with_platform(Arc::new(ring::default_provider()), Vec::new());
         let Roots::Platform(platform) = &roots else { unreachable!() };
-        let (mut uses, admitted) = {
-            let _turn = platform.turn.lock().unwrap();
-            let mut uses = Box::pin(join_all((0..1000).map(|_| roots.read(&threads))));
-            assert!((&mut uses).now_or_never().is_none());
+        let (mut reads, admitted) = {
+            let _guard = platform.read_lock.lock().unwrap();
+            let mut reads = Box::pin(join_all((0..1000).map(|_| roots.read(&threads))));
+            assert!((&mut reads).now_or_never().is_none());
             let others = limits::THREADS_OF_A_KIND - 1;
             let admitted = join_all((0..others).map(|_| threads.admit(Work::CellularTrust))).now_or_never();
-            (uses, admitted.unwrap())
+            (reads, admitted.unwrap())
         };
         assert!(admitted.iter().all(Result::is_ok));
         let first = roots.read(&threads).await;
-        assert!((&mut uses).await.iter().all(|result| result.is_ok() == first.is_ok()));
-        // A machine without a trust store has none to keep.
+        assert!((&mut reads).await.iter().all(|result| result.is_ok() == first.is_ok()));
+        // A machine without a trust store has none to cache.
         assert_eq!(platform.verifier.get().is_some(), first.is_ok());
     }
 

@@ -1,4 +1,5 @@
-//! TLS for both legs: what is offered, and what an error of it means. Which certificates are trusted stands in `certificates.rs`.
+//! TLS for both legs: what is offered, and how errors are classified. `certificates.rs` decides
+//! which certificates are trusted.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -25,9 +26,10 @@ use crate::threads::{Threads, Work};
 #[cfg(feature = "http-backend")]
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that lives longer than a connection.
+/// TLS 1.2 and 1.3 with ring, HTTP/1.1 only, and the platform's trust. Clones share nothing that
+/// outlives a connection.
 ///
-/// ring has no post-quantum key share, so a fresh `ClientHello` fits one packet.
+/// ring has no post-quantum key share, so a `ClientHello` without a session ticket fits one packet.
 #[derive(Clone)]
 pub struct Tls {
     config: ClientConfig,
@@ -37,7 +39,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Calls the platform, through the app if it has to, and trusts these further roots (PEM). The platform's are not read yet.
+    /// Uses the platform's trust store, through the app if necessary, and trusts these additional
+    /// roots (PEM). Does not read the platform's roots yet.
     pub fn new(roots: &[String], app: Option<Arc<dyn AppTrust>>, threads: Threads) -> Result<Self, NoRoots> {
         let provider = Arc::new(CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() });
         let verifier = ChainVerifier::new(app, provider.clone(), roots::parse(roots)?, threads);
@@ -49,21 +52,21 @@ impl Tls {
         Ok(Self { config: both, tls12, verifier })
     }
 
-    /// Reads the platform's roots, unless that is done: once before the first handshake. Fails if there are none, or if it takes
-    /// longer than [`limits::ROOTS`].
+    /// Reads the platform's roots, unless they are already read; call it before the first
+    /// handshake. Fails if there are none, or if it takes longer than [`limits::ROOTS`].
     pub async fn read_roots(&self) -> Result<(), NoRoots> {
         self.verifier.read_roots().await
     }
 
-    /// For another client's handshakes, each of which has to run in [`Tls::verify_handshake`]. Without resumption, so that each
-    /// brings a chain.
+    /// For another client's handshakes, each of which must run in [`Tls::verify_handshake`].
+    /// Without resumption, so that each handshake has a chain.
     #[cfg(feature = "http-backend")]
     #[must_use]
     pub fn config(&self) -> ClientConfig {
         self.config.clone()
     }
 
-    /// Runs another client's handshake, and verifies the chain that it brought. Without one it fails.
+    /// Runs another client's handshake and verifies its chain. Fails if there is none.
     #[cfg(feature = "http-backend")]
     pub async fn verify_handshake<T>(
         &self,
@@ -94,7 +97,7 @@ fn config(
     Ok(config)
 }
 
-/// There are no client certificates, so that the code that signs with them need not be there (44 KB).
+/// There are no client certificates, so the code that signs with them is not linked (44 KB).
 #[derive(Debug)]
 struct NoClientKeys;
 
@@ -104,7 +107,7 @@ impl KeyProvider for NoClientKeys {
     }
 }
 
-/// A version of TLS, none below 1.2 (RFC 8996). A `ClientHello` offers one and those below it.
+/// A TLS version, none below 1.2 (RFC 8996). A `ClientHello` offers one and those below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
     /// RFC 5246.
@@ -113,18 +116,18 @@ pub enum Version {
     Tls13,
 }
 
-/// What a handshake came to.
+/// The outcome of a handshake.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TlsSession {
     pub(super) version: Version,
-    /// Whether it is an earlier session.
+    /// Whether an earlier session was resumed.
     pub(super) is_resumed: bool,
 }
 
-/// Why there is no connection over TLS.
+/// Why a TLS connection failed.
 pub(super) struct HandshakeError {
     pub(super) error: TransportError,
-    /// Whether the offer of TLS 1.3 may be the reason, and not a certificate or the network.
+    /// Whether the offer of TLS 1.3 may be the cause, and not a certificate or the network.
     pub(super) may_be_the_offer: bool,
 }
 
@@ -132,7 +135,8 @@ const UNTRUSTED: HandshakeError =
     HandshakeError { error: TransportError::Tls { alert: None }, may_be_the_offer: false };
 
 impl HandshakeError {
-    /// A connection that the peer ends inside the handshake counts as a refusal without an alert.
+    /// A connection that the peer closes during the handshake is treated as a rejection without an
+    /// alert.
     fn of(error: &io::Error) -> Self {
         use AlertDescription as Alert;
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -161,7 +165,7 @@ impl From<TransportError> for HandshakeError {
     }
 }
 
-/// TLS on one network: sessions resume on it, and on no other.
+/// TLS on one network: sessions are resumed only on the network that they were created on.
 pub(super) struct NetworkTls {
     resuming: TlsConnector,
     /// For servers whose tickets are too long.
@@ -170,7 +174,8 @@ pub(super) struct NetworkTls {
     tls12: TlsConnector,
     tls12_hosts: Mutex<HashSet<ServerName<'static>>>,
     verifier: ChainVerifier,
-    /// OCSP responses by host: a session that is resumed brings its chain and not this, which its verification may need again.
+    /// OCSP responses by host: a resumed session includes its chain but not the response, which
+    /// verification may need again.
     stapled: Mutex<HashMap<ServerName<'static>, Vec<u8>>>,
 }
 
@@ -203,7 +208,8 @@ impl NetworkTls {
         }
     }
 
-    /// A connection to a server that is trusted. The stream refuses a first write over [`limits::CLIENT_HELLO`].
+    /// Connects to a server and verifies its chain. The stream rejects a first write over
+    /// [`limits::CLIENT_HELLO`].
     pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: ServerName<'static>,
@@ -220,10 +226,10 @@ impl NetworkTls {
             (outcome, peer) = capture_chain(handshake(&self.fresh, stream)).await;
         }
         let stream = outcome.map_err(|(error, _)| HandshakeError::of(&error))?;
-        // A resumed session may be one whose chain was refused: it is verified again.
+        // The chain of a resumed session may have been rejected earlier: it is verified again.
         let peer = match peer {
             Some(peer) => {
-                self.keep_stapled(&peer);
+                self.store_stapled(&peer);
                 peer
             }
             None => self.resumed(host, stream.get_ref().1).ok_or(UNTRUSTED)?,
@@ -233,7 +239,7 @@ impl NetworkTls {
         Ok((stream, session))
     }
 
-    fn keep_stapled(&self, peer: &PeerChain) {
+    fn store_stapled(&self, peer: &PeerChain) {
         let mut stapled = self.stapled.lock().unwrap_or_else(PoisonError::into_inner);
         let has_room = stapled.len() < limits::TLS_SESSIONS || stapled.contains_key(&peer.host);
         if !peer.ocsp_response.is_empty() && has_room {
@@ -259,7 +265,7 @@ fn session(connection: &ClientConnection) -> Option<TlsSession> {
     Some(TlsSession { version, is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed) })
 }
 
-/// An alert or a refused certificate is a failure of TLS; a connection that just ended is not.
+/// An alert or a rejected certificate is a TLS failure; a closed connection is not.
 pub(super) fn failure(error: &io::Error) -> Option<TransportError> {
     let alert = match error.get_ref()?.downcast_ref::<rustls::Error>()? {
         rustls::Error::AlertReceived(alert) => Some(alert_name(*alert)),
@@ -268,7 +274,7 @@ pub(super) fn failure(error: &io::Error) -> Option<TransportError> {
     Some(TransportError::Tls { alert })
 }
 
-/// The names of RFC 8446, section 6, by number; an alert that it does not have is its number.
+/// The names in RFC 8446, section 6, by number; an alert without a name is its number.
 fn alert_name(alert: AlertDescription) -> String {
     let number = u8::from(alert);
     let name = match number {
@@ -332,9 +338,9 @@ mod tests {
         assert_eq!(failure(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
     }
 
-    /// In snake case they are the names of rustls, but for a few.
+    /// In snake case they are the names in rustls, with a few exceptions.
     #[test]
-    fn every_alert_that_rustls_knows_has_a_name() {
+    fn every_alert_known_to_rustls_has_a_name() {
         for number in 0..=u8::MAX {
             let alert = AlertDescription::from(number);
             let expected = match alert {
