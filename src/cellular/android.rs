@@ -1,13 +1,18 @@
-//! Android: each socket is bound to a network by its handle (`android/multinetwork.h`, API 23), and names are looked up on it.
+//! Android: binds each socket to a network by its handle (`android/multinetwork.h`, API 23) and
+//! resolves host names on it.
 //!
-//! Lookups block and cannot be cancelled, so each family has a budget of threads (`threads.rs`): one that is abandoned holds its thread
-//! until the system gives up, and delays no lookup of the other family. `android_res_nquery` (API 29) would need no thread, and is not
-//! used: it must be loaded at run time in addition to this way, which Android 7 to 9 need anyway, a DNS message parser would join the
-//! library, and whether its raw responses pass netd's checks for VPNs and NAT64 (RFC 7050) alike can only be tested on devices.
+//! Lookups block and cannot be cancelled, so each family has a budget of threads (`threads.rs`): an
+//! abandoned lookup occupies its thread until the system gives up, and does not delay lookups of
+//! the other family. `android_res_nquery` (API 29) would need no thread. It is not used: it must be
+//! loaded at run time in addition to this function, which Android 7 to 9 need anyway, the library
+//! would need a DNS message parser, and whether its raw responses pass netd's checks for VPNs and
+//! NAT64 (RFC 7050) in the same way can only be tested on devices.
 //!
-//! Responses are not cached here: netd does that for each network by its TTL, and drops them with the network.
+//! Responses are not cached here: netd caches them per network and by TTL, and drops them with the
+//! network.
 //!
-//! Compiled and linked, not yet run on a device. What the system's answers mean stands in `android_rules.rs`.
+//! Compiled and linked, not yet run on a device. `android_rules.rs` interprets the system's
+//! results.
 
 #![allow(unsafe_code)]
 
@@ -73,7 +78,7 @@ impl Binding {
         BoundStream::connect(&self.network, address).await
     }
 
-    /// The provider reports it.
+    /// The provider reports the loss.
     #[allow(clippy::unused_self)] // The binding of each system has it.
     pub(super) fn lost(&self) -> Pending<Unusable> {
         pending()
@@ -87,7 +92,7 @@ impl Binding {
         local_addresses(&self.network)
     }
 
-    /// There are none but the connections, and lookups under way.
+    /// There are no sockets except the connections and lookups in progress.
     #[allow(clippy::unused_self)] // As above.
     pub(super) fn close_sockets(&self) {}
 }
@@ -104,12 +109,13 @@ impl Bind for Handle {
 
 impl Handle {
     fn bind_socket(self, socket: &Socket) -> Result<(), Unusable> {
-        // SAFETY: takes two numbers; the descriptor is open for the time of the call, since the socket is borrowed.
+        // SAFETY: takes two numbers; the descriptor is open during the call, because the socket is
+        // borrowed.
         let status = unsafe { android_setsocknetwork(self.0, socket.as_raw_fd()) };
         if status == 0 {
             return Ok(());
         }
-        Err(rules::bind_refusal(io::Error::last_os_error().raw_os_error().unwrap_or_default()))
+        Err(rules::bind_error(io::Error::last_os_error().raw_os_error().unwrap_or_default()))
     }
 
     /// Whether a socket can be bound to this network now. Sends nothing.
@@ -118,7 +124,7 @@ impl Handle {
         self.bind_socket(&socket)
     }
 
-    /// Blocks. An error is one of `EAI_…`.
+    /// Blocks. Errors are `EAI_…` codes.
     fn look_up(self, host: &CString, family: Family) -> Result<Vec<IpAddr>, i32> {
         // SAFETY: a plain C structure, for which all zeroes is a valid value.
         let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -128,7 +134,8 @@ impl Handle {
             Family::V6 => libc::AF_INET6,
         };
         let mut found = ptr::null_mut();
-        // SAFETY: the name and the hints live until the call returns; the result is a pointer of our own.
+        // SAFETY: the name and the hints outlive the call; the result is a pointer to a local
+        // variable.
         let status = unsafe {
             android_getaddrinfofornetwork(self.0, host.as_ptr(), ptr::null(), &raw const hints, &raw mut found)
         };
@@ -140,14 +147,15 @@ impl Handle {
     }
 }
 
-/// A list of addresses that the system made.
+/// A list of addresses allocated by the system.
 struct Found(*mut libc::addrinfo);
 
 impl Found {
     fn addresses(&self) -> Vec<IpAddr> {
         let mut addresses = Vec::new();
         let mut next = self.0;
-        // SAFETY: the list is the system's, ends with a null pointer, and is freed only when `self` is dropped.
+        // SAFETY: the system allocated the list, it ends with a null pointer, and is freed only
+        // when `self` is dropped.
         while let Some(entry) = unsafe { next.as_ref() } {
             addresses.extend(address(entry));
             next = entry.ai_next;
@@ -159,17 +167,19 @@ impl Found {
 impl Drop for Found {
     fn drop(&mut self) {
         if !self.0.is_null() {
-            // SAFETY: came from the system's lookup, and is freed once.
+            // SAFETY: returned by the system's lookup, and freed once.
             unsafe { libc::freeaddrinfo(self.0) }
         }
     }
 }
 
 fn address(entry: &libc::addrinfo) -> Option<IpAddr> {
-    let has = |length| !entry.ai_addr.is_null() && usize::try_from(entry.ai_addrlen).is_ok_and(|given| given >= length);
+    let has =
+        |length| !entry.ai_addr.is_null() && usize::try_from(entry.ai_addrlen).is_ok_and(|actual| actual >= length);
     match entry.ai_family {
         libc::AF_INET if has(size_of::<libc::sockaddr_in>()) => {
-            // SAFETY: the family says what the address is, and it is long enough; it may stand anywhere.
+            // SAFETY: the family determines the type of the address, and it is long enough; no
+            // alignment is required.
             let address = unsafe { ptr::read_unaligned(entry.ai_addr.cast::<libc::sockaddr_in>()) };
             Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
         }

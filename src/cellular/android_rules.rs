@@ -1,4 +1,4 @@
-//! What Android's answers mean. Pure, so that it is tested where there is no Android.
+//! Interprets the results of Android's functions. Pure, so that it is tested without Android.
 
 use std::net::IpAddr;
 
@@ -10,9 +10,9 @@ const EACCES: i32 = 13;
 /// bionic's `netdb.h`.
 const EAI_AGAIN: i32 = 2;
 
-/// An errno of `android_setsocknetwork`: netd refuses a network that a VPN covers (EPERM) or that needs a permission (EACCES), and
-/// knows nothing of one that is gone (ENONET and others).
-pub(super) fn bind_refusal(errno: i32) -> Unusable {
+/// An errno of `android_setsocknetwork`: netd rejects a network that a VPN covers (EPERM) or that
+/// needs a permission (EACCES), and returns ENONET and others for one that no longer exists.
+pub(super) fn bind_error(errno: i32) -> Unusable {
     match errno {
         EPERM => Unusable::Vpn,
         EACCES => Unusable::Permission,
@@ -20,27 +20,29 @@ pub(super) fn bind_refusal(errno: i32) -> Unusable {
     }
 }
 
-/// A lookup counts only where a socket can be bound to the network before and after it: else netd may have asked the default network,
-/// without an error. One that failed for the moment is repeated once.
+/// A lookup is valid only if a socket can be bound to the network before and after it: otherwise
+/// netd may have queried the default network, without an error. A temporary failure is retried
+/// once.
 pub(super) fn resolve(
     mut bind: impl FnMut() -> Result<(), Unusable>,
     mut look_up: impl FnMut() -> Result<Vec<IpAddr>, i32>,
 ) -> Addresses {
     bind().map_err(|_| NetworkError::Failed)?;
-    let mut answer = look_up();
-    if answer == Err(EAI_AGAIN) {
-        answer = look_up();
+    let mut outcome = look_up();
+    if outcome == Err(EAI_AGAIN) {
+        outcome = look_up();
     }
     bind().map_err(|_| NetworkError::Failed)?;
-    answer.map(in_order).map_err(|_| NetworkError::Failed)
+    outcome.map(deduplicated).map_err(|_| NetworkError::Failed)
 }
 
-/// As the system sorted them (RFC 6724), each once: it names an address for each socket type.
-fn in_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    let mut once = Vec::new();
+/// In the system's order (RFC 6724), without duplicates: the system returns an address once per
+/// socket type.
+fn deduplicated(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut unique = Vec::new();
     for address in addresses {
-        if !once.contains(&address) {
-            once.push(address);
+        if !unique.contains(&address) {
+            unique.push(address);
         }
     }
     once
@@ -51,48 +53,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_refused_bind_means() {
+    fn bind_errno_maps_to_cause() {
         for (errno, reason) in [
             (EPERM, Unusable::Vpn),
             (EACCES, Unusable::Permission),
             (64, Unusable::InterfaceDown), // ENONET
             (22, Unusable::InterfaceDown), // EINVAL
         ] {
-            assert_eq!(bind_refusal(errno), reason, "{errno}");
+            assert_eq!(bind_error(errno), reason, "{errno}");
         }
     }
 
-    /// What the system says, in order: binds and lookups.
+    /// The results of the system, in order: binds and lookups.
     fn resolved(binds: [Result<(), Unusable>; 2], lookups: &[Result<Vec<IpAddr>, i32>]) -> (Addresses, usize) {
         let mut binds = binds.into_iter();
-        let mut asked = 0;
-        let answer = resolve(
+        let mut calls = 0;
+        let outcome = resolve(
             || binds.next().expect("two binds"),
             || {
-                asked += 1;
-                lookups[asked - 1].clone()
+                calls += 1;
+                lookups[calls - 1].clone()
             },
         );
-        (answer, asked)
+        (outcome, calls)
     }
 
     #[test]
-    fn lookups() {
+    fn lookup_is_valid_only_between_two_successful_binds() {
         let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let gone = Err(Unusable::InterfaceDown);
+        let lost = Err(Unusable::InterfaceDown);
         let failed = || Err(NetworkError::Failed);
         let fine = [Ok(()), Ok(())];
-        for (name, binds, lookups, answer, asked) in [
+        for (name, binds, lookups, outcome, calls) in [
             ("an address", fine, vec![Ok(vec![one])], Ok(vec![one]), 1),
-            ("order kept, each once", fine, vec![Ok(vec![other, one, other])], Ok(vec![other, one]), 1),
+            ("order preserved, no duplicates", fine, vec![Ok(vec![other, one, other])], Ok(vec![other, one]), 1),
             ("no such name", fine, vec![Err(8)], failed(), 1),
-            ("again", fine, vec![Err(EAI_AGAIN), Ok(vec![one])], Ok(vec![one]), 2),
-            ("again, but once", fine, vec![Err(EAI_AGAIN), Err(EAI_AGAIN)], failed(), 2),
-            ("gone before", [gone, Ok(())], vec![], failed(), 0),
-            ("gone meanwhile: the answer is the default network's", [Ok(()), gone], vec![Ok(vec![one])], failed(), 1),
+            ("temporary failure", fine, vec![Err(EAI_AGAIN), Ok(vec![one])], Ok(vec![one]), 2),
+            ("retried only once", fine, vec![Err(EAI_AGAIN), Err(EAI_AGAIN)], failed(), 2),
+            ("lost before", [lost, Ok(())], vec![], failed(), 0),
+            (
+                "lost meanwhile: the result is from the default network",
+                [Ok(()), lost],
+                vec![Ok(vec![one])],
+                failed(),
+                1,
+            ),
             ("a VPN came up", [Ok(()), Err(Unusable::Vpn)], vec![Ok(vec![one])], failed(), 1),
         ] {
-            assert_eq!(resolved(binds, &lookups), (answer, asked), "{name}");
+            assert_eq!(resolved(binds, &lookups), (outcome, calls), "{name}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Apple systems: each socket is bound to an interface by its index (`IP_BOUND_IF`, `IPV6_BOUND_IF`), and names are looked up on it
-//! with `DNSServiceGetAddrInfo` (`dns_sd.h`).
+//! Apple systems: binds each socket to an interface by its index (`IP_BOUND_IF`, `IPV6_BOUND_IF`),
+//! and resolves host names on it with `DNSServiceGetAddrInfo` (`dns_sd.h`).
 //!
-//! Responses are not cached here: mDNSResponder does that by their TTL, for each of its name servers.
+//! Responses are not cached here: mDNSResponder caches them by TTL, per DNS server.
 //!
-//! Compiled and linked, not yet run on a device. What the system's answers mean stands in `apple_rules.rs`.
+//! Compiled and linked, not yet run on a device. `apple_rules.rs` interprets the system's results.
 
 #![allow(unsafe_code)]
 
@@ -96,9 +96,9 @@ impl Binding {
         outcome.map_err(|_| NetworkError::Failed)
     }
 
-    /// An error is one of `kDNSServiceErr_…`.
+    /// Errors are `kDNSServiceErr_…` codes.
     async fn look_up(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, i32> {
-        // Blocks until the system's daemon has accepted the query, at most a minute.
+        // Blocks until the system's daemon has accepted the query, at most one minute.
         let (interface, host) = (self.interface, host.to_owned());
         let begin = self.threads.run(super::work(family), move || Query::begin(interface, &host, family));
         addresses(begin.await.map_err(|_| BAD_REFERENCE)??).await
@@ -108,7 +108,7 @@ impl Binding {
         BoundStream::connect(self, address).await
     }
 
-    /// The provider reports it.
+    /// The provider reports the loss.
     #[allow(clippy::unused_self)] // The binding of each system has it.
     pub(super) fn lost(&self) -> Pending<Unusable> {
         pending()
@@ -117,10 +117,10 @@ impl Binding {
     pub(super) fn check(&self) -> Result<(), Unusable> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(|_| Unusable::Unsupported)?;
         let bound = socket.bind_device_by_index_v4(Some(self.interface));
-        bound.map_err(|error| rules::bind_refusal(error.raw_os_error().unwrap_or_default()))?;
+        bound.map_err(|error| rules::bind_error(error.raw_os_error().unwrap_or_default()))?;
         let entries = get_if_addrs().map_err(|_| Unusable::InterfaceDown)?;
-        let own = entries.iter().filter(|entry| entry.index == Some(self.interface.get()));
-        let has_network = rules::has_network(own.map(|entry| (entry.is_oper_up(), entry.ip())));
+        let matching = entries.iter().filter(|entry| entry.index == Some(self.interface.get()));
+        let has_network = rules::has_network(matching.map(|entry| (entry.is_oper_up(), entry.ip())));
         if has_network { Ok(()) } else { Err(Unusable::InterfaceDown) }
     }
 
@@ -128,7 +128,7 @@ impl Binding {
         local_addresses(self)
     }
 
-    /// There are none but the connections, and lookups under way.
+    /// There are no sockets except the connections and lookups in progress.
     #[allow(clippy::unused_self)] // As above.
     pub(super) fn close_sockets(&self) {}
 }
@@ -143,9 +143,10 @@ impl Bind for Binding {
     }
 }
 
-/// An error is one of `kDNSServiceErr_…`.
+/// Errors are `kDNSServiceErr_…` codes.
 async fn addresses(query: Query) -> Result<Vec<IpAddr>, i32> {
-    // SAFETY: the socket is the query's own, the same and open until the query is dropped, which the result does last.
+    // SAFETY: the query owns the socket, which stays the same and open until the query is dropped;
+    // the result drops it last.
     let query = unsafe { AsyncFd::register_with_interest(query, Interest::READABLE) }.map_err(|_| BAD_REFERENCE)?;
     loop {
         let readable = query.readable();
@@ -165,16 +166,17 @@ async fn addresses(query: Query) -> Result<Vec<IpAddr>, i32> {
     }
 }
 
-/// A lookup under way. Dropping it ends it.
+/// A lookup in progress. Dropping it ends the lookup.
 struct Query {
     reference: DnsServiceRef,
-    /// What the callback writes to: its address stays the same while the query lives.
+    /// Written by the callback: its address does not change while the query lives.
     replies: Box<Mutex<Replies>>,
 }
 
-// SAFETY: the reference is used by its owner alone, one call at a time; dns_sd.h asks for no particular thread.
+// SAFETY: the reference is used only by its owner, one call at a time; dns_sd.h requires no
+// particular thread.
 unsafe impl Send for Query {}
-// SAFETY: as above: the only shared use is within one future, on the thread that polls it.
+// SAFETY: as above: it is shared only within one future, on the thread that polls it.
 unsafe impl Sync for Query {}
 
 impl Query {
@@ -186,7 +188,7 @@ impl Query {
         };
         let mut query = Self { reference: ptr::null_mut(), replies: Box::default() };
         let context = ptr::from_ref::<Mutex<Replies>>(&query.replies).cast_mut().cast();
-        // SAFETY: the name lives until the call returns, and the context as long as the reference (see `Drop`).
+        // SAFETY: the name outlives the call, and the context outlives the reference (see `Drop`).
         let status = unsafe {
             DNSServiceGetAddrInfo(
                 &raw mut query.reference,
@@ -201,9 +203,9 @@ impl Query {
         if status == 0 { Ok(query) } else { Err(status) }
     }
 
-    /// Reads what has arrived, and so calls `on_reply`.
+    /// Reads what has arrived, which calls `on_reply`.
     fn process(&self) {
-        // SAFETY: the reference is a live one; the socket is readable, so that the call does not block.
+        // SAFETY: the reference is live; the socket is readable, so the call does not block.
         let status = unsafe { DNSServiceProcessResult(self.reference) };
         if status != 0 {
             self.replies.lock().unwrap_or_else(PoisonError::into_inner).fail(status);
@@ -221,7 +223,7 @@ impl Query {
 
 impl AsRawFd for Query {
     fn as_raw_fd(&self) -> RawFd {
-        // SAFETY: the reference is a live one.
+        // SAFETY: the reference is live.
         unsafe { DNSServiceRefSockFD(self.reference) }
     }
 }
@@ -229,7 +231,7 @@ impl AsRawFd for Query {
 impl Drop for Query {
     fn drop(&mut self) {
         if !self.reference.is_null() {
-            // SAFETY: a live reference, ended once; no callback comes after it.
+            // SAFETY: the reference is live and released once; no callback follows.
             unsafe { DNSServiceRefDeallocate(self.reference) }
         }
     }
@@ -254,13 +256,13 @@ unsafe extern "C" fn on_reply(
 
 /// # Safety
 ///
-/// The pointer is null or leads to an address of the length that its family has.
+/// The pointer must be null or point to an address of the length required by its family.
 unsafe fn address(socket_address: *const libc::sockaddr) -> Option<IpAddr> {
-    // SAFETY: by the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let family = unsafe { socket_address.as_ref() }?.sa_family;
     match c_int::from(family) {
         libc::AF_INET => {
-            // SAFETY: the family says what the address is; it may stand anywhere.
+            // SAFETY: the family determines the type of the address; no alignment is required.
             let address = unsafe { ptr::read_unaligned(socket_address.cast::<libc::sockaddr_in>()) };
             let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
             (!ip.is_unspecified()).then_some(ip.into())

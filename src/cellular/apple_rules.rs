@@ -1,4 +1,4 @@
-//! What Apple's answers mean. Pure, so that it is tested where there is no Apple system.
+//! Interprets the results of Apple's functions. Pure, so that it is tested without an Apple system.
 
 use std::net::IpAddr;
 
@@ -7,9 +7,9 @@ use crate::network::Unusable;
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 
-/// `dns_sd.h`: another reply is on its way already.
+/// `dns_sd.h`: another reply is already queued.
 const MORE_COMING: u32 = 0x1;
-/// `dns_sd.h`: the address is there; without it, it has gone.
+/// `dns_sd.h`: the address was added; without it, the address was removed.
 const ADD: u32 = 0x2;
 const NO_ERROR: i32 = 0;
 const NO_SUCH_RECORD: i32 = -65_554;
@@ -17,15 +17,16 @@ const SERVICE_NOT_RUNNING: i32 = -65_563;
 const DEFUNCT_CONNECTION: i32 = -65_569;
 
 /// An errno of `IP_BOUND_IF` or `IPV6_BOUND_IF`.
-pub(super) fn bind_refusal(errno: i32) -> Unusable {
+pub(super) fn bind_error(errno: i32) -> Unusable {
     match errno {
         EPERM | EACCES => Unusable::Permission,
         _ => Unusable::InterfaceDown,
     }
 }
 
-/// Whether an interface has a network, by its entries in `getifaddrs`: whether it is running, and an address. A socket can be bound to any
-/// interface that exists, also to one that has lost its network.
+/// Whether an interface has a network, by its entries in `getifaddrs`: whether it is running, and
+/// an address. A socket can be bound to any existing interface, including one that has lost its
+/// network.
 pub(super) fn has_network(entries: impl IntoIterator<Item = (bool, IpAddr)>) -> bool {
     entries.into_iter().any(|(is_running, address)| {
         is_running
@@ -36,13 +37,14 @@ pub(super) fn has_network(entries: impl IntoIterator<Item = (bool, IpAddr)>) -> 
     })
 }
 
-/// Names that would be asked for by multicast, or with the search domains of another network (RFC 6762, section 3).
+/// Names that would be resolved by multicast DNS, or with the search domains of another network
+/// (RFC 6762, section 3).
 pub(super) fn is_local(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     !host.contains('.') || host.rsplit('.').next() == Some("local")
 }
 
-/// The replies to one `DNSServiceGetAddrInfo`, as they come.
+/// The replies to one `DNSServiceGetAddrInfo`, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     addresses: Vec<IpAddr>,
@@ -50,7 +52,7 @@ pub(super) struct Replies {
 }
 
 impl Replies {
-    /// Takes one in. Intermediate names (CNAME) are not reported; their addresses are.
+    /// Processes one reply. Intermediate names (CNAME) are not reported; their addresses are.
     pub(super) fn add(&mut self, flags: u32, error: i32, address: Option<IpAddr>) {
         match (error, address) {
             (NO_ERROR, Some(address)) if flags & ADD != 0 => {
@@ -73,7 +75,8 @@ impl Replies {
         self.outcome = Some(Err(error));
     }
 
-    /// The addresses so far. More that was announced may never come: what was on its way may have been a CNAME, or an address that went.
+    /// The addresses so far. Further announced replies may bring no address: a queued one may be a
+    /// CNAME or a removed address.
     pub(super) fn so_far(&self) -> Option<Vec<IpAddr>> {
         (!self.addresses.is_empty()).then(|| self.addresses.clone())
     }
@@ -84,7 +87,7 @@ impl Replies {
     }
 }
 
-/// The service was restarted: the same question may be asked once more.
+/// The service was restarted: the same query may be sent once more.
 pub(super) fn is_temporary(error: i32) -> bool {
     matches!(error, SERVICE_NOT_RUNNING | DEFUNCT_CONNECTION)
 }
@@ -96,14 +99,14 @@ mod tests {
     const NO_SUCH_NAME: i32 = -65_538;
 
     #[test]
-    fn what_a_refused_bind_means() {
-        assert_eq!(bind_refusal(EPERM), Unusable::Permission);
-        assert_eq!(bind_refusal(EACCES), Unusable::Permission);
-        assert_eq!(bind_refusal(6), Unusable::InterfaceDown); // ENXIO
+    fn bind_errno_maps_to_cause() {
+        assert_eq!(bind_error(EPERM), Unusable::Permission);
+        assert_eq!(bind_error(EACCES), Unusable::Permission);
+        assert_eq!(bind_error(6), Unusable::InterfaceDown); // ENXIO
     }
 
     #[test]
-    fn what_has_a_network() {
+    fn running_interface_with_routable_address_has_network() {
         let [v4, global, link_local]: [IpAddr; 3] =
             ["192.0.0.2", "2001:db8::1", "fe80::1"].map(|ip| ip.parse().unwrap());
         for (entries, expected) in [
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn local_names() {
+    fn single_label_and_dot_local_names_are_local() {
         for local in ["printer", "printer.", "printer.local", "Printer.LOCAL.", "", "."] {
             assert!(is_local(local), "{local}");
         }
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn replies() {
+    fn replies_are_collected_until_complete() {
         let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         for (name, replies, outcome) in [
             ("nothing yet", vec![], None),
@@ -146,9 +149,9 @@ mod tests {
             ),
             ("an intermediate name", vec![(ADD, NO_ERROR, None)], None),
             ("and its address", vec![(ADD, NO_ERROR, None), (ADD, NO_ERROR, Some(one))], Some(Ok(vec![one]))),
-            ("an address that went", vec![(0, NO_ERROR, Some(one))], None),
+            ("a removed address", vec![(0, NO_ERROR, Some(one))], None),
             (
-                "one of two went",
+                "one of two removed",
                 vec![
                     (ADD | MORE_COMING, NO_ERROR, Some(one)),
                     (MORE_COMING, NO_ERROR, Some(one)),
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_asked_again() {
+    fn service_restart_is_temporary() {
         assert!(is_temporary(SERVICE_NOT_RUNNING) && is_temporary(DEFUNCT_CONNECTION) && !is_temporary(NO_SUCH_NAME));
     }
 }

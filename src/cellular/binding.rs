@@ -1,14 +1,16 @@
-//! A provider's binding, checked once, where it comes in from the app. What binds nothing, although binding to it succeeds, is refused.
+//! Validates a provider's binding, once, when it is received from the app. A value that binds
+//! nothing, although binding to it succeeds, is rejected.
 
 use super::provider::NetworkBinding;
 use crate::network::Unusable;
 
-/// `Network.getNetworkHandle()`: the network's id in the upper half, this in the lower (`HANDLE_MAGIC` in `multinetwork.cpp`).
+/// `Network.getNetworkHandle()`: the network id in the upper half, this constant in the lower half
+/// (`HANDLE_MAGIC` in `multinetwork.cpp`).
 const ANDROID_MAGIC: u64 = 0xcafe_d00d;
-/// `IFNAMSIZ` without the null byte that ends a name.
+/// `IFNAMSIZ` without the terminating null byte.
 const LONGEST_INTERFACE_NAME: usize = 15;
 
-/// A binding that names a network, or the unbound one of development.
+/// A binding that identifies a network, or the unbound one of development.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidBinding(NetworkBinding);
 
@@ -25,20 +27,22 @@ impl TryFrom<NetworkBinding> for ValidBinding {
 
     /// Fails with `NoInterface`.
     fn try_from(binding: NetworkBinding) -> Result<Self, Unusable> {
-        let names_a_network = match &binding {
-            // Without an id it is NETWORK_UNSPECIFIED, which netd "selects" without binding anything.
+        let is_valid = match &binding {
+            // Without an id it is NETWORK_UNSPECIFIED, which netd "selects" without binding
+            // anything.
             NetworkBinding::AndroidNetwork { handle } => {
                 handle & u64::from(u32::MAX) == ANDROID_MAGIC && handle >> u32::BITS != 0
             }
             // Index 0 removes the binding of a socket (IP_BOUND_IF).
             NetworkBinding::AppleInterface { index } => *index != 0,
-            // An empty name removes the binding of a socket (SO_BINDTODEVICE), and a longer one is cut.
+            // An empty name removes the binding of a socket (SO_BINDTODEVICE), and a longer one is
+            // truncated.
             NetworkBinding::LinuxInterface { name } => {
                 (1..=LONGEST_INTERFACE_NAME).contains(&name.len()) && !name.contains('\0')
             }
             NetworkBinding::Unbound => true,
         };
-        if names_a_network { Ok(Self(binding)) } else { Err(Unusable::NoInterface) }
+        if is_valid { Ok(Self(binding)) } else { Err(Unusable::NoInterface) }
     }
 }
 
@@ -47,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_binding_that_binds_nothing_is_refused() {
+    fn binding_that_binds_nothing_is_rejected() {
         let android = |handle| NetworkBinding::AndroidNetwork { handle };
         let linux = |name: &str| NetworkBinding::LinuxInterface { name: name.to_owned() };
         for (binding, is_valid) in [

@@ -1,5 +1,5 @@
-//! The network behind a binding, and the one without any: development's [`NetworkBinding::Unbound`], which stays on the default
-//! network and is refused unless the settings allow it.
+//! The network of a binding, and development's [`NetworkBinding::Unbound`], which uses the default
+//! network and is rejected unless the settings allow it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::threads::Threads;
 /// Settings of the cellular network.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Development may do without a binding.
+    /// Allows an unbound network for development.
     pub allow_unbound: bool,
-    /// Name servers in place of the system's. Only Linux uses them.
+    /// DNS servers that replace the system's. Used only on Linux.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub name_servers: Vec<SocketAddr>,
-    /// Fixed addresses of hosts.
+    /// Fixed addresses per host.
     pub overrides: Overrides,
 }
 
@@ -35,7 +35,7 @@ pub struct Options {
 pub struct BoundNetwork(Kind);
 
 enum Kind {
-    /// Every socket is bound, and DNS goes over the same network.
+    /// Every socket is bound, and DNS uses the same network.
     Bound {
         binding: Arc<system::Binding>,
         lookups: Lookups,
@@ -44,7 +44,7 @@ enum Kind {
 }
 
 impl BoundNetwork {
-    /// Checks that the binding can be used; sends nothing.
+    /// Checks that the binding can be used. Sends nothing.
     pub fn open(binding: &ValidBinding, options: &Options, threads: &Threads) -> Result<Self, VerifyError> {
         let overrides = options.overrides.clone();
         if *binding.get() == NetworkBinding::Unbound {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_unbound_network_is_for_those_that_allow_it() {
+    async fn unbound_network_requires_allow_unbound() {
         let unbound = ValidBinding::try_from(NetworkBinding::Unbound).unwrap();
         let open = |allow_unbound| {
             let options = Options { allow_unbound, ..Options::default() };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_network_cannot_be_used_is_the_cause() {
+    fn unusable_network_maps_to_cause() {
         for (why, cause) in [
             (Unusable::NoInterface, CellularCause::NoInterface),
             (Unusable::InterfaceDown, CellularCause::InterfaceDown),

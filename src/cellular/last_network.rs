@@ -1,7 +1,8 @@
-//! What outlives the release of a network: TLS sessions and names, never a connection. They are used again only if the next network is the
-//! same one, and only on evidence: the same binding, interface and operator, the same addresses of the phone on it, at its release as at both
-//! acquisitions, and no loss or failed acquisition in between. Otherwise they are dropped, so that no server can recognise the phone on
-//! another network or SIM by its tickets (decision 14 in `docs/adr`).
+//! The state that outlives the release of a network: TLS sessions and DNS, never a connection. It
+//! is reused only if the next network is verifiably the same: same binding, interface and operator,
+//! the same addresses of the phone on it, at its release as at both acquisitions, and no loss or
+//! failed acquisition in between. Otherwise it is dropped, so that no server can recognise the
+//! phone on another network or SIM by its session tickets (decision 14 in `docs/adr`).
 
 use super::binding::ValidBinding;
 use super::provider::NetworkBinding;
@@ -12,22 +13,22 @@ use crate::network::Network;
 use crate::network::local_addresses::LocalAddresses;
 use crate::transport::Transport;
 
-/// Makes connections over a binding, once it is there.
+/// Creates a transport over a binding, once that is available.
 pub type Open<N> = dyn Fn(&ValidBinding) -> Result<Transport<N>, VerifyError> + Send + Sync;
 
-/// The network that is held, or was last.
+/// The current or last network.
 pub(super) struct LastNetwork<N: Network> {
     clock: Clock,
     known: Option<Known<N>>,
 }
 
-/// A network that can be recognised.
+/// A network that can be identified.
 struct Known<N: Network> {
     binding: ValidBinding,
-    /// As the provider reports it: without it only the addresses distinguish one SIM from another.
+    /// As reported by the provider: without it only the addresses distinguish one SIM from another.
     operator: Option<u32>,
     addresses: LocalAddresses,
-    /// Counts from the first acquisition, so that a server cannot link visits over a longer time.
+    /// Starts with the first acquisition, so that a server cannot link visits over a longer time.
     until: Deadline,
     /// Absent while the network is held.
     released: Option<Transport<N>>,
@@ -38,7 +39,8 @@ impl<N: Network> LastNetwork<N> {
         Self { clock, known: None }
     }
 
-    /// A transport without connections: that of the last network if this is the same one, else a new one.
+    /// A transport without connections: that of the last network if this is the same one, otherwise
+    /// a new one.
     pub(super) fn acquired(
         &mut self,
         binding: &ValidBinding,
@@ -50,7 +52,7 @@ impl<N: Network> LastNetwork<N> {
             && known.binding == *binding
             && known.operator == operator
             && !known.until.has_passed()
-            && is_still(&transport, known.addresses)
+            && is_unchanged(&transport, known.addresses)
         {
             self.known = Some(known);
             return Ok(transport);
@@ -67,26 +69,27 @@ impl<N: Network> LastNetwork<N> {
         Ok(transport)
     }
 
-    /// The network is about to be released, and was not lost.
+    /// The network will be released, and was not lost.
     pub(super) fn released(&mut self, transport: &Transport<N>) {
-        self.known = self.known.take().filter(|known| is_still(transport, known.addresses));
+        self.known = self.known.take().filter(|known| is_unchanged(transport, known.addresses));
         if let Some(known) = &mut self.known {
             known.released = Some(transport.without_connections());
         }
     }
 
-    /// The network was lost, or there is none.
+    /// The network was lost, or could not be acquired.
     pub(super) fn lost(&mut self) {
         self.known = None;
     }
 }
 
-/// Only a handle of Android names one network: an interface is the same with every SIM, and so may a private address be.
+/// Only an Android handle identifies a single network: an interface is the same with every SIM, and
+/// a private address may be.
 fn identify(addresses: LocalAddresses, binding: &ValidBinding, operator: Option<u32>) -> bool {
     let differs_by_sim = matches!(binding.get(), NetworkBinding::AndroidNetwork { .. }) || operator.is_some();
     differs_by_sim || addresses.are_global()
 }
 
-fn is_still<N: Network>(transport: &Transport<N>, addresses: LocalAddresses) -> bool {
+fn is_unchanged<N: Network>(transport: &Transport<N>, addresses: LocalAddresses) -> bool {
     transport.is_usable() && transport.local_addresses() == Some(addresses)
 }

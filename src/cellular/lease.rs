@@ -1,10 +1,12 @@
-//! One acquired network for all flows that run at the same time.
+//! Shares one acquired network among all concurrent flows.
 //!
-//! A keeper task acquires, holds and releases, so that each `acquire()` has exactly one `release()` whatever becomes of the flows
-//! or of the provider: the keeper outlives them, and ends when the last lease is dropped or the network is lost. Flows learn of the
-//! loss at once. What a new lease joins is checked, so that a lost network is not handed on; one that another thread asks for in the moment of the
-//! loss may still join, and learns of it then. Idle connections are closed before the release; those in use close as soon as their
-//! flows have ended. What outlives a release stands in `last_network.rs`.
+//! A keeper task acquires, holds and releases the network, so that each `acquire()` has exactly one
+//! `release()` whatever happens to the flows or the provider: the keeper outlives them, and ends
+//! when the last lease is dropped or the network is lost. Flows are notified of the loss
+//! immediately. A session is checked before a new lease joins it, so that a lost network is not
+//! handed out; a lease requested on another thread at the moment of the loss may still join, and is
+//! then notified. Idle connections are closed before the release; those in use are closed when
+//! their flows end. `last_network.rs` describes what outlives a release.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,19 +27,19 @@ use crate::network::Network;
 use crate::trace::NetworkKind;
 use crate::transport::Transport;
 
-/// The cellular network as flows see it.
+/// The cellular network, shared by all flows.
 pub struct SharedNetwork<N: Network> {
     provider: Arc<dyn CellularProvider>,
     open: Arc<Open<N>>,
     acquire_limit: Duration,
     current: Mutex<Weak<Session<N>>>,
-    /// Locked until a network is released: only then another is acquired.
+    /// Locked until a network is released: only then is another acquired.
     last: Arc<AsyncMutex<LastNetwork<N>>>,
 }
 
 struct Session<N: Network> {
     outcome: watch::Receiver<Option<Outcome<N>>>,
-    /// Dropped with the last lease, or when the network is lost: the keeper's signal to release.
+    /// Dropped with the last lease, or when the network is lost: signals the keeper to release.
     held: Mutex<Option<oneshot::Sender<()>>>,
 }
 
@@ -49,17 +51,17 @@ impl<N: Network> Clone for Acquired<N> {
     }
 }
 
-/// The network that is there.
+/// An acquired network.
 pub struct Acquired<N: Network> {
     /// The connections over it.
     pub transport: Arc<Transport<N>>,
     /// How they are bound.
     pub kind: NetworkKind,
-    /// Which network it is.
+    /// Identifies the network.
     pub id: NetworkId,
 }
 
-/// What belongs to the same network, at different times.
+/// Identifies the same network across acquisitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkId {
     /// The operator's mobile country and network code.
@@ -68,7 +70,7 @@ pub enum NetworkId {
     Binding(ValidBinding),
 }
 
-/// Holds the network, which is released when the last lease is dropped.
+/// Holds the network until the last lease is dropped.
 pub struct Lease<N: Network>(Arc<Session<N>>);
 
 impl<N: Network> Clone for Lease<N> {
@@ -78,13 +80,14 @@ impl<N: Network> Clone for Lease<N> {
 }
 
 impl<N: Network> SharedNetwork<N> {
-    /// Nothing is acquired yet.
+    /// Acquires nothing yet.
     pub fn new(provider: Arc<dyn CellularProvider>, open: Arc<Open<N>>, acquire_limit: Duration, clock: Clock) -> Self {
         let last = Arc::new(AsyncMutex::new(LastNetwork::new(clock)));
         Self { provider, open, acquire_limit, current: Mutex::default(), last }
     }
 
-    /// Joins the network that others hold, or begins to acquire it. Needs a tokio runtime; `alive` lives until the release is over.
+    /// Joins the network that others hold, or starts to acquire it. Must be called in a tokio
+    /// runtime; `alive` is held until the release has finished.
     pub fn lease(&self, alive: impl Send + 'static) -> Lease<N> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = current.upgrade() {
@@ -114,7 +117,8 @@ impl<N: Network> SharedNetwork<N> {
 }
 
 impl<N: Network> Session<N> {
-    /// One that is still being acquired can be; one that failed, or whose network is gone, cannot.
+    /// A session that is still being acquired can be joined; one that failed, or whose network is
+    /// lost, cannot.
     fn can_be_joined(&self) -> bool {
         match &*self.outcome.borrow() {
             None => true,
@@ -130,12 +134,12 @@ impl<N: Network> Session<N> {
 }
 
 impl<N: Network> Lease<N> {
-    /// The network, as soon as it is there.
+    /// The network, as soon as it is available.
     pub async fn acquired(&self) -> Outcome<N> {
         self.outcome(Option::is_some).await
     }
 
-    /// Waits until the network cannot be used, or no longer, and returns why.
+    /// Waits until the network cannot be used or is lost, and returns the error.
     pub async fn lost(&self) -> VerifyError {
         self.outcome(|outcome| matches!(outcome, Some(Err(_)))).await.err().unwrap_or(VerifyError::Internal)
     }
@@ -151,14 +155,14 @@ impl<N: Network> Lease<N> {
 struct Keeper<N: Network> {
     provider: Arc<dyn CellularProvider>,
     open: Arc<Open<N>>,
-    /// The time limit covers the wait for an earlier release.
+    /// The timeout includes the wait for an earlier release.
     acquire_by: Instant,
     last: Arc<AsyncMutex<LastNetwork<N>>>,
     report: watch::Sender<Option<Outcome<N>>>,
 }
 
 impl<N: Network> Keeper<N> {
-    /// Runs until `released` resolves, and then through the release.
+    /// Runs until `released` resolves, then releases the network.
     async fn run(self, mut released: oneshot::Receiver<()>) {
         let locked = tokio::select! {
             biased;
@@ -188,7 +192,7 @@ impl<N: Network> Keeper<N> {
                     reason = network.lost() => Some(reason.into()),
                     _ = released => None,
                 };
-                // A remaining lease must not use the network, and its idle connections close.
+                // Remaining leases must not use the network, and its idle connections are closed.
                 self.report.send_replace(Some(Err(unavailable(loss.unwrap_or(CellularCause::InterfaceDown)))));
                 if loss.is_none() { last.released(&network) } else { last.lost() }
             } else {

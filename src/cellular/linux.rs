@@ -1,4 +1,5 @@
-//! Linux: `SO_BINDTODEVICE` on every socket (socket(7)), and a DNS client whose sockets are bound alike (`linux_names.rs`).
+//! Linux: `SO_BINDTODEVICE` on every socket (socket(7)), and a DNS client whose sockets are bound
+//! to the same interface (`linux_names.rs`).
 
 use std::future::Future;
 use std::io;
@@ -55,7 +56,7 @@ impl Binding {
         BoundStream::connect(&self.device, address).await
     }
 
-    /// Nothing else reports it here.
+    /// Polls the interface, because nothing reports the loss on Linux.
     pub(super) async fn lost(&self) -> Unusable {
         loop {
             sleep(limits::INTERFACE_CHECK).await;
@@ -69,10 +70,11 @@ impl Binding {
         self.device.check()
     }
 
-    /// For an interface without an IPv4 address Linux takes that of another one, which does not identify this network.
+    /// For an interface without an IPv4 address Linux uses an address of another interface, which
+    /// does not identify this network.
     pub(super) fn local_addresses(&self) -> Option<LocalAddresses> {
-        let own = self.device.addresses();
-        local_addresses(&self.device)?.only(|address| own.contains(&address))
+        let addresses = self.device.addresses();
+        local_addresses(&self.device)?.only(|address| addresses.contains(&address))
     }
 
     pub(super) fn close_sockets(&self) {
@@ -80,7 +82,8 @@ impl Binding {
     }
 }
 
-/// The interface that all sockets are bound to. The index tells it from a later one of the same name, which is another network.
+/// The interface that all sockets are bound to. The index distinguishes it from a later interface
+/// of the same name, which is another network.
 #[derive(Clone)]
 struct Device {
     name: String,
@@ -101,7 +104,7 @@ impl Device {
         }
     }
 
-    /// Whether the interface is there, the same one, and up.
+    /// Whether the interface exists, is the same one, and is up.
     fn check(&self) -> Result<(), Unusable> {
         let mut interfaces = getifaddrs().map_err(|_| Unusable::NoInterface)?;
         let found = interfaces.find(|interface| interface.interface_name == self.name).ok_or(Unusable::NoInterface)?;
@@ -189,16 +192,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_bound_to_the_interface() {
+    async fn socket_is_bound_to_the_interface() {
         let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         binding.device.bind(&socket, ([127, 0, 0, 1], 443).into()).unwrap();
         assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
     }
 
-    /// Responses that do not fit into a datagram.
+    /// Needed for responses that do not fit into a datagram.
     #[tokio::test]
-    async fn a_name_server_is_reached_over_tcp_too() {
+    async fn dns_server_is_reachable_over_tcp() {
         let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap();
@@ -213,14 +216,14 @@ mod tests {
     #[tokio::test]
     async fn loopback_has_no_address_that_identifies_it() {
         let binding = open(NetworkBinding::LinuxInterface { name: "lo".to_owned() }).unwrap();
-        let own = binding.device.addresses();
-        assert!(own.contains(&Ipv4Addr::LOCALHOST.into()), "{own:?}");
-        let lent = local_addresses(&binding.device);
-        assert_eq!(binding.local_addresses(), None, "{lent:?}");
+        let addresses = binding.device.addresses();
+        assert!(addresses.contains(&Ipv4Addr::LOCALHOST.into()), "{addresses:?}");
+        let unfiltered = local_addresses(&binding.device);
+        assert_eq!(binding.local_addresses(), None, "{unfiltered:?}");
     }
 
     #[tokio::test]
-    async fn what_cannot_be_bound_is_an_error() {
+    async fn invalid_or_foreign_binding_is_an_error() {
         for (binding, expected) in [
             (NetworkBinding::LinuxInterface { name: "no-such-if0".to_owned() }, CellularCause::NoInterface),
             (NetworkBinding::AndroidNetwork { handle: 100 << 32 | 0xcafe_d00d }, CellularCause::Unsupported),

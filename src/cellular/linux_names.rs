@@ -1,5 +1,5 @@
-//! Linux's DNS client. Responses are cached by their TTL, for 5 minutes at most, as the system's resolver does it for each network on a
-//! phone.
+//! The DNS client for Linux. Responses are cached by TTL, at most 5 minutes, as the system resolver
+//! does per network on a phone.
 //!
 //! The hosts file and search domains are not used: they belong to the default network.
 
@@ -16,34 +16,34 @@ use hickory_resolver::{Resolver, ResponseCache, TtlConfig};
 use crate::limits;
 use crate::network::{Family, NetworkError};
 
-/// Looks up names over sockets that `P` makes.
+/// Resolves host names over sockets that `P` creates.
 pub(super) struct Names<P: RuntimeProvider> {
     provider: P,
-    /// In place of the system's.
+    /// Replace the system's DNS servers.
     name_servers: Vec<SocketAddr>,
     cache: ResponseCache,
-    /// Absent while it has no sockets. What it caches itself is dropped with them.
+    /// Absent while it has no sockets. Its internal cache is dropped with them.
     resolver: Mutex<Option<Resolver<P>>>,
 }
 
 impl<P: RuntimeProvider> Names<P> {
-    /// These name servers, or else the system's.
+    /// Uses these DNS servers, or the system's if empty.
     pub(super) fn new(provider: P, name_servers: &[SocketAddr]) -> Self {
         let cache = ResponseCache::new(limits::CACHED_NAMES, TtlConfig::from_opts(&options()));
         Self { provider, name_servers: name_servers.to_vec(), cache, resolver: Mutex::default() }
     }
 
-    /// Otherwise only hosts with fixed addresses can be reached.
+    /// Without DNS servers only hosts with fixed addresses can be reached.
     pub(super) fn has_name_servers(&self) -> bool {
         !self.name_servers().is_empty()
     }
 
-    /// The addresses of one family; an empty list if the name has none.
+    /// The addresses of one family; empty if the host name has none.
     pub(super) async fn look_up(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
         self.look_up_at(Instant::now(), host, family).await
     }
 
-    /// A cached response is used if its TTL has not passed by `now`.
+    /// A cached response is used if its TTL has not expired at `now`.
     async fn look_up_at(&self, now: Instant, host: &str, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
         let mut name = Name::from_ascii(host).map_err(|_| NetworkError::Failed)?;
         name.set_fqdn(true);
@@ -65,7 +65,8 @@ impl<P: RuntimeProvider> Names<P> {
         }
     }
 
-    /// A name server may still have a TCP connection. The next lookup opens others, to the name servers that the system then has.
+    /// A DNS server may still have a TCP connection. The next lookup opens new sockets, to the DNS
+    /// servers that the system then has.
     pub(super) fn close_sockets(&self) {
         self.resolver.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -92,7 +93,8 @@ impl<P: RuntimeProvider> Names<P> {
 fn options() -> ResolverOpts {
     let mut options = ResolverOpts::default();
     options.use_hosts_file = ResolveHosts::Never;
-    // Old forwarders know no EDNS; the caller has the time limit; the client sends again by itself.
+    // Old forwarders do not support EDNS; the caller applies the timeout; the client retransmits by
+    // itself.
     options.edns0 = false;
     options.timeout = Duration::from_mins(1);
     options.attempts = 1;
@@ -110,7 +112,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.to_vec())
 }
 
-/// Those on loopback belong to another network.
+/// DNS servers on loopback belong to another network.
 fn system_name_servers() -> Vec<NameServerConfig> {
     let Ok(text) = std::fs::read("/etc/resolv.conf") else { return Vec::new() };
     let (config, _) = resolv_conf::Config::parse_with_errors(&text);
@@ -145,7 +147,7 @@ mod tests {
 
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-    /// A name server that counts queries and connections.
+    /// A DNS server that counts queries and connections.
     #[derive(Default)]
     struct Server {
         queries: AtomicUsize,
@@ -153,7 +155,8 @@ mod tests {
     }
 
     impl Server {
-        /// Starts it, and a client of it. A response over UDP is truncated if it is for `truncated.test`.
+        /// Starts a server and a client for it. A UDP response is truncated if it is for
+        /// `truncated.test`.
         async fn start(ttl: u32) -> (Arc<Self>, Names<TokioRuntimeProvider>) {
             let server = Arc::new(Self::default());
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn name_is_asked_again_only_after_its_ttl() {
+    async fn name_is_queried_again_only_after_its_ttl() {
         let (server, names) = Server::start(60).await;
         let now = Instant::now();
         for (host, expected) in [("op.test", Ok(vec![ADDRESS.into()])), ("no-op.test", Err(NetworkError::Failed))] {
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_response_is_used_for_longer_than_5_minutes() {
+    async fn response_is_cached_for_at_most_5_minutes() {
         let (_, names) = Server::start(86_400).await;
         for host in ["op.test.", "no-op.test."] {
             let _ = names.look_up(host, Family::V4).await;
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn socket_to_a_name_server_is_closed_and_opened_again() {
+    async fn socket_to_dns_server_is_closed_and_reopened() {
         let (server, names) = Server::start(0).await;
         let mut connections = server.tcp.subscribe();
         for _ in 0..2 {

@@ -1,5 +1,5 @@
-//! Asks the system which addresses the phone has on a network, without sending anything: `connect` on a UDP socket only chooses a route
-//! and, with it, the address to send from (RFC 6724).
+//! Returns the phone's addresses on a network without sending anything: `connect` on a UDP socket
+//! only selects a route and, with it, the source address (RFC 6724).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,11 +10,13 @@ use super::stream::Bind;
 use crate::network::NetworkError;
 use crate::network::local_addresses::LocalAddresses;
 
-/// Of the documentation (RFC 5737, RFC 3849): routed like the rest of the internet, and not in use.
+/// Documentation addresses (RFC 5737, RFC 3849): routed like the rest of the internet, and not in
+/// use.
 const PEERS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
-/// The addresses that sockets of this binding send from. Nothing if the system does not report them, or if they identify no network.
+/// The source addresses of sockets with this binding. `None` if the system does not report them, or
+/// if they identify no network.
 pub(super) fn local_addresses(binding: &impl Bind) -> Option<LocalAddresses> {
     let (mut v4, mut v6) = (None, None);
     for peer in PEERS {
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_cannot_be_bound_has_no_addresses() {
+    fn network_that_cannot_be_bound_has_no_addresses() {
         assert_eq!(local_addresses(&Denied), None);
     }
 }

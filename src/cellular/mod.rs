@@ -1,8 +1,9 @@
-//! The cellular network: who acquires it, and how a socket is bound to it.
+//! The cellular network: acquiring it, and binding sockets to it.
 //!
-//! Every connection of the cellular leg is bound ([`stream::BoundStream`]), except in development without a binding, which
-//! `bound.rs` alone knows. An operating system without a binding is an error, never an unbound socket. Besides certificates
-//! (`transport/certificates.rs`) and the log (`logging.rs`), this is the only place that asks which system it is.
+//! Every connection of the cellular leg is bound ([`stream::BoundStream`]), except in development
+//! without a binding, which only `bound.rs` handles. On an operating system without a binding there
+//! is an error, never an unbound socket. Besides certificates (`transport/certificates.rs`) and the
+//! log (`logging.rs`), this is the only module that depends on the operating system.
 
 mod binding;
 mod bound;
@@ -33,7 +34,7 @@ pub use self::bound::{BoundNetwork, Options};
 pub use self::lease::{Acquired, Lease, NetworkId, SharedNetwork};
 pub use self::provider::{CellularError, CellularProvider, CellularStatus, NetworkBinding, NetworkEvents};
 
-/// The threads on which the system looks up names, or is asked to: its daemon may hang.
+/// The threads for DNS calls to the system, or for starting them: its daemon may hang.
 #[cfg(any(target_os = "android", target_vendor = "apple"))]
 fn work(family: Family) -> Work {
     match family {

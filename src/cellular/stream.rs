@@ -1,4 +1,5 @@
-//! A connection that is bound by construction: nothing else in the crate can make a [`BoundStream`], and its one constructor binds.
+//! A connection that is bound by construction: a [`BoundStream`] has only one constructor, which
+//! binds.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,13 +12,14 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::network::NetworkError;
 
-/// How a platform binds a socket to one network. Every implementation binds or fails.
+/// Binds a socket to one network. Every implementation binds or fails.
 pub(super) trait Bind {
-    /// Binds a socket that will connect to, or receive from, addresses of this one's family.
+    /// Binds a socket that will connect to, or receive from, addresses of this address family.
     fn bind(&self, socket: &Socket, family: SocketAddr) -> Result<(), NetworkError>;
 }
 
-/// A TCP connection over the network of a binding. [`BoundStream::connect`] is the only way to make one.
+/// A TCP connection over the network of a binding. [`BoundStream::connect`] is the only way to make
+/// one.
 pub struct BoundStream(TcpStream);
 
 impl BoundStream {
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_bound_and_does_not_wait_for_acknowledgements() {
+    async fn connection_is_bound_and_has_nodelay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let binding = Recording { outcome: Ok(()), bound: Cell::default() };
         let stream = BoundStream::connect(&binding, listener.local_addr().unwrap()).await.unwrap();
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_arrives_and_then_the_end() {
+    async fn written_bytes_arrive_followed_by_end_of_stream() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let binding = Recording { outcome: Ok(()), bound: Cell::default() };
         let mut stream = BoundStream::connect(&binding, listener.local_addr().unwrap()).await.unwrap();
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_bound_does_not_connect() {
+    async fn failed_bind_prevents_the_connection() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let binding = Recording { outcome: Err(NetworkError::Failed), bound: Cell::default() };

@@ -1,4 +1,5 @@
-//! A system on which no socket can be bound to a network: every attempt is an error, never an unbound socket.
+//! A system that cannot bind sockets to a network: every attempt is an error, never an unbound
+//! socket.
 
 use std::convert::Infallible;
 use std::future::Ready;
@@ -13,7 +14,7 @@ use crate::network::lookups::Addresses;
 use crate::network::{Family, NetworkError, Unusable};
 use crate::threads::Threads;
 
-/// Cannot be made.
+/// Has no values.
 pub(super) struct Binding(Infallible);
 
 impl Binding {
