@@ -1,9 +1,11 @@
 //! Reduces a text to the letters and digits that identify a number or a secret.
 //!
-//! For single Latin letters and for digits this is equivalent to Unicode's NFKC, without its large tables. Everything
-//! else is left out: no separator, invisible character or combining mark can hide anything.
+//! For single Latin letters and for digits this is equivalent to Unicode's NFKC, without its large
+//! tables. Everything else is removed: no separator, invisible character or combining mark can hide
+//! anything.
 
-/// The zeros of all scripts' decimal digits (class Nd of Unicode 16), in order; the other nine follow each of them.
+/// The zeros of the decimal digits of all scripts (class Nd of Unicode 16), in order; each is
+/// followed by the other nine digits.
 #[rustfmt::skip] // several in one line
 const ZEROS: [u32; 76] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
@@ -13,7 +15,8 @@ const ZEROS: [u32; 76] = [
     0x11c50, 0x11d50, 0x11da0, 0x11f50, 0x16130, 0x16a60, 0x16ac0, 0x16b50, 0x16d70, 0x1ccf0, 0x1d7ce,
     0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
 ];
-/// Superscripts, subscripts, and numbers in circles or parentheses: the first, the last, and the value of the first.
+/// Superscripts, subscripts, and numbers in circles or parentheses: the first, the last, and the
+/// value of the first.
 #[rustfmt::skip] // several in one line
 const NUMBERS: [(char, char, u32); 26] = [
     ('²', '³', 2), ('¹', '¹', 1), ('፩', '፱', 1), ('᧚', '᧚', 1), ('⁰', '⁰', 0), ('⁴', '⁹', 4), ('₀', '₉', 0),
@@ -30,9 +33,9 @@ const FRACTIONS: [(char, &str); 20] = [
 ];
 /// The first letters of alphabets of 26: full-width, in circles, parentheses, brackets and squares.
 const ALPHABETS: [char; 9] = ['Ａ', 'ａ', 'Ⓐ', 'ⓐ', '⒜', '🄐', '🄰', '🅐', '🅰'];
-/// All alphabets in mathematical styles, one after the other.
+/// All alphabets in mathematical styles, in sequence.
 const MATHEMATICAL: (char, char) = ('𝐀', '𝚣');
-/// What else stands for a, for b, and so on.
+/// Other characters for a, for b, and so on.
 const LETTERS: [&str; 26] = [
     "ªᴬᵃₐ",
     "ᴮᵇℬ",
@@ -108,7 +111,7 @@ mod tests {
 
     fn characters(class: &str) -> impl Iterator<Item = char> {
         let HirKind::Class(Class::Unicode(class)) = regex_syntax::parse(class).unwrap().into_kind() else {
-            panic!("{class} is no class")
+            panic!("{class} is not a class")
         };
         class.ranges().to_vec().into_iter().flat_map(|range| range.start()..=range.end())
     }

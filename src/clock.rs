@@ -1,7 +1,8 @@
-//! Time limits that also hold for a device that sleeps.
+//! Deadlines that also apply while the device sleeps.
 //!
-//! tokio's clock, like Rust's, stands still while the processor is suspended (CLOCK_MONOTONIC on Linux and Android, `mach_absolute_time` on
-//! Apple systems). A limit on it alone could last for hours, with the cellular network held.
+//! tokio's clock, like Rust's, stops while the processor is suspended (CLOCK_MONOTONIC on Linux and
+//! Android, `mach_absolute_time` on Apple systems). A timeout on it alone could last for hours,
+//! with the cellular network held.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,17 +14,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits;
 
-/// A clock that also counts the time asleep; clones are the same clock.
+/// A clock that includes the time asleep; clones are the same clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl Clock {
-    /// Tells the time since some fixed moment.
+    /// `now` returns the time since a fixed moment.
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The system's.
+    /// The system clock.
     #[must_use]
     pub fn system() -> Self {
         Self::new(system_now)
@@ -34,13 +35,13 @@ impl Clock {
     }
 }
 
-/// The time since the system started. Constant if the system has no such clock: tokio's limit is then the only one.
+/// The time since boot. Constant if the system has no such clock: then only tokio's clock applies.
 #[cfg(unix)]
 fn system_now() -> Duration {
     use nix::time::{ClockId, clock_gettime};
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
-    /// On Apple systems it goes on during sleep (clock_gettime(3)).
+    /// On Apple systems it continues during sleep (clock_gettime(3)).
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
     clock_gettime(CLOCK).map(Duration::from).unwrap_or_default()
@@ -51,7 +52,7 @@ fn system_now() -> Duration {
     Duration::ZERO
 }
 
-/// The end of a limit, on both clocks: the first to reach it ends it.
+/// A deadline on both clocks: it passes when either reaches it.
 #[derive(Clone)]
 pub struct Deadline {
     at: Instant,
@@ -60,7 +61,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// So long from now.
+    /// The deadline after this duration from now.
     #[must_use]
     pub fn after(limit: Duration, clock: &Clock) -> Self {
         Self { at: Instant::now() + limit, at_with_sleep: clock.now().saturating_add(limit), clock: clock.clone() }
@@ -72,8 +73,8 @@ impl Deadline {
         self.at
     }
 
-    /// The outcome of the work; nothing if the deadline passes first. A deadline that has passed is noticed at each poll, before the work
-    /// goes on.
+    /// The outcome of the work; `None` if the deadline passes first. The deadline is checked at
+    /// each poll, before the work continues.
     pub async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         while !self.has_passed() {
@@ -91,7 +92,7 @@ impl Deadline {
         None
     }
 
-    /// Whether it has been reached.
+    /// Whether the deadline has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {
         Instant::now() >= self.at || self.clock.now() >= self.at_with_sleep
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_sleep_a_limit_ends_exactly() {
+    async fn without_sleep_deadline_is_exact() {
         let (clock, _) = sleeper();
         let began = Instant::now();
         Deadline::after(LIMIT, &clock).limit(pending::<()>()).await;
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sleep_ends_a_limit_soon_after_the_device_wakes() {
+    async fn deadline_passed_during_sleep_ends_work_soon_after_wake() {
         let (clock, asleep) = sleeper();
         let began = Instant::now();
         let deadline = Deadline::after(LIMIT, &clock);
@@ -143,20 +144,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_wakes_after_a_sleep_does_not_go_on() {
+    async fn work_is_not_polled_after_deadline_passed_during_sleep() {
         let (clock, asleep) = sleeper();
         let deadline = Deadline::after(LIMIT, &clock);
         let work = async {
             sleep(Duration::from_millis(300)).await;
             asleep.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(1)).await;
-            panic!("it went on after the deadline");
+            panic!("polled after the deadline");
         };
         assert_eq!(deadline.limit(work).await, None);
     }
 
     #[test]
-    fn the_systems_clock_goes_forward() {
+    fn system_clock_is_monotonic() {
         let clock = Clock::system();
         let before = clock.now();
         assert!(before > Duration::ZERO);

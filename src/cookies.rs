@@ -1,13 +1,13 @@
-//! One cookie jar for a flow, over both of its legs, by RFC 6265. Never persisted.
+//! One cookie jar per flow, shared by both legs, as in RFC 6265. Never persisted.
 //!
 //! There is no public suffix list, so a Domain attribute needs an inner dot. A plain http response
 //! neither sets nor replaces a Secure cookie or one with a prefix such as `__Host-` (RFC 6265bis,
 //! section 5.7): otherwise an attacker on such a hop could choose the session. A cookie set over
-//! https is Secure here with or without the attribute, so it is never sent over plain http. Values
-//! are secrets of the flow and are never logged.
+//! https is treated as Secure with or without the attribute, so it is never sent over plain http.
+//! Values are secrets of the flow and are never logged.
 //!
-//! A cookie is bytes, which come back as they came (RFC 6265, section 5.4). The store wants text: each
-//! byte is the character of its number, as in ISO 8859-1.
+//! A cookie is a byte string, returned unchanged (RFC 6265, section 5.4). The store requires text:
+//! each byte becomes the character with its number, as in ISO 8859-1.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use crate::network::address::is_loopback;
 use crate::secret::Redactor;
 use crate::url_text::is_plain_host;
 
-/// Domain, path and name: what makes a cookie the same one.
+/// Domain, path and name identify a cookie.
 type Key = (String, String, String);
 
 /// The cookies of one flow; clones share them.
@@ -35,7 +35,7 @@ pub struct CookieJar(Arc<Mutex<Jar>>);
 #[derive(Default)]
 struct Jar {
     store: CookieStore,
-    /// When a cookie was first set: the store does not know.
+    /// When a cookie was first set: the store does not record it.
     age: HashMap<Key, usize>,
     stored: usize,
 }
@@ -47,7 +47,7 @@ impl CookieJar {
         Self::default()
     }
 
-    /// Takes in the `Set-Cookie` headers of an answer from this URL. What breaks a rule is left out.
+    /// Stores the `Set-Cookie` headers of a response from this URL. Invalid cookies are ignored.
     pub fn store<'a>(&self, url: &Url, set_cookie: impl Iterator<Item = &'a HeaderValue>, redactor: &Redactor) {
         let mut jar = self.lock();
         for value in set_cookie {
@@ -55,13 +55,14 @@ impl CookieJar {
         }
     }
 
-    /// The `Cookie` header for this URL: longer paths first, then older cookies (RFC 6265, section 5.4).
+    /// The `Cookie` header for this URL: longer paths first, then older cookies (RFC 6265, section
+    /// 5.4).
     #[must_use]
     pub fn header(&self, url: &Url) -> Option<HeaderValue> {
         let jar = self.lock();
         let mut cookies = jar.store.matches(url);
         let mut pairs = Vec::new();
-        // There are few, and sorting them would be 4 KiB of the library.
+        // There are few, and sorting them would add 4 KiB to the library.
         let order = |cookie: &Cookie<'_>| (Reverse(cookie.path.len()), jar.age.get(&key(cookie)).copied());
         while let Some((at, _)) = cookies.iter().enumerate().min_by_key(|(_, cookie)| order(cookie)) {
             let cookie = cookies.remove(at);
@@ -87,7 +88,7 @@ impl Jar {
         let (name, value) = (trim(name), trim(value));
         add_secret(value, redactor);
         add_secret(value.trim_matches('"'), redactor);
-        // Without a name, its value could pass for a name with a prefix.
+        // Without a name, the value could be read as a name with a prefix.
         if name.is_empty() {
             return;
         }
@@ -134,13 +135,15 @@ impl Jar {
     }
 }
 
-/// https, or a backend on this machine in development, as browsers see it (Secure Contexts, section 3.1).
+/// https, or a backend on this machine in development, as in browsers (Secure Contexts, section
+/// 3.1).
 fn is_secure(url: &Url) -> bool {
     url.scheme() == "https" || is_loopback(url)
 }
 
-/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; an invalid value is ignored. So is a domain that
-/// is the whole host, if that is one label such as `localhost`, which no other host may share.
+/// The last attribute of a name applies (RFC 6265bis, section 5.7), even if it is empty; an invalid
+/// value is ignored. A domain that equals the whole host is also ignored if that is one label such
+/// as `localhost`, which no other host can share.
 fn parsed(name: &str, value: &str, text: &str, url: &Url) -> RawCookie<'static> {
     let last = |attribute| attributes(text, attribute).last();
     let mut cookie = RawCookie::new(name.to_owned(), value.to_owned());
@@ -175,12 +178,13 @@ fn seconds(digits: &str) -> Duration {
     Duration::seconds(digits.parse().unwrap_or(i64::MAX))
 }
 
-/// White space in a cookie is blanks and tabs (RFC 6265, section 5.2).
+/// White space in a cookie is spaces and tabs (RFC 6265, section 5.2).
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The values of all attributes of this name. One that is too long is ignored (RFC 6265bis, section 5.6).
+/// The values of all attributes of this name. An attribute that is too long is ignored (RFC
+/// 6265bis, section 5.6).
 fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     let attributes = text.split(';').skip(1).filter(|attribute| attribute.len() <= limits::COOKIE_ATTRIBUTE);
     let pairs = attributes.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -195,7 +199,7 @@ fn to_bytes(text: &str) -> Vec<u8> {
     text.chars().filter_map(|c| u8::try_from(c).ok()).collect()
 }
 
-/// Also as UTF-8, in which a page would show it.
+/// Also as UTF-8, as a page would show it.
 fn add_secret(value: &str, redactor: &Redactor) {
     redactor.add(value);
     if let Ok(text) = std::str::from_utf8(&to_bytes(value)) {
@@ -220,7 +224,7 @@ fn breaks_prefix(cookie: &RawCookie<'_>, url: &Url) -> bool {
         || is_host && !is_host_only
 }
 
-/// Whether one domain is the other or lies in it.
+/// Whether one domain equals the other or is a subdomain of it.
 fn are_related(one: &str, other: &str) -> bool {
     let is_in =
         |host: &str, domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -306,8 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn prefixed_cookie_without_its_attributes_is_refused() {
-        for (set, is_kept) in [
+    fn prefixed_cookie_without_its_attributes_is_rejected() {
+        for (set, is_stored) in [
             ("__Host-s=1; Secure; Path=/", true),
             ("__Host-s=1; SECURE=no; HttpOnly; path=/x; PATH = /", true),
             ("__Host-s=\"1\"; Secure; Path=/; SameSite=Lax; odd; =", true),
@@ -343,17 +347,17 @@ mod tests {
             ("s__Host-s=1; Path=/", true),
             ("s=__Host-s=1; Path=/", true),
         ] {
-            assert_eq!(sent(&[("https://op.test/a/b", set)], "https://op.test/a/b").is_some(), is_kept, "{set}");
+            assert_eq!(sent(&[("https://op.test/a/b", set)], "https://op.test/a/b").is_some(), is_stored, "{set}");
             let over_http = sent(&[("http://op.test/a/b", set)], "https://op.test/a/b");
             let needs_https = set.to_lowercase().contains("secure");
-            assert_eq!(over_http.is_some(), is_kept && !needs_https, "http {set}");
+            assert_eq!(over_http.is_some(), is_stored && !needs_https, "http {set}");
         }
         let local = "http://127.0.0.1:8080/";
         assert!(sent(&[(local, "__Host-s=1; Secure; Path=/")], local).is_some(), "loopback in development");
     }
 
     #[test]
-    fn nameless_cookie_is_refused() {
+    fn nameless_cookie_is_rejected() {
         for set in
             ["=__Host-s=1", "__Host-s", " = __host-s=1", "\t__SECURE-s", "__Secure-s; Secure", "=1", "1", "=", ""]
         {
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_does_not_touch_a_prefixed_cookie() {
+    fn plain_http_does_not_change_a_prefixed_cookie() {
         let session = ("https://api.test/", "__Host-number_verify_session=1; Secure; HttpOnly; Path=/");
         for other in [
             "__Host-number_verify_session=2; Path=/",
@@ -381,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_for_a_domain_that_is_not_plain_is_refused() {
+    fn cookie_with_invalid_domain_is_rejected() {
         for domain in [
             "Aé.test",
             ".Aé.test",
@@ -401,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn order_and_replacement() {
+    fn longer_paths_then_older_cookies_are_sent_first() {
         let url = "https://op.test/a/b";
         let all = [(url, "z=1; Path=/"), (url, "a=2; Path=/"), (url, "long=3; Path=/a"), (url, "z=4; Path=/")];
         assert_eq!(sent(&all, url).unwrap(), "long=3; z=4; a=2");
@@ -423,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
+    fn cookie_size_and_count_are_limited() {
         let url = "https://op.test/";
         let value = |length: usize| format!("s={}", "v".repeat(length));
         assert_eq!(sent(&[(url, &value(limits::COOKIE))], url), None);
@@ -440,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_back_as_they_came() {
+    fn cookie_bytes_are_returned_unchanged() {
         let url = Url::parse("https://op.test/").unwrap();
         for value in [&b"s=caf\xe9"[..], b"s=\x80\xff", b"s=\xa0a\x85", "s=caf\u{e9} \u{20ac}".as_bytes(), b"s=\"a b\""]
         {
@@ -455,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused() {
+    fn cookie_with_control_characters_is_rejected() {
         let jar = CookieJar::new();
         let url = Url::parse("https://op.test/").unwrap();
         let value = HeaderValue::from_bytes(b"s=a\tb").unwrap();

@@ -1,4 +1,5 @@
-//! Progress on its way to the app: in order, on a thread of its own kind, so that a listener that blocks delays only itself.
+//! Delivers progress events in order, on a separate kind of thread, so that a listener that blocks
+//! delays only itself.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,34 +13,35 @@ use crate::logging::Event;
 use crate::progress::{Progress, ProgressListener};
 use crate::threads::{Threads, Work};
 
-/// Ends a delivery when it is dropped, after what was sent before.
+/// Dropping it ends the delivery, after the events sent before.
 pub type Events = UnboundedSender<Progress>;
 
-/// The events of one flow for its listener, and the future that delivers them.
+/// Creates the event channel of one flow for its listener, and the future that delivers the events.
 pub fn begin(listener: Arc<dyn ProgressListener>, threads: Threads) -> (Events, impl Future<Output = ()> + Send) {
     let (events, received) = mpsc::unbounded_channel();
     (events, deliver(received, Queue(Arc::default()), listener, threads))
 }
 
-/// Ends when all events are with a thread that delivers them, which need not have returned.
+/// Completes when all events are passed to a thread that delivers them, which need not have
+/// returned.
 async fn deliver(
     mut received: UnboundedReceiver<Progress>,
     queue: Queue,
     listener: Arc<dyn ProgressListener>,
     threads: Threads,
 ) {
-    let call = |turn: Turn| {
+    let call = |delivery: Delivery| {
         let listener = listener.clone();
-        threads.run(Work::Progress, move || turn.deliver_to(&*listener))
+        threads.run(Work::Progress, move || delivery.deliver_to(&*listener))
     };
     while let Some(event) = received.recv().await {
         queue.lock().events.push_back(event);
-        if let Some(turn) = queue.turn() {
-            let _ = timeout(limits::LISTENER_THREAD, call(turn)).await;
+        if let Some(delivery) = queue.begin_delivery() {
+            let _ = timeout(limits::LISTENER_THREAD, call(delivery)).await;
         }
     }
-    if let Some(turn) = queue.turn() {
-        let _ = call(turn).await;
+    if let Some(delivery) = queue.begin_delivery() {
+        let _ = call(delivery).await;
     }
 }
 
@@ -49,24 +51,24 @@ struct Queue(Arc<Mutex<Waiting>>);
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<Progress>,
-    is_taken: bool,
+    is_delivering: bool,
 }
 
-/// The right to call the listener. There is one for each queue, so that events stay in order.
-struct Turn {
+/// The permission to call the listener. There is one per queue, so that events stay in order.
+struct Delivery {
     queue: Queue,
-    is_over: bool,
+    is_done: bool,
 }
 
 impl Queue {
-    /// None if it is taken, or if nothing waits.
-    fn turn(&self) -> Option<Turn> {
+    /// `None` if a delivery is running or no event is waiting.
+    fn begin_delivery(&self) -> Option<Delivery> {
         let mut waiting = self.lock();
-        if waiting.is_taken || waiting.events.is_empty() {
+        if waiting.is_delivering || waiting.events.is_empty() {
             return None;
         }
-        waiting.is_taken = true;
-        Some(Turn { queue: self.clone(), is_over: false })
+        waiting.is_delivering = true;
+        Some(Delivery { queue: self.clone(), is_done: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -74,7 +76,7 @@ impl Queue {
     }
 }
 
-impl Turn {
+impl Delivery {
     fn deliver_to(mut self, listener: &dyn ProgressListener) {
         while let Some(event) = self.next() {
             let called = catch_unwind(AssertUnwindSafe(|| listener.on_progress(event)));
@@ -84,23 +86,23 @@ impl Turn {
         }
     }
 
-    /// The turn is over with the last event, so that none can come between the two.
+    /// The delivery ends together with the last event, so that no event can be added in between.
     fn next(&mut self) -> Option<Progress> {
         let mut waiting = self.queue.lock();
         let event = waiting.events.pop_front();
         if event.is_none() {
-            waiting.is_taken = false;
-            self.is_over = true;
+            waiting.is_delivering = false;
+            self.is_done = true;
         }
         event
     }
 }
 
-/// A turn for which there was no thread in time is given back.
-impl Drop for Turn {
+/// Releases the permission if no thread was available in time.
+impl Drop for Delivery {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.queue.lock().is_taken = false;
+        if !self.is_done {
+            self.queue.lock().is_delivering = false;
         }
     }
 }

@@ -179,8 +179,8 @@ fn check(hint: &Hint) -> Option<CheckedHint> {
 
 fn is_allowed(name: &HeaderName) -> bool {
     let is_extension = name.as_str().starts_with("x-");
-    let is_ours = *name == contract::CORRELATOR || name.as_str().starts_with(contract::OWN_PREFIX);
-    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT].contains(name) || is_extension && !is_ours
+    let is_reserved = *name == contract::CORRELATOR || name.as_str().starts_with(contract::HEADER_PREFIX);
+    [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT].contains(name) || is_extension && !is_reserved
 }
 
 /// `None` if a member has an invalid type or value. Later versions may add other members.

@@ -1,7 +1,9 @@
-//! Which hosts followed each other in earlier verifications, so that connections to the next ones can open before they are needed.
+//! Records which hosts followed each other in earlier verifications, so that connections to the
+//! next ones can be opened before they are needed.
 //!
-//! In memory only, for one hour, and no more than where a connection leads: no path, no query, no cookie. A chain belongs to the operator
-//! whose network it was seen on, or, if the provider does not report one, to that network's binding.
+//! In memory only, for one hour, and only the destination of a connection: no path, no query, no
+//! cookie. A chain belongs to the operator whose network it was seen on, or, if the provider does
+//! not report one, to that network's binding.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +15,9 @@ use crate::transport::Destination;
 /// The chains of one verifier.
 pub struct HopMemory {
     clock: Clock,
-    /// What a verification begins with, on any network.
+    /// The first destination of a verification, on any network.
     first: Option<Destination>,
-    /// The latest one last.
+    /// In order of time, the latest last.
     chains: Mutex<Vec<Chain>>,
 }
 
@@ -27,13 +29,13 @@ struct Chain {
 }
 
 impl HopMemory {
-    /// No chain yet; only what a verification begins with may be known. The clock counts the time asleep.
+    /// No chains; only the first destination may be known. The clock includes the time asleep.
     #[must_use]
     pub fn new(clock: Clock, first: Option<Destination>) -> Self {
         Self { clock, first, chains: Mutex::default() }
     }
 
-    /// Keeps the destinations of a verification that got its code.
+    /// Stores the destinations of a verification that received its code.
     pub fn remember(&self, network: &NetworkId, destinations: Vec<Destination>) {
         let mut chains = self.chains();
         chains.retain(|chain| chain.network != *network || chain.destinations != destinations);
@@ -44,7 +46,8 @@ impl HopMemory {
         chains.push(Chain { network: network.clone(), destinations, expiry });
     }
 
-    /// Those that came after this one in the latest chain on this network that has it; without one, those that the latest chain began with.
+    /// The destinations after this one in the latest chain on this network that contains it; if
+    /// `after` is absent, the first destinations of the latest chain.
     #[must_use]
     pub fn next(&self, network: &NetworkId, after: Option<&Destination>) -> Vec<Destination> {
         let chains = self.chains();
@@ -60,12 +63,12 @@ impl HopMemory {
         next.unwrap_or(first).iter().take(limits::AHEAD).cloned().collect()
     }
 
-    /// Forgets all chains.
+    /// Removes all chains.
     pub fn clear(&self) {
         self.chains().clear();
     }
 
-    /// Those that have not expired.
+    /// The chains that have not expired.
     fn chains(&self) -> MutexGuard<'_, Vec<Chain>> {
         let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
         chains.retain(|chain| !chain.expiry.has_passed());
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn next_hosts_are_those_of_the_latest_chain_with_this_one() {
+    async fn next_hosts_come_from_latest_chain_with_this_host() {
         let (memory, network) = (memory(), network(1));
         assert!(memory.next(&network, None).is_empty());
         memory.remember(&network, destinations(&["auth", "a", "b", "c"]));
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_chain_is_of_one_network() {
+    async fn chain_belongs_to_one_network() {
         let memory = memory();
         memory.remember(&network(1), destinations(&["auth"]));
         memory.remember(&NetworkId::Operator(310_260), destinations(&["auth", "a"]));
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_chain_expires_an_hour_after_it_was_last_seen() {
+    async fn chain_expires_an_hour_after_it_was_last_seen() {
         let (memory, network) = (memory(), network(1));
         memory.remember(&network, destinations(&["auth"]));
         advance(Duration::from_mins(50)).await;
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn sixteen_chains_are_kept_and_all_are_cleared() {
+    async fn at_most_sixteen_chains_are_stored_and_all_are_cleared() {
         let memory = memory();
         for index in 1..=17 {
             memory.remember(&network(index), destinations(&["auth"]));

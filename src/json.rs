@@ -1,4 +1,5 @@
-//! A JSON object that keeps repeated names: two different verdicts or codes under one name are no answer.
+//! A JSON object that preserves repeated names: different results or codes under one name are
+//! invalid.
 
 use std::fmt;
 
@@ -8,12 +9,13 @@ use serde_json::Value;
 /// The members of an object, in their order.
 pub struct JsonObject(Vec<(String, Value)>);
 
-/// A name stands there more than once, with different values.
+/// A name occurs more than once, with different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;
 
 impl JsonObject {
-    /// Nothing where the text is not one JSON object. A byte order mark before it and NUL after it are passed over.
+    /// `None` if the text is not exactly one JSON object. A leading byte order mark and trailing
+    /// NUL bytes are skipped.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -21,7 +23,7 @@ impl JsonObject {
         serde_json::from_slice(&text[..length]).ok()
     }
 
-    /// The value of a name; identical repetitions are one.
+    /// The value of a name; identical repetitions are one value.
     pub fn get(&self, name: &str) -> Result<Option<&Value>, Repeated> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         let first = values.next();
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_names() {
+    fn repeated_name_with_different_values_is_an_error() {
         let object = JsonObject::parse(br#"{"a":1,"b":2,"a":1,"b":3}"#).unwrap();
         assert_eq!(object.get("a"), Ok(Some(&Value::from(1))));
         assert_eq!(object.get("b"), Err(Repeated));
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_objects() {
+    fn only_objects_are_parsed() {
         for text in ["", "\0", "[]", "1", "null", "\"a\"", "{", "{}x", "{}\0x", "\0{}", "{\0}", "<html>"] {
             assert!(JsonObject::parse(text.as_bytes()).is_none(), "{text}");
         }

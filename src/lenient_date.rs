@@ -1,5 +1,6 @@
-//! The date of a cookie's `Expires`, by the algorithm of RFC 6265, section 5.1.1: a time, a day, a month and a year in any
-//! order, between any other tokens. It reads the three forms of an HTTP date (RFC 9110, section 5.6.7), too.
+//! Parses the date of a cookie's `Expires` with the algorithm of RFC 6265, section 5.1.1: a time, a
+//! day, a month and a year in any order, between any other tokens. Also parses the three forms of
+//! an HTTP date (RFC 9110, section 5.6.7).
 
 use time::{Date, Month, OffsetDateTime, Time};
 
@@ -45,7 +46,7 @@ fn time_of(token: &str) -> Option<Time> {
     Time::from_hms(hour.ok()?, minute.ok()?, second.ok()?).ok().filter(|_| is_exact)
 }
 
-/// The leading digits of the token, if their number is in this range.
+/// The leading digits of the token, if their count is in this range.
 fn number(token: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u16> {
     let length = token.bytes().take_while(u8::is_ascii_digit).count();
     if digits.contains(&length) { token[..length].parse().ok() } else { None }
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_in_many_forms() {
+    fn dates_are_parsed_in_many_forms() {
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -115,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything(text in "[0-9:A-Za-z \u{e4}-]{0,60}") {
+        fn parsing_any_text_does_not_panic(text in "[0-9:A-Za-z \u{e4}-]{0,60}") {
             let _ = parse(&text);
         }
     }

@@ -1,36 +1,38 @@
-//! The phone number in what peers send, in any spelling.
+//! The phone number in peer data, in any spelling.
 
 use crate::alphanumerics::alphanumerics;
 
-/// Stands for what is masked.
+/// Replaces masked text.
 pub const MASK: &str = "•••";
-/// This many of a number's last digits identify it.
-const TELLING_DIGITS: usize = 7;
+/// The number of trailing digits that identify a phone number.
+const MIN_DIGITS: usize = 7;
 /// The lengths of hexadecimal trace ids (W3C Trace Context, section 3.2.2).
 const RANDOM_IDS: [usize; 2] = [16, 32];
 
-/// What is known of the phone number.
+/// What is known about the phone number.
 #[derive(Default)]
 pub enum Number {
     /// There is none.
     #[default]
     None,
-    /// There is one, but it is not known yet: every text that could be one is treated as the number.
+    /// There is one, but it is not known yet: every text that could be one is treated as the
+    /// number.
     Expected,
     /// Its last digits.
     Known(String),
 }
 
 impl Number {
-    /// Nothing if the number has no digits.
+    /// `None` if the number has no digits.
     pub fn known(number: &str) -> Self {
         let digits = digits(number);
-        let last = digits.len().saturating_sub(TELLING_DIGITS);
+        let last = digits.len().saturating_sub(MIN_DIGITS);
         let last = digits.get(last..).filter(|digits| !digits.is_empty());
         last.map_or(Self::None, |last| Self::Known(last.to_owned()))
     }
 
-    /// Whether a text, of which these are the letters and digits, has it, or what could be it.
+    /// Whether a text contains the number, or what could be the number. `letters_and_digits` is the
+    /// reduced form of the text.
     pub fn is_in(&self, text: &str, letters_and_digits: &str) -> bool {
         match self {
             Self::None => false,
@@ -39,7 +41,7 @@ impl Number {
         }
     }
 
-    /// A host name without it.
+    /// A host name with the number masked.
     pub fn mask_in(&self, host: &str) -> String {
         match self {
             Self::Known(last_digits) => mask_number(host, last_digits),
@@ -48,7 +50,8 @@ impl Number {
     }
 }
 
-/// Whether enough digits follow each other, with no letter between them. The digits of random ids do not count.
+/// Whether there are enough consecutive digits without a letter in between. The digits of random
+/// ids are ignored.
 fn could_be_number(text: &str) -> bool {
     let mut digits_so_far = 0;
     for word in text.split(|c: char| !c.is_alphanumeric()).map(alphanumerics) {
@@ -57,7 +60,7 @@ fn could_be_number(text: &str) -> bool {
         let is_random = is_hexadecimal && !is_digits && RANDOM_IDS.contains(&word.len());
         for byte in word.bytes() {
             digits_so_far = if byte.is_ascii_digit() && !is_random { digits_so_far + 1 } else { 0 };
-            if digits_so_far >= TELLING_DIGITS {
+            if digits_so_far >= MIN_DIGITS {
                 return true;
             }
         }
@@ -65,7 +68,8 @@ fn could_be_number(text: &str) -> bool {
     false
 }
 
-/// If a host name has these digits one after the other, masks it from its first digit to the last of these.
+/// If a host name contains these digits in sequence, masks it from its first digit to the last of
+/// these.
 fn mask_number(host: &str, last_digits: &str) -> String {
     let Some(found) = digits(host).rfind(last_digits) else { return host.to_owned() };
     let mut positions = host.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at);

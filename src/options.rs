@@ -165,12 +165,12 @@ pub fn random_correlator() -> String {
 
 /// Adds the text and its words if they are long enough to identify something.
 fn add_secrets(text: &str, redactor: &Redactor) {
-    let is_telling = |part: &&str| {
+    let is_identifying = |part: &&str| {
         let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
-        part.len() >= if has_digit { limits::TELLING_VALUE } else { limits::TELLING_WORD }
+        part.len() >= if has_digit { limits::MIN_SECRET_VALUE } else { limits::MIN_SECRET_WORD }
     };
     let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | '"'));
-    words.chain([text]).filter(is_telling).for_each(|part| redactor.add_value(part));
+    words.chain([text]).filter(is_identifying).for_each(|part| redactor.add_value(part));
 }
 
 /// CAMARA's pattern of `x-correlator`, excluding the empty string.

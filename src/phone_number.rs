@@ -1,4 +1,4 @@
-//! A phone number that was parsed: no other form of one gets into a flow.
+//! A validated phone number: a flow uses no other type for it.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ pub struct PhoneNumber(SecretString);
 
 impl PhoneNumber {
     /// Spaces, hyphens, dots and parentheses are removed. Fails with `InvalidPhoneNumber`.
-    pub fn parse(typed: &SecretString) -> Result<Self, VerifyError> {
+    pub fn parse(input: &SecretString) -> Result<Self, VerifyError> {
         let is_separator = |c: &char| matches!(c, ' ' | '-' | '.' | '(' | ')');
-        let number: String = typed.expose_secret().chars().filter(|c| !is_separator(c)).collect();
+        let number: String = input.expose_secret().chars().filter(|c| !is_separator(c)).collect();
         let digits = number.strip_prefix('+').ok_or(VerifyError::InvalidPhoneNumber)?;
         let is_well_formed = (5..=15).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -39,25 +39,25 @@ impl fmt::Debug for PhoneNumber {
 mod tests {
     use super::*;
 
-    fn parse(typed: &str) -> Result<String, VerifyError> {
-        PhoneNumber::parse(&typed.into()).map(|number| number.expose_secret().to_owned())
+    fn parse(input: &str) -> Result<String, VerifyError> {
+        PhoneNumber::parse(&input.into()).map(|number| number.expose_secret().to_owned())
     }
 
     #[test]
-    fn a_number_is_not_printed() {
+    fn debug_output_has_no_number() {
         let number = PhoneNumber::parse(&"+14155550100".into()).unwrap();
         assert_eq!(format!("{number:?}"), "PhoneNumber(…)");
     }
 
     #[test]
-    fn phone_numbers() {
-        for (typed, number) in [
+    fn e164_number_is_parsed_and_others_are_rejected() {
+        for (input, number) in [
             ("+14155550100", "+14155550100"),
             ("+1 (415) 555-01.00", "+14155550100"),
             (" +12345 ", "+12345"),
             ("+123456789012345", "+123456789012345"),
         ] {
-            assert_eq!(parse(typed).unwrap(), number);
+            assert_eq!(parse(input).unwrap(), number);
         }
         for invalid in [
             "",

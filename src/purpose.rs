@@ -1,8 +1,8 @@
-//! What a flow is for, and what comes of it: by the two operations of CAMARA Number Verification.
+//! The purpose of a flow and its result, for the two operations of CAMARA Number Verification.
 
 use crate::phone_number::PhoneNumber;
 
-/// What the start request asks for.
+/// The purpose of the start request.
 #[derive(Clone)]
 pub enum Purpose {
     /// Whether the SIM has this number (`phoneNumberVerify`).
@@ -11,11 +11,11 @@ pub enum Purpose {
     Retrieve,
 }
 
-/// What the backend's response has.
+/// The result in the backend's response.
 #[derive(Debug)]
 pub enum FlowValue {
     /// Whether the operator confirmed the number.
     Verified(bool),
-    /// The number that the operator gave.
+    /// The number that the operator returned.
     Number(PhoneNumber),
 }

@@ -1,6 +1,7 @@
-//! Writes down what a flow does: the trace, the running step, and the events for the app.
+//! Records a flow: the trace, the running step, and the events for the app.
 //!
-//! It is shared with the app's handle, so that the trace of a running, failed or cancelled flow can be read.
+//! It is shared with the app's handle, so that the trace of a running, failed or cancelled flow can
+//! be read.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,19 +55,19 @@ impl Recorder {
 
     pub(crate) fn step_began(&self, step: Step) {
         self.lock().running.push((step, Instant::now()));
-        self.tell(Progress::StepBegan { step, at_ms: self.at_ms() });
+        self.emit(Progress::StepBegan { step, at_ms: self.at_ms() });
     }
 
     pub(crate) fn step_ended(&self, step: Step) {
         self.lock().end(step);
-        self.tell(Progress::StepEnded { step, at_ms: self.at_ms() });
+        self.emit(Progress::StepEnded { step, at_ms: self.at_ms() });
     }
 
     pub(crate) fn is_slow(&self) {
-        self.tell(Progress::Slow { at_ms: self.at_ms() });
+        self.emit(Progress::Slow { at_ms: self.at_ms() });
     }
 
-    /// The step that everything waits for.
+    /// The step that the flow currently waits for.
     pub(crate) fn current_step(&self) -> Step {
         self.lock().running.first().map_or(Step::Start, |(step, _)| *step)
     }
@@ -80,7 +81,8 @@ impl Recorder {
         self.lock().trace.opened_ahead.extend(hosts);
     }
 
-    /// A request begins. What becomes of it is written down when the returned record is dropped.
+    /// Starts the record of a request. It is written to the trace when the returned record is
+    /// dropped.
     pub(crate) fn hop_began(&self, scheme: &str, host: String) -> HopRecord<'_> {
         let hops = &mut self.lock().trace.hops;
         let index = u32::try_from(hops.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -96,7 +98,7 @@ impl Recorder {
         }
     }
 
-    /// Ends the record with the flow, also where that is cancelled.
+    /// Ends the record with the flow, also if the flow is cancelled.
     pub(crate) fn end_on_drop(&self, redactor: Redactor) -> impl Drop {
         struct End<'a>(&'a Recorder, Redactor);
 
@@ -109,7 +111,8 @@ impl Recorder {
         End(self, redactor)
     }
 
-    /// The flow is over; steps that still run have failed, and their time is kept. What turned out to contain a secret is dropped or masked.
+    /// The flow has ended; steps that are still running have failed, and their time is recorded.
+    /// Values that turned out to contain a secret are removed or masked.
     pub(crate) fn ended(&self, redactor: &Redactor) {
         let mut inner = self.lock();
         for hop in &mut inner.trace.hops {
@@ -132,7 +135,7 @@ impl Recorder {
         ms(self.began.elapsed())
     }
 
-    fn tell(&self, progress: Progress) {
+    fn emit(&self, progress: Progress) {
         Event::Progress(&progress).log();
         if let Some(events) = &self.lock().events {
             let _ = events.send(progress); // Fails only if the verifier is gone, with its thread.
@@ -144,7 +147,7 @@ impl Recorder {
     }
 }
 
-/// One request, as far as it came.
+/// One request, with what is known about it so far.
 pub(crate) struct HopRecord<'a> {
     recorder: &'a Recorder,
     pub(crate) index: u32,
@@ -156,10 +159,10 @@ pub(crate) struct HopRecord<'a> {
 }
 
 impl HopRecord<'_> {
-    /// Reports it to the app.
-    pub(crate) fn answered(&self) {
+    /// Reports the response to the app.
+    pub(crate) fn report_response(&self) {
         if let Some(hop) = self.write() {
-            self.recorder.tell(Progress::HopAnswered { hop, at_ms: self.recorder.at_ms() });
+            self.recorder.emit(Progress::HopAnswered { hop, at_ms: self.recorder.at_ms() });
         }
     }
 

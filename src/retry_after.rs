@@ -1,4 +1,4 @@
-//! `Retry-After` (RFC 9110, section 10.2.3): seconds or a date.
+//! Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or a date.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::lenient_date;
 
-/// How long to wait from now on; absent if the value is neither.
+/// How long to wait from now; absent if the value is neither.
 pub fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
@@ -17,7 +17,7 @@ pub fn retry_after(value: &HeaderValue) -> Option<Duration> {
     Some(Duration::from_secs(date).saturating_sub(now))
 }
 
-/// The same in whole seconds, for the caller.
+/// The same in whole seconds.
 pub fn retry_after_s(value: &HeaderValue) -> Option<u32> {
     u32::try_from(retry_after(value)?.as_secs()).ok()
 }
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_dates() {
+    fn seconds_and_dates_are_parsed() {
         for (value, expected) in [
             ("0", Some(0)),
             (" 120 ", Some(120)),

@@ -1,4 +1,5 @@
-//! The verifier's own I/O thread: one for all its flows, whatever the app has. It starts with the first use.
+//! The verifier's I/O thread: one for all its flows, independent of the app's runtime. It starts on
+//! first use.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,10 +14,10 @@ use tokio::task::JoinHandle;
 
 use crate::limits;
 
-/// The thread, once it is needed. It ends when this and all [`RuntimeGuard`] tokens are gone.
+/// The thread, once it is needed. It ends when this and all [`RuntimeGuard`] tokens are dropped.
 pub(crate) struct Runtime {
     running: Mutex<Option<Running>>,
-    /// Closed when this is gone and the thread, if there was one, has ended.
+    /// Closed when this is dropped and the thread, if there was one, has ended.
     ended: watch::Sender<()>,
 }
 
@@ -34,12 +35,13 @@ pub(crate) struct RuntimeGuard {
 }
 
 impl Runtime {
-    /// Nothing is started yet.
+    /// Starts nothing.
     pub(crate) fn new() -> Self {
         Self { running: Mutex::default(), ended: watch::channel(()).0 }
     }
 
-    /// Starts the thread, unless it runs. Fails if the system refuses it; a later call may succeed.
+    /// Starts the thread, unless it is running. Fails if the system cannot start one; a later call
+    /// may succeed.
     pub(crate) fn running(&self) -> io::Result<Running> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &*running {
@@ -58,10 +60,10 @@ fn start(ended: watch::Sender<()>) -> io::Result<Running> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build()?;
     let handle = runtime.handle().clone();
     let runtime = Background(Some(runtime));
-    let (token, mut gone) = mpsc::channel(1);
+    let (token, mut closed) = mpsc::channel(1);
     thread::Builder::new().name("number-verify".to_owned()).spawn(move || {
         if let Background(Some(runtime)) = &runtime {
-            runtime.block_on(gone.recv());
+            runtime.block_on(closed.recv());
         }
         drop(runtime);
         drop(ended);
@@ -69,7 +71,8 @@ fn start(ended: watch::Sender<()>) -> io::Result<Running> {
     Ok(Running { handle, alive: RuntimeGuard { _token: token } })
 }
 
-/// A runtime that can be dropped anywhere, also in a task of another one: without its thread, this is there.
+/// A runtime that can be dropped anywhere, including a task of another runtime: it is dropped here
+/// if its thread could not be started.
 struct Background(Option<tokio::runtime::Runtime>);
 
 impl Drop for Background {
@@ -89,7 +92,7 @@ impl Running {
         &self.handle
     }
 
-    /// Boxed: the code that runs a task is there once for each type of future.
+    /// Boxed: the code that runs a task is generated once per type of future.
     pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.handle.spawn(future.boxed())
     }

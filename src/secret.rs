@@ -1,4 +1,5 @@
-//! Secrets of a flow: a type that cannot be printed, and the list that decides what of a peer's text may be kept.
+//! Secrets of a flow: a type that cannot be printed, and the redactor that decides which parts of a
+//! peer's text may be stored.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,11 +17,14 @@ use crate::limits;
 use crate::number_in_text::{MASK, Number};
 use crate::unescape::readings;
 
-/// A shorter secret is masked only as a whole word: a one-letter parameter would otherwise mask each such letter.
+/// A shorter secret is masked only as a whole word: a one-letter parameter would otherwise mask
+/// every such letter.
 const MIN_LEN_SUBSTRING: usize = 4;
-/// A shorter secret in a host name is a coincidence, as is a shorter value of an unknown parameter in an error code.
+/// A shorter secret in a host name is a coincidence, as is a shorter value of an unknown parameter
+/// in an error code.
 const MIN_LEN_IN_HOST: usize = 6;
-/// Parameters that say what is asked or answered, or which app asks, not who (RFC 6749, `OpenID` Connect Core).
+/// Parameters that describe the request, the response or the app, not the user (RFC 6749, `OpenID`
+/// Connect Core).
 const OPEN_PARAMETERS: [&str; 12] = [
     "client_id",
     "response_type",
@@ -37,19 +41,21 @@ const OPEN_PARAMETERS: [&str; 12] = [
 ];
 const SECRET_PARAMETERS: [&str; 6] = ["code", "state", "nonce", "session", "login_hint", "id_token_hint"];
 
-/// Printable ASCII: what else may stand in a header differs from server to server (RFC 9110, section 5.5).
+/// Printable ASCII: which other characters a header may contain differs between servers (RFC 9110,
+/// section 5.5).
 pub fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// A header value that no `Debug` output shows; absent if the text cannot stand in a header.
+/// A header value that is excluded from `Debug` output; absent if the text is not a valid header
+/// value.
 pub fn sensitive_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// Knows all secrets of one flow; clones share them.
+/// Contains all secrets of one flow; clones share them.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<Mutex<Known>>);
 
@@ -58,39 +64,40 @@ struct Known {
     number: Number,
     /// Number, code, state, nonce, session, cookie values.
     secrets: BTreeSet<String>,
-    /// All other values of queries and fragments, and those of the app's options: most are harmless, and some stand in host names too.
+    /// All other values of queries and fragments, and those of the app's options: most are
+    /// harmless, and some occur in host names too.
     values: BTreeSet<String>,
 }
 
 impl Redactor {
-    /// Knows nothing yet.
+    /// Contains no secrets.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Learns the phone number.
+    /// Adds the phone number.
     pub fn add_number(&self, number: &str) {
         self.add(number);
         self.lock().number = Number::known(number);
     }
 
-    /// Peers know a phone number that is not known here yet.
+    /// Peers may send a phone number that is not known here yet.
     pub fn expect_number(&self) {
         self.lock().number = Number::Expected;
     }
 
-    /// Learns a secret, in the forms in which it may come back.
+    /// Adds a secret, in the forms in which it may occur.
     pub fn add(&self, secret: &str) {
         self.lock().secrets.extend(forms(secret));
     }
 
-    /// Learns a value that is a secret only if it is long enough to identify something.
+    /// Adds a value that is a secret only if it is long enough to identify something.
     pub fn add_value(&self, value: &str) {
         self.lock().values.extend(forms(value));
     }
 
-    /// Learns what the query and the fragment of a URL carry.
+    /// Adds the values in the query and the fragment of a URL.
     pub fn add_query_of(&self, url: &Url) {
         let mut known = self.lock();
         for part in [url.query(), url.fragment()].into_iter().flatten() {
@@ -107,9 +114,9 @@ impl Redactor {
         }
     }
 
-    /// What may be kept of a peer's text, at most so many characters: one line without invisible characters, with
-    /// short secrets and values of unknown parameters masked. Nothing if the text spells the number, a secret or
-    /// such a value in any other way.
+    /// The part of a peer's text that may be stored, at most this many characters: one line without
+    /// invisible characters, with short secrets and values of unknown parameters masked. `None` if
+    /// the text contains the number, a secret or such a value in any other spelling.
     #[must_use]
     pub fn keep(&self, text: &str, longest: usize) -> Option<String> {
         let known = self.lock();
@@ -122,8 +129,8 @@ impl Redactor {
         (!masked.is_empty() && !known.has_value(&masked)).then(|| masked.chars().take(longest).collect())
     }
 
-    /// The host name with the number and the secrets masked. A name that was a parameter's value as a whole (or the
-    /// end of one) is no secret.
+    /// The host name with the number and the secrets masked. A name that was the complete value of
+    /// a parameter (or the end of one) is not a secret.
     #[must_use]
     pub fn redact_host(&self, host: &str) -> String {
         let known = self.lock();
@@ -134,12 +141,13 @@ impl Redactor {
         let is_name = |value: &String| host == *value || host.ends_with(&format!(".{value}"));
         let values = known.values.iter().filter(|value| host.contains(value.as_str()) && !is_name(value));
         let secrets = known.secrets.iter().filter(|secret| host.contains(secret.as_str()));
-        let telling = secrets.chain(values).filter(|secret| secret.len() >= MIN_LEN_IN_HOST);
-        let masked = telling.fold(host.clone(), |host, secret| mask(&host, secret));
+        let identifying = secrets.chain(values).filter(|secret| secret.len() >= MIN_LEN_IN_HOST);
+        let masked = identifying.fold(host.clone(), |host, secret| mask(&host, secret));
         if known.has_secret(&masked, MIN_LEN_IN_HOST) { MASK.to_owned() } else { masked }
     }
 
-    /// The host name with the number masked, for one that was kept before the number was known.
+    /// The host name with the number masked, for a name that was stored before the number was
+    /// known.
     #[must_use]
     pub fn mask_number(&self, host: &str) -> String {
         self.lock().number.mask_in(host)
@@ -173,7 +181,7 @@ impl Known {
         let index = Index::of(&lower);
         let mut present: Vec<&String> = all.filter(|secret| index.contains(secret)).collect();
         let mut masked = text;
-        // The longest first. There are few, and sorting them would be 3 KiB of the library.
+        // The longest first. There are few, and sorting them would add 3 KiB to the library.
         while let Some((at, _)) = present.iter().enumerate().max_by_key(|(_, secret)| secret.len()) {
             masked = mask(&masked, present.swap_remove(at));
         }
@@ -181,8 +189,9 @@ impl Known {
     }
 }
 
-/// Whether any reading of the text has the letters and digits of a secret, or the number's digits, one after the other,
-/// whatever is between them. A text with too many readings is treated as if it had.
+/// Whether any reading of the text contains the letters and digits of a secret, or the number's
+/// digits, in sequence, whatever is between them. A text with too many readings is treated as
+/// containing one.
 fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Number) -> bool {
     let secrets: Vec<String> =
         secrets.iter().map(|secret| alphanumerics(secret)).filter(|secret| secret.len() >= min_len).collect();
@@ -194,7 +203,8 @@ fn spells(text: &str, secrets: &BTreeSet<String>, min_len: usize, number: &Numbe
     })
 }
 
-/// A text's suffixes, sorted: the time to find many secrets does not grow with the product of both lengths.
+/// The sorted suffixes of a text: the time to find many secrets does not grow with the product of
+/// both lengths.
 struct Index<'a>(Vec<&'a str>);
 
 impl<'a> Index<'a> {
@@ -210,7 +220,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// As it is, without the plus sign of a number, encoded for a query in both ways, and decoded.
+/// Unchanged, without the plus sign of a number, encoded for a query in both ways, and decoded.
 fn forms(secret: &str) -> impl Iterator<Item = String> {
     let bare = secret.strip_prefix('+').unwrap_or(secret);
     let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
@@ -228,7 +238,7 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// ASCII case does not matter: a host name comes back in lower case.
+/// ASCII case is ignored: host names are returned in lower case.
 fn mask(text: &str, secret: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut result = String::new();
@@ -337,9 +347,9 @@ mod tests {
         assert_eq!(redactor.redact_host("1-415-555-0100.op7.test"), "•••");
         assert_eq!(redactor.redact_host("192.0.2.117"), "192.0.2.117");
         assert_eq!(redactor.redact_host("ipoa.mnc260.mcc310.3gppnetwork.org"), "ipoa.mnc260.mcc310.3gppnetwork.org");
-        let kept = redactor.redact_host("n415.x555.y0100.op7.test");
+        let redacted = redactor.redact_host("n415.x555.y0100.op7.test");
         redactor.add_number("+14155550100");
-        assert_eq!(redactor.mask_number(&kept), "n•••.op7.test");
+        assert_eq!(redactor.mask_number(&redacted), "n•••.op7.test");
         assert_eq!(keep(&redactor, "call +1 415 555 0199").as_deref(), Some("call +1 415 555 0199"));
         assert_eq!(keep(&redactor, "call +1 415 555 0100"), None);
     }
@@ -385,7 +395,7 @@ mod tests {
         assert!(!redactor.contains_secret("openid"));
     }
 
-    /// Whatever peers send, comparing it takes no noticeable time.
+    /// Comparing any peer data takes no noticeable time.
     #[test]
     fn many_secrets_and_a_long_text() {
         let redactor = Redactor::new();

@@ -1,4 +1,4 @@
-//! The settings as the flow uses them, checked once, when the verifier is made.
+//! The settings as the flow uses them, validated once, when the verifier is created.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::network::lookups::Overrides;
 use crate::secret::{is_printable, sensitive_header};
 use crate::url_text::{has_userinfo, parse_url};
 
-/// The checked form of [`Config`].
+/// The validated form of [`Config`].
 #[cfg_attr(not(feature = "http-backend"), allow(dead_code))]
 #[derive(Clone)]
 pub struct Settings {
@@ -119,7 +119,7 @@ fn backend_base(config: &Config) -> Option<Url> {
     Some(base)
 }
 
-/// The call stays under the base URL: no other origin, no other directory. The scheme is compared
+/// The URL must be under the base URL: no other origin, no other directory. The scheme is compared
 /// first, because `origin()` parses the path of a `blob:` URL as another URL.
 fn call_url(base: &Url, path: &str) -> Option<Url> {
     let url = parse_url(path.trim_start_matches('/'), Some(base)).ok()?;
@@ -142,7 +142,7 @@ fn auth_origin(config: &Config) -> Result<Option<Url>, VerifyError> {
 }
 
 pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option<HeaderMap> {
-    const OWN: [HeaderName; 14] = [
+    const RESERVED: [HeaderName; 14] = [
         header::HOST,
         header::COOKIE,
         header::CONTENT_LENGTH,
@@ -159,12 +159,12 @@ pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option
         contract::CORRELATOR,
     ];
     let mut map = HeaderMap::new();
-    for given in headers {
-        let name = HeaderName::from_bytes(given.name.as_bytes()).ok()?;
-        if OWN.contains(&name) && !replaceable.contains(&name) {
+    for custom in headers {
+        let name = HeaderName::from_bytes(custom.name.as_bytes()).ok()?;
+        if RESERVED.contains(&name) && !replaceable.contains(&name) {
             return None;
         }
-        let value = given.value.expose_secret();
+        let value = custom.value.expose_secret();
         map.append(name, sensitive_header(value).filter(|_| is_printable(value))?);
     }
     Some(map)
@@ -173,7 +173,7 @@ pub fn header_map(headers: &[Arc<Header>], replaceable: &[HeaderName]) -> Option
 fn check_names(config: &Config) -> Result<(), VerifyError> {
     let names = &config.field_names;
     let request = [&names.code, &names.state, &names.session];
-    let answer = [&names.auth_url, &names.redirect_uri, &names.session, &names.state];
+    let response = [&names.auth_url, &names.redirect_uri, &names.session, &names.state];
     let distinct = |names: &[&String]| {
         names
             .iter()
@@ -184,7 +184,7 @@ fn check_names(config: &Config) -> Result<(), VerifyError> {
     let results = [&names.phone_number, &names.verified];
     let is_clear = ![contract::PURPOSE, contract::CAMARA_VERIFIED].contains(&names.phone_number.as_str())
         && names.verified != contract::CAMARA_NUMBER;
-    if distinct(&request) && distinct(&answer) && distinct(&results) && can_abort && is_clear {
+    if distinct(&request) && distinct(&response) && distinct(&results) && can_abort && is_clear {
         Ok(())
     } else {
         Err(VerifyError::invalid_config(Setting::FieldNames))
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backend_urls() {
+    fn backend_url_must_be_https_without_userinfo_query_or_fragment() {
         let check = |url: &str| Settings::check(&Config::new(url)).map(|settings| settings.start_url.to_string());
         assert_eq!(check("https://api.test/nv").unwrap(), "https://api.test/nv/start");
         assert_eq!(check("https://api.test").unwrap(), "https://api.test/start");
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_be_taken_for_each_other_are_refused() {
+    fn ambiguous_field_names_are_rejected() {
         let check = |change: fn(&mut FieldNames)| {
             let mut config = Config { abort_path: Some("abort".to_owned()), ..Config::new("https://api.test") };
             change(&mut config.field_names);
@@ -295,8 +295,8 @@ mod tests {
             |names: &mut FieldNames| names.auth_url = "session".to_owned(),
             |names: &mut FieldNames| names.session = "reason".to_owned(),
         ] {
-            let refused = VerifyError::invalid_config(Setting::FieldNames);
-            assert_eq!(check(bad).unwrap_err().to_json(), refused.to_json());
+            let expected = VerifyError::invalid_config(Setting::FieldNames);
+            assert_eq!(check(bad).unwrap_err().to_json(), expected.to_json());
         }
     }
 
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn redirect_uri_with_a_host_that_is_not_plain_is_rejected() {
+    fn redirect_uri_with_invalid_host_is_rejected() {
         for bad in ["ftp://Aé.test/", "\u{1}https://Aé.test/", "wss://A%C3%A9.test", "https://xn--3ug/", "/cb"] {
             let config = Config { redirect_uri: Some(bad.to_owned()), ..Config::new("https://api.test/nv") };
             let setting = Settings::check(&config).err();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn auth_origin_is_an_origin() {
+    fn auth_origin_must_be_an_https_origin() {
         let check = |origin: &str| {
             let config = Config { auth_origin: Some(origin.to_owned()), ..Config::new("https://api.test") };
             Settings::check(&config).map(|settings| settings.auth_origin.map(|url| url.to_string()))
@@ -349,13 +349,13 @@ mod tests {
             "https://auth.test#a",
             "https://Äuth.test",
         ] {
-            let refused = check(bad).unwrap_err().to_json();
-            assert_eq!(refused, VerifyError::invalid_config(Setting::AuthOrigin).to_json(), "{bad}");
+            let error = check(bad).unwrap_err().to_json();
+            assert_eq!(error, VerifyError::invalid_config(Setting::AuthOrigin).to_json(), "{bad}");
         }
     }
 
     #[test]
-    fn resolve_entries() {
+    fn resolve_entries_are_parsed_or_rejected() {
         let table = overrides(&["A.test:443:127.0.0.1,[::1]".to_owned(), "[::1]:80:10.0.0.1".to_owned()]).unwrap();
         assert_eq!(table[&("a.test".to_owned(), 443)].len(), 2);
         assert_eq!(table[&("::1".to_owned(), 80)].len(), 1);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_client_cannot_be_set() {
+    fn reserved_header_is_rejected() {
         let config = |name: &str| Config {
             headers: vec![Header::new(name.to_owned(), "x".to_owned())],
             ..Config::new("https://api.test")

@@ -1,9 +1,10 @@
-//! Blocking work off the I/O thread: lookups, trust callbacks, progress listeners.
+//! Runs blocking work outside of the I/O thread: DNS lookups, trust callbacks, progress listeners.
 //!
-//! None of them can be cancelled, and any may never return. Each kind of work therefore has a budget of its own; abandoned
-//! work does not count towards it, but its thread does count towards the ceiling until it returns. One thread is
-//! kept for each kind, so that no kind, however many of its threads are lost, stalls another. The two families of a lookup are kinds of
-//! their own, because a name server that drops the questions of one must not delay the other; so are the trust checks of the two legs.
+//! This work cannot be cancelled, and any of it may never return. Each kind of work therefore has a
+//! separate budget; abandoned work does not use the budget, but its thread is part of the total
+//! limit until it returns. One thread is reserved per kind, so that no kind blocks another, however
+//! many of its threads hang. The two families of a lookup are separate kinds, because a DNS server
+//! that drops the queries of one must not delay the other; so are the trust checks of the two legs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +13,8 @@ use tokio::task::spawn_blocking;
 
 use crate::limits;
 
-/// What a thread is needed for. Only a phone's lookups over the cellular network block, and only the built-in backend client verifies.
+/// The kinds of work. Only a phone's lookups over the cellular network block, and only the built-in
+/// backend client verifies.
 #[cfg_attr(not(all(any(target_os = "android", target_vendor = "apple"), feature = "http-backend")), allow(dead_code))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -20,13 +22,13 @@ pub enum Work {
     CellularV4,
     /// AAAA records over the cellular network.
     CellularV6,
-    /// Names on the default network.
+    /// DNS on the default network.
     DefaultNames,
-    /// Certificates on the cellular network.
+    /// Certificate verification on the cellular network.
     CellularTrust,
-    /// Certificates of the backend.
+    /// Certificate verification for the backend.
     BackendTrust,
-    /// Progress for the app.
+    /// Progress events for the app.
     Progress,
 }
 
@@ -37,7 +39,7 @@ const KINDS: usize = 6;
 pub struct Threads(Arc<Inner>);
 
 struct Inner {
-    /// What is left of the ceiling beyond the kept ones.
+    /// The total limit minus the reserved threads.
     shared: Arc<Semaphore>,
     cellular_v4: Kind,
     cellular_v6: Kind,
@@ -49,21 +51,21 @@ struct Inner {
 
 struct Kind {
     budget: Arc<Semaphore>,
-    kept: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
 }
 
-/// The work did not return a value: it panicked, or the verifier is gone.
+/// The work returned no value: it panicked, or the verifier was dropped.
 #[derive(Debug)]
 pub struct Lost;
 
-/// The right to one thread. Dropped with the thread's work, however late that returns.
+/// The permission for one thread. Dropped with the thread's work, however late it returns.
 pub struct Thread(#[allow(dead_code)] OwnedSemaphorePermit);
 
 /// A part of a budget. Dropped with the wait.
 pub struct Share(#[allow(dead_code)] OwnedSemaphorePermit);
 
 impl Threads {
-    /// None is started yet.
+    /// Starts no thread.
     #[must_use]
     pub fn new() -> Self {
         let shared = Arc::new(Semaphore::new(limits::THREADS - KINDS * limits::RESERVED_THREADS));
@@ -78,7 +80,8 @@ impl Threads {
         }))
     }
 
-    /// Runs the work on a thread, as soon as there is one for its kind. Dropping the future abandons the work.
+    /// Runs the work on a thread, as soon as one is available for its kind. Dropping the future
+    /// abandons the work.
     pub async fn run<T: Send + 'static>(
         &self,
         work: Work,
@@ -86,12 +89,12 @@ impl Threads {
     ) -> Result<T, Lost> {
         let (_share, thread) = self.admit(work).await?;
         let result = Arc::new(Mutex::new(None));
-        let place = result.clone();
-        // Boxed: tokio's code for a job is there once for each type.
+        let slot = result.clone();
+        // Boxed: tokio's code for a job is generated once per type.
         let job: Box<dyn FnOnce() + Send> = Box::new(move || {
             let _thread = thread;
             let result = job();
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
         spawn_blocking(job).await.map_err(|_| Lost)?;
         result.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(Lost)
@@ -103,7 +106,7 @@ impl Threads {
         let share = kind.budget.clone().acquire_owned().await.map_err(|_| Lost)?;
         let thread = tokio::select! {
             biased;
-            kept = kind.kept.clone().acquire_owned() => kept,
+            reserved = kind.reserved.clone().acquire_owned() => reserved,
             shared = self.0.shared.clone().acquire_owned() => shared,
         };
         Ok((Share(share), Thread(thread.map_err(|_| Lost)?)))
@@ -131,7 +134,7 @@ impl Kind {
     fn new() -> Self {
         Self {
             budget: Arc::new(Semaphore::new(limits::THREADS_OF_A_KIND)),
-            kept: Arc::new(Semaphore::new(limits::RESERVED_THREADS)),
+            reserved: Arc::new(Semaphore::new(limits::RESERVED_THREADS)),
         }
     }
 }
@@ -154,13 +157,13 @@ mod tests {
         Work::Progress,
     ];
 
-    /// What is admitted at once. (A task of tokio's own would have to yield now and then.)
+    /// What is admitted immediately. (A task of tokio would have to yield occasionally.)
     fn admitted(threads: &Threads, work: Work) -> Option<(Share, Thread)> {
         unconstrained(threads.admit(work)).now_or_never().map(Result::unwrap)
     }
 
     #[tokio::test]
-    async fn a_kind_runs_no_more_than_its_budget() {
+    async fn kind_is_limited_to_its_budget() {
         for work in ALL {
             let threads = Threads::new();
             let running: Vec<_> = std::iter::from_fn(|| admitted(&threads, work)).collect();
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn abandoned_work_leaves_its_budget_and_stalls_no_other_kind() {
+    async fn abandoned_work_frees_its_budget_and_blocks_no_other_kind() {
         for hanging in ALL {
             let threads = Threads::new();
             let mut lost: Vec<Thread> =
@@ -184,14 +187,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_ceiling_holds_for_all_kinds_together() {
+    async fn total_of_all_kinds_is_limited() {
         let threads = Threads::new();
         let lost = ALL.into_iter().cycle().take(100).filter_map(|work| admitted(&threads, work));
         assert_eq!(lost.map(|(_, thread)| thread).collect::<Vec<_>>().len(), limits::THREADS);
     }
 
     #[tokio::test]
-    async fn a_thread_that_returns_late_is_free_again() {
+    async fn thread_that_returns_late_is_reused() {
         let threads = Threads::new();
         let (release, released) = mpsc::channel::<()>();
         let late = threads.run(Work::CellularTrust, move || released.recv());

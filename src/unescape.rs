@@ -1,11 +1,12 @@
-//! Decodes what a peer's text may be encoded with: percent-escapes, HTML entities, backslash escapes, in any order and
-//! more than once.
+//! Decodes the encodings that a peer's text may have: percent-escapes, HTML entities, backslash
+//! escapes, in any order and repeatedly.
 
 use percent_encoding::percent_decode_str;
 
 /// Enough for two or three layers of different encodings; a harmless text has one or two readings.
 const MOST_READINGS: usize = 32;
-/// Entities that another escape can begin with, and those of digits. Any other named entity is a separator.
+/// Entities that another escape can begin with, and those of digits. Any other named entity is a
+/// separator.
 const NAMED: [(&str, char); 11] = [
     ("amp", '&'),
     ("num", '#'),
@@ -20,7 +21,8 @@ const NAMED: [(&str, char); 11] = [
     ("frac34", '¾'),
 ];
 
-/// The text as it is, and after each sequence of decoding steps. None if there are too many.
+/// The text itself, and its form after each sequence of decoding steps. `None` if there are too
+/// many.
 pub fn readings(text: &str) -> Option<Vec<String>> {
     let mut readings = vec![text.to_owned()];
     let mut next = 0;
@@ -41,7 +43,8 @@ pub fn readings(text: &str) -> Option<Vec<String>> {
     Some(readings)
 }
 
-/// Replaces what `decode` recognises at one of the marks; it returns the character and the rest of the text.
+/// Replaces what `decode` recognises at one of the marks; it returns the character and the rest of
+/// the text.
 fn replace(text: &str, marks: &[char], decode: impl Fn(&str) -> Option<(char, &str)>) -> String {
     let mut result = String::new();
     let mut rest = text;
@@ -58,7 +61,8 @@ fn replace(text: &str, marks: &[char], decode: impl Fn(&str) -> Option<(char, &s
     result
 }
 
-/// `&amp;`, `&#49;`, `&#x31;`; the semicolon may be missing after a number and after a name that is known here.
+/// `&amp;`, `&#49;`, `&#x31;`; the semicolon may be missing after a number and after a name that is
+/// known here.
 fn entity(text: &str) -> Option<(char, &str)> {
     let entity = text.strip_prefix('&')?;
     let (c, rest) = match entity.strip_prefix('#') {
@@ -81,7 +85,8 @@ fn named(entity: &str) -> Option<(char, &str)> {
     NAMED.iter().find_map(|(known, c)| Some((*c, entity.strip_prefix(known)?)))
 }
 
-/// `\u0031` (two of them for a character of two UTF-16 units), `%u0031`, `\u{31}`, `\U00000031`, `\x31`.
+/// `\u0031` (two of them for a character of two UTF-16 units), `%u0031`, `\u{31}`, `\U00000031`,
+/// `\x31`.
 fn escape(text: &str) -> Option<(char, &str)> {
     if let Some((digits, rest)) = text.strip_prefix("\\u{").and_then(|text| text.split_once('}')) {
         return Some((code_point(digits, 16), rest));

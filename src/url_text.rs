@@ -7,8 +7,8 @@ use url::{ParseError, Url};
 /// Parses a URL, or a reference to resolve against `base`, if its host is plain (see
 /// [`is_plain_host`]).
 ///
-/// `https:host` with a base of the same scheme
-/// is a path, but other parsers read a host there: it must be plain in both readings.
+/// `https:host` with a base of the same scheme is a path, but other parsers read a host there: it
+/// must be plain in both readings.
 pub fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
     check_host(text, base)?;
     match check_host(text, None) {
@@ -17,8 +17,9 @@ pub fn parse_url(text: &str, base: Option<&Url>) -> Result<Url, ParseError> {
     }
 }
 
-/// Also finds an empty user name, which the parser drops: `<` is invalid in a host and in a port, and
-/// valid where `@` does not end userinfo. Behind a backslash the parser takes it in a URL whose scheme is not special.
+/// Also detects an empty user name, which the parser drops: `<` is invalid in a host and in a port,
+/// and valid where `@` does not end userinfo. After a backslash the parser accepts it in a URL
+/// whose scheme is not special.
 #[must_use]
 pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
     let replaced = text.replace('@', "<");
@@ -29,11 +30,11 @@ pub fn has_userinfo(text: &str, base: Option<&Url>) -> bool {
     text.contains('@') && (has_userinfo(base) || has_userinfo(None))
 }
 
-/// Whether IDNA processing leaves this host as it is, except for letter case.
+/// Whether IDNA processing leaves this host unchanged, except for letter case.
 ///
-/// Every other form is refused before `url` or `cookie_store` process it. Their result depends on the
-/// version of `idna_adapter` in the app's build: 1.0.0 has no Unicode tables, and panics in debug
-/// builds on some non-ASCII hosts and on U+200F in a decoded `xn--` label.
+/// Every other form is rejected before `url` or `cookie_store` process it. Their result depends on
+/// the version of `idna_adapter` in the app's build: 1.0.0 has no Unicode tables, and panics in
+/// debug builds on some non-ASCII hosts and on U+200F in a decoded `xn--` label.
 #[must_use]
 pub fn is_plain_host(host: &str) -> bool {
     const RIGHT_TO_LEFT_MARK: char = '\u{200f}';
@@ -45,8 +46,9 @@ pub fn is_plain_host(host: &str) -> bool {
     host.is_ascii() && !host.contains('%') && !host.split('.').any(is_disallowed)
 }
 
-/// Lets the parser itself find the host, with stand-ins for what it must not process: a host that
-/// depends on the stand-in is not plain. Stand-ins are valid in a host and invalid in a scheme.
+/// Uses the parser itself to find the host, with substitutes for what it must not process: a host
+/// that depends on the substitute is not plain. Substitutes are valid in a host and invalid in a
+/// scheme.
 fn check_host(text: &str, base: Option<&Url>) -> Result<(), ParseError> {
     let text = text.replace(['\t', '\n', '\r'], "").to_ascii_lowercase().replace("xn--", "xn__");
     let host = |stand_in: &str| -> Result<Option<String>, ParseError> {

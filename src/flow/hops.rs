@@ -69,7 +69,7 @@ impl Hops<'_> {
             hop.status = Some(status);
             let next = walk.on_head(&Head { status, headers: response.headers() });
             hop.trace_ids = trace_ids::of(response.headers(), self.redactor);
-            hop.answered();
+            hop.report_response();
             let completion = match next {
                 Next::Follow(next) => {
                     response.discard();
