@@ -84,7 +84,7 @@ pub struct Config {
     pub development: Development,
 }
 
-/// An HTTP header. The value is never logged or included in `Debug` output.
+/// An HTTP header. The value is never logged or included in `Debug` or `toString()`.
 #[derive(uniffi::Object)]
 pub struct Header {
     pub(crate) name: String,
@@ -196,17 +196,17 @@ pub struct Development {
     /// Allows a plain http backend on any host; loopback is always allowed.
     #[uniffi(default = false)]
     pub allow_http_backend: bool,
-    /// Additional root certificates in PEM form, for both legs. On Linux the system's roots are
-    /// read with the first verification or `prepare()`, which fails with `InvalidConfig` for this
-    /// setting if the system has none and there are none here.
+    /// Additional root certificates in PEM form, for connections to the backend and to operators.
+    /// On Linux the system's roots are read with the first verification or `prepare()`, which fails
+    /// with `InvalidConfig` for this setting if the system has none and there are none here.
     #[uniffi(default = [])]
     pub root_certificates: Vec<String>,
     /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
-    /// both legs. Overridden hosts bypass the address policy.
+    /// connections to the backend and to operators. Overridden hosts bypass the address policy.
     #[uniffi(default = [])]
     pub resolve: Vec<String>,
-    /// DNS servers for the cellular leg, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to those
-    /// of `resolv.conf`.
+    /// DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to
+    /// those of `resolv.conf`.
     #[uniffi(default = [])]
     pub dns_servers: Vec<String>,
 }

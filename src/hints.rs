@@ -31,7 +31,7 @@ pub struct Hint {
     /// At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not
     /// `X-Correlator`, and none that begins with `X-Number-Verify-`). Values are 1 to 1,024
     /// characters of printable ASCII. They replace other headers of that name. Not for secrets:
-    /// unlike those of other headers, these values are included in `Debug` output.
+    /// unlike those of other headers, these values are included in `Debug` and `toString()`.
     #[uniffi(default)]
     pub headers: HashMap<String, String>,
     /// Only addresses of this family are used. Defaults to both. A host that is an IP address is

@@ -3,8 +3,8 @@
 //! The operator knows which SIM a cellular connection comes from. This crate implements the device
 //! side of CAMARA Number Verification: it requests an auth URL from the app's backend, opens that
 //! URL over the cellular network even while the phone is on Wi-Fi, follows the operator's
-//! redirects, captures the authorization code, and hands it to the backend, which responds yes or
-//! no.
+//! redirects, captures the authorization code, and sends it to the backend, which returns the
+//! result.
 //!
 //! In scope: the redirect chain, over sockets that are bound to the cellular network (including
 //! DNS); the two calls to the backend; typed errors with a recommended action; a trace that can be

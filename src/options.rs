@@ -40,7 +40,7 @@ pub struct VerificationOptions {
     pub correlator: Option<String>,
 }
 
-/// A member of the start request. The value is never logged or included in `Debug` output.
+/// A member of the start request. The value is never logged or included in `Debug` or `toString()`.
 #[derive(uniffi::Object)]
 #[uniffi(name = "CoreStartField")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
 pub struct StartField {

@@ -23,7 +23,7 @@ pub enum Step {
 /// An event of a running verification. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant)] // Bindings have no boxes, and one at a time exists.
+#[allow(clippy::large_enum_variant)] // Bindings do not support boxes, and only one value exists at a time.
 pub enum Progress {
     /// A step began. `start` and `acquire` run concurrently.
     StepBegan {

@@ -138,7 +138,7 @@ impl Recorder {
     fn emit(&self, progress: Progress) {
         Event::Progress(&progress).log();
         if let Some(events) = &self.lock().events {
-            let _ = events.send(progress); // Fails only if the verifier is gone, with its thread.
+            let _ = events.send(progress); // Fails only if the verifier and its thread were dropped.
         }
     }
 

@@ -18,8 +18,8 @@ pub struct Verification {
     ended: Arc<Ended>,
 }
 
-/// The result of a retrieval: the phone number of the SIM, from its operator. `Debug` output never
-/// includes it.
+/// The result of a retrieval: the phone number of the SIM, from its operator. Never included in
+/// `Debug` or `toString()`.
 #[derive(uniffi::Object)]
 pub struct RetrievedNumber {
     number: PhoneNumber,
@@ -41,7 +41,8 @@ impl Verification {
         self.verified
     }
 
-    /// The backend's raw JSON response, for custom fields. Never included in `Debug` output.
+    /// The backend's raw JSON response, for custom fields. Never included in `Debug` or
+    /// `toString()`.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()
@@ -65,7 +66,7 @@ impl RetrievedNumber {
     }
 
     /// The backend's raw JSON response, for custom fields. It contains the number and is never
-    /// included in `Debug` output.
+    /// included in `Debug` or `toString()`.
     #[must_use]
     pub fn response_json(&self) -> String {
         self.ended.response_json()

@@ -99,7 +99,7 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// How the connections of the cellular leg were bound.
+/// How the connections over the cellular network were bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {

@@ -259,7 +259,7 @@ impl NumberVerifier {
 }
 
 #[cfg(feature = "http-backend")]
-#[expect(clippy::unnecessary_wraps)] // Without the feature it fails.
+#[expect(clippy::unnecessary_wraps)] // Fails without the feature.
 fn http_backend(settings: &Settings, tls: &Tls, threads: &Threads) -> Result<Arc<dyn BackendClient>, VerifyError> {
     Ok(Arc::new(crate::backend::http::HttpBackend::new(settings, tls, threads)))
 }

@@ -30,7 +30,7 @@ pub enum VerifyError {
         /// Why.
         reason: CellularCause,
     },
-    /// A call to the app's own backend failed.
+    /// A call to the app's backend failed.
     Backend {
         /// The call: `start` or `complete`.
         step: Step,
@@ -90,8 +90,8 @@ pub enum VerifyError {
 }
 
 /// The operator's text about a denial, at most 200 characters, absent if it contains the phone
-/// number or another secret of the verification. For diagnostics only: excluded from `Debug` output
-/// and logs.
+/// number or another secret of the verification. For diagnostics only: excluded from `Debug`,
+/// `toString()` and logs.
 #[derive(uniffi::Object)]
 pub struct OperatorMessage(SecretString);
 

@@ -26,7 +26,7 @@ use crate::threads::{Threads, Work};
 /// Whether the platform's trust store is accessible only through the app.
 pub const NEEDS_THE_APP: bool = cfg!(target_os = "android");
 
-/// Access to the platform's trust store where rustls has none.
+/// Access to the platform's trust store if rustls cannot reach it.
 pub trait AppTrust: Send + Sync {
     /// Whether the platform trusts this chain (DER, the server's certificate first) for this host,
     /// with the OCSP response that the server stapled. May block.

@@ -31,9 +31,9 @@ use crate::network::{Family, Network, Unusable};
 /// sent and before a response arrived (RFC 9110, section 9.2.2): the server may have processed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Once: the request is safe.
+    /// Once: the request is safe to repeat.
     Once,
-    /// Never: the request uses the authorization code.
+    /// Never: the request is not safe to repeat.
     Never,
 }
 

@@ -2,11 +2,11 @@
 //! per destination.
 //!
 //! The network is a parameter ([`Network`](crate::network::Network)), so that the same code runs
-//! over a bound socket on a phone and over an in-memory network with a virtual clock in tests. This
-//! module has no redirects, cookies or flow, and it neither sleeps nor retries, except for one
-//! repeat after a pooled connection that turned out closed, and one after a new one. A connection
-//! can be opened ahead of the request that will need it: that request then waits for it instead of
-//! opening another.
+//! over a bound socket on a phone and over an in-memory network with a virtual clock in tests.
+//! Redirects, cookies and the flow are handled elsewhere. Nothing here sleeps or retries, except
+//! for one repeat after a pooled connection that turned out closed, and one after a new one. A
+//! connection can be opened ahead of the request that will need it: that request then waits for it
+//! instead of opening another.
 
 pub mod certificates;
 pub mod chain;
