@@ -183,8 +183,8 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The values of all attributes of this name. An attribute that is too long is ignored (RFC
-/// 6265bis, section 5.6).
+/// The values of all attributes of this name. An attribute that is too long is ignored
+/// (RFC 6265bis, section 5.6).
 fn attributes<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     let attributes = text.split(';').skip(1).filter(|attribute| attribute.len() <= limits::COOKIE_ATTRIBUTE);
     let pairs = attributes.map(|pair| pair.split_once('=').unwrap_or((pair, "")));

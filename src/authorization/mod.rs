@@ -2,7 +2,7 @@
 //! response, its output is the next action.
 //!
 //! It does no I/O, has no dependency on an HTTP client, a network or a clock, and never renders or
-//! scripts a page. With relay it never fetches `redirect_uri`, never leaves https except for a
+//! scripts a page. It never fetches `redirect_uri` with relay, never leaves https except for a
 //! cleartext hop without the flow's code, and ends after at most `redirect_limit` + 1 requests,
 //! whatever the peers send. This file has the types; `walk.rs` has the state machine.
 //!
@@ -144,8 +144,8 @@ pub struct Request {
     pub cookie: Option<HeaderValue>,
     /// The `X-Number-Verify-Session` header.
     pub session: Option<SecretString>,
-    /// Whether it sends this flow's authorization code, which must not be used more than once (RFC
-    /// 6749, section 4.1.2): it must not be repeated.
+    /// Whether it sends this flow's authorization code, which must not be used more than once
+    /// (RFC 6749, section 4.1.2): it must not be repeated.
     pub spends_code: bool,
 }
 

@@ -23,8 +23,8 @@ impl BackendError {
         VerifyError::Backend { step, reason, status, retry_after_s, advice }
     }
 
-    /// The error for a status of 400 or more with this body, which may be a problem document (RFC
-    /// 9457).
+    /// The error for a status of 400 or more with this body, which may be a problem document
+    /// (RFC 9457).
     pub(crate) fn status(status: u16, body: &[u8], retry_after: Option<&HeaderValue>) -> Self {
         let advice = JsonObject::parse(body)
             .and_then(|problem| problem.get("fallback").ok().flatten().cloned())

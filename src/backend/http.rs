@@ -196,8 +196,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, HttpError> {
 
 #[async_trait::async_trait]
 impl BackendClient for HttpBackend {
-    /// reqwest opens connections only for a request. This one has no effect on any server (RFC
-    /// 9110, section 9.3.2) and carries no credentials; the connection is pooled whatever the
+    /// reqwest opens connections only for a request. This one has no effect on any server
+    /// (RFC 9110, section 9.3.2) and carries no credentials; the connection is pooled whatever the
     /// response is.
     async fn warm_up(&self) {
         let mut request = Request::new(Method::HEAD, self.base_url.clone());

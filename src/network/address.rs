@@ -63,8 +63,8 @@ fn is_forbidden_v6(ip: Ipv6Addr) -> bool {
         || embedded(ip).is_some_and(is_forbidden_v4)
 }
 
-/// IPv4-mapped and -compatible (RFC 4291, section 2.5.5), IPv4-translated (RFC 7915), NAT64 (RFC
-/// 6052, RFC 8215), 6to4 (RFC 3056).
+/// IPv4-mapped and -compatible (RFC 4291, section 2.5.5), IPv4-translated (RFC 7915), NAT64
+/// (RFC 6052, RFC 8215), 6to4 (RFC 3056).
 fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]

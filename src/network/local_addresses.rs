@@ -20,8 +20,8 @@ impl LocalAddresses {
         (v4.is_some_and(identifies_v4) || v6.is_some_and(identifies_v6)).then_some(Self { v4, v6 })
     }
 
-    /// Whether at least one of them is globally unique: not private (RFC 1918), and not shared (RFC
-    /// 6598).
+    /// Whether at least one of them is globally unique: not private (RFC 1918), and not shared
+    /// (RFC 6598).
     pub(crate) fn are_global(self) -> bool {
         let is_shared = |[first, second, ..]: [u8; 4]| first == 100 && second & 0xc0 == 64;
         let is_global_v4 = |ip: Ipv4Addr| identifies_v4(ip) && !ip.is_private() && !is_shared(ip.octets());
