@@ -120,7 +120,7 @@ impl StartRequest {
 
 #[uniffi::export]
 impl CompletionRequest {
-    /// The authorization code; absent if the code delivery is `NoCode`.
+    /// The authorization code; absent if there is none to relay.
     #[must_use]
     pub fn code(&self) -> Option<String> {
         exposed(self.code.as_ref())
