@@ -42,7 +42,7 @@ pub struct VerificationOptions {
 
 /// A member of the start request. The value is never logged or included in `Debug` or `toString()`.
 #[derive(uniffi::Object)]
-#[uniffi(name = "CoreStartField")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
+#[uniffi(name = "CoreStartField")] // Set here because uniffi.toml does not rename it in its constructors (uniffi 0.32).
 pub struct StartField {
     name: String,
     json: SecretString,

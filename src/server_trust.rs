@@ -30,7 +30,7 @@ pub trait ServerTrust: Send + Sync {
     /// if there was none. Certificate Transparency may need it (RFC 6962, section 3.3).
     ///
     /// Called once for each new connection, on a thread that may block; a connection to the backend
-    /// is reused by verifications that follow within 15 seconds.
+    /// is reused by verifications that follow within 30 seconds.
     fn check_server_trusted(
         &self,
         chain: Vec<Vec<u8>>,

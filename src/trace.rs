@@ -9,7 +9,7 @@ use serde::Serialize;
 /// The course of one verification, including a failed one. All times are in whole milliseconds; a
 /// phase that did not occur is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
-#[uniffi(name = "CoreTrace")] // Here, since uniffi.toml does not rename it in its own methods (uniffi 0.32).
+#[uniffi(name = "CoreTrace")] // Set here because uniffi.toml does not rename it in its methods (uniffi 0.32).
 pub struct Trace {
     /// The random value of the `x-correlator` header in all backend requests of this verification.
     pub correlator: String,

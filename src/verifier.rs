@@ -39,7 +39,7 @@ use crate::transport::{Limits, Transport};
 
 /// Verifies phone numbers. Create one per app: concurrent verifications share the cellular network.
 #[derive(uniffi::Object)]
-#[uniffi(name = "CoreVerifier")] // Here, since uniffi.toml does not rename it in its own constructors (uniffi 0.32).
+#[uniffi(name = "CoreVerifier")] // Set here because uniffi.toml does not rename it in its constructors (uniffi 0.32).
 pub struct NumberVerifier {
     verifier: Arc<Verifier<BoundNetwork>>,
     cellular: Arc<dyn CellularProvider>,

@@ -13,7 +13,7 @@ use crate::secret::{ExposeSecret, SecretString};
 ///
 /// A mismatch is not an error: it is a [`Verification`](crate::Verification) that is not verified.
 #[derive(Debug, Clone, uniffi::Error)]
-#[uniffi(name = "CoreError")] // Here, since uniffi.toml does not rename what constructors throw (uniffi 0.32).
+#[uniffi(name = "CoreError")] // Set here because uniffi.toml does not rename what constructors throw (uniffi 0.32).
 #[non_exhaustive]
 pub enum VerifyError {
     /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first
