@@ -18,18 +18,22 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withTimeoutOrNull
 
 /**
- * Brings the cellular network up beside Wi-Fi, with `ConnectivityManager.requestNetwork`. The app's other traffic stays where it is.
+ * Acquires the cellular network in addition to Wi-Fi, with `ConnectivityManager.requestNetwork`.
+ * The network of the app's other traffic does not change.
  *
- * It reports the operator of the SIM ([NetworkEvents.operatedBy]), so that the verifier remembers hosts per operator. That goes to no
- * trace, log or server.
+ * Reports the operator of the SIM ([NetworkEvents.operatedBy]), so that the verifier remembers
+ * hosts per operator. The operator is neither traced nor logged nor sent to a server.
  *
- * It has no time limit of its own: the verifier cancels [acquire] (`deadlines.acquireMs`). Give each verifier its own provider.
+ * Has no timeout: the verifier cancels [acquire] after `deadlines.acquireMs`. Use a separate
+ * provider for each verifier.
  *
- * Needs the permissions INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE, which the library's manifest declares.
+ * Requires the permissions INTERNET, ACCESS_NETWORK_STATE and CHANGE_NETWORK_STATE, which the
+ * library's manifest declares.
  *
- * @param context any context of the app; only its application context is kept.
- * @param subscriptionId the SIM that has to be the one for mobile data, by its id in `SubscriptionManager`; `null` for whichever it is.
- *   Android 11 (API 30) and later; earlier systems ignore it.
+ * @param context any context of the app; only its application context is retained.
+ * @param subscriptionId the subscription ID (`SubscriptionManager`) of the SIM that must be the one
+ *   for mobile data; `null` accepts any SIM. Android 11 (API 30) and later; ignored on earlier
+ *   versions.
  */
 public class AndroidCellularProvider
     @JvmOverloads
@@ -40,13 +44,17 @@ public class AndroidCellularProvider
         private val phone = PhoneState(context.applicationContext ?: context, subscriptionId.takeIf { takesSubscription })
         private val connectivity = phone.connectivity
 
-        /** A release waits until the acquire before it, which was perhaps cancelled, is over. */
-        private val turn = Mutex()
+        /** Serializes [acquire] and [release], including cancelled acquires. */
+        private val acquireLock = Mutex()
         private var held: Request? = null
 
-        /** Brings the network up. Answers at once, without traffic, where it cannot come up: in airplane mode, without a SIM, or with mobile data off. */
+        /**
+         * Acquires the network. Throws [CellularException.Unavailable] immediately, without
+         * traffic, in airplane mode, without a SIM, or with mobile data off. Cancelling the
+         * coroutine unregisters the network request.
+         */
         override suspend fun acquire(events: NetworkEvents): NetworkBinding =
-            turn.withLock {
+            acquireLock.withLock {
                 var request = Request(events)
                 try {
                     request.register()
@@ -55,7 +63,8 @@ public class AndroidCellularProvider
                         request = Request(events).apply { register() }
                     }
                     val network = request.network()
-                    // That does not check it if the network is already there, and a cancelled acquire may have had its release.
+                    // network() does not check for cancellation if the network is already
+                    // available, and a cancelled acquire may already have been released.
                     currentCoroutineContext().ensureActive()
                     phone.simOperator()?.let(events::operatedBy)
                     held = request
@@ -66,17 +75,20 @@ public class AndroidCellularProvider
                 }
             }
 
-        /** Lets the network go. Does nothing where [acquire] did not bring it up. */
+        /** Releases the network. No-op if [acquire] did not acquire it. */
         override suspend fun release(): Unit =
-            turn.withLock {
+            acquireLock.withLock {
                 held?.unregister()
                 held = null
             }
 
-        /** Whether a verification could run now; sends nothing. */
+        /** Returns whether a verification could run now. Sends nothing. */
         override suspend fun status(): CellularStatus = phone.status()
 
-        /** One network request: registered once, unregistered once. Its events come on a thread of ConnectivityManager, in the system's order. */
+        /**
+         * One network request: registered once, unregistered once. Its callbacks run on a thread of
+         * ConnectivityManager, in the system's order.
+         */
         private inner class Request(
             private val events: NetworkEvents,
         ) : ConnectivityManager.NetworkCallback() {
@@ -84,19 +96,20 @@ public class AndroidCellularProvider
             private var offered: Network? = null
             private var isRegistered = false
 
-            /** The system may still have events for a request that was unregistered. */
+            /** The system may still deliver events after the request was unregistered. */
             @Volatile
-            private var isOver = false
+            private var isUnregistered = false
 
             /**
-             * Whether a network is offered in time. A request that is filed while Data Saver restricts the app never gets a metered one, also
-             * after the app has come to the foreground, which the system learns asynchronously.
+             * Returns whether a network is offered in time. A request that is registered while Data
+             * Saver restricts the app never receives a metered network, even after the app has
+             * moved to the foreground, which the system registers asynchronously.
              */
             suspend fun isOffered(): Boolean = withTimeoutOrNull(FOREGROUND_MS) { offers.first { it != Offer.Awaited } } != null
 
             /**
-             * Waits for the network. One that is blocked has a moment to become usable: the system learns asynchronously that the app has
-             * come to the foreground.
+             * Waits for the network. A blocked network has [FOREGROUND_MS] to become usable: the
+             * system registers asynchronously that the app has moved to the foreground.
              */
             suspend fun network(): Network {
                 while (true) {
@@ -110,7 +123,10 @@ public class AndroidCellularProvider
                 }
             }
 
-            /** Android 11 throws a SecurityException now and then although the permissions are there (issuetracker.google.com/175055271). */
+            /**
+             * Android 11 occasionally throws a SecurityException although the permissions are
+             * granted (issuetracker.google.com/175055271).
+             */
             suspend fun register() {
                 try {
                     return tryToRegister()
@@ -133,20 +149,21 @@ public class AndroidCellularProvider
                 } catch (failure: SecurityException) {
                     throw failure
                 } catch (_: RuntimeException) {
-                    // A hidden subclass: an app may have 100 requests pending.
+                    // A hidden subclass: an app is limited to 100 pending requests.
                     throw CellularException.Unavailable(CellularCause.TOO_MANY_REQUESTS)
                 }
             }
 
             fun unregister() {
-                isOver = true
+                isUnregistered = true
                 if (isRegistered) connectivity.unregisterNetworkCallback(this)
                 isRegistered = false
             }
 
             /**
-             * The first network is used. It need not be validated: that costs time. Another one later replaces it: the system keeps the first
-             * one for some seconds only, and the other may be that of the other SIM.
+             * Uses the first network, validated or not: waiting for validation costs time. A later
+             * network ends its use: the system keeps the first one for some seconds only, and the
+             * later one may belong to the other SIM.
              */
             override fun onAvailable(network: Network) {
                 if (isInUse()) {
@@ -154,10 +171,10 @@ public class AndroidCellularProvider
                     return
                 }
                 offered = network
-                offer(if (tellsWhetherBlocked) Offer.Awaited else Offer.Usable(network))
+                offer(if (reportsBlocked) Offer.Awaited else Offer.Usable(network))
             }
 
-            /** From API 29 on, always right after [onAvailable], and again when it changes. */
+            /** From API 29 on, called immediately after [onAvailable] and again on each change. */
             override fun onBlockedStatusChanged(
                 network: Network,
                 blocked: Boolean,
@@ -169,7 +186,7 @@ public class AndroidCellularProvider
                 }
             }
 
-            /** Lost before it was used: another one may come. */
+            /** If the network is lost before it is used, another one may become available. */
             override fun onLost(network: Network) {
                 if (network != offered) return
                 if (isInUse()) return events.lost(CellularCause.INTERFACE_DOWN)
@@ -177,19 +194,19 @@ public class AndroidCellularProvider
                 offer(Offer.Awaited)
             }
 
-            /** No network can answer this request, now or later. */
+            /** No network can satisfy this request, now or later. */
             override fun onUnavailable() = offer(Offer.Refused(CellularCause.NO_INTERFACE))
 
-            private fun isInUse() = !isOver && offers.value is Offer.Usable
+            private fun isInUse() = !isUnregistered && offers.value is Offer.Usable
 
             private fun offer(next: Offer) = offers.update { if (it is Offer.Usable || it is Offer.Refused) it else next }
         }
 
-        /** What has become of a request. The last two are final. */
+        /** The state of a request. The last two are final. */
         private sealed interface Offer {
             data object Awaited : Offer
 
-            /** The network is there, and the app may not use it. */
+            /** The network is available, but blocked for this app. */
             data object Blocked : Offer
 
             data class Usable(
@@ -214,13 +231,13 @@ public class AndroidCellularProvider
         }
 
         private companion object {
-            val tellsWhetherBlocked = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
+            val reportsBlocked = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
             val takesSubscription = Build.VERSION.SDK_INT >= Build.VERSION_CODES.R
         }
     }
 
-/** Some 100 ms pass until the system knows that an app is in the foreground. */
+/** The system takes some 100 ms to register that an app is in the foreground. */
 private const val FOREGROUND_MS = 1_000L
 
-/** How long the system has to find the app's permissions. */
+/** The delay before the second attempt after a spurious SecurityException. */
 private const val SYSTEM_FAULT_MS = 500L

@@ -11,19 +11,24 @@ import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
 
 /**
- * Asks Android whether it trusts a server, so that the app's Network Security Config counts: its own roots, pins and debug overrides.
+ * Validates server certificates with Android's trust manager, so that the app's Network Security
+ * Config applies: its custom roots, pins and debug overrides.
  *
- * The host name and the possession of the key are checked in the core: Android does not check them here.
+ * The core checks the host name and the possession of the private key: Android does not check them
+ * here.
  */
 public class AndroidServerTrust internal constructor(
     platform: () -> X509TrustManagerExtensions,
 ) : ServerTrust {
     private val platform by lazy(platform)
 
-    /** Trusts what the app trusts. */
+    /** Trusts the certificates that the app trusts. */
     public constructor() : this({ X509TrustManagerExtensions(platformTrustManager()) })
 
-    /** Returns `true` if the app trusts the chain, `false` if Android rejects it. Throws if Android could not validate it. */
+    /**
+     * Returns `true` if the app trusts the chain, `false` if Android rejects it. Throws if Android
+     * could not validate it.
+     */
     override fun checkServerTrusted(
         chain: List<ByteArray>,
         host: String,
@@ -48,9 +53,9 @@ public class AndroidServerTrust internal constructor(
     }
 
     /**
-     * Returns `false` where the trust manager takes no OCSP response: before Android 16 (API 36), and where the part of the system that is
-     * updated apart from it has not got this call. By reflection, since JDK 17, which runs this library's tests, cannot read Android 16's
-     * classes.
+     * Returns `false` if the trust manager does not accept an OCSP response: before Android 16 (API
+     * 36), and if the system component that is updated separately lacks this method. Uses
+     * reflection because JDK 17, which runs this library's tests, cannot read Android 16's classes.
      */
     private fun validateWithOcsp(
         chain: Array<X509Certificate>,
@@ -76,16 +81,17 @@ public class AndroidServerTrust internal constructor(
         CertificateFactory.getInstance("X.509").generateCertificate(ByteArrayInputStream(der)) as X509Certificate
 
     /**
-     * In all key exchanges of the core the server signs, so the certificate must allow it (RFC 8446, section 4.4.2.2). Android checks that
-     * in its own TLS, which is not used here.
+     * The server signs in every key exchange that the core supports, so the certificate must allow
+     * signing (RFC 8446, section 4.4.2.2). Android checks this in its own TLS stack, which is not
+     * used here.
      */
     private fun X509Certificate.maySign() = keyUsage?.get(DIGITAL_SIGNATURE) ?: true
 
     private companion object {
-        /** As TLS 1.3 has it, where the certificate does not depend on the key exchange. */
+        /** The value for TLS 1.3, in which the certificate does not depend on the key exchange. */
         private const val ANY_KEY_EXCHANGE = "UNKNOWN"
 
-        /** The place of `digitalSignature` in [X509Certificate.getKeyUsage]. */
+        /** The index of `digitalSignature` in [X509Certificate.getKeyUsage]. */
         private const val DIGITAL_SIGNATURE = 0
 
         fun platformTrustManager(): X509TrustManager {

@@ -3,9 +3,9 @@ package dev.numberverify
 import android.content.Context
 import android.content.pm.ApplicationInfo
 
-/** Whatever network the system chooses: for development, and never in a release. */
+/** The system's default network. For development only. */
 internal object AnyNetwork : CellularProvider {
-    /** Refused where the app is not debuggable. */
+    /** Throws [VerifyException.InvalidConfig] if the app is not debuggable. */
     fun ifDebuggable(context: Context): AnyNetwork {
         val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
         if (!isDebuggable) throw CoreException.InvalidConfig(CoreSetting.ALLOW_UNBOUND).toVerifyException(null)

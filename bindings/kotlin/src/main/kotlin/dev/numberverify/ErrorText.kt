@@ -1,4 +1,5 @@
-// The texts of VerifyException are the core's. Here is what only Kotlin and Android know: the spelling of settings, and one hint.
+// The core provides the texts of VerifyException. This file adds what is specific to Kotlin and
+// Android: the spelling of settings, and one hint.
 
 package dev.numberverify
 
@@ -7,7 +8,7 @@ internal fun CoreException.text(): String {
     return "${message(setting)}: ${androidHint() ?: advice()}."
 }
 
-/** The setting's name in [NumberVerifierConfig], or of the constructor's parameter. */
+/** The name of the setting in [NumberVerifierConfig], or of the constructor parameter. */
 internal fun CoreSetting.spelling(): String =
     when (this) {
         CoreSetting.ALLOW_UNBOUND -> "anyNetwork"

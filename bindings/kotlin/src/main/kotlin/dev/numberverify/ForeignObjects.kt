@@ -1,8 +1,9 @@
-// The app's objects as the core calls them.
+// Wrappers through which the core calls the app's objects.
 //
-// The generated Kotlin (uniffi 0.32) catches `kotlin.Exception` from the app's code and nothing else. Any other Throwable, and a result
-// that it cannot convert, is uncaught in a suspending function, which ends an Android app, and is ignored in the other functions. These
-// wrappers turn each of them into the failure that the interface declares, without its message: that may hold a secret.
+// The generated Kotlin (uniffi 0.32) catches only `kotlin.Exception` from the app's code. Any other
+// Throwable, and a result that cannot be converted, is uncaught in a suspending function, which
+// crashes an Android app, and ignored in the other functions. These wrappers map each of them to
+// the exception that the interface declares, without its message, which may contain a secret.
 
 package dev.numberverify
 
@@ -44,7 +45,7 @@ internal class SafeBackend(
 ) : Backend {
     private val boundary = Boundary(BackendException::class, BackendException::Failed)
 
-    override suspend fun start(request: StartRequest): AuthorizationStart = boundary.suspending { app.start(request).ownReference() }
+    override suspend fun start(request: StartRequest): AuthorizationStart = boundary.suspending { app.start(request).clonedReference() }
 
     override suspend fun complete(request: CompletionRequest): String =
         boundary.suspending { app.complete(request).also(FfiConverterString::requireConvertible) }
@@ -58,7 +59,10 @@ internal class SafeProgressListener(
     override fun onProgress(progress: CoreProgress): Unit = boundary.blocking { app.onProgress(progress) }
 }
 
-/** Lets the exceptions that an interface declares through, and turns every other Throwable into one of them. */
+/**
+ * Passes through the exceptions that an interface declares, and maps every other Throwable to one
+ * of them.
+ */
 private class Boundary<E : Exception>(
     private val declared: KClass<E>,
     private val failed: () -> E,
@@ -70,10 +74,14 @@ private class Boundary<E : Exception>(
             throw declaredOr(failure)
         }
 
-    /** Throws a `CancellationException` only if this call was cancelled: one from the app's own coroutines is a failure like any other. */
+    /**
+     * Throws a `CancellationException` only if this call was cancelled: one from the app's own
+     * coroutines is treated as a failure.
+     */
     suspend fun <T> suspending(call: suspend () -> T): T =
         try {
-            // In a scope of its own: a coroutine that the app launched in its context then fails this call, and not the process.
+            // In a separate scope: a failing coroutine that the app launched in its context then
+            // fails this call, not the process.
             coroutineScope { call().also { coroutineContext.cancelChildren() } }
         } catch (failure: Throwable) {
             currentCoroutineContext().ensureActive()
@@ -83,11 +91,17 @@ private class Boundary<E : Exception>(
     private fun declaredOr(failure: Throwable): Throwable = if (declared.isInstance(failure)) failure else failed()
 }
 
-/** Throws if the generated code could not convert the value: a string with a lone surrogate, or a `null` from Java. */
+/**
+ * Throws if the generated code cannot convert the value: a string with a lone surrogate, or a
+ * `null` from Java.
+ */
 internal fun <T> FfiConverter<T, *>.requireConvertible(value: T) = write(value, ByteBuffer.allocate(allocationSize(value).toInt()))
 
-/** Another object for the same value. The generated code does not check whether the app has destroyed its own, which is then freed memory. */
-private fun AuthorizationStart.ownReference(): AuthorizationStart {
+/**
+ * Returns a second object for the same value. The generated code does not check whether the app has
+ * destroyed its object, which then refers to freed memory.
+ */
+private fun AuthorizationStart.clonedReference(): AuthorizationStart {
     check(!uniffiIsDestroyed)
     return AuthorizationStart(UniffiWithHandle, uniffiCloneHandle())
 }

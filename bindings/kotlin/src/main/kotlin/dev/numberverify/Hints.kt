@@ -1,15 +1,17 @@
 package dev.numberverify
 
 /**
- * Reads hints from a JSON array, in the form in which the start response has them (`docs/backend-api.yaml` in the project):
+ * Parses hints from a JSON array in the format of the start response (`docs/backend-api.yaml` in
+ * the project):
  *
  * ```json
  * [{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]
  * ```
  *
- * Members with other names are ignored.
+ * Unknown members are ignored.
  *
- * @throws VerifyException.InvalidConfig if the text is something else, has more than 16 hints, or if one of them breaks a rule of [Hint].
+ * @throws VerifyException.InvalidConfig if the text has another format, has more than 16 hints, or
+ *   if a hint violates a rule of [Hint].
  */
 public fun hintsFromJson(json: String): List<Hint> =
     try {

@@ -12,14 +12,15 @@ import kotlinx.coroutines.future.future
 import java.util.concurrent.CompletableFuture
 
 /**
- * Verifies that this phone has a phone number, or retrieves the number: silently, over the cellular network, without an SMS code.
+ * Verifies that a phone number belongs to the SIM in this phone, or retrieves that number:
+ * silently, over the cellular network, without an SMS code.
  *
- * Keep one for the whole app. All functions may be called from any thread, the main thread too, and at the same time: flows that
- * run at the same time share the cellular network. It has one thread of its own, which starts with the first call; before, nothing is
- * opened or sent.
+ * Create one per app and reuse it. Thread-safe and main-safe: every function may be called from any
+ * thread. Concurrent verifications share the cellular network. A verifier has one background
+ * thread, which starts with the first call; until then, it opens and sends nothing.
  *
- * App code that depends on [NumberVerifying] instead can be tested without it. The functions of [NumberVerifying] throw an
- * [IllegalStateException] after [close].
+ * Depend on [NumberVerifying] instead in app code that is to be tested without a verifier. The
+ * functions of [NumberVerifying] throw an [IllegalStateException] after [close].
  */
 public class NumberVerifier private constructor(
     private val core: CoreVerifier,
@@ -30,13 +31,14 @@ public class NumberVerifier private constructor(
     private val futures = CoroutineScope(Dispatchers.Default)
 
     /**
-     * A verifier for an Android app.
+     * Creates a verifier for an Android app.
      *
-     * @param context any context of the app; only its application context is kept.
-     * @param backend the base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
-     *   loopback), without user name, query and fragment.
-     * @param configure changes further settings; all of them have defaults.
-     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     * @param context any context of the app; only its application context is retained.
+     * @param backend the base URL of the app's backend, such as
+     *   `https://api.example.com/number-verify`: https (http only to loopback), without userinfo,
+     *   query or fragment.
+     * @param configure changes other settings; all have defaults.
+     * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
     @JvmOverloads
     public constructor(
@@ -46,15 +48,16 @@ public class NumberVerifier private constructor(
     ) : this(onAndroid(context, null, NumberVerifierConfig(backend).apply(configure)))
 
     /**
-     * A verifier for an Android app that calls its backend with its own API client.
+     * Creates a verifier for an Android app that calls its backend through a custom [Backend], such
+     * as the app's API client.
      *
-     * @param context any context of the app; only its application context is kept.
-     * @param backend makes the two calls. If it throws anything but a [BackendException], the verification fails with
-     *   [BackendCause.APP_FAILED].
-     * @param backendUrl the backend's base URL; only its origin counts, where the code is delivered by
-     *   [follow-through][CodeDelivery.FOLLOW_THROUGH].
-     * @param configure changes further settings; all of them have defaults.
-     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     * @param context any context of the app; only its application context is retained.
+     * @param backend makes the `start` and `complete` calls. If it throws anything but a
+     *   [BackendException], the verification fails with [BackendCause.APP_FAILED].
+     * @param backendUrl the backend's base URL; only its origin is used, and only with
+     *   [CodeDelivery.FOLLOW_THROUGH].
+     * @param configure changes other settings; all have defaults.
+     * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
     @JvmOverloads
     public constructor(
@@ -65,14 +68,15 @@ public class NumberVerifier private constructor(
     ) : this(onAndroid(context, backend, NumberVerifierConfig(backendUrl).apply(configure)))
 
     /**
-     * A verifier with its own way to the cellular network.
+     * Creates a verifier with a custom [CellularProvider].
      *
-     * @param cellular brings the network up. Give each verifier its own.
+     * @param cellular acquires the network. Use a separate provider for each verifier.
      * @param backend the base URL of the app's backend, as above.
-     * @param serverTrust validates certificate chains. Required on Android, such as [AndroidServerTrust]; elsewhere, `null` uses the
-     *   platform's trust store. Only `true` means trusted: a chain for which it returns `false` or throws anything is rejected.
-     * @param configure changes further settings; all of them have defaults.
-     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     * @param serverTrust validates certificate chains. Required on Android, such as
+     *   [AndroidServerTrust]; on other platforms, `null` uses the platform's trust store. A chain
+     *   is rejected if it returns `false` or throws anything.
+     * @param configure changes other settings; all have defaults.
+     * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
     @JvmOverloads
     public constructor(
@@ -83,14 +87,14 @@ public class NumberVerifier private constructor(
     ) : this(create(cellular, null, serverTrust, NumberVerifierConfig(backend).apply(configure)))
 
     /**
-     * A verifier with its own way to the cellular network and its own API client.
+     * Creates a verifier with a custom [CellularProvider] and a custom [Backend].
      *
-     * @param cellular brings the network up. Give each verifier its own.
-     * @param backend makes the two calls.
+     * @param cellular acquires the network. Use a separate provider for each verifier.
+     * @param backend makes the `start` and `complete` calls.
      * @param backendUrl the backend's base URL, as above.
-     * @param serverTrust whether a server is trusted, as above.
-     * @param configure changes further settings; all of them have defaults.
-     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     * @param serverTrust validates certificate chains, as above.
+     * @param configure changes other settings; all have defaults.
+     * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
     @JvmOverloads
     public constructor(
@@ -112,19 +116,20 @@ public class NumberVerifier private constructor(
     ): Flow<Progress> = progressOf { Progress.Done(runVerification(phoneNumber, VerificationOptions().apply(options), it)) }
 
     /**
-     * [verify] for Java. Cancelling the future ends the flow. The future fails with a [VerifyException], which `get()` wraps in an
+     * [verify] for Java. Cancelling the future cancels the verification. If the verification fails,
+     * the future completes with a [VerifyException], which `get()` wraps in an
      * `ExecutionException`.
      *
      * @param phoneNumber as for [verify].
-     * @param options what this verification adds to the settings.
+     * @param options options for this verification, in addition to the settings.
      */
     @JvmOverloads
     public fun verifyAsync(
         phoneNumber: String,
         options: VerificationOptions = VerificationOptions(),
     ): CompletableFuture<Verification> {
-        val own = options.copy()
-        return futures.future { runVerification(phoneNumber, own) }
+        val copy = options.copy()
+        return futures.future { runVerification(phoneNumber, copy) }
     }
 
     override suspend fun retrieve(options: VerificationOptions.() -> Unit): RetrievedNumber =
@@ -134,14 +139,15 @@ public class NumberVerifier private constructor(
         progressOf { Progress.Retrieved(runRetrieval(VerificationOptions().apply(options), it)) }
 
     /**
-     * [retrieve] for Java. Cancelling the future ends the retrieval. The future fails as that of [verifyAsync].
+     * [retrieve] for Java. Cancelling the future cancels the retrieval. Failures are reported as by
+     * [verifyAsync].
      *
-     * @param options what this retrieval adds to the settings.
+     * @param options options for this retrieval, in addition to the settings.
      */
     @JvmOverloads
     public fun retrieveAsync(options: VerificationOptions = VerificationOptions()): CompletableFuture<RetrievedNumber> {
-        val own = options.copy()
-        return futures.future { runRetrieval(own) }
+        val copy = options.copy()
+        return futures.future { runRetrieval(copy) }
     }
 
     override suspend fun check(): CellularStatus = orVerifyException { core.check() }
@@ -151,19 +157,21 @@ public class NumberVerifier private constructor(
 
     override suspend fun prepare(): Unit = orVerifyException { core.prepare() }
 
-    /** [prepare] for Java. Cancelling the future stops waiting only. */
+    /** [prepare] for Java. Cancelling the future stops waiting but keeps the network. */
     public fun prepareAsync(): CompletableFuture<Void?> = futures.future { prepare().let { null } }
 
     /**
-     * Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one
-     * opens no connection ahead, except to [authOrigin][NumberVerifierConfig.authOrigin]. One that still runs remembers its hosts when it
-     * ends. Throws an [IllegalStateException] after [close].
+     * Clears the hosts that this verifier remembers from earlier verifications, such as when the
+     * user signs out: the next verification opens no connections ahead, except to
+     * [authOrigin][NumberVerifierConfig.authOrigin]. A verification in progress stores its hosts
+     * when it ends. Throws an [IllegalStateException] after [close].
      */
     public fun forgetHosts(): Unit = orVerifyException { core.forgetHosts() }
 
     /**
-     * Ends all verifications and retrievals, which fail with [VerifyException.Cancelled], and releases the network and the thread. Returns
-     * at once. Closing it again does nothing.
+     * Cancels all running verifications and retrievals, which fail with
+     * [VerifyException.Cancelled], and releases the network and the thread. Returns immediately.
+     * Idempotent.
      */
     override fun close() {
         synchronized(running) {
@@ -188,24 +196,24 @@ public class NumberVerifier private constructor(
         options: VerificationOptions,
         begin: (CoreOptions) -> RunningFlow<T>,
     ): T {
-        val flow =
+        val current =
             synchronized(running) {
                 check(!closed) { "This NumberVerifier is closed." }
                 options.use { core -> orVerifyException { begin(core) }.also { running += it } }
             }
         try {
-            return flow.result()
+            return current.result()
         } catch (failure: CoreException) {
-            throw failure.toVerifyException(Trace(flow.trace()))
+            throw failure.toVerifyException(Trace(current.trace()))
         } catch (_: InternalException) {
             throw CoreException.Internal().toVerifyException(null)
         } finally {
-            synchronized(running) { running -= flow }
-            flow.destroy()
+            synchronized(running) { running -= current }
+            current.destroy()
         }
     }
 
-    /** What a run reports, and then its result. */
+    /** Emits the progress of a run, then its result. */
     private fun progressOf(run: suspend (ProgressListener) -> Progress): Flow<Progress> =
         channelFlow<Result<Progress>> {
             val listener =
@@ -214,7 +222,8 @@ public class NumberVerifier private constructor(
                         trySend(Result.success(progress.toProgress()))
                     }
                 }
-            // An error takes its turn behind what happened before it: thrown here, it would cancel a collector that has yet to read that.
+            // An error is queued behind earlier events: thrown here, it would cancel a collector
+            // that has not received them yet.
             val end =
                 try {
                     Result.success(run(listener))

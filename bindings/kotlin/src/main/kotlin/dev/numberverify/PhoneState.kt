@@ -12,14 +12,17 @@ import android.provider.Settings
 import android.telephony.SubscriptionManager
 import android.telephony.TelephonyManager
 
-/** What the phone knows about its cellular network by itself. Never causes traffic. */
+/** The phone's local state of its cellular network. Never causes traffic. */
 internal class PhoneState(
     private val context: Context,
     private val subscriptionId: Int?,
 ) {
     val connectivity = context.getSystemService(Context.CONNECTIVITY_SERVICE) as ConnectivityManager
 
-    /** Of the SIM that is set for mobile data, if no other one is named: by itself, Android returns that of the SIM for calls. */
+    /**
+     * For the SIM for mobile data, unless a subscription is set: by default, Android returns the
+     * manager of the SIM for calls.
+     */
     private val telephony: TelephonyManager?
         get() {
             val default = context.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager?
@@ -28,9 +31,10 @@ internal class PhoneState(
         }
 
     /**
-     * Why the cellular network cannot come up; `null` where nothing speaks against it.
+     * Returns why the cellular network is unavailable; `null` if nothing prevents it.
      *
-     * @throws SecurityException without a permission, and from some systems with all of them.
+     * @throws SecurityException if a permission is missing; some systems also throw it although all
+     *   are granted.
      */
     fun obstacle(): CellularCause? {
         val telephony = telephony
@@ -59,8 +63,9 @@ internal class PhoneState(
         }
 
     /**
-     * The mobile country and network code of the SIM that is used, such as `310260` (ITU-T E.212); `null` if it is not known. Needs no
-     * permission. Optional, so nothing that a system throws here ends a verification.
+     * Returns the mobile country and network code of the SIM in use, such as `310260` (ITU-T
+     * E.212); `null` if it is unknown. Requires no permission. Optional: an exception of the system
+     * does not end a verification.
      */
     fun simOperator(): String? =
         try {
@@ -69,25 +74,31 @@ internal class PhoneState(
             null
         }
 
-    /** Those that the library's manifest declares, and which no user is asked for. */
+    /** The permissions that the library's manifest declares. They are granted at install time. */
     fun hasPermissions(): Boolean =
         listOf(Manifest.permission.INTERNET, Manifest.permission.ACCESS_NETWORK_STATE, Manifest.permission.CHANGE_NETWORK_STATE)
             .all { context.checkSelfPermission(it) == PackageManager.PERMISSION_GRANTED }
 
-    /** Why the system blocks a network for this app. In the foreground, only "Block connections without VPN" does. */
+    /**
+     * Returns why the system blocks a network for this app. In the foreground, only "Block
+     * connections without VPN" does.
+     */
     fun blockedBy(): CellularCause = if (isInBackground()) CellularCause.BLOCKED_IN_BACKGROUND else CellularCause.VPN
 
-    /** Data Saver is on and does not exempt this app: in the background, it has no mobile data. */
+    /**
+     * Returns whether Data Saver is on without an exemption for this app: in the background, it
+     * then has no mobile data.
+     */
     fun isUnderDataSaver() = connectivity.restrictBackgroundStatus == ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED
 
     private fun hasRadio() = context.packageManager.hasSystemFeature(PackageManager.FEATURE_TELEPHONY)
 
     private fun isInAirplaneMode() = Settings.Global.getInt(context.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0) != 0
 
-    /** Before API 26 an app cannot ask: the request then waits for its time limit. */
+    /** Before API 26 this cannot be queried: the network request then runs into its timeout. */
     private fun isDataEnabled(telephony: TelephonyManager) = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || telephony.isDataEnabled
 
-    /** Android turns data off for every SIM but the one that is set for it. */
+    /** Android disables data for every SIM except the one for mobile data. */
     private fun isAnotherSimForData(): Boolean {
         val forData = SubscriptionManager.getDefaultDataSubscriptionId()
         return subscriptionId != null && forData != SubscriptionManager.INVALID_SUBSCRIPTION_ID && forData != subscriptionId
@@ -101,7 +112,7 @@ internal class PhoneState(
     }
 
     private companion object {
-        /** Unknown and not ready pass: they are on the way to something else. */
+        /** Unknown and not ready are not among them: these states are transient. */
         val UNUSABLE_SIMS =
             setOf(
                 TelephonyManager.SIM_STATE_ABSENT,

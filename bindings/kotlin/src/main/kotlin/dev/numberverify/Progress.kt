@@ -1,9 +1,10 @@
 package dev.numberverify
 
 /**
- * What happens in a running verification or retrieval, in order. Holds nothing secret but its last element.
+ * An event of a running verification or retrieval, in order. Contains nothing secret, except for
+ * its last element.
  *
- * A later version may have further kinds: give a `when` an `else`.
+ * Later versions may add kinds: give a `when` an `else`.
  */
 public sealed interface Progress {
     /** A step began. [Step.START] and [Step.ACQUIRE] run at the same time. */
@@ -14,7 +15,7 @@ public sealed interface Progress {
         val atMs: Long,
     ) : Progress
 
-    /** A step ended well. */
+    /** A step completed. */
     public data class StepEnded(
         /** The step. */
         val step: Step,
@@ -22,7 +23,7 @@ public sealed interface Progress {
         val atMs: Long,
     ) : Progress
 
-    /** A host on the operator's side answered. */
+    /** A host on the operator's side responded. */
     public data class HopAnswered(
         /** The request, as in the trace. */
         val hop: Hop,
@@ -31,21 +32,21 @@ public sealed interface Progress {
     ) : Progress
 
     /**
-     * The verification takes longer than [NumberVerifierConfig.slowAfterMs], and goes on: time to offer the user another channel beside it.
-     * Comes once at most.
+     * The verification takes longer than [NumberVerifierConfig.slowAfterMs] and continues: the app
+     * can offer the user another channel at the same time. Emitted at most once.
      */
     public data class Slow(
         /** Milliseconds since the verification began. */
         val atMs: Long,
     ) : Progress
 
-    /** The verdict; nothing follows. */
+    /** The result; the last event. */
     public data class Done(
-        /** The verdict. */
+        /** The result. */
         val verification: Verification,
     ) : Progress
 
-    /** The number that [NumberVerifying.retrieving] retrieved; nothing follows. */
+    /** The number that [NumberVerifying.retrieving] retrieved; the last event. */
     public data class Retrieved(
         /** The number. */
         val number: RetrievedNumber,

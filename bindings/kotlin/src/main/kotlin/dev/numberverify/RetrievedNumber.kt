@@ -1,9 +1,10 @@
 package dev.numberverify
 
 /**
- * The phone number of the SIM in this phone, as its operator gave it. An app's own tests construct it, too.
+ * The phone number of the SIM in this phone, as its operator returned it. An app's own tests may
+ * construct it.
  *
- * Personal data: show it to its user, and do not log it. It is not included in [toString].
+ * Personal data: show it to its user and do not log it. Not included in [toString].
  */
 public class RetrievedNumber(
     private val phoneNumber: String,
@@ -12,13 +13,14 @@ public class RetrievedNumber(
     public val trace: Trace = Trace(),
 ) {
     /**
-     * The phone number in E.164 form, such as `+14155550100`.
+     * Returns the phone number in E.164 format, such as `+14155550100`.
      *
-     * For this screen only: the backend must use the number that the operator gave to the backend itself, and not one that a phone sends.
+     * For display only: the backend must use the number that it received from the operator, not one
+     * that a phone sends.
      */
     public fun phoneNumber(): String = phoneNumber
 
-    /** The backend's whole response, a JSON object, for members of its own. It has the number. */
+    /** Returns the backend's raw JSON response, for custom fields. Contains the number. */
     public fun responseJson(): String = responseJson
 
     override fun toString(): String = "RetrievedNumber"

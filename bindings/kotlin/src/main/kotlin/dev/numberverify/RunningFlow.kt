@@ -1,6 +1,9 @@
 package dev.numberverify
 
-/** A flow that the core runs, and what it results in. The generated code has a class for each of the two kinds, and no type for both. */
+/**
+ * A verification or retrieval in the core, and its result type. The generated code has a class for
+ * each of the two kinds and no common type.
+ */
 internal class RunningFlow<T>(
     val result: suspend () -> T,
     val trace: () -> CoreTrace,

@@ -1,8 +1,9 @@
 package dev.numberverify
 
 /**
- * What a verification did and how long it took, also one that failed. Safe to send to support: it holds no query string, code, phone
- * number or cookie value. All times are whole milliseconds; a time that was not spent is `null`.
+ * What a verification or retrieval did and how long it took, including one that failed. Safe to
+ * send to support: contains no query string, code, phone number or cookie value. All times are
+ * whole milliseconds; the time of a phase that did not occur is `null`.
  */
 public class Trace private constructor(
     private val core: CoreTrace,
@@ -10,7 +11,8 @@ public class Trace private constructor(
     private val table: () -> String,
 ) {
     /**
-     * A trace for an app's own tests. It does not load the native library, which writes the JSON and the table of a real trace.
+     * Creates a trace for an app's own tests. Does not load the native library, which writes the
+     * JSON and the table of a real trace.
      *
      * @param json returned by [toJson].
      * @param table returned by [toTable] and [toString].
@@ -45,51 +47,59 @@ public class Trace private constructor(
 
     internal constructor(core: CoreTrace) : this(core, core::toJson, core::toTable)
 
-    /** The random value of the `x-correlator` header that all of this verification's requests to the backend carried. */
+    /**
+     * The value of the `x-correlator` header of all requests of this verification to the backend.
+     */
     public val correlator: String get() = core.correlator
 
-    /** How connections were bound to the cellular network; `null` before the network was there. */
+    /**
+     * How connections were bound to the cellular network; `null` if the network was not acquired.
+     */
     public val network: NetworkKind? get() = core.network
 
     /** The requests over the cellular network, in order. */
     public val hops: List<Hop> = core.hops.map(::Hop)
 
     /**
-     * The hosts to which this verification opened a connection ahead of a request, in order, whether or not that was used then. Those of
-     * [prepare][NumberVerifying.prepare] are not among them.
+     * The hosts to which this verification opened a connection ahead of a request, in order,
+     * whether or not the connection was used. Connections opened by
+     * [prepare][NumberVerifying.prepare] are not included.
      */
     public val openedAhead: List<String> get() = core.openedAhead
 
-    /** The backend's start call. */
+    /** The `start` call to the backend. */
     public val startMs: Long? get() = core.startMs?.toLong()
 
-    /** Bringing up the cellular network; it runs beside the start call. */
+    /** Acquiring the cellular network, concurrently with the `start` call. */
     public val acquireMs: Long? get() = core.acquireMs?.toLong()
 
     /** All requests over the cellular network. */
     public val authorizeMs: Long? get() = core.authorizeMs?.toLong()
 
-    /** The backend's complete call. */
+    /** The `complete` call to the backend. */
     public val completeMs: Long? get() = core.completeMs?.toLong()
 
     /** The whole verification. */
     public val totalMs: Long get() = core.totalMs.toLong()
 
-    /** The trace as a JSON object. */
+    /** Returns the trace as a JSON object. */
     public fun toJson(): String = json()
 
-    /** The trace as a table in plain text, for a fixed-width font. */
+    /** Returns the trace as a plain-text table, for a fixed-width font. */
     public fun toTable(): String = table()
 
-    /** As [toTable]. */
+    /** Same as [toTable]. */
     override fun toString(): String = toTable()
 }
 
-/** One request over the cellular network. Times are in milliseconds; one that was not spent is `null`. */
+/**
+ * One request over the cellular network. Times are in milliseconds; the time of a phase that did
+ * not occur is `null`.
+ */
 public class Hop internal constructor(
     internal val core: CoreHop,
 ) {
-    /** A request for an app's own tests. Does not load the native library. */
+    /** Creates a request for an app's own tests. Does not load the native library. */
     public constructor(
         host: String,
         status: Int? = null,
@@ -130,7 +140,7 @@ public class Hop internal constructor(
         ),
     )
 
-    /** Counted from 1. */
+    /** The position among the requests, from 1. */
     public val index: Int get() = core.index.toInt()
 
     /** `http` or `https`. */
@@ -139,56 +149,57 @@ public class Hop internal constructor(
     /** The host, without path and query. */
     public val host: String get() = core.host
 
-    /** The HTTP status; `null` where no answer came. */
+    /** The HTTP status; `null` if there was no response. */
     public val status: Int? get() = core.status?.toInt()
 
-    /** Resolving the name; `null` on a connection that was reused, or for an address. */
+    /** DNS lookup; `null` on a reused connection, or if the host is an IP address. */
     public val dnsMs: Long? get() = core.dnsMs?.toLong()
 
-    /** Opening the TCP connection, or waiting for one that is being opened ahead. */
+    /** TCP connect, or waiting for a connection that is being opened ahead. */
     public val connectMs: Long? get() = core.connectMs?.toLong()
 
     /** The TLS handshake. */
     public val tlsMs: Long? get() = core.tlsMs?.toLong()
 
-    /** From the request to the complete headers of its answer. */
+    /** From sending the request to the end of the response headers. */
     public val firstByteMs: Long? get() = core.firstByteMs?.toLong()
 
-    /** Whether an open connection was used again. */
+    /** Whether an open connection was reused. */
     public val isReused: Boolean get() = core.reused
 
     /**
-     * Whether the connection was opened ahead of this request, by [prepare][NumberVerifying.prepare] or by a verification; [dnsMs] and
-     * [tlsMs] are `null` then.
+     * Whether the connection was opened ahead of this request, by
+     * [prepare][NumberVerifying.prepare] or by a verification; [dnsMs] and [tlsMs] are `null` then.
      */
     public val isOpenedAhead: Boolean get() = core.openedAhead
 
     /** Whether TLS resumed an earlier session. */
     public val isTlsResumed: Boolean get() = core.tlsResumed
 
-    /** The family of the address that the connection leads to; `null` where there was no connection. */
+    /** The address family of the connection; `null` if there was no connection. */
     public val family: AddressFamily? get() = core.family
 
-    /** The version of TLS; `null` on plain http. */
+    /** The TLS version; `null` on plain http. */
     public val tlsVersion: TlsVersion? get() = core.tlsVersion
 
     /**
-     * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support:
-     * `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`,
-     * `x-amz-cf-id`, `cf-ray`. A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the
-     * verification is left out.
+     * The identifiers that the server assigned to this request in its own logs, by response header,
+     * for the operator's support: `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent`
+     * (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`. A value
+     * has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; a value that contains a secret of
+     * the verification is omitted.
      */
     public val traceIds: Map<String, String> get() = core.traceIds
 
-    /** Bytes received on the socket, TLS included. */
+    /** Bytes received on the socket, including TLS. */
     public val bytesIn: Long get() = core.bytesIn.toLong()
 
-    /** Bytes sent on the socket, TLS included. */
+    /** Bytes sent on the socket, including TLS. */
     public val bytesOut: Long get() = core.bytesOut.toLong()
 
     /**
-     * The title of an unexpected page, at most 80 characters. Null if it contains the phone number or another secret of
-     * the verification.
+     * The title of an unexpected page, at most 80 characters. `null` if it contains the phone
+     * number or another secret of the verification.
      */
     public val pageTitle: String? get() = core.pageTitle
 

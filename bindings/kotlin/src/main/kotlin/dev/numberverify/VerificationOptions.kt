@@ -1,7 +1,8 @@
 package dev.numberverify
 
 /**
- * What one verification or retrieval adds to the settings of its [NumberVerifier]. All of it is optional.
+ * Options for one verification or retrieval, in addition to the settings of its [NumberVerifier].
+ * All are optional.
  *
  * ```kotlin
  * verifier.verify("+14155550100") {
@@ -10,8 +11,9 @@ package dev.numberverify
  * }
  * ```
  *
- * From Java: `verifier.verifyAsync(number, new VerificationOptions().header("Authorization", token))`. Not thread-safe. No value is part of
- * `toString()`.
+ * From Java:
+ * `verifier.verifyAsync(number, new VerificationOptions().header("Authorization", token))`. Not
+ * thread-safe. `toString()` contains no values.
  */
 public class VerificationOptions {
     private val headers = mutableListOf<Pair<String, String>>()
@@ -19,10 +21,12 @@ public class VerificationOptions {
     private var correlator: String? = null
 
     /**
-     * Adds a header to the backend's calls of this verification, such as an access token that expires. It replaces the header of
-     * [NumberVerifierConfig.header] with the same name. It never goes to an operator.
+     * Adds a header to this verification's calls to the backend, such as an access token that
+     * expires. Replaces the header of [NumberVerifierConfig.header] with the same name. It is never
+     * sent to an operator.
      *
-     * @param name an HTTP token, distinct from the names of the other headers here, and none that the client sets itself.
+     * @param name an HTTP token, distinct from the names of the other headers here, and not one
+     *   that the client sets itself.
      * @param value printable ASCII.
      */
     public fun header(
@@ -31,10 +35,11 @@ public class VerificationOptions {
     ): VerificationOptions = apply { headers += name to value }
 
     /**
-     * Adds a member with a string to the start request, such as the token of Play Integrity as `attestation`.
+     * Adds a string member to the start request, such as a Play Integrity token as `attestation`.
      *
-     * @param name 1 to 64 characters, distinct from the names of the other members here, and none that the contract uses
-     *   ([NumberVerifierConfig.FieldNames], `purpose`). At most 16 members, whose names and JSON texts have 16 KiB in all.
+     * @param name 1 to 64 characters, distinct from the names of the other members here, and not
+     *   one that the contract uses ([NumberVerifierConfig.FieldNames], `purpose`). At most 16
+     *   members, whose names and JSON texts total at most 16 KiB.
      * @param value any text.
      */
     public fun startField(
@@ -46,7 +51,8 @@ public class VerificationOptions {
      * Adds a member with any JSON value to the start request.
      *
      * @param name as for [startField].
-     * @param json JSON text, such as `{"token":"…"}` or `true`. It is sent as the same value, not as the same text.
+     * @param json JSON text, such as `{"token":"…"}` or `true`. Sent as the same value, but not
+     *   necessarily as the same text.
      */
     public fun startFieldJson(
         name: String,
@@ -54,17 +60,22 @@ public class VerificationOptions {
     ): VerificationOptions = apply { startFields += Triple(name, json, true) }
 
     /**
-     * Sets the `x-correlator` of this verification's calls to the backend, and of its [Trace]. Defaults to a random UUID.
+     * Sets the `x-correlator` header of this verification's calls to the backend, and the
+     * correlator of its [Trace]. Defaults to a random UUID.
      *
-     * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the
-     *   phone number nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference
-     *   backends do.
+     * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is
+     *   logged, so it must contain neither the phone number nor a secret from the headers and start
+     *   fields. Prefer a UUID: backends may log and forward nothing else, as the reference backends
+     *   do.
      */
     public fun correlator(value: String): VerificationOptions = apply { correlator = value }
 
     override fun toString(): String = "VerificationOptions"
 
-    /** Whether both have the same headers, start fields and correlator, for an app's own tests. The order does not matter. */
+    /**
+     * Whether both have the same headers, start fields and correlator, in any order. For an app's
+     * own tests.
+     */
     override fun equals(other: Any?): Boolean = other is VerificationOptions && other.values() == values()
 
     override fun hashCode(): Int = values().hashCode()
@@ -80,7 +91,7 @@ public class VerificationOptions {
         }
     }
 
-    /** Calls with the core's form of these options, which is valid during the call only. */
+    /** Calls [call] with these options as [CoreOptions], which are valid only during the call. */
     internal fun <T> use(call: (CoreOptions) -> T): T {
         val coreHeaders = mutableListOf<CoreHeader>()
         val coreFields = mutableListOf<CoreStartField>()

@@ -1,29 +1,34 @@
 package dev.numberverify
 
 /**
- * Why there is no result. "Not verified" is none of these: it is a [Verification].
+ * Thrown when a verification or retrieval could not be completed. A number that is not verified is
+ * not an error, but a [Verification].
  *
- * The message is an English sentence for a developer. It holds no phone number, code, cookie or text of another party, and neither does any
- * property but [DeniedByOperator.description].
+ * The message is an English sentence for developers. It contains no phone number, code, cookie or
+ * text of another party. The same applies to all properties except [DeniedByOperator.description].
  *
- * A later version may have further kinds: give a `when` an `else`, or decide by [fallback].
+ * Later versions may add kinds: give a `when` an `else`, or branch on [fallback].
  *
- * An app's own tests construct the subclasses and pass the fallback: the fallback and the message of a real error come from the native
- * library, which the constructors do not load.
+ * An app's own tests construct the subclasses and pass the fallback: the fallback and the message
+ * of a real error come from the native library, which the constructors do not load.
  */
 public sealed class VerifyException(
     message: String,
-    /** What the app should do now. */
+    /** The recommended action for the app. */
     public val fallback: Fallback,
     trace: Trace?,
 ) : Exception(message) {
-    /** What the verification did until it failed; `null` if none was running, or after a panic. */
+    /**
+     * What the verification did until it failed; `null` if no verification was running, or after a
+     * panic.
+     */
     @Transient
     public val trace: Trace? = trace
 
     /**
-     * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
-     * parentheses are allowed between them. Nothing was sent. Not an error of a retrieval.
+     * The phone number is not in E.164 format: a plus sign, then 5 to 15 digits of which the first
+     * is not 0. Spaces, hyphens, dots and parentheses are allowed between them. Nothing was sent.
+     * Not thrown by a retrieval.
      */
     public class InvalidPhoneNumber(
         fallback: Fallback,
@@ -31,9 +36,9 @@ public sealed class VerifyException(
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** A setting has a value that cannot work. Nothing was sent. */
+    /** A setting is invalid. Nothing was sent. */
     public class InvalidConfig(
-        /** The setting, by its name in [NumberVerifierConfig], or `backendUrl`. */
+        /** The name of the setting in [NumberVerifierConfig], or `backendUrl`. */
         public val setting: String,
         fallback: Fallback,
         message: String = "InvalidConfig",
@@ -42,7 +47,7 @@ public sealed class VerifyException(
 
     /** The cellular network could not be used. */
     public class CellularUnavailable(
-        /** Why. */
+        /** The cause. */
         public val reason: CellularCause,
         fallback: Fallback,
         message: String = "CellularUnavailable",
@@ -56,63 +61,73 @@ public sealed class VerifyException(
         /** What failed. */
         public val reason: BackendCause,
         fallback: Fallback,
-        /** The HTTP status, where there was an answer. */
+        /** The HTTP status, if there was a response. */
         public val status: Int? = null,
-        /** Seconds to wait before another attempt, where the backend said so (`Retry-After`). */
+        /** Seconds to wait before another attempt, if the backend sent `Retry-After`. */
         public val retryAfterSeconds: Long? = null,
         message: String = "Backend",
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** The operator's side failed, on the cellular network. */
+    /** A request to the operator's side failed, on the cellular network. */
     public class Authorization(
-        /** The host that it was sent to. */
+        /** The host of the request. */
         public val host: String,
         /** What failed. */
         public val reason: AuthorizationCause,
         fallback: Fallback,
-        /** The request that failed, counted from 1. */
+        /** The position of the failed request, from 1. */
         public val hop: Int = 1,
-        /** The HTTP status, where it is the reason. */
+        /** The HTTP status, if it is the cause. */
         public val status: Int? = null,
-        /** The TLS alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, where it is the reason. */
+        /**
+         * The TLS alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, if
+         * it is the cause.
+         */
         public val alert: String? = null,
         message: String = "Authorization",
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error). */
+    /** The operator denied the request (RFC 6749, section 4.1.2.1, or a CAMARA error). */
     public class DeniedByOperator(
-        /** The operator's error code, such as `access_denied`; `null` where it was not a plain code. */
+        /**
+         * The operator's error code, such as `access_denied`; `null` if it was malformed or
+         * contained a secret.
+         */
         public val error: String?,
-        /** The host that it was sent to. */
+        /** The host of the request. */
         public val host: String,
         fallback: Fallback,
         @Transient private val description: String? = null,
-        /** The request that brought the refusal, counted from 1. */
+        /** The position of the denied request, from 1. */
         public val hop: Int = 1,
         message: String = "DeniedByOperator",
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace) {
         /**
-         * The operator's text about the refusal, at most 200 characters. Null if there is none, or if it contains the phone number or
-         * another secret of the verification. For diagnostics only: never part of [toString] or the message.
+         * Returns the operator's description of the denial, at most 200 characters. `null` if there
+         * is none, or if it contains the phone number or another secret of the verification. For
+         * diagnostics only: never included in [toString] or the message.
          */
         public fun description(): String? = description
     }
 
-    /** The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another verification. */
+    /**
+     * The `state` in the response does not match the request (RFC 6749, section 10.12): the
+     * response belongs to another verification.
+     */
     public class StateMismatch(
-        /** The host that it was sent to. */
+        /** The host of the request. */
         public val host: String,
         fallback: Fallback,
-        /** The request that brought the response, counted from 1. */
+        /** The position of the request with that response, from 1. */
         public val hop: Int = 1,
         message: String = "StateMismatch",
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** The time for the whole verification is over. */
+    /** The overall deadline was exceeded. */
     public class DeadlineExceeded(
         /** The step that was running. */
         public val step: Step,
@@ -121,14 +136,20 @@ public sealed class VerifyException(
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** The verifier was closed meanwhile. A coroutine that is cancelled gets its `CancellationException` instead. */
+    /**
+     * The verifier was closed during the verification. A cancelled coroutine throws its
+     * `CancellationException` instead.
+     */
     public class Cancelled(
         fallback: Fallback,
         message: String = "Cancelled",
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace)
 
-    /** The library failed: a fault in it (a panic in its Rust code), or the system refused it a thread. Please report it. */
+    /**
+     * The library failed: a fault in it (a panic in its Rust code), or the system denied it a
+     * thread. Please report it.
+     */
     public class Internal(
         fallback: Fallback,
         message: String = "Internal",
@@ -136,7 +157,7 @@ public sealed class VerifyException(
     ) : VerifyException(message, fallback, trace)
 }
 
-/** [InternalException] is a panic. Its text is dropped: it may hold a secret. */
+/** [InternalException] is a panic. Its text is dropped because it may contain a secret. */
 internal inline fun <T> orVerifyException(call: () -> T): T =
     try {
         call()
