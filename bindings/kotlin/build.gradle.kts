@@ -1,5 +1,6 @@
-// The Android library: the Rust library for four ABIs, its generated Kotlin, and the Kotlin written by hand over it.
-// pom.xml compiles and tests the same sources on the JVM, in explicit API mode (which the generated code does not follow).
+// The Android library: the Rust library for four ABIs, the generated Kotlin bindings, and the
+// hand-written Kotlin API. pom.xml compiles and tests the same sources on the JVM, in explicit API
+// mode (with which the generated code does not comply).
 
 import com.android.build.api.variant.HostTestBuilder
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
@@ -33,7 +34,7 @@ android {
 }
 
 kotlin {
-    // For apps on Kotlin 2.2, whose compiler cannot read what the newer version writes.
+    // For apps on Kotlin 2.2, whose compiler cannot read the metadata of newer versions.
     coreLibrariesVersion = "2.2.21"
     compilerOptions {
         jvmTarget = JvmTarget.JVM_17
@@ -47,7 +48,10 @@ dependencies {
     implementation(variantOf(libs.jna) { artifactType("aar") })
 }
 
-/** The Rust library for a phone's processors. Needs cargo-ndk, the NDK, and rustup's Android targets. */
+/**
+ * Builds the Rust library for the Android ABIs. Requires cargo-ndk, the NDK, and rustup's Android
+ * targets.
+ */
 abstract class RustLibraries : DefaultTask() {
     @get:Inject
     abstract val exec: ExecOperations
@@ -75,7 +79,7 @@ abstract class RustLibraries : DefaultTask() {
     }
 }
 
-/** The Kotlin that uniffi generates from the library, built for this machine. */
+/** Generates the Kotlin bindings with uniffi from the library, built for the host. */
 abstract class RustBindings : DefaultTask() {
     @get:Inject
     abstract val exec: ExecOperations
@@ -121,13 +125,13 @@ val rustBindings by tasks.registering(RustBindings::class) {
 
 androidComponents {
     beforeVariants {
-        // The tests want the simulator: `make test-kotlin` runs them.
+        // The tests require the simulator: `make test-kotlin` runs them.
         it.hostTests[HostTestBuilder.UNIT_TEST_TYPE]?.enable = false
     }
     onVariants {
         it.sources.jniLibs?.addGeneratedSourceDirectory(rustLibraries, RustLibraries::output)
-        // AGP 8 with the Kotlin plugin compiles what is registered as Java (issuetracker.google.com/268248348).
-        // AGP 9's built-in Kotlin wants `kotlin`.
+        // AGP 8 with the Kotlin plugin compiles sources that are registered as Java
+        // (issuetracker.google.com/268248348). AGP 9's built-in Kotlin requires `kotlin`.
         it.sources.java?.addGeneratedSourceDirectory(rustBindings, RustBindings::output)
     }
 }

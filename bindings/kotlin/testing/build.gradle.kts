@@ -1,4 +1,5 @@
-// The fake of the library for an app's own tests. pom.xml compiles and tests the same sources on the JVM, in explicit API mode.
+// The fake verifier for an app's own tests. pom.xml compiles and tests the same sources on the JVM,
+// in explicit API mode.
 
 import com.android.build.api.variant.HostTestBuilder
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
@@ -30,7 +31,7 @@ android {
 }
 
 kotlin {
-    // As the library has it.
+    // As in the library.
     coreLibrariesVersion = "2.2.21"
     compilerOptions {
         jvmTarget = JvmTarget.JVM_17

@@ -9,17 +9,18 @@ import java.io.File
 import kotlin.system.measureNanoTime
 
 /**
- * The process that stands for a Kotlin app with this library. For each line `repeat N` it runs N verifications, one after the other, and
- * reports in JSON how many microseconds they took in all. The arguments: backend, root certificates, interface, name server, resolved host, number.
+ * The process that acts as a Kotlin app with this library. For each line `repeat N`, it runs N
+ * verifications sequentially and reports their total time in microseconds as JSON. Arguments:
+ * backend, root certificates, interface, DNS server, resolved host, number.
  */
 fun main(arguments: Array<String>) {
-    val (backend, rootCertificates, networkInterface, nameServer, host) = arguments
+    val (backend, rootCertificates, networkInterface, dnsServer, host) = arguments
     val number = arguments[5]
     val modem = Modem(networkInterface)
     val verifier by lazy {
         NumberVerifier(modem, backend) {
             development.rootCertificates = listOf(File(rootCertificates).readText())
-            development.dnsServers = listOf(nameServer)
+            development.dnsServers = listOf(dnsServer)
             development.resolve = listOf(host)
         }
     }
@@ -31,19 +32,21 @@ fun main(arguments: Array<String>) {
     }
 }
 
-/** Nanoseconds, without the release of the network, which it awaits. */
+/**
+ * Returns the duration in nanoseconds, excluding the release of the network, for which it waits.
+ */
 private suspend fun verify(
     verifier: NumberVerifier,
     modem: Modem,
     number: String,
 ): Long {
     modem.released = CompletableDeferred()
-    val took = measureNanoTime { check(verifier.verify(number).verified) { "not verified" } }
+    val durationNs = measureNanoTime { check(verifier.verify(number).verified) { "not verified" } }
     modem.released.await()
-    return took
+    return durationNs
 }
 
-/** A network that is always there, over the bound interface. */
+/** A network that is always available, bound to an interface. */
 private class Modem(
     private val networkInterface: String,
 ) : CellularProvider {

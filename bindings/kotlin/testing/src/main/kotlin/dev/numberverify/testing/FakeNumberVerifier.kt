@@ -16,8 +16,8 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.flow
 
 /**
- * A [NumberVerifying] for an app's own tests. It returns the results that the test has enqueued, and records the calls. It has no network and
- * does not load the native library.
+ * A [NumberVerifying] for an app's own tests. Returns the results that the test has enqueued, and
+ * records the calls. Uses no network and does not load the native library.
  *
  * ```kotlin
  * val verifier = FakeNumberVerifier()
@@ -26,9 +26,10 @@ import kotlinx.coroutines.flow.flow
  * verifier.enqueue(VerifyException.CellularUnavailable(CellularCause.DATA_OFF, Fallback.ASK_TO_ENABLE_MOBILE_DATA))
  * ```
  *
- * Each call of [verify] and [retrieve] and each collector of [verifying] and [retrieving] takes the next result. Without one, or if that is
- * the result of the other kind of call, it throws an [AssertionError]. A call whose coroutine is cancelled ends with its
- * `CancellationException`. Thread-safe.
+ * Each call of [verify] and [retrieve] and each collector of [verifying] and [retrieving] takes the
+ * next result. Throws an [AssertionError] if no result is enqueued, or if the next one is for the
+ * other kind of call. A call whose coroutine is cancelled throws its `CancellationException`.
+ * Thread-safe.
  */
 public class FakeNumberVerifier : NumberVerifying {
     private val results = ArrayDeque<Canned>()
@@ -39,7 +40,7 @@ public class FakeNumberVerifier : NumberVerifying {
     @Volatile
     public var status: CellularStatus = CellularStatus.Ready
 
-    /** Thrown by [prepare]. Defaults to `null`: it succeeds. */
+    /** Thrown by [prepare]. Defaults to `null`: [prepare] succeeds. */
     @Volatile
     public var prepareFailure: VerifyException? = null
 
@@ -48,15 +49,18 @@ public class FakeNumberVerifier : NumberVerifying {
         get() = synchronized(recorded) { field }
         private set
 
-    /** The calls of [verify] and [retrieve] and the collectors of [verifying] and [retrieving], in order. */
+    /**
+     * The calls of [verify] and [retrieve] and the collectors of [verifying] and [retrieving], in
+     * order.
+     */
     public val calls: List<Call> get() = synchronized(recorded) { recorded.toList() }
 
     /**
      * Enqueues the result of a verification.
      *
      * @param verification returned to the caller.
-     * @param progress emitted by [verifying] before it.
-     * @param delayMs how long the call takes: a `delay`, which a test's virtual time skips.
+     * @param progress emitted by [verifying] before the result.
+     * @param delayMs how long the call takes: a `delay`, which the virtual time of `runTest` skips.
      */
     public fun enqueue(
         verification: Verification,
@@ -64,7 +68,10 @@ public class FakeNumberVerifier : NumberVerifying {
         delayMs: Long = 0,
     ): Unit = add(Canned(Result.success(verification), progress, delayMs))
 
-    /** Enqueues the result that the number is verified, or that it is not; see the other [enqueue]. */
+    /**
+     * Enqueues the result of a verification by its [Verification.verified]; see the other
+     * [enqueue].
+     */
     public fun enqueue(
         verified: Boolean,
         progress: List<Progress> = emptyList(),
@@ -78,21 +85,26 @@ public class FakeNumberVerifier : NumberVerifying {
         delayMs: Long = 0,
     ): Unit = add(Canned(Result.success(number), progress, delayMs))
 
-    /** Enqueues the result that this number, in E.164 form, is retrieved; see the other [enqueue]. */
+    /**
+     * Enqueues the result of a retrieval by its number, in E.164 format; see the other [enqueue].
+     */
     public fun enqueue(
         phoneNumber: String,
         progress: List<Progress> = emptyList(),
         delayMs: Long = 0,
     ): Unit = enqueue(RetrievedNumber(phoneNumber), progress, delayMs)
 
-    /** Enqueues an error of either kind of call; see the other [enqueue]. */
+    /** Enqueues an error for either kind of call; see the other [enqueue]. */
     public fun enqueue(
         failure: VerifyException,
         progress: List<Progress> = emptyList(),
         delayMs: Long = 0,
     ): Unit = add(Canned(Result.failure(failure), progress, delayMs))
 
-    /** From now on, calls suspend after their progress and their delay, until [release]. For tests of a loading state. */
+    /**
+     * Makes calls suspend after their progress and their delay, until [release]. For tests of a
+     * loading state.
+     */
     public fun hold() {
         held.value = true
     }
@@ -143,7 +155,7 @@ public class FakeNumberVerifier : NumberVerifying {
         val result =
             canned.result.map {
                 it as? T
-                    ?: throw AssertionError("FakeNumberVerifier: the next result is of the other kind of call")
+                    ?: throw AssertionError("FakeNumberVerifier: the next result is for the other kind of call")
             }
         canned.progress.forEach { emit(it) }
         delay(canned.delayMs)
@@ -158,13 +170,16 @@ public class FakeNumberVerifier : NumberVerifying {
         val delayMs: Long,
     )
 
-    /** What a call was made with. Its `toString()` contains neither the number nor an option. */
+    /** A recorded call. Its `toString()` contains neither the number nor an option. */
     public class Call internal constructor(
         private val phoneNumber: String?,
-        /** The options, to compare: `assertEquals(VerificationOptions().header("Authorization", token), call.options)`. */
+        /**
+         * The options, for comparison:
+         * `assertEquals(VerificationOptions().header("Authorization", token), call.options)`.
+         */
         public val options: VerificationOptions,
     ) {
-        /** The number, as the app passed it; `null` in a retrieval. */
+        /** Returns the number as the app passed it; `null` for a retrieval. */
         public fun phoneNumber(): String? = phoneNumber
 
         override fun toString(): String = "Call"
