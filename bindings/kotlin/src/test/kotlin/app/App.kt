@@ -11,11 +11,14 @@ import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import java.io.File
 
-/** A small app that uses what apps use, for [dev.numberverify.ShrunkTest]. It prints what it saw. */
+/**
+ * A small app that uses the library like a real app, for [dev.numberverify.ShrunkTest]. Prints the
+ * results.
+ */
 fun main(arguments: Array<String>) {
     val (backend, rootFile) = arguments
     val verifier =
-        NumberVerifier(WhateverThereIs, backend) {
+        NumberVerifier(AnyNetwork, backend) {
             development.anyNetwork = true
             development.rootCertificates += File(rootFile).readText()
             development.resolve += arguments.drop(2)
@@ -30,12 +33,12 @@ private suspend fun NumberVerifier.show() {
     println("verified: ${progress.filterIsInstance<Progress.Done>().single().verification.verified}")
     try {
         verify("12")
-    } catch (refused: VerifyException) {
-        println("fallback: ${refused.fallback}")
+    } catch (failure: VerifyException) {
+        println("fallback: ${failure.fallback}")
     }
 }
 
-private object WhateverThereIs : CellularProvider {
+private object AnyNetwork : CellularProvider {
     override suspend fun acquire(events: NetworkEvents): NetworkBinding = NetworkBinding.Unbound
 
     override suspend fun release() = Unit

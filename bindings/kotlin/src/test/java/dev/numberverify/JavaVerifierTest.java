@@ -15,7 +15,7 @@ import kotlin.Unit;
 import org.junit.After;
 import org.junit.Test;
 
-/** The same library as a Java app sees it. */
+/** The library from Java. */
 public class JavaVerifierTest {
     private final Simulator simulator = new Simulator();
     private final Loopback network = new Loopback();
@@ -37,7 +37,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void verifies() throws Exception {
+    public void numberIsVerified() throws Exception {
         try (NumberVerifier verifier = verifier()) {
             verifier.prepareAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS);
             Verification verification = verifier.verifyAsync(Simulator.NUMBER).get(Loopback.HANGS_S, TimeUnit.SECONDS);
@@ -52,7 +52,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void verifiesWithOptions() throws Exception {
+    public void optionsAreApplied() throws Exception {
         try (NumberVerifier verifier = verifier()) {
             VerificationOptions options = new VerificationOptions()
                     .header("Authorization", "Bearer token")
@@ -67,7 +67,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void retrieves() throws Exception {
+    public void numberIsRetrieved() throws Exception {
         Backend backend = new OneUrl(simulator.authUrl("myapp%3A%2F%2Fdone", "state", "a"),
                 (continuation) -> "{\"phoneNumber\":\"" + Simulator.NUMBER + "\"}");
         try (NumberVerifier verifier = new NumberVerifier(network, backend, "https://unused.test", null, config -> {
@@ -85,7 +85,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void cancellingTheFutureEndsTheRetrieval() {
+    public void cancellingTheFutureCancelsTheRetrieval() {
         try (ScriptedServer silent = new ScriptedServer(null, path -> null);
                 NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort(), null, config -> {
                     config.getDevelopment().setAnyNetwork(true);
@@ -101,14 +101,14 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void checks() throws Exception {
+    public void checkReturnsTheStatus() throws Exception {
         try (NumberVerifier verifier = verifier()) {
             assertEquals(CellularStatus.WifiActive.INSTANCE, verifier.checkAsync().get(Loopback.HANGS_S, TimeUnit.SECONDS));
         }
     }
 
     @Test
-    public void failsWithAVerifyException() {
+    public void failureIsAVerifyException() {
         try (NumberVerifier verifier = verifier()) {
             CompletableFuture<Verification> future = verifier.verifyAsync("12");
             ExecutionException failure =
@@ -120,7 +120,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void cancellingTheFutureEndsTheFlow() {
+    public void cancellingTheFutureCancelsTheVerification() {
         try (ScriptedServer silent = new ScriptedServer(null, path -> null);
                 NumberVerifier verifier = new NumberVerifier(network, "http://127.0.0.1:" + silent.getPort(), null, config -> {
                     config.getDevelopment().setAnyNetwork(true);
@@ -137,7 +137,7 @@ public class JavaVerifierTest {
     }
 
     @Test
-    public void settingsThatCannotWork() {
+    public void invalidSettingIsRejected() {
         VerifyException.InvalidConfig error = assertThrows(
                 VerifyException.InvalidConfig.class, () -> new NumberVerifier(network, "http://api.test").close());
         assertEquals("backendUrl", error.getSetting());

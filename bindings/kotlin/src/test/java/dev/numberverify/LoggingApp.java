@@ -7,8 +7,9 @@ import java.util.List;
 import kotlin.Unit;
 
 /**
- * Retrieves the number, and logs all that there is, for LogTest. In Java, because Kotlin on the JVM does not find the top-level functions
- * of the generated code: the second compilation of the library replaces the list of them.
+ * Retrieves the number with all logging enabled, for LogTest. In Java, because Kotlin on the JVM
+ * does not find the top-level functions of the generated code: the second compilation of the
+ * library replaces their index.
  */
 final class LoggingApp {
     private LoggingApp() {}

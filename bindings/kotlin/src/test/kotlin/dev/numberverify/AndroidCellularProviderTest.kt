@@ -42,7 +42,10 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
-/** The provider against a shadowed ConnectivityManager, on Android 7 (no word about blocked networks) and on Android 15. */
+/**
+ * The provider against a shadowed ConnectivityManager, on Android 7 (which does not report blocked
+ * networks) and on Android 15.
+ */
 @OptIn(ExperimentalCoroutinesApi::class)
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [24, 35], shadows = [CountingConnectivity::class])
@@ -65,7 +68,7 @@ class AndroidCellularProviderTest {
     }
 
     @Before
-    fun aPhoneOnWifiWithMobileDataOn() {
+    fun setUpPhoneOnWifiWithMobileDataOn() {
         CountingConnectivity.resetCounts()
         shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, true)
         telephony.setSimState(TelephonyManager.SIM_STATE_READY)
@@ -79,8 +82,8 @@ class AndroidCellularProviderTest {
         shadowOf(connectivity).setNetworkCapabilities(connectivity.activeNetwork, capabilities)
     }
 
-    /** Begins an acquire, up to where it waits. */
-    private fun begin(provider: AndroidCellularProvider): Deferred<NetworkBinding> =
+    /** Starts an acquire and runs it until it suspends. */
+    private fun startAcquire(provider: AndroidCellularProvider): Deferred<NetworkBinding> =
         scope.async(start = CoroutineStart.UNDISPATCHED) { provider.acquire(losses) }
 
     private fun release(provider: AndroidCellularProvider) = runBlocking { provider.release() }
@@ -92,10 +95,10 @@ class AndroidCellularProviderTest {
         assertTrue(CountingConnectivity.unregistrations.values.all { it.get() == 1 }, "${CountingConnectivity.unregistrations.values}")
     }
 
-    /** What the system, or the verifier, may do while a network is awaited. */
+    /** What the system or the verifier may do while the provider waits for a network. */
     private enum class Event { AVAILABLE, ALLOWED, BLOCKED, LOST, OTHER_AVAILABLE, OTHER_ALLOWED, UNAVAILABLE, CANCEL }
 
-    private fun NetworkCallback.hear(event: Event) =
+    private fun NetworkCallback.deliver(event: Event) =
         when (event) {
             Event.AVAILABLE -> onAvailable(cell)
             Event.ALLOWED -> onBlockedStatusChanged(cell, false)
@@ -107,23 +110,23 @@ class AndroidCellularProviderTest {
             Event.CANCEL -> error("not for the callback")
         }
 
-    /** The events of a network that can be used. */
+    /** The events of a usable network. */
     private fun NetworkCallback.offer() {
-        hear(Event.AVAILABLE)
-        if (TELLS_BLOCKED) hear(Event.ALLOWED)
+        deliver(Event.AVAILABLE)
+        if (REPORTS_BLOCKED) deliver(Event.ALLOWED)
     }
 
-    /** What the acquire has to come to, in words of its own. */
+    /** The expected result of the acquire, from an independent model. */
     private fun expected(events: List<Event>): Any? {
         var offered: Network? = null
         for (event in events) {
             when (event) {
                 Event.CANCEL -> return "cancelled"
                 Event.UNAVAILABLE -> return CellularCause.NO_INTERFACE
-                // It has a second to be allowed: `blockedNetworks`.
+                // It has a second to become allowed: see the test of blocked networks.
                 Event.BLOCKED -> {}
-                Event.AVAILABLE -> if (TELLS_BLOCKED) offered = cell else return cell
-                Event.OTHER_AVAILABLE -> if (TELLS_BLOCKED) offered = other else return other
+                Event.AVAILABLE -> if (REPORTS_BLOCKED) offered = cell else return cell
+                Event.OTHER_AVAILABLE -> if (REPORTS_BLOCKED) offered = other else return other
                 Event.LOST -> if (offered == cell) offered = null
                 Event.ALLOWED -> if (offered == cell) return cell
                 Event.OTHER_ALLOWED -> if (offered == other) return other
@@ -132,7 +135,10 @@ class AndroidCellularProviderTest {
         return null
     }
 
-    /** What the provider has to report, in words of its own: that the network that acquire returned is lost, blocked or replaced. */
+    /**
+     * The expected reports, from an independent model: that the network that acquire returned is
+     * lost, blocked or replaced.
+     */
     private fun expectedLosses(events: List<Event>): List<CellularCause> {
         val inUse = events.indices.firstOrNull { expected(events.take(it + 1)) is Network } ?: return emptyList()
         val used = expected(events)
@@ -163,13 +169,13 @@ class AndroidCellularProviderTest {
 
     @Test
     fun everyOrderOfEventsUnregistersOnce() {
-        val events = Event.entries.filter { TELLS_BLOCKED || it !in setOf(Event.ALLOWED, Event.OTHER_ALLOWED, Event.BLOCKED) }
+        val events = Event.entries.filter { REPORTS_BLOCKED || it !in setOf(Event.ALLOWED, Event.OTHER_ALLOWED, Event.BLOCKED) }
         var orders = 0
-        for (order in sequences(events, LONGEST)) {
+        for (order in sequences(events, MAX_LENGTH)) {
             CountingConnectivity.resetCounts()
             val provider = AndroidCellularProvider(app)
-            val acquiring = begin(provider)
-            for (event in order) if (event == Event.CANCEL) acquiring.cancel() else callback().hear(event)
+            val acquiring = startAcquire(provider)
+            for (event in order) if (event == Event.CANCEL) acquiring.cancel() else callback().deliver(event)
             assertEquals(expected(order), outcome(acquiring), "$order")
             assertEquals(expectedLosses(order), losses.reasons.toList(), "$order")
             losses.reasons.clear()
@@ -177,40 +183,40 @@ class AndroidCellularProviderTest {
             release(provider)
             assertEquals(1, CountingConnectivity.callbacks.size, "$order")
             assertUnregisteredOnce()
-            // Events that are late change nothing.
-            for (event in events - Event.CANCEL) callback().hear(event)
+            // Late events change nothing.
+            for (event in events - Event.CANCEL) callback().deliver(event)
             assertEquals(emptyList(), losses.reasons, "$order")
             release(provider)
             assertUnregisteredOnce()
             orders++
         }
-        assertEquals((0..LONGEST).sumOf { power(events.size, it) }, orders)
+        assertEquals((0..MAX_LENGTH).sumOf { power(events.size, it) }, orders)
     }
 
-    /** The system's word on a network that is blocked, and on one that is so only for a moment. */
+    /** A network that stays blocked, and one that is blocked only briefly. */
     @Test
     @Config(sdk = [35])
-    fun blockedNetworks() {
+    fun blockedNetworkIsReportedUnlessAllowedWithinASecond() {
         val provider = AndroidCellularProvider(app)
 
         fun acquire(vararg events: Event): Any? {
-            val acquiring = begin(provider)
-            events.forEach { callback().hear(it) }
+            val acquiring = startAcquire(provider)
+            events.forEach { callback().deliver(it) }
             runBlocking { withTimeout(Loopback.HANGS_S * 1000) { acquiring.join() } }
             return outcome(acquiring).also { release(provider) }
         }
         assertEquals(CellularCause.VPN, acquire(Event.AVAILABLE, Event.BLOCKED))
         assertEquals(cell, acquire(Event.AVAILABLE, Event.BLOCKED, Event.ALLOWED))
         assertEquals(other, acquire(Event.AVAILABLE, Event.BLOCKED, Event.LOST, Event.OTHER_AVAILABLE, Event.OTHER_ALLOWED))
-        isInBackground()
+        moveToBackground()
         assertEquals(CellularCause.BLOCKED_IN_BACKGROUND, acquire(Event.AVAILABLE, Event.BLOCKED))
         assertUnregisteredOnce()
     }
 
-    /** By itself, Android returns the state of the SIM for calls. */
+    /** By default, Android returns the state of the SIM for calls. */
     @Test
     @Config(sdk = [35])
-    fun theSimForDataIsLookedAt() {
+    fun statusIsThatOfTheSimForMobileData() {
         val ofDataSim = Shadow.newInstanceOf(TelephonyManager::class.java)
         shadowOf(ofDataSim).setDataEnabled(true)
         telephony.setTelephonyManagerForSubscriptionId(7, ofDataSim)
@@ -221,10 +227,10 @@ class AndroidCellularProviderTest {
         assertEquals(CellularStatus.WifiActive, runBlocking { provider.status() })
     }
 
-    /** Android turns data off for every SIM but the one that is set for it. */
+    /** Android disables data for every SIM except the one for mobile data. */
     @Test
     @Config(sdk = [35])
-    fun aSimThatIsNotForDataHasItsOwnCause() {
+    fun simThatIsNotForMobileDataIsReportedAsNotDataSim() {
         val ofOtherSim = Shadow.newInstanceOf(TelephonyManager::class.java)
         shadowOf(ofOtherSim).setDataEnabled(false)
         telephony.setTelephonyManagerForSubscriptionId(7, app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
@@ -235,22 +241,25 @@ class AndroidCellularProviderTest {
         assertEquals(CellularStatus.Unavailable(CellularCause.DATA_OFF), status(), "no SIM is set for data")
         ShadowSubscriptionManager.setDefaultDataSubscriptionId(7)
         assertEquals(CellularStatus.Unavailable(CellularCause.NOT_DATA_SIM), status())
-        assertEquals(CellularCause.NOT_DATA_SIM, outcome(begin(provider)))
+        assertEquals(CellularCause.NOT_DATA_SIM, outcome(startAcquire(provider)))
         assertTrue(CountingConnectivity.requests.isEmpty())
         ShadowSubscriptionManager.setDefaultDataSubscriptionId(8)
         assertEquals(CellularStatus.Unavailable(CellularCause.DATA_OFF), status())
     }
 
-    /** Such a request never gets a metered network, also after the system has learned that the app is in the foreground. */
+    /**
+     * Such a request never receives a metered network, even after the system has registered that
+     * the app is in the foreground.
+     */
     @Test
-    fun aRequestThatWasFiledUnderDataSaverIsFiledAnew() {
+    fun requestRegisteredUnderDataSaverIsRegisteredAgain() {
         shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
         val provider = AndroidCellularProvider(app)
-        val waiting = begin(provider)
+        val waiting = startAcquire(provider)
         await { CountingConnectivity.callbacks.size == 2 }
         assertEquals(1, CountingConnectivity.unregistrations[CountingConnectivity.callbacks.first()]?.get())
         CountingConnectivity.callbacks.first().offer()
-        assertNull(outcome(waiting), "the first request is over")
+        assertNull(outcome(waiting), "the first request is unregistered")
         callback().offer()
         runBlocking { withTimeout(Loopback.HANGS_S * 1000) { waiting.join() } }
         assertEquals(cell, outcome(waiting))
@@ -258,13 +267,13 @@ class AndroidCellularProviderTest {
         assertEquals(2, CountingConnectivity.callbacks.size)
         assertUnregisteredOnce()
 
-        val inTime = begin(provider)
+        val immediate = startAcquire(provider)
         callback().offer()
-        assertEquals(cell, outcome(inTime))
+        assertEquals(cell, outcome(immediate))
         release(provider)
-        begin(provider).cancel()
-        val refused = begin(provider)
-        isInBackground()
+        startAcquire(provider).cancel()
+        val refused = startAcquire(provider)
+        moveToBackground()
         runBlocking { withTimeout(Loopback.HANGS_S * 1000) { refused.join() } }
         assertEquals(CellularCause.BLOCKED_IN_BACKGROUND, outcome(refused))
         release(provider)
@@ -274,9 +283,12 @@ class AndroidCellularProviderTest {
 
     private fun await(condition: () -> Boolean) = runBlocking { withTimeout(Loopback.HANGS_S * 1000) { while (!condition()) yield() } }
 
-    /** As the core does it: the acquire is cancelled on one thread while the system answers on another, then there is one release. */
+    /**
+     * As the core does: the acquire is cancelled on one thread while the system responds on
+     * another, followed by one release.
+     */
     @Test
-    fun aCancellationThatRacesWithTheNetworkUnregistersOnce() =
+    fun cancellationRacingWithTheNetworkUnregistersOnce() =
         runBlocking(Dispatchers.Default) {
             val provider = AndroidCellularProvider(app)
             repeat(RACES) { round ->
@@ -302,9 +314,12 @@ class AndroidCellularProviderTest {
             }
         }
 
-    /** The release for the cancelled acquire may be over by then, so the acquire has to unregister its own request. */
+    /**
+     * The release for the cancelled acquire may already have completed, so the acquire must
+     * unregister its own request.
+     */
     @Test
-    fun anAcquireThatWasCancelledBeforeItGotTheNetworkUnregisters() {
+    fun acquireCancelledBeforeItReceivesTheNetworkUnregisters() {
         val caller = Job()
         CountingConnectivity.whileRequesting = {
             caller.cancel()
@@ -320,10 +335,10 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun theNextAcquireMakesANewRequest() {
+    fun nextAcquireMakesANewRequest() {
         val provider = AndroidCellularProvider(app)
         repeat(3) {
-            val acquiring = begin(provider)
+            val acquiring = startAcquire(provider)
             callback().offer()
             assertEquals(cell, outcome(acquiring))
             release(provider)
@@ -333,8 +348,8 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun theRequestIsForCellularInternetAndNothingMore() {
-        begin(AndroidCellularProvider(app)).cancel()
+    fun requestIsForCellularInternetOnly() {
+        startAcquire(AndroidCellularProvider(app)).cancel()
         val request = CountingConnectivity.requests.single()
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
             assertTrue(request.hasTransport(NetworkCapabilities.TRANSPORT_CELLULAR))
@@ -347,16 +362,16 @@ class AndroidCellularProviderTest {
 
     @Test
     @Config(sdk = [35])
-    fun aSubscriptionIsAskedFor() {
+    fun subscriptionIsRequested() {
         telephony.setTelephonyManagerForSubscriptionId(7, app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
-        begin(AndroidCellularProvider(app, subscriptionId = 7)).cancel()
+        startAcquire(AndroidCellularProvider(app, subscriptionId = 7)).cancel()
         val specifier = CountingConnectivity.requests.single().networkSpecifier as TelephonyNetworkSpecifier
         assertEquals(7, specifier.subscriptionId)
     }
 
-    /** Each is an answer at once, without a request. */
+    /** Each obstacle is reported immediately, without a request. */
     @Test
-    fun obstaclesAreFoundBeforeARequest() {
+    fun obstaclesAreReportedWithoutARequest() {
         val obstacles =
             buildMap<CellularCause, () -> Unit> {
                 put(CellularCause.NO_INTERFACE) { shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, false) }
@@ -365,13 +380,13 @@ class AndroidCellularProviderTest {
                 if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.O) put(CellularCause.DATA_OFF) { telephony.setDataEnabled(false) }
                 put(CellularCause.BLOCKED_IN_BACKGROUND) {
                     shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
-                    isInBackground()
+                    moveToBackground()
                 }
             }
         for ((cause, arrange) in obstacles) {
             arrange()
             val provider = AndroidCellularProvider(app)
-            assertEquals(cause, outcome(begin(provider)))
+            assertEquals(cause, outcome(startAcquire(provider)))
             assertEquals(CellularStatus.Unavailable(cause), runBlocking { provider.status() })
             release(provider)
             assertTrue(CountingConnectivity.requests.isEmpty(), "$cause")
@@ -380,13 +395,13 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun dataSaverDoesNotMatterInTheForeground() {
+    fun dataSaverIsIgnoredInTheForeground() {
         shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_ENABLED)
         assertEquals(CellularStatus.WifiActive, runBlocking { AndroidCellularProvider(app).status() })
     }
 
     @Test
-    fun statusTellsWhichNetworkIsTheDefault() {
+    fun statusReportsTheDefaultNetwork() {
         val provider = AndroidCellularProvider(app)
         assertEquals(CellularStatus.WifiActive, runBlocking { provider.status() })
         defaultNetworkIs(NetworkCapabilities.TRANSPORT_CELLULAR)
@@ -397,7 +412,7 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun refusedRequestsAreNotUnregistered() {
+    fun rejectedRequestsAreNotUnregistered() {
         val refusals =
             mapOf(
                 CellularCause.PERMISSION to SecurityException("no CHANGE_NETWORK_STATE"),
@@ -419,7 +434,7 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun aSystemThatForgetsThePermissionsIsAskedOnceMore() {
+    fun spuriousSecurityExceptionIsRetriedOnce() {
         val permissions = arrayOf("INTERNET", "ACCESS_NETWORK_STATE", "CHANGE_NETWORK_STATE").map { "android.permission.$it" }
         shadowOf(app as Application).grantPermissions(*permissions.toTypedArray())
         for ((refusals, expected) in listOf(1 to null, 2 to CellularCause.SYSTEM_FAULT, 3 to CellularCause.SYSTEM_FAULT)) {
@@ -436,7 +451,7 @@ class AndroidCellularProviderTest {
     }
 
     @Test
-    fun aCancellationBetweenBothAttemptsLeavesNothingBehind() {
+    fun cancellationBetweenBothAttemptsLeavesNoRequest() {
         shadowOf(app as Application).grantPermissions(
             "android.permission.INTERNET",
             "android.permission.ACCESS_NETWORK_STATE",
@@ -445,13 +460,13 @@ class AndroidCellularProviderTest {
         CountingConnectivity.refusal = SecurityException("Package android does not belong to 10123")
         CountingConnectivity.refusals.set(1)
         val provider = AndroidCellularProvider(app)
-        val acquiring = begin(provider)
+        val acquiring = startAcquire(provider)
         runBlocking { acquiring.cancelAndJoin() }
         release(provider)
         assertTrue(CountingConnectivity.requests.isEmpty())
     }
 
-    private fun isInBackground() {
+    private fun moveToBackground() {
         val process = RunningAppProcessInfo(app.packageName, android.os.Process.myPid(), arrayOf(app.packageName))
         process.importance = RunningAppProcessInfo.IMPORTANCE_CACHED
         shadowOf(app.getSystemService(Context.ACTIVITY_SERVICE) as android.app.ActivityManager).setProcesses(listOf(process))
@@ -460,22 +475,22 @@ class AndroidCellularProviderTest {
     private fun restore() {
         Settings.Global.putInt(app.contentResolver, Settings.Global.AIRPLANE_MODE_ON, 0)
         shadowOf(connectivity).setRestrictBackgroundStatus(ConnectivityManager.RESTRICT_BACKGROUND_STATUS_DISABLED)
-        aPhoneOnWifiWithMobileDataOn()
+        setUpPhoneOnWifiWithMobileDataOn()
     }
 
     private companion object {
-        val TELLS_BLOCKED = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
-        const val LONGEST = 4
+        val REPORTS_BLOCKED = Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q
+        const val MAX_LENGTH = 4
         const val RACES = 2_000
 
-        /** All sequences of up to this length, repetitions included. */
+        /** All sequences of up to this length, including repetitions. */
         fun <T> sequences(
             items: List<T>,
-            longest: Int,
+            maxLength: Int,
         ): Sequence<List<T>> =
             sequence {
                 yield(emptyList())
-                if (longest > 0) for (rest in sequences(items, longest - 1)) for (item in items) yield(listOf(item) + rest)
+                if (maxLength > 0) for (rest in sequences(items, maxLength - 1)) for (item in items) yield(listOf(item) + rest)
             }
 
         fun power(

@@ -26,7 +26,7 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
-/** The verifier of an Android app: a context, the real Rust library, and a shadowed phone. */
+/** The verifier of an Android app: a context, the real Rust library and a shadowed phone. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], shadows = [CountingConnectivity::class])
 class AndroidVerifierTest {
@@ -34,7 +34,7 @@ class AndroidVerifierTest {
     private val telephony = shadowOf(app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
 
     @Before
-    fun aPhoneWithMobileDataOn() {
+    fun setUpPhoneWithMobileDataOn() {
         CountingConnectivity.resetCounts()
         shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, true)
         telephony.setSimState(TelephonyManager.SIM_STATE_READY)
@@ -47,21 +47,21 @@ class AndroidVerifierTest {
             if (isDebuggable) info.flags or ApplicationInfo.FLAG_DEBUGGABLE else info.flags and ApplicationInfo.FLAG_DEBUGGABLE.inv()
     }
 
-    /** Without the development switch. */
+    /** Creates a verifier without the development setting. */
     private fun verifier() =
         NumberVerifier(app, simulator.backend()) {
             simulator.trust(this)
             development.anyNetwork = false
         }
 
-    private suspend fun theRequest(): NetworkCallback =
+    private suspend fun awaitRequest(): NetworkCallback =
         withTimeout(Loopback.HANGS_S * 1000) {
             while (CountingConnectivity.callbacks.isEmpty()) yield()
             CountingConnectivity.callbacks.single()
         }
 
     @Test
-    fun aDebuggableAppMayUseAnyNetwork() {
+    fun debuggableAppMayUseAnyNetwork() {
         debuggable(true)
         val verification = NumberVerifier(app, simulator.backend(), simulator::trust).use { runBlocking { it.verify(Simulator.NUMBER) } }
         assertTrue(verification.verified)
@@ -70,16 +70,16 @@ class AndroidVerifierTest {
     }
 
     @Test
-    fun aReleaseMayNot() {
+    fun releaseBuildRejectsAnyNetwork() {
         debuggable(false)
         val error = assertFailsWith<VerifyException.InvalidConfig> { NumberVerifier(app, simulator.backend(), simulator::trust) }
         assertEquals("anyNetwork", error.setting)
-        val ownBackend = OneUrl(simulator.authUrl())
-        assertFailsWith<VerifyException.InvalidConfig> { NumberVerifier(app, ownBackend, "https://unused.test", simulator::trust) }
+        val customBackend = OneUrl(simulator.authUrl())
+        assertFailsWith<VerifyException.InvalidConfig> { NumberVerifier(app, customBackend, "https://unused.test", simulator::trust) }
     }
 
     @Test
-    fun mobileDataThatIsOffIsAnAnswerAtOnce() {
+    fun mobileDataOffFailsWithoutARequest() {
         telephony.setDataEnabled(false)
         verifier().use {
             val error = assertFailsWith<VerifyException.CellularUnavailable> { runBlocking { it.verify(Simulator.NUMBER) } }
@@ -90,42 +90,45 @@ class AndroidVerifierTest {
         assertTrue(CountingConnectivity.requests.isEmpty())
     }
 
-    /** This system has no Android networks to bind to, which the core says after it has got one. */
+    /**
+     * This system has no Android networks to bind to, which the core reports after it has received
+     * one.
+     */
     @Test
-    fun theNetworkReachesTheCoreAndIsReleasedOnce() =
+    fun networkReachesTheCoreAndIsReleasedOnce() =
         runBlocking(Dispatchers.Default) {
             verifier().use { verifier ->
-                val flow = async { runCatching { verifier.verify(Simulator.NUMBER) } }
-                theRequest().apply {
+                val verification = async { runCatching { verifier.verify(Simulator.NUMBER) } }
+                awaitRequest().apply {
                     val cell = ShadowNetwork.newInstance(101)
                     onAvailable(cell)
                     onBlockedStatusChanged(cell, false)
                 }
-                val error = assertFailsWith<VerifyException.CellularUnavailable> { flow.await().getOrThrow() }
+                val error = assertFailsWith<VerifyException.CellularUnavailable> { verification.await().getOrThrow() }
                 assertEquals(CellularCause.UNSUPPORTED, error.reason)
             }
             assertUnregisteredOnce()
         }
 
     @Test
-    fun aFlowThatIsCancelledWhileItWaitsForTheNetworkReleasesItOnce() =
+    fun verificationCancelledWhileAcquiringReleasesTheNetworkOnce() =
         runBlocking(Dispatchers.Default) {
             verifier().use { verifier ->
-                val flow = launch { verifier.verify(Simulator.NUMBER) }
-                theRequest()
-                flow.cancelAndJoin()
+                val verification = launch { verifier.verify(Simulator.NUMBER) }
+                awaitRequest()
+                verification.cancelAndJoin()
             }
             assertUnregisteredOnce()
         }
 
     @Test
-    fun aNetworkThatDoesNotComeUpIsReleasedOnce() =
+    fun networkAcquireTimeoutReleasesOnce() =
         runBlocking(Dispatchers.Default) {
             val verifier =
                 NumberVerifier(app, simulator.backend()) {
                     simulator.trust(this)
                     development.anyNetwork = false
-                    // In that time the request is made, also on a busy machine.
+                    // Enough time for the request, even on a busy machine.
                     deadlines.acquireMs = 2_000
                 }
             verifier.use {
@@ -135,7 +138,7 @@ class AndroidVerifierTest {
             assertUnregisteredOnce()
         }
 
-    /** The release comes after the flow's end, on another thread. */
+    /** The release follows the end of the verification, on another thread. */
     private suspend fun assertUnregisteredOnce() {
         withTimeout(Loopback.HANGS_S * 1000) {
             while (CountingConnectivity.unregistrations.values.any { it.get() == 0 }) yield()

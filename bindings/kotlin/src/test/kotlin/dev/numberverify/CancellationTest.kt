@@ -16,75 +16,78 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
-/** A verification that is cancelled while a step hangs: it ends, and the network is released once. No deadline ends it. */
+/**
+ * A verification that is cancelled while a step hangs ends without a deadline and releases the
+ * network once.
+ */
 class CancellationTest {
-    private fun cancelledAt(step: Step) = endsAndReleasesOnce(step) { _, flow -> flow.cancelAndJoin() }
+    private fun assertCancellable(step: Step) = assertEndsAndReleasesOnce(step) { _, verification -> verification.cancelAndJoin() }
 
     @Test
-    fun atStart() = cancelledAt(Step.START)
+    fun cancellationAtStartReleasesOnce() = assertCancellable(Step.START)
 
     @Test
-    fun atAcquire() = cancelledAt(Step.ACQUIRE)
+    fun cancellationAtAcquireReleasesOnce() = assertCancellable(Step.ACQUIRE)
 
     @Test
-    fun atAuthorize() = cancelledAt(Step.AUTHORIZE)
+    fun cancellationAtAuthorizeReleasesOnce() = assertCancellable(Step.AUTHORIZE)
 
     @Test
-    fun atComplete() = cancelledAt(Step.COMPLETE)
+    fun cancellationAtCompleteReleasesOnce() = assertCancellable(Step.COMPLETE)
 
     @Test
-    fun aCollectorThatLeavesEndsTheFlow() =
-        endsAndReleasesOnce(Step.AUTHORIZE, { verifying(Simulator.NUMBER).collect {} }) { _, collector -> collector.cancelAndJoin() }
+    fun cancelledCollectorEndsTheVerification() =
+        assertEndsAndReleasesOnce(Step.AUTHORIZE, { verifying(Simulator.NUMBER).collect {} }) { _, collector -> collector.cancelAndJoin() }
 
     @Test
-    fun closingTheVerifierEndsAFlowAtEachStep() {
+    fun closingTheVerifierEndsAVerificationAtEachStep() {
         for (step in Step.entries) {
-            endsAndReleasesOnce(step) { verifier, flow ->
+            assertEndsAndReleasesOnce(step) { verifier, verification ->
                 verifier.close()
-                assertFailsWith<VerifyException.Cancelled>("$step") { flow.await() }
+                assertFailsWith<VerifyException.Cancelled>("$step") { verification.await() }
             }
         }
     }
 
     @Test
-    fun aRetrievalAtEachStep() {
-        for (step in Step.entries) endsAndReleasesOnce(step, { retrieve() }) { _, retrieval -> retrieval.cancelAndJoin() }
+    fun cancelledRetrievalReleasesOnceAtEachStep() {
+        for (step in Step.entries) assertEndsAndReleasesOnce(step, { retrieve() }) { _, retrieval -> retrieval.cancelAndJoin() }
     }
 
     @Test
-    fun aCollectorThatLeavesEndsTheRetrieval() =
-        endsAndReleasesOnce(Step.AUTHORIZE, { retrieving().collect {} }) { _, collector -> collector.cancelAndJoin() }
+    fun cancelledCollectorEndsTheRetrieval() =
+        assertEndsAndReleasesOnce(Step.AUTHORIZE, { retrieving().collect {} }) { _, collector -> collector.cancelAndJoin() }
 
     @Test
     fun closingTheVerifierEndsARetrievalAtEachStep() {
         for (step in Step.entries) {
-            endsAndReleasesOnce(step, { retrieve() }) { verifier, retrieval ->
+            assertEndsAndReleasesOnce(step, { retrieve() }) { verifier, retrieval ->
                 verifier.close()
                 assertFailsWith<VerifyException.Cancelled>("$step") { retrieval.await() }
             }
         }
     }
 
-    /** The other flows go on, and the network is held until the last one ends. */
+    /** The other verifications continue, and the network is held until the last one ends. */
     @Test
-    fun cancellingOneFlowLeavesTheOthers() {
+    fun cancellingOneVerificationKeepsTheOthers() {
         val network = Loopback()
-        val (hangs, waits) = List(2) { CompletableDeferred<Unit>() }
+        val (hangs, canComplete) = List(2) { CompletableDeferred<Unit>() }
         val backend =
             OneUrl(simulator.authUrl()) {
                 hangs.complete(Unit)
-                waits.await()
+                canComplete.await()
                 """{"verified":true}"""
             }
         NumberVerifier(network, backend, "https://unused.test", configure = simulator::trust).use { verifier ->
             runBlocking(Dispatchers.Default) {
-                val stays = async { verifier.verify(Simulator.NUMBER) }
+                val remaining = async { verifier.verify(Simulator.NUMBER) }
                 withTimeout(HANGS_MS) { hangs.await() }
-                val goes = launch { verifier.verify(Simulator.NUMBER) }
-                goes.cancelAndJoin()
+                val cancelled = launch { verifier.verify(Simulator.NUMBER) }
+                cancelled.cancelAndJoin()
                 assertEquals(0, network.released.get())
-                waits.complete(Unit)
-                assertTrue(stays.await().verified)
+                canComplete.complete(Unit)
+                assertTrue(remaining.await().verified)
             }
             network.awaitReleases(1)
         }
@@ -92,21 +95,21 @@ class CancellationTest {
         assertEquals(1, network.released.get())
     }
 
-    private fun endsAndReleasesOnce(
+    private fun assertEndsAndReleasesOnce(
         step: Step,
         run: suspend NumberVerifier.() -> Unit = { verify(Simulator.NUMBER) },
         end: suspend (NumberVerifier, Deferred<Unit>) -> Unit,
-    ) = Stuck(step).use { it.end(run, end) }
+    ) = HangingVerifier(step).use { it.end(run, end) }
 
-    /** A verifier whose flow hangs at this step. */
-    private class Stuck(
+    /** A verifier whose verification hangs at this step. */
+    private class HangingVerifier(
         private val step: Step,
     ) : AutoCloseable {
-        /** Reached when the step hangs. */
+        /** Completed when the step hangs. */
         private val hangs = CompletableDeferred<Unit>()
         private val network = Loopback { if (step == Step.ACQUIRE) hang() }
 
-        /** An operator that says nothing. */
+        /** An operator that never responds. */
         private val silent =
             ScriptedServer(authority.issue("op.test")) {
                 hangs.complete(Unit)
@@ -134,20 +137,20 @@ class CancellationTest {
             CompletableDeferred<Nothing>().await()
         }
 
-        /** Waits until the verification hangs, then ends it. */
+        /** Waits until the verification hangs, then calls [end]. */
         fun end(
             run: suspend NumberVerifier.() -> Unit,
             end: suspend (NumberVerifier, Deferred<Unit>) -> Unit,
         ) {
             runBlocking(Dispatchers.Default) {
                 supervisorScope {
-                    val flow = async { verifier.run() }
+                    val verification = async { verifier.run() }
                     withTimeout(HANGS_MS) {
                         network.began.await()
                         hangs.await()
-                        end(verifier, flow)
+                        end(verifier, verification)
                     }
-                    assertTrue(flow.isCompleted)
+                    assertTrue(verification.isCompleted)
                 }
             }
             network.awaitReleases(1)

@@ -28,30 +28,30 @@ import javax.net.ssl.SSLContext
 class Identity(
     val certificate: X509Certificate,
     val key: KeyPair,
-    /** What a server presents in addition to its own certificate. */
-    private val further: List<X509Certificate> = emptyList(),
+    /** The certificates that a server presents in addition to its own. */
+    private val additional: List<X509Certificate> = emptyList(),
 ) {
     val pem: String get() = "-----BEGIN CERTIFICATE-----\n${Base64.getMimeEncoder().encodeToString(
         certificate.encoded,
     )}\n-----END CERTIFICATE-----\n"
 
-    /** For a server that shows it. */
+    /** Returns the TLS context of a server that presents this certificate. */
     fun context(): SSLContext {
         val store = KeyStore.getInstance("PKCS12").apply { load(null, null) }
-        store.setKeyEntry("server", key.private, charArrayOf(), (listOf(certificate) + further).toTypedArray())
+        store.setKeyEntry("server", key.private, charArrayOf(), (listOf(certificate) + additional).toTypedArray())
         val keys = KeyManagerFactory.getInstance("PKIX").apply { init(store, charArrayOf()) }
         return SSLContext.getInstance("TLS").apply { init(keys.keyManagers, null, null) }
     }
 }
 
-/** Who signs certificates. */
+/** A certificate authority. */
 class Authority(
     name: String,
 ) {
     private val subject = X500Name("CN=$name")
-    private val key = newKey()
+    private val key = generateKey()
 
-    /** Its own certificate. */
+    /** Its root certificate. */
     val root: Identity =
         Identity(
             certify(subject, key, subject, key, LONG) {
@@ -61,61 +61,64 @@ class Authority(
             key,
         )
 
-    /** A server's certificate, good where nothing else is said. */
+    /** Issues a server certificate; the defaults are valid. */
     fun issue(
         host: String,
         validity: ClosedRange<Instant> = LONG,
         usage: KeyUsage? = KeyUsage(KeyUsage.digitalSignature),
         purpose: KeyPurposeId = KeyPurposeId.id_kp_serverAuth,
     ): Identity {
-        val own = newKey()
-        val certificate = certify(subject, key, X500Name("CN=$host"), own, validity) { forServer(host, usage, purpose) }
-        return Identity(certificate, own)
+        val serverKey = generateKey()
+        val certificate = certify(subject, key, X500Name("CN=$host"), serverKey, validity) { forServer(host, usage, purpose) }
+        return Identity(certificate, serverKey)
     }
 
     companion object {
         private val serials = AtomicLong(1)
         private val LONG = Instant.now().minus(Duration.ofDays(1))..Instant.now().plus(Duration.ofDays(30))
 
-        /** A time that is over. */
+        /** A validity period in the past. */
         val PAST: ClosedRange<Instant> = Instant.parse("2020-01-01T00:00:00Z")..Instant.parse("2021-01-01T00:00:00Z")
 
-        /** A time to come. */
+        /** A validity period in the future. */
         val FUTURE: ClosedRange<Instant> = Instant.parse("2090-01-01T00:00:00Z")..Instant.parse("2091-01-01T00:00:00Z")
 
-        /** A server's certificate that nobody else has signed. */
+        /** Returns a self-signed server certificate. */
         fun selfSigned(host: String): Identity {
-            val own = newKey()
+            val serverKey = generateKey()
             val subject = X500Name("CN=$host")
             return Identity(
-                certify(subject, own, subject, own, LONG) {
+                certify(subject, serverKey, subject, serverKey, LONG) {
                     forServer(host, KeyUsage(KeyUsage.digitalSignature), KeyPurposeId.id_kp_serverAuth)
                 },
-                own,
+                serverKey,
             )
         }
 
-        /** A server's certificate with so many others, untrusted and of two names that issue each other: many orders of them fit by name. */
+        /**
+         * Returns a server certificate with untrusted issuer certificates, with two names that
+         * issue each other: many chain orders match by name.
+         */
         fun ambiguous(
             host: String,
             others: Int,
         ): Identity {
             val names = listOf(X500Name("CN=one"), X500Name("CN=other"))
-            val (own, issuersKey) = newKey() to newKey()
+            val (serverKey, issuersKey) = generateKey() to generateKey()
             val issuers =
                 List(others) {
-                    certify(names[(it + 1) % 2], issuersKey, names[it % 2], newKey(), LONG) {
+                    certify(names[(it + 1) % 2], issuersKey, names[it % 2], generateKey(), LONG) {
                         addExtension(Extension.basicConstraints, true, BasicConstraints(true))
                     }
                 }
             val certificate =
-                certify(names.first(), issuersKey, X500Name("CN=$host"), own, LONG) {
+                certify(names.first(), issuersKey, X500Name("CN=$host"), serverKey, LONG) {
                     forServer(host, KeyUsage(KeyUsage.digitalSignature), KeyPurposeId.id_kp_serverAuth)
                 }
-            return Identity(certificate, own, issuers)
+            return Identity(certificate, serverKey, issuers)
         }
 
-        private fun newKey() = KeyPairGenerator.getInstance("EC").apply { initialize(256) }.generateKeyPair()
+        private fun generateKey() = KeyPairGenerator.getInstance("EC").apply { initialize(256) }.generateKeyPair()
 
         private fun JcaX509v3CertificateBuilder.forServer(
             host: String,

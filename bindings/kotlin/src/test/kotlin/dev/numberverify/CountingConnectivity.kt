@@ -11,7 +11,10 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.atomic.AtomicInteger
 
-/** A ConnectivityManager that counts what is registered and unregistered, and refuses when it is told to. */
+/**
+ * A ConnectivityManager that counts registrations and unregistrations, and rejects requests on
+ * demand.
+ */
 @Implements(ConnectivityManager::class)
 class CountingConnectivity : ShadowConnectivityManager() {
     @Implementation
@@ -35,14 +38,14 @@ class CountingConnectivity : ShadowConnectivityManager() {
     }
 
     companion object {
-        /** What each request fails with. */
+        /** The exception with which requests fail; `null` if they succeed. */
         @Volatile
         var refusal: RuntimeException? = null
 
-        /** How many requests fail with it, from the next one on. */
+        /** The number of requests that fail with it, starting with the next one. */
         val refusals = AtomicInteger(Int.MAX_VALUE)
 
-        /** What happens before a request returns. */
+        /** Called before a request returns. */
         @Volatile
         var whileRequesting: (NetworkCallback) -> Unit = {}
         val requests = ConcurrentLinkedQueue<NetworkRequest>()

@@ -4,10 +4,13 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 
-/** An error has one text in all languages, the core's. Kotlin has its own spelling of settings, and Android one hint of its own. */
+/**
+ * Error texts come from the core and are the same in all languages. Kotlin adds its spelling of
+ * settings, Android one hint.
+ */
 class ErrorTextTest {
     @Test
-    fun everyMessageIsTheCores() {
+    fun everyMessageIsThatOfTheCore() {
         val errors = settings() + cellular() + backend() + authorization() + others
         for (core in errors) {
             val setting = (core as? CoreException.InvalidConfig)?.setting?.spelling()

@@ -17,7 +17,10 @@ import kotlin.test.assertNotNull
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
-/** Each kind of error but the operator's, made by a real cause: its exception, its fallback, and a message that a developer can read. */
+/**
+ * Each kind of error except the operator's, triggered by a real cause: its exception, its fallback,
+ * and a readable message.
+ */
 class ErrorsTest {
     private fun verify(
         backend: String,
@@ -30,7 +33,7 @@ class ErrorsTest {
     }.use { runBlocking { it.verify(number) } }
 
     @Test
-    fun aPhoneNumberThatIsNone() {
+    fun invalidPhoneNumberIsRejected() {
         for (number in listOf("", "12", "14155550100", "+0123456", "+1415555o100")) {
             val error = failing<VerifyException.InvalidPhoneNumber> { verify("https://unused.test", number = number) }
             assertEquals(Fallback.FIX_INTEGRATION, error.fallback)
@@ -39,8 +42,8 @@ class ErrorsTest {
     }
 
     @Test
-    fun settingsThatCannotWork() {
-        val rows: List<Pair<String, NumberVerifierConfig.() -> Unit>> =
+    fun invalidSettingsAreRejected() {
+        val cases: List<Pair<String, NumberVerifierConfig.() -> Unit>> =
             listOf(
                 "startPath" to { startPath = "../outside" },
                 "completePath" to { completePath = "a/../../outside" },
@@ -62,7 +65,7 @@ class ErrorsTest {
                 "resolve" to { development.resolve += "host" },
                 "dnsServers" to { development.dnsServers += "name" },
             )
-        for ((setting, configure) in rows) {
+        for ((setting, configure) in cases) {
             val error = failing<VerifyException.InvalidConfig> { verify("https://unused.test/number-verify", configure = configure) }
             assertEquals(setting, error.setting)
             assertEquals(Fallback.FIX_INTEGRATION, error.fallback)
@@ -74,7 +77,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun anUnboundNetworkIsRefusedUnlessItIsAllowed() {
+    fun unboundNetworkIsRejectedUnlessAllowed() {
         val error =
             failing<VerifyException.InvalidConfig> {
                 verify(simulator.backend(), configure = {
@@ -87,7 +90,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun aCellularNetworkThatIsNotThere() {
+    fun unavailableNetworkIsReportedWithItsCause() {
         val fallbacks =
             CellularCause.entries.associateWith {
                 when (it) {
@@ -106,11 +109,11 @@ class ErrorsTest {
             messages += error.message
             network.awaitReleases(1)
         }
-        assertEquals(CellularCause.entries.size, messages.size, "each cause has a sentence of its own")
+        assertEquals(CellularCause.entries.size, messages.size, "each cause has a distinct message")
     }
 
     @Test
-    fun aProviderThatThrowsSomethingElseIsUnsupported() {
+    fun providerWithAnUndeclaredExceptionIsUnsupported() {
         val network = Loopback { error("a bug with $CANARY") }
         val error = failing<VerifyException.CellularUnavailable> { verify(simulator.backend(), network, configure = simulator::trust) }
         assertEquals(CellularCause.UNSUPPORTED, error.reason)
@@ -118,7 +121,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun aNetworkThatDoesNotComeUpInTime() {
+    fun acquireTimeoutIsReported() {
         val network = Loopback { CompletableDeferred<Unit>().await() }
         val error =
             failing<VerifyException.CellularUnavailable> {
@@ -132,14 +135,14 @@ class ErrorsTest {
     }
 
     @Test
-    fun backendsThatAnswerNo() {
-        val rows =
+    fun backendErrorStatusIsReported() {
+        val cases =
             listOf(
                 Triple(400, Fallback.FIX_INTEGRATION, "correct the backend"),
                 Triple(403, Fallback.USE_ANOTHER_CHANNEL, "another way"),
                 Triple(500, Fallback.RETRY_LATER, "try again later"),
             )
-        for ((status, fallback, advice) in rows) {
+        for ((status, fallback, advice) in cases) {
             ScriptedServer { ScriptedServer.status(status) }.use { server ->
                 val error = failing<VerifyException.Backend> { verify("http://127.0.0.1:${server.port}") }
                 assertEquals(
@@ -153,7 +156,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun aBackendSaysWhenToComeBackAndWhatToDo() {
+    fun retryAfterAndFallbackOfTheBackendAreReported() {
         val busy = "HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n"
         ScriptedServer { busy }.use { server ->
             val error = failing<VerifyException.Backend> { verify("http://127.0.0.1:${server.port}") }
@@ -168,7 +171,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun backendsThatDoNotAnswer() {
+    fun unreachableBackendIsReported() {
         fun reason(
             url: String,
             configure: NumberVerifierConfig.() -> Unit = {},
@@ -200,7 +203,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun aBackendThatBreaksTheContract() {
+    fun malformedBackendResponseIsReported() {
         for (body in listOf("{}", """{"authUrl":"http://op.test/"}""", "hello $CANARY")) {
             ScriptedServer { ScriptedServer.status(200, body, "application/json") }.use { server ->
                 val error = failing<VerifyException.Backend> { verify("http://127.0.0.1:${server.port}") }
@@ -210,7 +213,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun anAppsOwnBackendThatFails() {
+    fun customBackendFailureIsReported() {
         fun complete(failure: () -> String): VerifyException.Backend {
             val backend = OneUrl(simulator.authUrl(), failure)
             return failing {
@@ -227,7 +230,7 @@ class ErrorsTest {
     }
 
     @Test
-    fun theDeadlineOfTheWholeFlow() {
+    fun overallDeadlineIsReported() {
         ScriptedServer { null }.use { silent ->
             val error =
                 failing<VerifyException.DeadlineExceeded> {
@@ -242,14 +245,14 @@ class ErrorsTest {
     }
 
     @Test
-    fun aVerifierThatIsClosedMeanwhile() {
+    fun closingTheVerifierCancelsTheVerification() {
         val network = Loopback { CompletableDeferred<Unit>().await() }
         val verifier = NumberVerifier(network, simulator.backend(), configure = simulator::trust)
         runBlocking {
-            val flow = async { assertFailsWith<VerifyException.Cancelled> { verifier.verify(Simulator.NUMBER) }.also(::assertReadable) }
+            val error = async { assertFailsWith<VerifyException.Cancelled> { verifier.verify(Simulator.NUMBER) }.also(::assertReadable) }
             network.began.await()
             verifier.close()
-            assertEquals(Fallback.RETRY_LATER, flow.await().fallback)
+            assertEquals(Fallback.RETRY_LATER, error.await().fallback)
         }
         network.awaitReleases(1)
         verifier.close()
@@ -262,9 +265,9 @@ class ErrorsTest {
         }
     }
 
-    /** The collector is still busy with the first event when the verification has failed. */
+    /** The collector is still processing the first event when the verification has failed. */
     @Test
-    fun progressLosesNothingWhenTheFlowFails() {
+    fun noProgressIsLostIfTheVerificationFails() {
         val network = Loopback()
         val seen = mutableListOf<Progress>()
         ScriptedServer { ScriptedServer.status(404) }.use { server ->

@@ -8,7 +8,10 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
-/** An operator that works only with hints. That the built-in client reads those of a start answer, [ScenariosTest] shows. */
+/**
+ * An operator that works only with hints. [ScenariosTest] covers the hints of a start response with
+ * the built-in client.
+ */
 class HintsTest {
     private fun verify(
         backend: Backend,
@@ -20,7 +23,7 @@ class HintsTest {
         }.use { runBlocking { it.verify(Simulator.NUMBER) } }
 
     @Test
-    fun hintsOfTheSettings() {
+    fun hintsOfTheSettingsAreApplied() {
         val verification = verify(OneUrl(authUrl), hintsFromJson(JSON))
         assertTrue(verification.verified)
         val hop = verification.trace.hops.single { it.host == HOST }
@@ -36,7 +39,7 @@ class HintsTest {
     }
 
     @Test
-    fun hintsOfTheAppsOwnBackend() {
+    fun hintsOfACustomBackendAreApplied() {
         val backend =
             object : Backend by OneUrl(authUrl) {
                 override suspend fun start(request: StartRequest) = AuthorizationStart(authUrl, hints = listOf(hint))
@@ -45,7 +48,7 @@ class HintsTest {
     }
 
     @Test
-    fun withoutOneOfThem() {
+    fun missingHintFailsWith403() {
         for (hints in listOf(emptyList(), listOf(hint.copy(headers = emptyMap())), listOf(hint.copy(maxTls = null)))) {
             val failure = assertFailsWith<VerifyException.Authorization>("$hints") { verify(OneUrl(authUrl), hints) }
             assertEquals(403, failure.status)
@@ -53,13 +56,13 @@ class HintsTest {
     }
 
     @Test
-    fun jsonAsTheStartAnswerHasIt() {
+    fun jsonInTheFormatOfTheStartResponseIsParsed() {
         assertEquals(listOf(hint), hintsFromJson(JSON))
         assertEquals(listOf(Hint("*.op.test")), hintsFromJson("""[{"host":"*.op.test","since":2027}]"""))
     }
 
     @Test
-    fun whatBreaksARuleIsNamed() {
+    fun invalidHintsAreRejected() {
         for (json in listOf("", "{}", """[{"host":"https://op.test"}]""", """[{"host":"op.test","headers":{"Cookie":"a"}}]""", "\ud800")) {
             assertEquals("hints", assertFailsWith<VerifyException.InvalidConfig>(json) { hintsFromJson(json) }.setting)
         }

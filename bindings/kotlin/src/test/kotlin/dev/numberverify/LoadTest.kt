@@ -14,14 +14,14 @@ import kotlin.io.path.readLines
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** Many flows, many verifiers: all end right, and nothing is left. */
+/** Many verifications and many verifiers: all complete correctly and leak nothing. */
 class LoadTest {
     @Test
-    fun aThousandFlowsEndRight() {
+    fun thousandVerificationsReturnTheRightResults() {
         val network = Loopback()
         val atOnce = Semaphore(50)
         NumberVerifier(network, simulator.backend(), configure = simulator::trust).use { verifier ->
-            val verdicts =
+            val results =
                 runBlocking(Dispatchers.Default) {
                     (0 until 1_000)
                         .map {
@@ -29,14 +29,14 @@ class LoadTest {
                             async { atOnce.withPermit { verifier.verify(number).verified } }
                         }.awaitAll()
                 }
-            assertEquals((0 until 1_000).map { it % 2 == 0 }, verdicts)
+            assertEquals((0 until 1_000).map { it % 2 == 0 }, results)
         }
         network.awaitReleases(network.acquired.get())
         assertEquals(network.acquired.get(), network.released.get())
     }
 
     @Test
-    fun closedVerifiersLeaveNothing() {
+    fun closedVerifiersLeakNothing() {
         fun use(verifiers: Int) {
             repeat(verifiers) {
                 val network = Loopback()
@@ -50,14 +50,14 @@ class LoadTest {
         }
 
         use(50)
-        // What verifiers leave adds up in every round. The JVM's own memory grows too, but it stops.
-        val grown = mutableListOf<Long>()
+        // A leak adds up in every round. The JVM's own memory grows too, but levels off.
+        val growth = mutableListOf<Long>()
         do {
             val before = residentKib()
             use(100)
-            grown += residentKib() - before
-        } while (grown.last() >= 100 * LEAK_KIB && grown.size < ROUNDS)
-        assertTrue(grown.last() < 100 * LEAK_KIB, "100 verifiers left, round by round, $grown KiB")
+            growth += residentKib() - before
+        } while (growth.last() >= 100 * LEAK_KIB && growth.size < ROUNDS)
+        assertTrue(growth.last() < 100 * LEAK_KIB, "memory growth per 100 verifiers, by round: $growth KiB")
     }
 
     private fun residentKib() =
@@ -69,7 +69,7 @@ class LoadTest {
             .toLong()
 
     companion object {
-        /** A verifier that leaks its trust store or a connection leaves more. */
+        /** A verifier that leaks its trust store or a connection exceeds this. */
         private const val LEAK_KIB = 100
         private const val ROUNDS = 10
         private val simulator = Simulator()

@@ -9,13 +9,15 @@ import kotlin.test.assertContains
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 
-/** What an app that logs everything writes to the system's log, which is stderr here: an app of its own. */
+/**
+ * The system log, here stderr, of an app that logs everything. The app runs in a separate process.
+ */
 class LogTest {
     @get:Rule
     val folder = TemporaryFolder()
 
     @Test
-    fun aRetrievedNumberIsNotLogged() =
+    fun retrievedNumberIsNotLogged() =
         Simulator().use { simulator ->
             val start = """{"authUrl":"${simulator.authUrl(state = "canary-state")}","session":"canary-session"}"""
             val result = """{"phoneNumber":"$NUMBER","token":"canary-token"}"""

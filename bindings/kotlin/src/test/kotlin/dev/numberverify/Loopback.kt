@@ -8,7 +8,7 @@ import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
 import kotlin.test.assertTrue
 
-/** A cellular network that is always there, and counts. */
+/** A cellular network that is always available and counts its calls. */
 class Loopback(
     private val binding: NetworkBinding = NetworkBinding.Unbound,
     /** Called by each acquire. */
@@ -18,7 +18,7 @@ class Loopback(
     val released = AtomicInteger()
     val began = CompletableDeferred<Unit>()
 
-    /** Of the last acquire. */
+    /** The events of the last acquire. */
     @Volatile
     var events: NetworkEvents? = null
     private val releases = Semaphore(0)
@@ -38,14 +38,14 @@ class Loopback(
 
     override suspend fun status(): CellularStatus = CellularStatus.WifiActive
 
-    /** Waits until somebody wants the network. */
+    /** Waits until the network is acquired. */
     fun awaitAcquire() = runBlocking { withTimeout(HANGS_S * 1000) { began.await() } }
 
     /** Waits until the network was released this often. */
     fun awaitReleases(count: Int) = assertTrue(releases.tryAcquire(count, HANGS_S, TimeUnit.SECONDS), "the network was not released")
 
     companion object {
-        /** Whoever takes longer hangs. */
+        /** Beyond this, an operation is considered hung. */
         const val HANGS_S = 60L
     }
 }

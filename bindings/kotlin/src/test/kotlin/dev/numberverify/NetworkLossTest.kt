@@ -10,7 +10,7 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 
-/** An app's provider reports that its network is lost. */
+/** A custom provider reports that its network is lost. */
 class NetworkLossTest {
     private val startIsRunning = CompletableDeferred<Unit>()
     private val backend =
@@ -20,7 +20,7 @@ class NetworkLossTest {
                 awaitCancellation()
             }
 
-            override suspend fun complete(request: CompletionRequest): String = error("nothing gets here")
+            override suspend fun complete(request: CompletionRequest): String = error("not reached")
         }
 
     private fun causeOf(

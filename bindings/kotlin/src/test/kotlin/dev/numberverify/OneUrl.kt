@@ -1,6 +1,6 @@
 package dev.numberverify
 
-/** A backend that gives this auth URL to everybody. */
+/** A backend that returns the same auth URL for every request. */
 class OneUrl(
     private val authUrl: String,
     private val complete: suspend () -> String = { """{"verified":true}""" },

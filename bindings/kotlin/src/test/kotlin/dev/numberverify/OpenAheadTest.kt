@@ -9,9 +9,12 @@ import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
-/** Connections that open before they are needed: the real Rust library against the simulator program. */
+/**
+ * Connections that open before they are needed, with the real Rust library and the simulator
+ * program.
+ */
 class OpenAheadTest {
-    /** What the provider reports at each acquire, in order; nothing after the last one. */
+    /** The operators that the provider reports, one per acquire; none after the last one. */
     private val operators = ArrayDeque<String>()
     private val network: Loopback =
         Loopback(acquiring = { operators.removeFirstOrNull()?.let { checkNotNull(network.events).operatedBy(it) } })

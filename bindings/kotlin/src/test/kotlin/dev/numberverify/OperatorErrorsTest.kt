@@ -8,14 +8,14 @@ import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertNull
 
-/** Each kind of error on the operator's side, made by an operator that does so. */
+/** Each kind of error on the operator's side, triggered by an operator that behaves accordingly. */
 class OperatorErrorsTest {
     @Test
-    fun theOperatorsSide() {
+    fun operatorFailureIsReportedWithItsCause() {
         val page = "<html><title>Please call us</title></html>"
         val longHeader = "HTTP/1.1 200 OK\r\n" + (1..70).joinToString("") { "X-$it: ${"x".repeat(1000)}\r\n" } + "\r\n"
         val twoLengths = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
-        val rows =
+        val cases =
             listOf<Triple<AuthorizationCause, Fallback, (String) -> String?>>(
                 Triple(AuthorizationCause.TIMEOUT, Fallback.USE_ANOTHER_CHANNEL) { null },
                 Triple(AuthorizationCause.CLOSED, Fallback.USE_ANOTHER_CHANNEL) { "" },
@@ -34,8 +34,9 @@ class OperatorErrorsTest {
                 Triple(AuthorizationCause.MALFORMED_RESPONSE, Fallback.USE_ANOTHER_CHANNEL) { twoLengths },
                 Triple(AuthorizationCause.TOO_LARGE, Fallback.USE_ANOTHER_CHANNEL) { longHeader },
             )
-        for ((reason, fallback, answer) in rows) {
-            val error = walk<VerifyException.Authorization>({ if (reason == AuthorizationCause.TIMEOUT) deadlines.answerMs = 500 }, answer)
+        for ((reason, fallback, response) in cases) {
+            val error =
+                walk<VerifyException.Authorization>({ if (reason == AuthorizationCause.TIMEOUT) deadlines.answerMs = 500 }, response)
             assertEquals(reason, error.reason)
             assertEquals(fallback, error.fallback, "$reason")
             assertEquals("op.test", error.host)
@@ -54,8 +55,8 @@ class OperatorErrorsTest {
     }
 
     @Test
-    fun anOperatorThatIsNotReached() {
-        NoNames().use { dns ->
+    fun unreachableOperatorIsReported() {
+        NxDomainServer().use { dns ->
             val unknown =
                 authorize<VerifyException.Authorization>(443, Loopback(NetworkBinding.LinuxInterface("lo"))) {
                     development.dnsServers += dns.address
@@ -68,8 +69,8 @@ class OperatorErrorsTest {
     }
 
     @Test
-    fun anOperatorThatTlsRefuses() {
-        val untrusted = Authority("somebody else").issue("op.test")
+    fun tlsFailureIsReported() {
+        val untrusted = Authority("another authority").issue("op.test")
         ScriptedServer(untrusted) { ScriptedServer.status(200) }.use { server ->
             val error = authorize<VerifyException.Authorization>(server.port)
             assertEquals(AuthorizationCause.TLS to Fallback.USE_ANOTHER_CHANNEL, error.reason to error.fallback)
@@ -83,14 +84,14 @@ class OperatorErrorsTest {
     }
 
     @Test
-    fun anOperatorThatRefuses() {
-        val rows =
+    fun denialIsReportedWithTheOperatorsCode() {
+        val cases =
             listOf(
                 "access_denied" to Fallback.USE_ANOTHER_CHANNEL,
                 "temporarily_unavailable" to Fallback.RETRY_LATER,
                 "invalid_scope" to Fallback.FIX_INTEGRATION,
             )
-        for ((code, fallback) in rows) {
+        for ((code, fallback) in cases) {
             val error =
                 walk<VerifyException.DeniedByOperator> {
                     ScriptedServer.redirect(
@@ -101,17 +102,17 @@ class OperatorErrorsTest {
             assertEquals(fallback, error.fallback)
             assertContains(error.message.orEmpty(), code)
         }
-        val strange = walk<VerifyException.DeniedByOperator> { ScriptedServer.redirect("myapp://done?error=a+b%0A&state=$STATE") }
-        assertNull(strange.error)
-        assertNull(strange.description())
+        val malformed = walk<VerifyException.DeniedByOperator> { ScriptedServer.redirect("myapp://done?error=a+b%0A&state=$STATE") }
+        assertNull(malformed.error)
+        assertNull(malformed.description())
     }
 
     @Test
-    fun aPhoneWhoseSimTheOperatorDoesNotKnow() {
-        Simulator("--sim", "10.0.0.0/8=${Simulator.NUMBER}").use { elsewhere ->
+    fun unknownSimIsDenied() {
+        Simulator("--sim", "10.0.0.0/8=${Simulator.NUMBER}").use { simulator ->
             val error =
                 failing<VerifyException.DeniedByOperator> {
-                    NumberVerifier(Loopback(), elsewhere.backend(), configure = elsewhere::trust).use {
+                    NumberVerifier(Loopback(), simulator.backend(), configure = simulator::trust).use {
                         runBlocking { it.verify(Simulator.NUMBER) }
                     }
                 }
@@ -121,16 +122,16 @@ class OperatorErrorsTest {
     }
 
     @Test
-    fun anAnswerForAnotherFlow() {
+    fun stateOfAnotherVerificationIsRejected() {
         val error = walk<VerifyException.StateMismatch> { ScriptedServer.redirect("myapp://done?code=$CANARY&state=other") }
         assertEquals(listOf<Any?>(1, "op.test", Fallback.USE_ANOTHER_CHANNEL), listOf(error.hop, error.host, error.fallback))
     }
 
-    /** A flow whose operator answers so. */
+    /** Runs a verification whose operator sends this response. */
     private inline fun <reified E : VerifyException> walk(
         crossinline configure: NumberVerifierConfig.() -> Unit = {},
-        noinline answer: (String) -> String?,
-    ): E = ScriptedServer(authority.issue("op.test"), answer).use { authorize(it.port, configure = configure) }
+        noinline response: (String) -> String?,
+    ): E = ScriptedServer(authority.issue("op.test"), response).use { authorize(it.port, configure = configure) }
 
     private inline fun <reified E : VerifyException> authorize(
         port: Int,

@@ -13,19 +13,19 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** Calls of `prepare()` that wait for a network which comes up late. */
+/** Calls of `prepare()` that wait for a network that becomes available late. */
 class PrepareTest {
-    private val isUp = CompletableDeferred<Unit>()
-    private val network = Loopback(acquiring = { isUp.await() })
+    private val networkAvailable = CompletableDeferred<Unit>()
+    private val network = Loopback(acquiring = { networkAvailable.await() })
     private val verifier = NumberVerifier(network, simulator.backend(), configure = simulator::trust)
 
     @Test
-    fun callsAtTheSameTimeAllWaitForTheNetwork() {
+    fun concurrentCallsAllWaitForTheNetwork() {
         verifier.use {
             runBlocking {
                 val calls = List(2) { async(start = CoroutineStart.UNDISPATCHED) { verifier.prepare() } }
                 network.began.await()
-                isUp.complete(Unit)
+                networkAvailable.complete(Unit)
                 calls.awaitAll()
             }
             assertEquals(1, network.acquired.get())
@@ -41,7 +41,7 @@ class PrepareTest {
                 val call = launch(start = CoroutineStart.UNDISPATCHED) { verifier.prepare() }
                 network.began.await()
                 call.cancelAndJoin()
-                isUp.complete(Unit)
+                networkAvailable.complete(Unit)
                 assertTrue(verifier.verify(Simulator.NUMBER).verified)
             }
         }

@@ -9,7 +9,10 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertIs
 
-/** A retrieval from Kotlin: the real Rust library, a backend written by hand, and the simulator's operators. */
+/**
+ * A retrieval from Kotlin: the real Rust library, a scripted backend, and the simulator's
+ * operators.
+ */
 class RetrieveTest {
     private val network = Loopback()
 
@@ -29,7 +32,7 @@ class RetrieveTest {
         }.use { runBlocking { it.test() } }
 
     @Test
-    fun theNumberOfTheSimIsRetrieved() =
+    fun numberOfTheSimIsRetrieved() =
         backend().use { server ->
             val number = server.verifier { retrieve() }
             assertEquals(Simulator.NUMBER, number.phoneNumber())
@@ -39,7 +42,7 @@ class RetrieveTest {
         }
 
     @Test
-    fun camarasNameIsUnderstood() =
+    fun camaraFieldNameIsAccepted() =
         backend("""{"devicePhoneNumber":"${Simulator.NUMBER}"}""").use { server ->
             assertEquals(Simulator.NUMBER, server.verifier { retrieve() }.phoneNumber())
         }
@@ -55,14 +58,14 @@ class RetrieveTest {
         }
 
     @Test
-    fun aVerificationHasNoPurpose() =
+    fun verificationHasNoPurpose() =
         backend("""{"verified":true}""").use { server ->
             server.verifier { verify(Simulator.NUMBER) }
             assertEquals(listOf("""{"phoneNumber":"${Simulator.NUMBER}"}"""), server.bodiesOf("/start"))
         }
 
     @Test
-    fun progressComesInOrderAndEndsWithTheNumber() =
+    fun progressIsOrderedAndEndsWithTheNumber() =
         backend().use { server ->
             val progress = server.verifier { retrieving().toList() }
             val retrieved = assertIs<Progress.Retrieved>(progress.last())
@@ -78,7 +81,7 @@ class RetrieveTest {
         }
 
     @Test
-    fun aSlowRetrievalIsReportedOnceAndGoesOn() =
+    fun slowRetrievalIsReportedOnceAndContinues() =
         backend().use { server ->
             val progress = server.verifier({ slowAfterMs = 1 }) { retrieving().toList() }
             assertIs<Progress.Retrieved>(progress.last())
@@ -86,18 +89,18 @@ class RetrieveTest {
         }
 
     @Test
-    fun eachCollectorRunsARetrievalOfItsOwn() =
+    fun eachCollectorRunsASeparateRetrieval() =
         backend().use { server ->
             server.verifier {
                 val flow = retrieving()
-                assertEquals(0, network.acquired.get(), "nothing runs before somebody collects")
+                assertEquals(0, network.acquired.get(), "nothing runs before collection")
                 val correlators = List(2) { assertIs<Progress.Retrieved>(flow.toList().last()).number.trace.correlator }
                 assertEquals(2, correlators.toSet().size)
             }
         }
 
     @Test
-    fun aResponseWithoutANumberIsMalformed() {
+    fun responseWithoutANumberIsMalformed() {
         for (response in listOf(
             """{"verified":true}""",
             """{"devicePhoneNumberVerified":false}""",
@@ -112,7 +115,7 @@ class RetrieveTest {
     }
 
     @Test
-    fun aVerificationWhoseResponseHasANumberIsMalformed() {
+    fun verificationResponseWithANumberIsMalformed() {
         for (response in listOf(
             NUMBER_JSON,
             """{"devicePhoneNumber":"${Simulator.NUMBER}"}""",
@@ -132,7 +135,7 @@ class RetrieveTest {
     }
 
     @Test
-    fun aBackendWithoutRetrievalMustBeCorrected() {
+    fun backendWithoutRetrievalReturnsFixIntegration() {
         val problem = """{"fallback":"fix_integration"}"""
         ScriptedServer { ScriptedServer.status(501, problem, "application/problem+json") }.use { server ->
             val error = failing<VerifyException.Backend> { server.verifier { retrieve() } }
@@ -143,12 +146,12 @@ class RetrieveTest {
     }
 
     @Test
-    fun anAppsOwnBackendSeesNoNumber() {
-        val seen = mutableListOf<String?>()
+    fun customBackendReceivesNoNumber() {
+        val phoneNumbers = mutableListOf<String?>()
         val backend =
             object : Backend {
                 override suspend fun start(request: StartRequest): AuthorizationStart {
-                    seen += request.phoneNumber()
+                    phoneNumbers += request.phoneNumber()
                     return AuthorizationStart(simulator.authUrl())
                 }
 
@@ -157,7 +160,7 @@ class RetrieveTest {
         NumberVerifier(network, backend, "https://unused.test") { simulator.trust(this) }.use {
             assertEquals(Simulator.NUMBER, runBlocking { it.retrieve() }.phoneNumber())
         }
-        assertEquals(listOf<String?>(null), seen)
+        assertEquals(listOf<String?>(null), phoneNumbers)
     }
 
     private companion object {

@@ -7,10 +7,13 @@ import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** Every provider's behaviour and every quirk of operators that the simulator knows ends as it should, in Kotlin's types. */
+/**
+ * Every provider and operator quirk that the simulator implements has the expected outcome, in
+ * Kotlin's types.
+ */
 class ScenariosTest {
     @Test
-    fun everyProviderAndQuirk() {
+    fun everyProviderAndQuirkHasTheExpectedOutcome() {
         Simulator().use { simulator ->
             assertTrue(simulator.scenarios.size > 50)
             for (scenario in simulator.scenarios) {
@@ -58,7 +61,7 @@ class ScenariosTest {
         value: Any?,
     ): Map<String, Any> = if (value == null) emptyMap() else mapOf(name to value)
 
-    /** All members that are not null, those of `detail` among them. */
+    /** All non-null members, including those of `detail`. */
     private fun members(json: JSONObject): Map<String, Any> =
         json
             .keys()

@@ -12,11 +12,16 @@ import java.util.concurrent.atomic.AtomicInteger
 import javax.net.ssl.SSLException
 import kotlin.concurrent.thread
 
-/** A server on loopback whose answers are written by hand, byte by byte: over TLS with an [identity], else plain. */
+/**
+ * A server on loopback with scripted raw responses: over TLS with an [identity], otherwise plain.
+ */
 class ScriptedServer(
     identity: Identity? = null,
-    /** The answer to a request's path; empty closes the connection, `null` says nothing and keeps it open. */
-    private val answer: (path: String) -> String?,
+    /**
+     * The response to a request's path; an empty string closes the connection, `null` sends nothing
+     * and keeps it open.
+     */
+    private val respond: (path: String) -> String?,
 ) : AutoCloseable {
     private val loopback = InetAddress.getLoopbackAddress()
     private val socket: ServerSocket =
@@ -25,7 +30,7 @@ class ScriptedServer(
 
     val port: Int = socket.localPort
 
-    /** How many requests came. */
+    /** The number of requests received. */
     val requests = AtomicInteger()
 
     /** The bodies of the requests to a path, in order. */
@@ -46,12 +51,12 @@ class ScriptedServer(
                     return
                 }
             synchronized(connections) { connections += connection }
-            thread(isDaemon = true, name = "scripted connection") { converse(connection) }
+            thread(isDaemon = true, name = "scripted connection") { serve(connection) }
         }
     }
 
-    /** A client that refuses the certificate, or goes away, ends the conversation. */
-    private fun converse(connection: Socket) {
+    /** A client that rejects the certificate or disconnects ends the exchange. */
+    private fun serve(connection: Socket) {
         try {
             val reader = connection.getInputStream().bufferedReader(Charsets.ISO_8859_1)
             while (true) {
@@ -67,7 +72,7 @@ class ScriptedServer(
                 val path = request.split(' ')[1]
                 received += path to body
                 requests.incrementAndGet()
-                val bytes = answer(path)?.toByteArray(Charsets.ISO_8859_1) ?: return
+                val bytes = respond(path)?.toByteArray(Charsets.ISO_8859_1) ?: return
                 if (bytes.isEmpty()) return connection.close()
                 connection.getOutputStream().apply { write(bytes) }.flush()
             }
@@ -96,20 +101,21 @@ class ScriptedServer(
     }
 }
 
-/** A name server that knows no name. */
-class NoNames : AutoCloseable {
+/** A DNS server that returns NXDOMAIN for every name. */
+class NxDomainServer : AutoCloseable {
     private val socket = DatagramSocket(0, InetAddress.getLoopbackAddress())
 
     val address: String = "127.0.0.1:${socket.localPort}"
 
     init {
-        thread(isDaemon = true, name = "name server") {
+        thread(isDaemon = true, name = "DNS server") {
             val packet = DatagramPacket(ByteArray(1500), 1500)
             try {
                 while (true) {
                     packet.length = 1500
                     socket.receive(packet)
-                    // RFC 1035, section 4.1.1: the question comes back as an answer with the code NXDOMAIN.
+                    // RFC 1035, section 4.1.1: returns the query as a response with the code
+                    // NXDOMAIN.
                     packet.data[2] = 0x81.toByte()
                     packet.data[3] = 0x83.toByte()
                     socket.send(packet)
@@ -123,7 +129,9 @@ class NoNames : AutoCloseable {
     override fun close() = socket.close()
 }
 
-/** A server that answers a ClientHello with an alert (RFC 8446, section 6): handshake_failure. */
+/**
+ * A server that responds to a ClientHello with an alert (RFC 8446, section 6): handshake_failure.
+ */
 class AlertingServer : AutoCloseable {
     private val socket = ServerSocket(0, 0, InetAddress.getLoopbackAddress())
 

@@ -10,15 +10,18 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 
-/** Canaries in every place where a secret can be: none of them is in a printed form. */
+/** Canaries in every place that can contain a secret: none of them appears in any output. */
 class SecretsTest {
-    private fun assertSilent(vararg printed: Any?) {
-        for (text in printed.map { "$it" }) {
+    private fun assertNoSecret(vararg values: Any?) {
+        for (text in values.map { "$it" }) {
             for (secret in CANARIES) assertFalse(secret in text, "$secret in $text")
         }
     }
 
-    /** The start answer sets a cookie, the operator too; code, state, session and number are canaries. */
+    /**
+     * The start response and the operator set cookies; code, state, session and number are
+     * canaries.
+     */
     private fun verifier(
         redirect: String,
         result: String = """{"verified":true,"token":"canary-token"}""",
@@ -46,27 +49,27 @@ class SecretsTest {
                 development.anyNetwork = true
                 development.rootCertificates += authority.root.pem
                 development.resolve += "op.test:${operator.port}:127.0.0.1"
-                assertSilent(this, deadlines, fieldNames, development)
+                assertNoSecret(this, deadlines, fieldNames, development)
             }
         return verifier to AutoCloseable { operator.close().also { backend.close() } }
     }
 
     @Test
-    fun aVerdict() {
+    fun verificationExposesNoSecret() {
         val (verifier, servers) = verifier("myapp://done?code=canary-code&state=canary-state")
         servers.use {
             verifier.use {
                 val progress = runBlocking { verifier.verifying(NUMBER).toList() }
                 val done = progress.last() as Progress.Done
-                assertTrue("canary-token" in done.verification.responseJson(), "it is there for who asks")
-                assertSilent(verifier, progress, done.verification, done.verification.trace, done.verification.trace.toJson())
-                assertSilent(done.verification.trace.hops)
+                assertTrue("canary-token" in done.verification.responseJson(), "responseJson() contains it")
+                assertNoSecret(verifier, progress, done.verification, done.verification.trace, done.verification.trace.toJson())
+                assertNoSecret(done.verification.trace.hops)
             }
         }
     }
 
     @Test
-    fun anError() {
+    fun errorExposesNoSecret() {
         for (redirect in listOf(
             "myapp://done?error=access_denied&error_description=canary-description&state=canary-state",
             "myapp://done?error=canary-code&state=canary-state&code=canary-code",
@@ -77,14 +80,14 @@ class SecretsTest {
             val (verifier, servers) = verifier(redirect)
             servers.use {
                 val error = assertFailsWith<VerifyException> { verifier.use { runBlocking { it.verify(NUMBER) } } }
-                assertSilent(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
-                assertSilent(serialized(error))
+                assertNoSecret(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
+                assertNoSecret(serialized(error))
             }
         }
     }
 
     @Test
-    fun aRetrievedNumber() {
+    fun retrievalExposesNoSecret() {
         val (verifier, servers) = verifier("myapp://done?code=canary-code&state=canary-state", RESULT)
         servers.use {
             verifier.use {
@@ -92,14 +95,14 @@ class SecretsTest {
                 val number = (progress.last() as Progress.Retrieved).number
                 assertEquals(NUMBER, number.phoneNumber())
                 assertTrue("canary-token" in number.responseJson())
-                assertSilent(verifier, progress, number, number.trace, number.trace.toJson(), number.trace.hops)
+                assertNoSecret(verifier, progress, number, number.trace, number.trace.toJson(), number.trace.hops)
             }
         }
     }
 
-    /** The operator shows the number where the library does not know it yet. */
+    /** The operator exposes the number before the library knows it. */
     @Test
-    fun anErrorOfARetrieval() {
+    fun retrievalErrorExposesNoSecret() {
         for (response in listOf(
             ScriptedServer.redirect("myapp://done?error=access_denied&error_description=for%20%2B${NUMBER.drop(1)}&state=canary-state"),
             ScriptedServer.redirect("myapp://done?error=for_${NUMBER.drop(1)}&state=canary-state"),
@@ -107,36 +110,36 @@ class SecretsTest {
             ScriptedServer.status(200, "<html><title>Your number is $NUMBER</title></html>"),
             ScriptedServer.redirect("myapp://done?code=canary-code&state=canary-state"),
         )) {
-            // The last one fails at the result, which has both.
+            // The last one fails at the result, which contains both fields.
             val (verifier, servers) = verifierWith("""{"phoneNumber":"$NUMBER","verified":true}""") { response }
             servers.use {
                 val error = assertFailsWith<VerifyException> { verifier.use { runBlocking { it.retrieve() } } }
-                assertSilent(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
-                assertSilent(serialized(error))
+                assertNoSecret(error, error.message, error.localizedMessage, error.stackTraceToString(), error.trace, error.trace?.toJson())
+                assertNoSecret(serialized(error))
             }
         }
     }
 
     @Test
-    fun aNumberThatIsNone() {
+    fun invalidPhoneNumberIsNotExposed() {
         val (verifier, servers) = verifier("myapp://done")
         servers.use {
             val error = assertFailsWith<VerifyException.InvalidPhoneNumber> { verifier.use { runBlocking { it.verify("canary-number") } } }
-            assertSilent(error, error.stackTraceToString(), error.trace)
+            assertNoSecret(error, error.stackTraceToString(), error.trace)
         }
     }
 
     @Test
-    fun whatAnOwnBackendGets() {
+    fun customBackendRequestsExposeNoSecret() {
         val authUrl = "https://op.test/?state=canary-state"
         val backend =
             object : Backend {
                 override suspend fun start(request: StartRequest): AuthorizationStart {
-                    assertSilent(request)
-                    return AuthorizationStart(authUrl, "myapp://done", "canary-session", "canary-state").also { assertSilent(it) }
+                    assertNoSecret(request)
+                    return AuthorizationStart(authUrl, "myapp://done", "canary-session", "canary-state").also { assertNoSecret(it) }
                 }
 
-                override suspend fun complete(request: CompletionRequest): String = error("nothing gets here")
+                override suspend fun complete(request: CompletionRequest): String = error("not reached")
             }
         NumberVerifier(Loopback(), backend, "https://unused.test") {
             useGenerousDeadlines()
@@ -144,11 +147,11 @@ class SecretsTest {
             development.resolve += "op.test:443:127.0.0.1"
         }.use {
             val error = assertFailsWith<VerifyException.Authorization> { runBlocking { it.verify(NUMBER) } }
-            assertSilent(error, error.trace)
+            assertNoSecret(error, error.trace)
         }
     }
 
-    /** As a crash reporter or a Bundle may keep it. */
+    /** Serializes the error, as a crash reporter or a Bundle may do. */
     private fun serialized(error: VerifyException): String {
         val bytes = ByteArrayOutputStream()
         ObjectOutputStream(bytes).use { it.writeObject(error) }

@@ -22,58 +22,59 @@ import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
 /**
- * Good and bad certificates on both legs, through Android's own `X509TrustManagerExtensions` over Conscrypt, which is Android's own
- * trust manager. It does not check host names here; the core does.
+ * Valid and invalid certificates for both backend and operator, through Android's
+ * `X509TrustManagerExtensions` over Conscrypt, Android's own trust manager. It does not check host
+ * names here; the core does.
  */
 class ServerTrustTest {
     private val authority = Authority("trusted")
     private val trust = AndroidServerTrust { X509TrustManagerExtensions(trusting(authority.root.certificate)) }
 
-    private val rows =
+    private val cases =
         mapOf(
-            "good" to authority.issue(HOST),
+            "valid" to authority.issue(HOST),
             "expired" to authority.issue(HOST, validity = Authority.PAST),
             "not valid yet" to authority.issue(HOST, validity = Authority.FUTURE),
             "wrong host" to authority.issue("other.test"),
             "for clients" to authority.issue(HOST, purpose = KeyPurposeId.id_kp_clientAuth),
             "for signing certificates" to authority.issue(HOST, usage = KeyUsage(KeyUsage.keyCertSign)),
-            "untrusted root" to Authority("somebody else").issue(HOST),
+            "untrusted root" to Authority("another authority").issue(HOST),
             "self-signed" to Authority.selfSigned(HOST),
-            "another's key" to Identity(authority.issue(HOST).certificate, authority.issue(HOST).key),
+            "wrong key" to Identity(authority.issue(HOST).certificate, authority.issue(HOST).key),
         )
 
     @Test
-    fun onTheOperatorsSide() {
-        for ((row, identity) in rows) {
+    fun invalidOperatorCertificateIsRejected() {
+        for ((case, identity) in cases) {
             ScriptedServer(identity) { ScriptedServer.status(404) }.use { server ->
                 val verifier =
                     NumberVerifier(Loopback(), OneUrl("https://$HOST:${server.port}/"), "https://unused.test", trust) { reach(server) }
                 val error =
-                    assertFailsWith<VerifyException.Authorization>(row) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
-                assertEquals(if (row == "good") AuthorizationCause.HTTP_STATUS else AuthorizationCause.TLS, error.reason, row)
-                assertEquals(if (row == "good") 1 else 0, server.requests.get(), row)
-                if (row != "good") assertEquals(Fallback.USE_ANOTHER_CHANNEL, error.fallback, row)
+                    assertFailsWith<VerifyException.Authorization>(case) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
+                assertEquals(if (case == "valid") AuthorizationCause.HTTP_STATUS else AuthorizationCause.TLS, error.reason, case)
+                assertEquals(if (case == "valid") 1 else 0, server.requests.get(), case)
+                if (case != "valid") assertEquals(Fallback.USE_ANOTHER_CHANNEL, error.fallback, case)
             }
         }
     }
 
     @Test
-    fun onTheBackendsSide() {
-        for ((row, identity) in rows) {
+    fun invalidBackendCertificateIsRejected() {
+        for ((case, identity) in cases) {
             ScriptedServer(identity) { ScriptedServer.status(404) }.use { server ->
                 val verifier = NumberVerifier(Loopback(), "https://$HOST:${server.port}", trust) { reach(server) }
-                val error = assertFailsWith<VerifyException.Backend>(row) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
-                assertEquals(if (row == "good") BackendCause.STATUS else BackendCause.TLS, error.reason, row)
-                assertEquals(if (row == "good") 1 else 0, server.requests.get(), row)
-                if (row != "good") assertEquals(Fallback.FIX_INTEGRATION, error.fallback, row)
+                val error = assertFailsWith<VerifyException.Backend>(case) { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
+                assertEquals(if (case == "valid") BackendCause.STATUS else BackendCause.TLS, error.reason, case)
+                assertEquals(if (case == "valid") 1 else 0, server.requests.get(), case)
+                if (case != "valid") assertEquals(Fallback.FIX_INTEGRATION, error.fallback, case)
             }
         }
     }
 
     @Test
-    fun aTrustThatThrowsSomethingElseTrustsNobody() {
+    fun throwingServerTrustRejectsEveryServer() {
         val broken = AndroidServerTrust { error("no trust store") }
-        ScriptedServer(rows.getValue("good")) { ScriptedServer.status(404) }.use { server ->
+        ScriptedServer(cases.getValue("valid")) { ScriptedServer.status(404) }.use { server ->
             val verifier = NumberVerifier(Loopback(), "https://$HOST:${server.port}", broken) { reach(server) }
             val error = assertFailsWith<VerifyException.Backend> { verifier.use { runBlocking { it.verify(Simulator.NUMBER) } } }
             assertEquals(BackendCause.TLS, error.reason)
@@ -81,7 +82,10 @@ class ServerTrustTest {
         }
     }
 
-    /** As Android 16 (API 36) has it, where certificate transparency may take the OCSP response for what the certificate lacks. */
+    /**
+     * As in Android 16 (API 36), in which certificate transparency may use the OCSP response for
+     * SCTs that the certificate lacks.
+     */
     private class Android16(
         trustManager: X509TrustManager,
         private val outcome: () -> List<X509Certificate>,
@@ -104,9 +108,9 @@ class ServerTrustTest {
     }
 
     @Test
-    fun theOcspResponseDecidesWhereThePlatformTakesIt() {
-        val trusted = rows.getValue("good").certificate.encoded
-        val untrusted = rows.getValue("untrusted root").certificate.encoded
+    fun ocspResponseDecidesIfThePlatformAcceptsIt() {
+        val trusted = cases.getValue("valid").certificate.encoded
+        val untrusted = cases.getValue("untrusted root").certificate.encoded
         val ocspResponse = byteArrayOf(1, 2, 3)
 
         fun check(
@@ -125,7 +129,7 @@ class ServerTrustTest {
         assertEquals(false, check(trusted, ocspResponse) { throw CertificateException("not enough SCTs") }.first.getOrThrow())
         assertTrue(check(trusted, ocspResponse) { error("no trust store") }.first.isFailure)
 
-        // Without a response the other call decides, and so it does where the trust manager lacks this one.
+        // Without a response, or if the trust manager lacks this method, the other method decides.
         val missing = { throw IllegalArgumentException("missing") }
         for ((chain, isTrusted) in listOf(trusted to true, untrusted to false)) {
             assertEquals(isTrusted, check(chain, null) { error("not called") }.first.getOrThrow())
@@ -134,9 +138,12 @@ class ServerTrustTest {
         }
     }
 
-    /** Android's trust manager tries every order that fits by name, which takes minutes for 15 certificates: the core bounds the chain. */
+    /**
+     * Android's trust manager tries every order that matches by name, which takes minutes for 15
+     * certificates: the core limits the chain.
+     */
     @Test
-    fun aChainWithManyPossibleOrdersIsRejectedInTime() {
+    fun chainWithManyPossibleOrdersIsRejectedInTime() {
         ScriptedServer(Authority.ambiguous(HOST, others = 14)) { ScriptedServer.status(404) }.use { server ->
             val (begun, ended) = List(2) { AtomicInteger() }
             val counting =
@@ -163,7 +170,7 @@ class ServerTrustTest {
             assertEquals(BackendCause.TLS, assertIs<VerifyException.Backend>(backend.exceptionOrNull()).reason)
             assertEquals(0, server.requests.get())
             assertTrue(begun.get() > 0)
-            assertEquals(begun.get(), ended.get(), "a thread is still in Android's trust manager")
+            assertEquals(begun.get(), ended.get(), "a thread is still running in Android's trust manager")
         }
     }
 

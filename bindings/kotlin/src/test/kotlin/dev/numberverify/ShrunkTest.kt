@@ -31,7 +31,10 @@ import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNotEquals
 
-/** An app's release build: R8 in full mode, with no rules but those that the library ships, on a small app and all that it uses. */
+/**
+ * An app's release build: R8 in full mode, with only the rules that the library ships, on a small
+ * app and its dependencies.
+ */
 class ShrunkTest {
     @get:Rule
     val folder = TemporaryFolder()
@@ -39,20 +42,20 @@ class ShrunkTest {
     private val rules = File("consumer-rules.pro").readLines().filter { it.startsWith("-") }
 
     @Test
-    fun `a shrunk app runs the flow`() =
+    fun `a shrunk app verifies a number`() =
         Simulator().use { simulator ->
             assertEquals(RUNS, outcome(rules, simulator))
         }
 
     @Test
-    fun `it needs every rule`() =
+    fun `every rule is required`() =
         Simulator().use { simulator ->
             for (rule in rules) {
-                assertNotEquals(RUNS, outcome(rules - rule, simulator), "It runs without $rule")
+                assertNotEquals(RUNS, outcome(rules - rule, simulator), "The app runs without $rule")
             }
         }
 
-    /** What the app prints, or why there is no app. */
+    /** Returns the app's output, or why it could not be built. */
     private fun outcome(
         rules: List<String>,
         simulator: Simulator,
@@ -105,7 +108,7 @@ class ShrunkTest {
         return output.readText()
     }
 
-    /** An app gets it from JNA's AAR. */
+    /** Apps take it from JNA's AAR. */
     private fun jnaLibrary(): Path {
         val library = folder.root.toPath().resolve("jni/libjnidispatch.so")
         if (!library.toFile().exists()) {
@@ -135,7 +138,10 @@ class ShrunkTest {
     }
 }
 
-/** The public packages of Android and Java that a phone has: without a desktop, and without the many others, which R8 would read each time. */
+/**
+ * The public packages of Android and Java on a phone: without AWT and Swing, and without all other
+ * packages, which R8 would read each time.
+ */
 private class OnPhone(
     private val all: ClassFileResourceProvider,
 ) : ClassFileResourceProvider {
@@ -149,7 +155,7 @@ private class OnPhone(
             listOf("Ljava/awt/", "Ljavax/swing/", "Lsun/awt/", "Lsun/java2d/").none(descriptor::startsWith)
 }
 
-/** What R8 does not fail for is not told: duplicates among the jars' metadata. */
+/** Suppresses diagnostics that do not fail R8: duplicates in the jars' metadata. */
 private object Quiet : DiagnosticsHandler {
     override fun warning(warning: Diagnostic) = Unit
 

@@ -20,7 +20,7 @@ import org.robolectric.shadows.ShadowSubscriptionManager
 import org.robolectric.shadows.ShadowTelephonyManager
 import kotlin.test.assertEquals
 
-/** The operator that the provider reports for the network: that of the SIM in use. */
+/** The operator that the provider reports for the network: the operator of the SIM in use. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [24, 35], shadows = [CountingConnectivity::class])
 class SimOperatorTest {
@@ -37,7 +37,7 @@ class SimOperatorTest {
     }
 
     @Before
-    fun aPhoneWithMobileDataOn() {
+    fun setUpPhoneWithMobileDataOn() {
         CountingConnectivity.resetCounts()
         shadowOf(app.packageManager).setSystemFeature(PackageManager.FEATURE_TELEPHONY, true)
         telephony.setSimState(TelephonyManager.SIM_STATE_READY)
@@ -49,7 +49,7 @@ class SimOperatorTest {
         }
     }
 
-    /** What is reported by the time that acquire has returned. */
+    /** Returns what is reported before acquire returns. */
     private fun reported(subscriptionId: Int? = null): List<String> =
         runBlocking {
             val provider = AndroidCellularProvider(app, subscriptionId)
@@ -70,7 +70,7 @@ class SimOperatorTest {
     }
 
     @Test
-    fun operatorOfTheSimIsReportedOnceBeforeAcquireReturns() {
+    fun operatorIsReportedOnceBeforeAcquireReturns() {
         telephony.setSimOperator("310260")
         assertEquals(listOf("310260"), reported())
     }
@@ -83,9 +83,9 @@ class SimOperatorTest {
         assertEquals(listOf("26201"), reported())
     }
 
-    /** Before Android 11 no other subscription can be asked for. */
+    /** Before Android 11, no other subscription can be requested. */
     @Test
-    fun operatorIsThatOfTheGivenSubscription() {
+    fun operatorIsThatOfTheRequestedSubscription() {
         sim(7, "26201")
         sim(8, "26202")
         ShadowSubscriptionManager.setDefaultDataSubscriptionId(7)
@@ -94,7 +94,7 @@ class SimOperatorTest {
     }
 
     @Test
-    fun operatorThatIsNotKnownIsNotReported() {
+    fun unknownOperatorIsNotReported() {
         for (unknown in listOf("", null)) {
             telephony.setSimOperator(unknown)
             assertEquals(emptyList(), reported(), "$unknown")
@@ -103,11 +103,11 @@ class SimOperatorTest {
 
     @Test
     @Config(shadows = [CountingConnectivity::class, ThrowingTelephony::class])
-    fun systemThatThrowsDoesNotEndTheAcquire() {
+    fun systemExceptionDoesNotFailTheAcquire() {
         assertEquals(emptyList(), reported())
     }
 
-    /** As of Android 15 on a device that does not declare the feature. */
+    /** As on Android 15, on a device that does not declare the feature. */
     @Implements(TelephonyManager::class)
     class ThrowingTelephony : ShadowTelephonyManager() {
         @Implementation

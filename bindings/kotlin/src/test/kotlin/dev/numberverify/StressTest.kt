@@ -14,8 +14,9 @@ import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
 /**
- * All functions of a verifier from many threads at once, in a random order, until one thread closes it: each call ends as it may, and the
- * network is released as often as it was acquired.
+ * All functions of a verifier from many threads concurrently, in random order, until one thread
+ * closes it: each call ends with an allowed result, and the network is released as often as it was
+ * acquired.
  */
 class StressTest {
     private class Failure(
@@ -24,9 +25,9 @@ class StressTest {
     ) : AssertionError(call, cause)
 
     @Test
-    fun anyOrderOfCallsFromManyThreadsEnds() {
+    fun concurrentCallsInAnyOrderEndWithAnAllowedResult() {
         val seed = Random.nextLong()
-        println("seed $seed") // The threads' turns differ all the same.
+        println("seed $seed") // The thread schedule still varies.
         Executors.newFixedThreadPool(THREADS).asCoroutineDispatcher().use { threads ->
             repeat(ROUNDS) { round ->
                 val random = Random(seed + round)
@@ -38,12 +39,12 @@ class StressTest {
                 val isClosing = AtomicBoolean()
                 runBlocking(threads) {
                     repeat(THREADS) { thread ->
-                        val own = Random(seed + 1000 * round + thread)
+                        val callRandom = Random(seed + 1000 * round + thread)
                         launch {
                             repeat(CALLS) {
-                                val call = Calls.entries.random(own)
-                                val failure = runCatching { call.run(verifier, own) }.exceptionOrNull()
-                                if (!mayEndWith(failure, isClosing.get())) throw Failure("$call in round $round of seed $seed", failure)
+                                val call = Calls.entries.random(callRandom)
+                                val failure = runCatching { call.run(verifier, callRandom) }.exceptionOrNull()
+                                if (!isAllowed(failure, isClosing.get())) throw Failure("$call in round $round of seed $seed", failure)
                             }
                         }
                     }
@@ -59,15 +60,15 @@ class StressTest {
         }
     }
 
-    /** Until one verification has, while the others go on. */
+    /** Waits until one verification succeeds, while the other calls continue. */
     private suspend fun awaitSuccess(verifier: NumberVerifier) {
         do {
             val failure = runCatching { Calls.VERIFY.run(verifier, Random) }.exceptionOrNull()
-            if (!mayEndWith(failure, false)) throw Failure("the verification before the close", failure)
+            if (!isAllowed(failure, false)) throw Failure("verification before close", failure)
         } while (failure != null)
     }
 
-    private fun mayEndWith(
+    private fun isAllowed(
         failure: Throwable?,
         isClosing: Boolean,
     ) = when (failure) {
@@ -82,7 +83,7 @@ class StressTest {
     ) {
         VERIFY({ verifier, _ -> assertTrue(verifier.verify(Simulator.NUMBER).verified) }),
         VERIFY_AND_CANCEL({ verifier, random -> withTimeoutOrNull(random.nextLong(30)) { verifier.verify(Simulator.NUMBER) } }),
-        COLLECT_AND_LEAVE({ verifier, random ->
+        COLLECT_AND_CANCEL({ verifier, random ->
             withTimeoutOrNull(random.nextLong(30)) { verifier.verifying(Simulator.OTHER_NUMBER).collect {} }
         }),
         PREPARE({ verifier, _ -> verifier.prepare() }),

@@ -1,6 +1,9 @@
 package dev.numberverify
 
-/** Longer than any test waits, so that a busy machine does not change a result: only the tests of deadlines set shorter ones. */
+/**
+ * Longer than any test waits, so that a busy machine does not change a result: only the tests of
+ * deadlines set shorter ones.
+ */
 const val GENEROUS_MS: Long = 300_000
 
 fun NumberVerifierConfig.useGenerousDeadlines() {

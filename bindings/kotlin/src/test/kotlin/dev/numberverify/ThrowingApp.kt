@@ -9,17 +9,17 @@ import java.util.concurrent.atomic.AtomicInteger
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-/** What the core calls in an app. */
+/** The callbacks through which the core calls an app. */
 enum class Callback { CHECK_SERVER_TRUSTED, ACQUIRE, RELEASE, STATUS, START, COMPLETE, ON_PROGRESS }
 
-/** An app that implements every interface, and throws in one of the callbacks on demand. */
+/** An app that implements every interface and throws in one of the callbacks on demand. */
 class ThrowingApp(
     private val authUrl: String,
 ) : CellularProvider,
     Backend,
     ServerTrust,
     ProgressListener {
-    /** What this callback throws; the others succeed. */
+    /** The callback that throws, and its exception; the others succeed. */
     @Volatile
     var failure: Pair<Callback, () -> Throwable>? = null
 
@@ -46,7 +46,7 @@ class ThrowingApp(
     @Volatile
     private var wasAcquired = CountDownLatch(1)
 
-    private fun failIn(callback: Callback) = failure?.let { (fails, throwable) -> if (fails == callback) throw throwable() }
+    private fun failIn(callback: Callback) = failure?.let { (failing, throwable) -> if (failing == callback) throw throwable() }
 
     private suspend fun suspendingFailIn(callback: Callback) {
         if (suspendsFirst) yield()
@@ -96,10 +96,15 @@ class ThrowingApp(
         failIn(Callback.ON_PROGRESS)
     }
 
-    /** So that each verification acquires the network once, also one that fails at once. */
-    private fun awaitAcquire() = assertTrue(wasAcquired.await(Loopback.HANGS_S, TimeUnit.SECONDS), "nothing was acquired")
+    /**
+     * Ensures that each verification acquires the network once, even one that fails immediately.
+     */
+    private fun awaitAcquire() = assertTrue(wasAcquired.await(Loopback.HANGS_S, TimeUnit.SECONDS), "the network was not acquired")
 
-    /** One verification: it ends long before its deadlines, and the network is acquired and released once. */
+    /**
+     * Runs one verification and asserts that it ends long before its deadlines, and that the
+     * network is acquired and released once.
+     */
     suspend fun <T> once(verification: suspend () -> T): Result<T> {
         wasAcquired = CountDownLatch(1)
         val (acquiredBefore, releasedBefore) = acquired.get() to released.get()

@@ -19,8 +19,9 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
 /**
- * Whatever an app's callback throws, the verification fails with the typed error of that callback: long before its deadlines, without an
- * uncaught exception, and with the network released once. The next verification of the same verifier succeeds.
+ * Whatever an app's callback throws, the verification fails with the typed error of that callback:
+ * long before its deadlines, without an uncaught exception, and with the network released once. The
+ * next verification of the same verifier succeeds.
  */
 class ThrowingCallbacksTest {
     /** The app's backend and the operator, behind one certificate. */
@@ -57,11 +58,14 @@ class ThrowingCallbacksTest {
         useGenerousDeadlines()
     }
 
-    private fun withAppsBackend() = NumberVerifier(app, app, "https://unused.test", app) { reach() }
+    private fun withCustomBackend() = NumberVerifier(app, app, "https://unused.test", app) { reach() }
 
     private fun withBuiltInBackend() = NumberVerifier(app, "https://$HOST:${server.port}", app) { reach() }
 
-    /** A verification in which a callback threw this, and how many requests reached the server meanwhile. */
+    /**
+     * The exception thrown by a callback, the result of the verification, and the number of
+     * requests that reached the server.
+     */
     private class Outcome(
         val thrown: String,
         val result: Result<Verification>,
@@ -69,8 +73,9 @@ class ThrowingCallbacksTest {
     )
 
     /**
-     * Each Throwable in turn, thrown at once and after a suspension; after each, a verification whose callbacks succeed. Each has a verifier of
-     * its own, because one asks about the backend's certificate only when it opens a connection.
+     * Each Throwable in turn, thrown immediately and after a suspension; after each, a verification
+     * whose callbacks succeed. Each has a separate verifier, because a verifier validates the
+     * backend's certificate only when it opens a connection.
      */
     private fun eachThrowableIn(
         callback: Callback,
@@ -96,15 +101,15 @@ class ThrowingCallbacksTest {
     }
 
     @Test
-    fun aThrowableInCheckServerTrustedRejectsTheOperator() =
-        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, ::withAppsBackend) {
+    fun throwableInCheckServerTrustedRejectsTheOperator() =
+        eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, ::withCustomBackend) {
             val error = failing<VerifyException.Authorization> { it.result.getOrThrow() }
             assertEquals(AuthorizationCause.TLS to Fallback.USE_ANOTHER_CHANNEL, error.reason to error.fallback, it.thrown)
             assertEquals(0, it.requests, "${it.thrown}: a request was sent")
         }
 
     @Test
-    fun aThrowableInCheckServerTrustedRejectsTheBackend() =
+    fun throwableInCheckServerTrustedRejectsTheBackend() =
         eachThrowableIn(Callback.CHECK_SERVER_TRUSTED, ::withBuiltInBackend) {
             val error = failing<VerifyException.Backend> { it.result.getOrThrow() }
             assertEquals(BackendCause.TLS to Fallback.FIX_INTEGRATION, error.reason to error.fallback, it.thrown)
@@ -112,27 +117,27 @@ class ThrowingCallbacksTest {
         }
 
     @Test
-    fun aThrowableInAcquireIsUnsupported() =
-        eachThrowableIn(Callback.ACQUIRE, ::withAppsBackend) {
+    fun throwableInAcquireIsUnsupported() =
+        eachThrowableIn(Callback.ACQUIRE, ::withCustomBackend) {
             val error = failing<VerifyException.CellularUnavailable> { it.result.getOrThrow() }
             assertEquals(CellularCause.UNSUPPORTED, error.reason, it.thrown)
         }
 
     @Test
-    fun aThrowableInReleaseDoesNotChangeTheResult() =
-        eachThrowableIn(Callback.RELEASE, ::withAppsBackend) { assertTrue(it.result.getOrThrow().verified, it.thrown) }
+    fun throwableInReleaseDoesNotChangeTheResult() =
+        eachThrowableIn(Callback.RELEASE, ::withCustomBackend) { assertTrue(it.result.getOrThrow().verified, it.thrown) }
 
     @Test
-    fun aThrowableInStartIsAppFailed() =
-        eachThrowableIn(Callback.START, ::withAppsBackend) { assertAppFailed(Step.START, it.result, it.thrown) }
+    fun throwableInStartIsAppFailed() =
+        eachThrowableIn(Callback.START, ::withCustomBackend) { assertAppFailed(Step.START, it.result, it.thrown) }
 
     @Test
-    fun aThrowableInCompleteIsAppFailed() =
-        eachThrowableIn(Callback.COMPLETE, ::withAppsBackend) { assertAppFailed(Step.COMPLETE, it.result, it.thrown) }
+    fun throwableInCompleteIsAppFailed() =
+        eachThrowableIn(Callback.COMPLETE, ::withCustomBackend) { assertAppFailed(Step.COMPLETE, it.result, it.thrown) }
 
     @Test
-    fun aThrowableInStatusIsUnsupported() =
-        withAppsBackend().use { verifier ->
+    fun throwableInStatusIsUnsupported() =
+        withCustomBackend().use { verifier ->
             for ((name, throwable) in throwables) {
                 app.failure = Callback.STATUS to throwable
                 assertEquals(CellularStatus.Unavailable(CellularCause.UNSUPPORTED), runBlocking { verifier.check() }, name)
@@ -142,9 +147,9 @@ class ThrowingCallbacksTest {
             assertEquals(emptyList(), uncaught.toList())
         }
 
-    /** Apps have no listener of their own: [NumberVerifier.verifying] has one. */
+    /** Apps have no listener: [NumberVerifier.verifying] uses one. */
     @Test
-    fun aThrowableInOnProgressDoesNotChangeTheResult() =
+    fun throwableInOnProgressDoesNotChangeTheResult() =
         core(SafeCellularProvider(app), SafeBackend(app), SafeServerTrust(app)).use { core ->
             suspend fun verify() =
                 core.beginWith(Simulator.NUMBER, CoreOptions(), SafeProgressListener(app)).use { it.result().toVerification() }
@@ -155,9 +160,12 @@ class ThrowingCallbacksTest {
             assertEquals(emptyList(), uncaught.toList())
         }
 
-    /** The core does not rely on the wrapper: the callback's status is success then, and its value is `false`. */
+    /**
+     * The core does not rely on the wrapper: the callback's status is then success and its value
+     * `false`.
+     */
     @Test
-    fun anErrorInAnUnwrappedCheckServerTrustedIsRejectedByTheCore() {
+    fun errorInUnwrappedCheckServerTrustedIsRejectedByTheCore() {
         val errors = throwables.filterValues { it() !is Exception }
         assertTrue(errors.size >= 6)
         for ((name, error) in errors) {
@@ -165,22 +173,22 @@ class ThrowingCallbacksTest {
             core(SafeCellularProvider(app), SafeBackend(app), app).use { core ->
                 val result =
                     runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
-                val refusal = assertFailsWith<CoreException.Authorization>(name) { result.getOrThrow() }
-                assertEquals(AuthorizationCause.TLS, refusal.reason, name)
+                val rejection = assertFailsWith<CoreException.Authorization>(name) { result.getOrThrow() }
+                assertEquals(AuthorizationCause.TLS, rejection.reason, name)
             }
             core(SafeCellularProvider(app), null, app).use { core ->
                 val result =
                     runBlocking { app.once { core.beginWith(Simulator.NUMBER, CoreOptions(), null).use { it.result().destroy() } } }
-                val refusal = assertFailsWith<CoreException.Backend>(name) { result.getOrThrow() }
-                assertEquals(BackendCause.TLS, refusal.reason, name)
+                val rejection = assertFailsWith<CoreException.Backend>(name) { result.getOrThrow() }
+                assertEquals(BackendCause.TLS, rejection.reason, name)
             }
             assertEquals(0, server.requests.get(), "$name: a request was sent")
         }
     }
 
     @Test
-    fun aDeclaredExceptionKeepsItsMeaning() {
-        withAppsBackend().use { verifier ->
+    fun declaredExceptionKeepsItsMeaning() {
+        withCustomBackend().use { verifier ->
             fun resultOf(
                 callback: Callback,
                 throwable: () -> Throwable,
@@ -200,8 +208,8 @@ class ThrowingCallbacksTest {
     }
 
     @Test
-    fun aResultThatCannotBeConvertedIsAFailure() =
-        withAppsBackend().use { verifier ->
+    fun unconvertibleResultIsAFailure() =
+        withCustomBackend().use { verifier ->
             fun verified() = runBlocking { app.once { verifier.verify(Simulator.NUMBER) } }
 
             val good = app.started
@@ -226,9 +234,9 @@ class ThrowingCallbacksTest {
             assertEquals(emptyList(), uncaught.toList())
         }
 
-    /** It is a child of the coroutine in which the core called the app. */
+    /** The coroutine is a child of the one in which the core called the app. */
     @Test
-    fun aFailingCoroutineThatTheAppLaunchedInItsContextIsAFailure() {
+    fun failingCoroutineLaunchedInTheCallContextIsAFailure() {
         val fails = AtomicBoolean(true)
         val backend =
             object : Backend by app {
@@ -247,14 +255,14 @@ class ThrowingCallbacksTest {
             fails.set(false)
             assertTrue(
                 runBlocking { app.once { verifier.verify(Simulator.NUMBER) } }.getOrThrow().verified,
-                "a child that runs on is cancelled",
+                "a child that is still running is cancelled",
             )
         }
         assertEquals(emptyList(), uncaught.toList())
     }
 
     @Test
-    fun aPanicInTheCoreIsAnInternalError() {
+    fun panicInTheCoreIsAnInternalError() {
         val error = failing<VerifyException.Internal> { orVerifyException { throw InternalException(CANARY) } }
         assertEquals(Fallback.USE_ANOTHER_CHANNEL, error.fallback)
     }
@@ -288,7 +296,7 @@ class ThrowingCallbacksTest {
 
     private class CustomCancellation : CancellationException(CANARY)
 
-    /** Every way to print it fails, too. */
+    /** All of its string representations throw, too. */
     private class Unprintable : RuntimeException() {
         override val message: String get() = error(CANARY)
 
@@ -319,7 +327,7 @@ class ThrowingCallbacksTest {
 
         fun overflow(depth: Int): Int = overflow(depth + 1) + overflow(depth + 2)
 
-        /** As a Java class may return it. */
+        /** Returns `null`, as a Java class may. */
         @Suppress("UNCHECKED_CAST")
         fun <T> fromJava(): T = null as T
     }

@@ -2,7 +2,7 @@ package dev.numberverify
 
 import dev.numberverify.testsupport.Simulator
 
-/** What lets a verifier reach the simulator, however busy the machine is. */
+/** Configures a verifier to reach the simulator, regardless of how busy the machine is. */
 fun Simulator.trust(config: NumberVerifierConfig) {
     config.useGenerousDeadlines()
     config.development.rootCertificates += root

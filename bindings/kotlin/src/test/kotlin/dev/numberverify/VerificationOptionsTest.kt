@@ -12,7 +12,7 @@ import kotlin.test.assertIs
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
-/** What one verification adds: the app's own backend client receives it, and nothing else shows it. */
+/** Options of one verification: the custom backend receives them, and no output exposes them. */
 class VerificationOptionsTest {
     private val backend = RecordingBackend(simulator.authUrl())
     private val network = Loopback()
@@ -41,7 +41,7 @@ class VerificationOptionsTest {
             assertTrue(verification.verified)
             assertReceived()
             assertEquals("sign-in:42", verification.trace.correlator)
-            for (printed in listOf(verification, verification.trace, verification.trace.toJson())) assertFalse("canary" in "$printed")
+            for (output in listOf(verification, verification.trace, verification.trace.toJson())) assertFalse("canary" in "$output")
             assertTrue(verify(Simulator.NUMBER).trace.correlator != "sign-in:42")
             assertEquals(emptyMap(), backend.headersOfStart)
             assertEquals(emptyMap(), backend.startFields)
@@ -55,7 +55,7 @@ class VerificationOptionsTest {
             assertEquals(Simulator.NUMBER, number.phoneNumber())
             assertReceived()
             assertEquals("sign-in:42", number.trace.correlator)
-            for (printed in listOf(number, number.trace, number.trace.toJson())) assertFalse("canary" in "$printed")
+            for (output in listOf(number, number.trace, number.trace.toJson())) assertFalse("canary" in "$output")
             assertTrue(retrieve().trace.correlator != "sign-in:42")
             assertEquals(emptyMap(), backend.headersOfStart)
             assertEquals(emptyMap(), backend.startFields)
@@ -87,7 +87,7 @@ class VerificationOptionsTest {
     }
 
     @Test
-    fun anInvalidOptionIsNamedAndNothingIsSent() {
+    fun invalidOptionIsRejectedAndNothingIsSent() {
         verifier {
             for ((setting, invalid) in listOf<Pair<String, VerificationOptions.() -> Unit>>(
                 "headers" to { header("Cookie", "canary") },

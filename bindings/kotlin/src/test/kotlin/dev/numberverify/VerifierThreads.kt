@@ -3,7 +3,10 @@ package dev.numberverify
 import java.nio.file.Path
 import kotlin.test.assertTrue
 
-/** Waits until all closed verifiers have ended: a verifier's own thread has its name, and ends after the release. */
+/**
+ * Waits until the threads of all closed verifiers have ended: such a thread has the verifier's
+ * name, and ends after the release.
+ */
 fun awaitNoVerifierThreads() {
     val deadline = System.nanoTime() + Loopback.HANGS_S * 1_000_000_000
     while (verifierThreads() > 0) {

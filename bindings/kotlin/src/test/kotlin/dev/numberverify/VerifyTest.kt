@@ -12,7 +12,10 @@ import kotlin.test.assertIs
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
-/** The whole flow from Kotlin: the real Rust library against the simulator program, over real sockets. */
+/**
+ * A complete verification from Kotlin: the real Rust library against the simulator program, over
+ * real sockets.
+ */
 class VerifyTest {
     private val network = Loopback()
 
@@ -27,7 +30,7 @@ class VerifyTest {
         }.use { runBlocking { it.test() } }
 
     @Test
-    fun theNumberOfTheSimIsVerified() {
+    fun numberOfTheSimIsVerified() {
         for (operator in listOf("a", "b", "c")) {
             val verification = verifier(operator) { verify(Simulator.NUMBER) }
             assertTrue(verification.verified, operator)
@@ -42,19 +45,19 @@ class VerifyTest {
     }
 
     @Test
-    fun aNumberMayBeTypedAsPeopleTypeIt() {
+    fun formattedNumberIsAccepted() {
         assertTrue(verifier { verify("+1 (415) 555-01.00") }.verified)
     }
 
     @Test
     fun settingsReachTheCore() {
         val followThrough = verifier("a", { codeDelivery = CodeDelivery.FOLLOW_THROUGH }) { verify(Simulator.NUMBER) }
-        assertNull(followThrough.trace.completeMs, "the callback has brought the verdict")
+        assertNull(followThrough.trace.completeMs, "the callback returned the result")
         assertTrue(verifier("d", { codeDelivery = CodeDelivery.NO_CODE }) { verify(Simulator.NUMBER) }.verified)
     }
 
     @Test
-    fun theTraceTellsWhatTheFlowDid() {
+    fun traceContainsEveryRequest() {
         val trace = verifier("b") { verify(Simulator.NUMBER) }.trace
         assertEquals((1..trace.hops.size).toList(), trace.hops.map(Hop::index))
         assertEquals(listOf("https", "https", "http"), trace.hops.take(3).map(Hop::scheme))
@@ -62,14 +65,14 @@ class VerifyTest {
         assertEquals(302, first.status)
         assertFalse(first.isReused)
         assertTrue(first.bytesIn > 0 && first.bytesOut > 0)
-        assertTrue(trace.hops.any(Hop::isReused), "a host that is asked twice keeps its connection")
+        assertTrue(trace.hops.any(Hop::isReused), "the second request to a host reuses its connection")
         assertContains(trace.toJson(), trace.correlator)
         assertContains(trace.toTable(), "operator-b.simulator.test")
         assertTrue(trace.totalMs >= checkNotNull(trace.authorizeMs))
     }
 
     @Test
-    fun progressComesInOrderAndEndsWithTheVerdict() {
+    fun progressIsOrderedAndEndsWithTheResult() {
         val progress = verifier { verifying(Simulator.NUMBER).toList() }
         val done = assertIs<Progress.Done>(progress.last())
         assertTrue(done.verification.verified)
@@ -101,7 +104,7 @@ class VerifyTest {
     }
 
     @Test
-    fun aSlowVerificationIsReportedOnceAndGoesOn() {
+    fun slowVerificationIsReportedOnceAndContinues() {
         val progress =
             NumberVerifier(network, OneUrl(simulator.authUrl()), "https://unused.test") {
                 simulator.trust(this)
@@ -112,17 +115,17 @@ class VerifyTest {
     }
 
     @Test
-    fun eachCollectorRunsAVerificationOfItsOwn() {
+    fun eachCollectorRunsASeparateVerification() {
         verifier {
             val flow = verifying(Simulator.NUMBER)
-            assertEquals(0, network.acquired.get(), "nothing runs before somebody collects")
+            assertEquals(0, network.acquired.get(), "nothing runs before collection")
             val correlators = List(2) { assertIs<Progress.Done>(flow.toList().last()).verification.trace.correlator }
             assertEquals(2, correlators.toSet().size)
         }
     }
 
     @Test
-    fun anAppsOwnBackendIsCalledWithWhatItHasToSend() {
+    fun customBackendReceivesWhatItHasToSend() {
         val backend = RecordingBackend(simulator.authUrl())
         val verification =
             NumberVerifier(network, backend, "https://unused.test") { simulator.trust(this) }.use {
@@ -130,19 +133,19 @@ class VerifyTest {
             }
         assertTrue(verification.verified)
         assertEquals("""{"verified":true,"more":"of the app"}""", verification.responseJson())
-        assertEquals(listOf<String?>(Simulator.NUMBER, "state", "session"), backend.seen)
+        assertEquals(listOf<String?>(Simulator.NUMBER, "state", "session"), backend.values)
         assertEquals(setOf(verification.trace.correlator), backend.correlators.toSet())
         assertEquals(2, backend.keys.toSet().size, "each call has its own Idempotency-Key")
     }
 
     @Test
-    fun checkAsksTheProviderAndSendsNothing() {
+    fun checkReturnsTheProvidersStatusAndSendsNothing() {
         assertEquals(CellularStatus.WifiActive, verifier { check() })
         assertEquals(0, network.acquired.get())
     }
 
     @Test
-    fun aPreparedNetworkIsUsedByTheNextFlow() {
+    fun preparedNetworkIsUsedByTheNextVerification() {
         verifier {
             prepare()
             assertTrue(verify(Simulator.NUMBER).verified)
@@ -155,12 +158,12 @@ class VerifyTest {
     private class RecordingBackend(
         private val authUrl: String,
     ) : Backend {
-        val seen = mutableListOf<String?>()
+        val values = mutableListOf<String?>()
         val correlators = mutableListOf<String>()
         val keys = mutableListOf<String>()
 
         override suspend fun start(request: StartRequest): AuthorizationStart {
-            seen += request.phoneNumber()
+            values += request.phoneNumber()
             correlators += request.correlator()
             keys += request.idempotencyKey()
             return AuthorizationStart(authUrl, null, "session", null)
@@ -168,8 +171,8 @@ class VerifyTest {
 
         override suspend fun complete(request: CompletionRequest): String {
             checkNotNull(request.code())
-            seen += request.state()
-            seen += request.session()
+            values += request.state()
+            values += request.session()
             correlators += request.correlator()
             keys += request.idempotencyKey()
             return """{"verified":true,"more":"of the app"}"""

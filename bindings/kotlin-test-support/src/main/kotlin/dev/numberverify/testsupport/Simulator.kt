@@ -3,7 +3,10 @@ package dev.numberverify.testsupport
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** The simulator program: operators, an auth server and a backend on loopback. All loopback is the SIM [NUMBER]. */
+/**
+ * The simulator program: operators, an auth server and a backend on loopback. All loopback
+ * addresses belong to the SIM [NUMBER].
+ */
 class Simulator(
     vararg flags: String,
 ) : AutoCloseable {
@@ -12,27 +15,30 @@ class Simulator(
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start()
 
-    /** What the program reports when it is ready. */
+    /** The program's ready message. */
     private val ready = JSONObject(process.inputStream.bufferedReader().readLine() ?: error("the simulator did not start"))
 
-    /** The root of all its certificates, in PEM form. */
+    /** The root certificate of all its servers, in PEM form. */
     val root: String = ready.getString("root_ca_pem")
 
     val httpsPort: Int = ready.getInt("https_port")
 
-    /** Where its hosts are, as `NumberVerifierConfig.Development.resolve` takes it. */
+    /** The addresses of its hosts, in the format of `NumberVerifierConfig.Development.resolve`. */
     val hosts: List<String> = ready.getJSONArray("hosts").map(JSONArray::getString)
 
-    /** The backend whose numbers this operator verifies: `a` to `d`. */
+    /** Returns the URL of the backend for this operator: `a` to `d`. */
     fun backend(operator: String = "a"): String = ready.getJSONObject("backends").getString(operator)
 
-    /** The same on plain http, where loopback needs no certificate. */
+    /** Returns the same backend on plain http, for which loopback needs no certificate. */
     fun backendOnHttp(operator: String): String = "http://127.0.0.1:${ready.getInt("http_port")}/number-verify/$operator"
 
-    /** All behaviours of providers and operators that it knows: `name`, `backend`, `delivery`, and the `outcomes` by number. */
+    /**
+     * All provider and operator behaviours that it implements: `name`, `backend`, `delivery`, and
+     * the `outcomes` by number.
+     */
     val scenarios: List<JSONObject> = ready.getJSONArray("scenarios").map(JSONArray::getJSONObject)
 
-    /** An auth URL of the simulator's auth server, for a backend of one's own. */
+    /** Returns a URL of the simulator's auth server, for a custom backend. */
     fun authUrl(
         redirectUri: String = "myapp%3A%2F%2Fdone",
         state: String = "state",

@@ -18,33 +18,33 @@ import kotlin.test.assertNotEquals
 import kotlin.test.assertNull
 import kotlin.test.assertSame
 
-/** An app's tests construct what the library returns, without the Rust library. */
+/** An app's tests construct the library's return values without the Rust library. */
 class ConstructorsTest {
     @AfterTest
-    fun nothingNative() = assertNothingNative()
+    fun assertNoNativeCode() = assertNothingNative()
 
     @Test
-    fun aVerification() {
+    fun verificationHasTheGivenValues() {
         assertEquals("{}", Verification(true).responseJson())
         val verification = Verification(false, """{"token":"canary"}""", Trace(correlator = "sign-in:42"))
         assertFalse(verification.verified)
         assertEquals("""{"token":"canary"}""", verification.responseJson())
         assertEquals("sign-in:42", verification.trace.correlator)
-        for (printed in listOf(verification, Progress.Done(verification))) assertFalse("canary" in "$printed")
+        for (output in listOf(verification, Progress.Done(verification))) assertFalse("canary" in "$output")
     }
 
     @Test
-    fun aRetrievedNumber() {
+    fun retrievedNumberHasTheGivenValues() {
         assertEquals("{}", RetrievedNumber("+14155550100").responseJson())
         val number = RetrievedNumber("+14155550100", """{"token":"canary"}""", Trace(correlator = "sign-in:42"))
         assertEquals("+14155550100", number.phoneNumber())
         assertEquals("""{"token":"canary"}""", number.responseJson())
         assertEquals("sign-in:42", number.trace.correlator)
-        for (printed in listOf(number, Progress.Retrieved(number))) assertFalse("canary" in "$printed" || "4155550100" in "$printed")
+        for (output in listOf(number, Progress.Retrieved(number))) assertFalse("canary" in "$output" || "4155550100" in "$output")
     }
 
     @Test
-    fun aTrace() {
+    fun traceHasTheGivenValues() {
         val empty = Trace()
         assertEquals("", empty.correlator)
         assertNull(empty.network)
@@ -62,7 +62,7 @@ class ConstructorsTest {
     }
 
     @Test
-    fun aHop() {
+    fun hopHasTheGivenValues() {
         assertEquals("Hop(1, https://a.test, status null)", "${Hop("a.test")}")
         assertFalse(Hop("a.test").isOpenedAhead)
         val hop = hop()
@@ -99,7 +99,7 @@ class ConstructorsTest {
         )
 
     @Test
-    fun everyError() {
+    fun everyErrorHasTheGivenValues() {
         val trace = Trace(correlator = "sign-in:42")
         for (error in everyError(trace)) {
             assertEquals(Fallback.RETRY_LATER, error.fallback)
@@ -110,7 +110,7 @@ class ConstructorsTest {
     }
 
     @Test
-    fun theOperatorsTextIsNotPrinted() {
+    fun descriptionOfTheOperatorIsNotPrinted() {
         val error = VerifyException.DeniedByOperator("access_denied", "a.test", Fallback.USE_ANOTHER_CHANNEL, description = "canary")
         assertEquals("canary", error.description())
         assertFalse("canary" in error.stackTraceToString())

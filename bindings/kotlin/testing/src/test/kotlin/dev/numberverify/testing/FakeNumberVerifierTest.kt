@@ -38,7 +38,7 @@ class FakeNumberVerifierTest {
     private val verifier: NumberVerifying = fake
 
     @AfterTest
-    fun nothingNative() = assertNothingNative()
+    fun assertNoNativeCode() = assertNothingNative()
 
     @Test
     fun resultsAreReturnedInOrder() =
@@ -61,7 +61,7 @@ class FakeNumberVerifierTest {
                 fake.enqueue(error)
                 assertSame(error, assertFailsWith<VerifyException> { verifier.verify(NUMBER) })
                 fake.enqueue(error)
-                // As an app often does: the exception crosses a coroutine, and nothing of it is lost.
+                // As in many apps: the exception crosses a coroutine without losing anything.
                 val failure = assertFailsWith<VerifyException> { supervisorScope { async { verifier.verify(NUMBER) }.await() } }
                 assertSame(error, failure)
                 fake.enqueue(error)
@@ -84,7 +84,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aResultOfTheOtherKindFailsTheTest() =
+    fun resultOfTheOtherKindFailsTheTest() =
         runTest {
             fake.enqueue(verified = true, listOf(Progress.Slow(4_000)))
             fake.enqueue(phoneNumber = NUMBER)
@@ -96,7 +96,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aCallWithoutAResultFailsTheTest() =
+    fun callWithoutAResultFailsTheTest() =
         runTest {
             val error = assertFailsWith<AssertionError> { verifier.verify(NUMBER) }
             assertFalse(NUMBER in error.toString())
@@ -122,7 +122,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aRetrievalReportsProgressAndThenTheNumber() =
+    fun retrievalReportsProgressAndThenTheNumber() =
         runTest {
             val progress = listOf(Progress.StepBegan(Step.START, 0), Progress.Slow(4_000))
             fake.enqueue(phoneNumber = NUMBER, progress, delayMs = 5_000)
@@ -135,7 +135,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aDelayTakesVirtualTime() =
+    fun delayTakesVirtualTime() =
         runTest {
             fake.enqueue(verified = true, delayMs = 30_000)
             verifier.verify(NUMBER)
@@ -143,7 +143,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aHeldCallReturnsOnceReleased() =
+    fun heldCallReturnsOnceReleased() =
         runTest {
             fake.enqueue(verified = true, listOf(Progress.Slow(4_000)))
             fake.hold()
@@ -156,7 +156,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aHeldCallCanBeCancelled() =
+    fun heldCallCanBeCancelled() =
         runTest {
             fake.enqueue(verified = true)
             fake.enqueue(verified = true, delayMs = 1_000)
@@ -171,7 +171,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun aCancelledCallerTakesNoResult() =
+    fun cancelledCallerTakesNoResult() =
         runTest {
             fake.enqueue(verified = true)
             launch {
@@ -208,7 +208,7 @@ class FakeNumberVerifierTest {
         }
 
     @Test
-    fun checkAndPrepareDoAsTheTestSet() =
+    fun checkAndPrepareReturnTheConfiguredResults() =
         runTest {
             assertEquals(CellularStatus.Ready, verifier.check())
             fake.status = CellularStatus.Unavailable(CellularCause.AIRPLANE)
