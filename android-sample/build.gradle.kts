@@ -20,11 +20,11 @@ android {
 
     buildTypes {
         release {
-            // The library brings its own rules.
+            // The library's AAR contains its R8 rules.
             isMinifyEnabled = true
             isShrinkResources = true
             proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
-            // A sample goes to no store; so it can be installed as it is.
+            // Not published: the debug key makes the release build installable.
             signingConfig = signingConfigs.getByName("debug")
         }
     }
@@ -36,15 +36,16 @@ android {
 
     lint {
         warningsAsErrors = true
-        // Versions are raised on purpose, not when a newer one appears.
+        // Versions are updated deliberately, not when a newer one is released.
         disable += setOf("AndroidGradlePluginVersion", "GradleDependency", "NewerVersionAvailable", "OldTargetApi")
-        // Nothing is backed up, since nothing is kept.
+        // The app stores no data, so there is nothing to back up.
         disable += "DataExtractionRules"
-        // "… milliseconds" is read aloud for any number. An icon beside a text is a view of its own, to be tinted and described.
+        // "… milliseconds" is read aloud for any number. An icon next to a text is a separate view,
+        // to be tinted and described.
         disable += setOf("PluralsCandidate", "UseCompoundDrawables")
     }
 
-    // JNA's AAR also has libraries for processors that the NDK gave up with r17.
+    // JNA's AAR also contains libraries for ABIs that the NDK removed in r17.
     packaging {
         jniLibs.excludes += setOf("**/armeabi/**", "**/mips*/**")
     }
@@ -52,7 +53,8 @@ android {
 
 androidComponents {
     beforeVariants {
-        // They want the simulator, and the library for this machine: `make test-android-sample` runs them.
+        // They require the simulator and the library for the host: `make test-android-sample` runs
+        // them.
         it.hostTests[HostTestBuilder.UNIT_TEST_TYPE]?.enable = false
     }
 }

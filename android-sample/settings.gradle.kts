@@ -1,4 +1,5 @@
-// The sample app. Needs the Android SDK and, for the library, what its own build needs. Not run in this repository's CI: see pom.xml.
+// The sample app. Requires the Android SDK and the requirements of the library's build. Not run in
+// this repository's CI: see pom.xml.
 pluginManagement {
     repositories {
         google()
@@ -13,7 +14,7 @@ dependencyResolutionManagement {
         google()
         mavenCentral()
     }
-    // One build loads each plugin once, so both have the same versions.
+    // A build loads each plugin once, so both builds use the same versions.
     versionCatalogs {
         create("libs") { from(files("../bindings/kotlin/gradle/libs.versions.toml")) }
     }
@@ -21,5 +22,5 @@ dependencyResolutionManagement {
 
 rootProject.name = "android-sample"
 
-// The library as it is in this repository, in place of the published one.
+// Uses the library in this repository instead of the published artifact.
 includeBuild("../bindings/kotlin")

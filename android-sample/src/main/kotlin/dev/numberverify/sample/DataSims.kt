@@ -9,12 +9,13 @@ import android.telephony.SubscriptionManager
 import android.telephony.TelephonyManager
 
 /**
- * Lists the SIMs of this phone. Only from Android 11 on: earlier systems ignore the library's setting `subscriptionId`.
+ * Lists the SIMs of this phone. Android 11 and later: earlier versions ignore the library's setting
+ * `subscriptionId`.
  */
 class DataSims(
     private val context: Context,
 ) {
-    /** Whether only the permission is missing for the user to choose. */
+    /** Whether the user could choose a SIM if the permission were granted. */
     val needPermission: Boolean
         get() {
             if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R || isPermitted()) return false
@@ -23,8 +24,9 @@ class DataSims(
         }
 
     /**
-     * The active SIMs; empty without the permission. Opportunistic ones are left out: the system, not the user, chooses those. Android has no
-     * public API to recognize the bootstrap profile of an eSIM, or, before Android 15, a SIM without data.
+     * Returns the active SIMs; empty without the permission. Omits opportunistic ones: the system
+     * selects those, not the user. Android has no public API to recognize the bootstrap profile of
+     * an eSIM, or, before Android 15, a SIM without data.
      */
     fun list(): List<DataSim> {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R || !isPermitted()) return emptyList()
@@ -36,10 +38,10 @@ class DataSims(
                 .filterNot { it.isOpportunistic }
                 .map(::DataSim)
         } catch (_: SecurityException) {
-            // Some systems refuse despite the permission, such as in a work profile.
+            // Some systems deny access despite the permission, such as in a work profile.
             emptyList()
         } catch (_: UnsupportedOperationException) {
-            // From Android 15 on, on a device without SIMs.
+            // Android 15 and later, on a device without SIMs.
             emptyList()
         }
     }
@@ -47,12 +49,12 @@ class DataSims(
     private fun isPermitted() = context.checkSelfPermission(Manifest.permission.READ_PHONE_STATE) == PackageManager.PERMISSION_GRANTED
 }
 
-/** A SIM that the user can choose, without its phone number and ICCID. */
+/** A SIM that the user can choose. Does not contain its phone number or ICCID. */
 data class DataSim(
     val subscriptionId: Int,
-    /** Counted from 1, as in the system's settings. */
+    /** The slot, from 1, as in the system's settings. */
     val slot: Int,
-    /** As the user calls it, and its operator. */
+    /** The user's name for it, and its operator. */
     val name: String,
 ) {
     constructor(info: SubscriptionInfo) : this(

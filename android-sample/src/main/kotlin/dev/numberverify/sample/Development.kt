@@ -5,25 +5,29 @@ import android.content.Intent
 import android.content.pm.ApplicationInfo
 
 /**
- * What only a debuggable build can do: verify over any network, and against a simulator with a root certificate and addresses of its own.
- * A release build has none of it, whatever the intent says: another app may have sent that.
+ * Settings for debuggable builds only: verification over any network, and against a simulator with
+ * its root certificate and addresses. A release build ignores them regardless of the intent, which
+ * another app may have sent.
  */
 class Development private constructor(
     intent: Intent,
 ) {
-    /** The backend to begin with. */
+    /** The initial backend. */
     val backend: String? = intent.getStringExtra(BACKEND)
 
-    /** Whether the switch is on to begin with. */
+    /** Whether the switch is initially on. */
     val anyNetwork: Boolean = intent.getBooleanExtra(ANY_NETWORK, false)
 
-    /** A further root certificate, in PEM form. */
+    /** An additional root certificate, in PEM form. */
     val rootCertificate: String? = intent.getStringExtra(ROOT_CERTIFICATE)
 
     /** Fixed addresses, each `HOST:PORT:ADDRESS`. */
     val resolve: List<String> = intent.getStringArrayExtra(RESOLVE).orEmpty().toList()
 
-    /** After how many milliseconds a verification is slow; `null` for the library's default. */
+    /**
+     * After how many milliseconds a verification is reported as slow; `null` for the library's
+     * default.
+     */
     val slowAfterMs: Long? = if (intent.hasExtra(SLOW_AFTER_MS)) intent.getLongExtra(SLOW_AFTER_MS, 0) else null
 
     companion object {
@@ -33,7 +37,7 @@ class Development private constructor(
         const val RESOLVE = "resolve"
         const val SLOW_AFTER_MS = "slow_after_ms"
 
-        /** `null` in a build that is not debuggable. */
+        /** Returns `null` in a build that is not debuggable. */
         fun of(
             context: Context,
             intent: Intent,

@@ -7,9 +7,9 @@ import android.net.Uri
 import android.os.Build
 import android.provider.Settings
 
-/** Where the screen sends a person. */
+/** Starts activities of the system. */
 object Intents {
-    /** Opens the system's sheet to share a text. */
+    /** Opens the system's share sheet with a text. */
     fun share(
         activity: Activity,
         text: String,
@@ -18,7 +18,10 @@ object Intents {
         activity.startActivity(Intent.createChooser(send, null))
     }
 
-    /** Where mobile data is turned on: for this app under Data Saver, else for the phone. */
+    /**
+     * Opens the settings for mobile data: those of this app under Data Saver, otherwise those of
+     * the phone.
+     */
     fun openNetworkSettings(
         activity: Activity,
         blockedInBackground: Boolean,
@@ -37,7 +40,8 @@ object Intents {
             activity.startActivity(settings)
         } catch (failure: RuntimeException) {
             if (failure !is ActivityNotFoundException && failure !is SecurityException) throw failure
-            // Not every maker keeps these screens, or lets apps open them; this one is always there.
+            // Some manufacturers remove these screens or do not let apps open them; this one always
+            // exists.
             activity.startActivity(Intent(Settings.ACTION_SETTINGS))
         }
     }

@@ -3,15 +3,18 @@ package dev.numberverify.sample
 import dev.numberverify.Fallback
 import dev.numberverify.RetrievedNumber
 
-/** The card that shows how a verification or retrieval ended, or that it is slow, as resources. Pure. */
+/**
+ * The card with the outcome of a verification or retrieval, or the notice that it is slow, as
+ * resources. Pure.
+ */
 data class OutcomeCard(
     val tone: Tone,
     val icon: Int,
     val title: Int,
     val text: Int,
-    /** Between the title and the text. */
+    /** Shown between the title and the text. */
     val number: RetrievedNumber? = null,
-    /** For developers, below the text. */
+    /** For developers; shown below the text. */
     val cause: String? = null,
     val action: Action? = null,
     val otherAction: Action? = null,
@@ -36,19 +39,19 @@ data class OutcomeCard(
     }
 }
 
-/** `null` before the end, unless it is slow. */
+/** `null` before the end, unless the operation is slow. */
 val UiState.card: OutcomeCard?
     get() =
         when (this) {
             is UiState.Ready -> null
             is UiState.Running -> if (steps.isSlow) SLOW else null
-            is UiState.Verdict -> if (verified) VERIFIED else NOT_VERIFIED
+            is UiState.Completed -> if (verified) VERIFIED else NOT_VERIFIED
             is UiState.Retrieved -> RETRIEVED.copy(number = number)
             is UiState.Cancelled -> CANCELLED
             is UiState.Failed -> problem.fallback.card.copy(cause = problem.cause)
         }
 
-/** It goes on; an app may offer another channel at the same time. */
+/** The operation continues; an app may offer another channel at the same time. */
 private val SLOW =
     OutcomeCard(
         OutcomeCard.Tone.NEUTRAL,
@@ -76,7 +79,7 @@ private val NOT_VERIFIED =
 private val CANCELLED =
     OutcomeCard(OutcomeCard.Tone.NEUTRAL, R.drawable.ic_not_verified, R.string.cancelled, R.string.cancelled_what)
 
-/** What an app does on each fallback; the heart of handling errors. */
+/** The app's action for each fallback: the core of its error handling. */
 private val Fallback.card: OutcomeCard
     get() =
         when (this) {

@@ -5,12 +5,12 @@ import dev.numberverify.Fallback
 import dev.numberverify.Step
 import dev.numberverify.VerifyException
 
-/** An error as far as the screen needs it. */
+/** The parts of an error that the screen shows. */
 data class Problem(
     val fallback: Fallback,
     /** A sentence for developers; safe to show and to share. */
     val cause: String,
-    /** The step that it ended. */
+    /** The step that failed. */
     val step: Step? = null,
     /** The trace as a table. */
     val trace: String? = null,

@@ -6,38 +6,41 @@ import android.widget.ArrayAdapter
 import android.widget.Button
 import android.widget.Spinner
 
-/** The choice of a SIM, if there are two or more; or a button that asks for the permission to list them. */
+/**
+ * The SIM picker, if there are two or more SIMs; or a button that requests the permission to list
+ * them.
+ */
 class SimPicker(
     form: View,
     private val onChoice: () -> Unit,
-    onAsk: () -> Unit,
+    onRequestPermission: () -> Unit,
 ) : AdapterView.OnItemSelectedListener {
     private val choice = form.findViewById<View>(R.id.sim_choice)
     private val permission = form.findViewById<View>(R.id.sim_permission)
     private val spinner = form.findViewById<Spinner>(R.id.sim)
-    private val ask = form.findViewById<Button>(R.id.ask_for_sims)
+    private val permissionButton = form.findViewById<Button>(R.id.ask_for_sims)
     private var subscriptionIds = listOf<Int?>(null)
 
-    /** The chosen SIM; `null` for the one that is set for mobile data. */
+    /** The chosen SIM; `null` for the SIM for mobile data. */
     var subscriptionId: Int? = null
 
     var isEnabled: Boolean
         get() = spinner.isEnabled
-        set(value) = listOf(spinner, ask).forEach { it.isEnabled = value }
+        set(value) = listOf(spinner, permissionButton).forEach { it.isEnabled = value }
 
     init {
         spinner.onItemSelectedListener = this
-        ask.setOnClickListener { onAsk() }
+        permissionButton.setOnClickListener { onRequestPermission() }
     }
 
-    /** A chosen SIM that is not among these is chosen no longer. */
+    /** Shows these SIMs. Resets the choice if the chosen SIM is not among them. */
     fun show(
         sims: List<DataSim>,
-        canAsk: Boolean,
+        canRequestPermission: Boolean,
     ) {
         val offered = if (sims.size > 1) sims else emptyList()
         choice.visibility = if (offered.isEmpty()) View.GONE else View.VISIBLE
-        permission.visibility = if (canAsk) View.VISIBLE else View.GONE
+        permission.visibility = if (canRequestPermission) View.VISIBLE else View.GONE
         subscriptionIds = listOf(null) + offered.map { it.subscriptionId }
         subscriptionId = subscriptionId.takeIf { it in subscriptionIds }
         val labels =

@@ -7,7 +7,10 @@ import android.widget.ImageView
 import android.widget.TextView
 import dev.numberverify.Step
 
-/** The rows of the four steps, with the hosts under the third one. TalkBack reads a row as one sentence. */
+/**
+ * The rows of the four steps, with the hosts below the third one. TalkBack reads each row as one
+ * sentence.
+ */
 class StepList(
     private val container: ViewGroup,
 ) {
@@ -17,7 +20,7 @@ class StepList(
     init {
         rows.forEach { (step, row) ->
             row.findViewById<TextView>(R.id.step_title).setText(step.title)
-            row.findViewById<TextView>(R.id.step_what).setText(step.what)
+            row.findViewById<TextView>(R.id.step_what).setText(step.explanation)
             container.addView(row)
         }
     }
@@ -39,15 +42,15 @@ class StepList(
             visibility = if (isRunning) View.GONE else View.VISIBLE
             setImageResource(state.icon)
         }
-        val tookMs = (state as? StepState.Done)?.tookMs
-        findViewById<TextView>(R.id.step_time).text = tookMs?.let { resources.getString(R.string.milliseconds, it) }
+        val durationMs = (state as? StepState.Done)?.durationMs
+        findViewById<TextView>(R.id.step_time).text = durationMs?.let { resources.getString(R.string.milliseconds, it) }
         val title = resources.getString(step.title)
         val text = resources.getString(state.text)
         findViewById<View>(R.id.step_row).contentDescription =
-            if (tookMs == null) {
+            if (durationMs == null) {
                 resources.getString(R.string.step_description, title, text)
             } else {
-                resources.getString(R.string.step_description_with_time, title, text, tookMs)
+                resources.getString(R.string.step_description_with_time, title, text, durationMs)
             }
     }
 
@@ -60,9 +63,9 @@ class StepList(
             findViewById<TextView>(R.id.hop_host).text = hop.host
             findViewById<View>(R.id.hop_cleartext).visibility = if (hop.isCleartext) View.VISIBLE else View.GONE
             findViewById<TextView>(R.id.hop_status).text = status
-            findViewById<TextView>(R.id.hop_time).text = resources.getString(R.string.milliseconds, hop.tookMs)
-            val sentence = if (hop.isCleartext) R.string.hop_description_cleartext else R.string.hop_description
-            contentDescription = resources.getString(sentence, hop.index, hop.host, status, hop.tookMs)
+            findViewById<TextView>(R.id.hop_time).text = resources.getString(R.string.milliseconds, hop.durationMs)
+            val description = if (hop.isCleartext) R.string.hop_description_cleartext else R.string.hop_description
+            contentDescription = resources.getString(description, hop.index, hop.host, status, hop.durationMs)
         }
 }
 
@@ -75,7 +78,7 @@ val Step.title: Int
             Step.COMPLETE -> R.string.step_complete
         }
 
-private val Step.what: Int
+private val Step.explanation: Int
     get() =
         when (this) {
             Step.START -> R.string.step_start_what

@@ -4,7 +4,10 @@ import dev.numberverify.Hop
 import dev.numberverify.Progress
 import dev.numberverify.Step
 
-/** The four steps of one verification or retrieval and the hosts that answered, as the screen lists them. Immutable; knows no view. */
+/**
+ * The four steps of one verification or retrieval and the hosts that responded, as listed on the
+ * screen. Immutable; independent of views.
+ */
 data class Steps(
     private val states: Map<Step, StepState> = emptyMap(),
     val hops: List<HopRow> = emptyList(),
@@ -14,7 +17,7 @@ data class Steps(
 ) {
     operator fun get(step: Step): StepState = states[step] ?: StepState.Waiting
 
-    /** The step that began last among those that run. */
+    /** The running step that began last. */
     val current: Step?
         get() = states.filterValues { it is StepState.Running }.maxByOrNull { it.key }?.key
 
@@ -28,7 +31,10 @@ data class Steps(
             is Progress.Retrieved -> copy(totalMs = progress.number.trace.totalMs)
         }
 
-    /** The end of a verification without a verdict: the step to blame has failed, and what else ran was stopped with it. */
+    /**
+     * Returns the steps after a verification without a result: the [failed] step has failed, and
+     * all other running steps are stopped.
+     */
     fun ended(failed: Step? = null): Steps {
         val stopped = states.mapValues { (_, state) -> if (state is StepState.Running) StepState.Stopped else state }
         return copy(states = if (failed == null) stopped else stopped + (failed to StepState.Failed))
@@ -45,7 +51,10 @@ data class Steps(
     ): Steps = copy(states = states + (step to state))
 }
 
-/** Times are in milliseconds: since the verification began, and how long the step took. */
+/**
+ * The state of a step. Times are in milliseconds: since the verification began, and the duration of
+ * the step.
+ */
 sealed interface StepState {
     data object Waiting : StepState
 
@@ -54,7 +63,7 @@ sealed interface StepState {
     ) : StepState
 
     data class Done(
-        val tookMs: Long,
+        val durationMs: Long,
     ) : StepState
 
     data object Failed : StepState
@@ -62,19 +71,21 @@ sealed interface StepState {
     data object Stopped : StepState
 }
 
-/** One host that answered. Times are in milliseconds; [status] is `null` where no answer came. */
+/**
+ * A request to one host. Times are in milliseconds; [status] is `null` if there was no response.
+ */
 data class HopRow(
     val index: Int,
     val host: String,
     val isCleartext: Boolean,
     val status: Int?,
-    val tookMs: Long,
+    val durationMs: Long,
 ) {
     constructor(hop: Hop) : this(
         index = hop.index,
         host = hop.host,
         isCleartext = hop.scheme == "http",
         status = hop.status,
-        tookMs = listOfNotNull(hop.dnsMs, hop.connectMs, hop.tlsMs, hop.firstByteMs).sum(),
+        durationMs = listOfNotNull(hop.dnsMs, hop.connectMs, hop.tlsMs, hop.firstByteMs).sum(),
     )
 }

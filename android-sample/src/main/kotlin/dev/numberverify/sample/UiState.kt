@@ -4,16 +4,16 @@ import dev.numberverify.Progress
 import dev.numberverify.RetrievedNumber
 
 /**
- * What the screen shows, and how it changes while a verification or retrieval runs. Pure: no Android, no coroutine. No `toString()`
- * includes the phone number.
+ * The state of the screen, and its transitions during a verification or retrieval. Pure: no
+ * Android, no coroutines. No `toString()` contains the phone number.
  */
 sealed interface UiState {
     val steps: Steps
 
-    /** The trace as a table, once there is one. */
+    /** The trace as a table; `null` before the end. */
     val trace: String? get() = null
 
-    /** A verification or retrieval can begin. */
+    /** Idle: a verification or retrieval can start. */
     data class Ready(
         val numberIsInvalid: Boolean = false,
     ) : UiState {
@@ -27,7 +27,7 @@ sealed interface UiState {
         fun after(progress: Progress): UiState {
             val steps = steps.after(progress)
             return when (progress) {
-                is Progress.Done -> Verdict(progress.verification.verified, steps, progress.verification.trace.toTable())
+                is Progress.Done -> Completed(progress.verification.verified, steps, progress.verification.trace.toTable())
                 is Progress.Retrieved -> Retrieved(progress.number, steps)
                 else -> copy(steps = steps)
             }
@@ -38,7 +38,7 @@ sealed interface UiState {
         fun cancelled(): UiState = Cancelled(steps.ended())
     }
 
-    data class Verdict(
+    data class Completed(
         val verified: Boolean,
         override val steps: Steps,
         override val trace: String,
@@ -54,7 +54,7 @@ sealed interface UiState {
     data class Failed(
         val problem: Problem,
         override val steps: Steps,
-        /** To try again. */
+        /** The operation to repeat on "Try again". */
         val purpose: Purpose = Purpose.VERIFY,
     ) : UiState {
         override val trace: String? get() = problem.trace
@@ -65,5 +65,5 @@ sealed interface UiState {
     ) : UiState
 }
 
-/** What the user began. */
+/** The operation that the user started. */
 enum class Purpose { VERIFY, RETRIEVE }

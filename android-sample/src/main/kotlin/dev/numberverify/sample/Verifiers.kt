@@ -12,8 +12,8 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 
 /**
- * Keeps one [NumberVerifier], since its verifications share the network. Other settings need another one: an app whose backend never
- * changes has no need of this class. For the main thread only.
+ * Holds one [NumberVerifier], because its verifications share the network. Different settings
+ * require a new one: an app with a fixed backend does not need this class. Main thread only.
  */
 class Verifiers(
     context: Context,
@@ -26,9 +26,10 @@ class Verifiers(
     private var isClosed = false
 
     /**
-     * The verifier with these settings. Making one loads the native library, which is not for the main thread, and is not cut off half-way.
+     * Returns the verifier with these settings. Creating it loads the native library, so it runs
+     * off the main thread and is not cancelled midway.
      *
-     * @throws VerifyException.InvalidConfig where a setting cannot work.
+     * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
     suspend fun with(settings: Settings): NumberVerifier =
         mutex.withLock {
@@ -45,14 +46,14 @@ class Verifiers(
     private suspend fun replace(settings: Settings): NumberVerifier {
         verifier?.close()
         verifier = null
-        val made = withContext(NonCancellable + Dispatchers.Default) { make(settings) }
-        if (isClosed) made.close()
-        verifier = made
+        val created = withContext(NonCancellable + Dispatchers.Default) { create(settings) }
+        if (isClosed) created.close()
+        verifier = created
         this.settings = settings
-        return made
+        return created
     }
 
-    private fun make(settings: Settings): NumberVerifier =
+    private fun create(settings: Settings): NumberVerifier =
         NumberVerifier(app, settings.backend) {
             subscriptionId = settings.subscriptionId
             if (this@Verifiers.development == null) return@NumberVerifier
@@ -63,10 +64,10 @@ class Verifiers(
         }
 }
 
-/** What a person can set on the screen, but for the number. */
+/** The settings on the screen, except for the number. */
 data class Settings(
     val backend: String,
     val anyNetwork: Boolean,
-    /** The SIM to verify with; `null` for the one that is set for mobile data. */
+    /** The SIM to verify with; `null` for the SIM for mobile data. */
     val subscriptionId: Int?,
 )

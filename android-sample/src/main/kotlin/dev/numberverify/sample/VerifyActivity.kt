@@ -18,9 +18,9 @@ import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
 
 /**
- * The app's only screen. It owns no verification or retrieval: those run in a [VerifySession], which the platform hands on when the screen
- * is rotated (`onRetainNonConfigurationInstance`), and which ends with the screen. So nothing outlives what a person sees, and no static
- * field is needed.
+ * The app's only screen. Verifications and retrievals run in a [VerifySession], which the platform
+ * retains across rotation (`onRetainNonConfigurationInstance`) and which ends with the screen. So
+ * nothing outlives the visible screen, and no static field is needed.
  */
 class VerifyActivity : Activity() {
     private val sims = DataSims(this)
@@ -50,7 +50,7 @@ class VerifyActivity : Activity() {
                 },
                 onAction = ::act,
                 onSettings = { session.prepare(screen.settings) },
-                onAskForSims = { requestPermissions(arrayOf(Manifest.permission.READ_PHONE_STATE), 0) },
+                onRequestPermission = { requestPermissions(arrayOf(Manifest.permission.READ_PHONE_STATE), 0) },
             )
         screen.sims.subscriptionId = savedInstanceState?.getInt(SUBSCRIPTION_ID, NONE).takeIf { it != NONE }
     }
@@ -64,14 +64,20 @@ class VerifyActivity : Activity() {
             }
     }
 
-    /** Not in onStart: after a rotation the fields have their text back only now. The user may have changed the SIMs or the permission. */
+    /**
+     * Not in onStart: after a rotation, the text of the fields is restored later. The user may have
+     * changed the SIMs or the permission.
+     */
     override fun onResume() {
         super.onResume()
-        screen.sims.show(sims.list(), canAsk = sims.needPermission && !isPermissionDenied)
+        screen.sims.show(sims.list(), canRequestPermission = sims.needPermission && !isPermissionDenied)
         session.prepare(screen.settings)
     }
 
-    /** After a denial the button is hidden: after the second one, the system shows no dialog, and the button would do nothing. */
+    /**
+     * Hides the button after a denial: after the second one, the system shows no dialog, and the
+     * button would have no effect.
+     */
     override fun onRequestPermissionsResult(
         requestCode: Int,
         permissions: Array<String>,
@@ -91,7 +97,7 @@ class VerifyActivity : Activity() {
         super.onStop()
     }
 
-    @Deprecated("Since there is ViewModel; this app has the platform alone.")
+    @Deprecated("Replaced by ViewModel; this app uses only the platform.")
     override fun onRetainNonConfigurationInstance(): Any = session
 
     override fun onDestroy() {
@@ -129,7 +135,10 @@ class VerifyActivity : Activity() {
         }
     }
 
-    /** From Android 15 on the window lies under the system's bars. Before, the platform itself keeps clear of them. */
+    /**
+     * From Android 15 on, the window extends below the system bars. Before, the platform itself
+     * keeps it clear of them.
+     */
     private fun View.keepClearOfBars() {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
         setOnApplyWindowInsetsListener { view, insets ->

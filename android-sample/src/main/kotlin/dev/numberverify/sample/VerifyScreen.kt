@@ -16,7 +16,9 @@ import dev.numberverify.CellularCause
 import dev.numberverify.CellularStatus
 import dev.numberverify.RetrievedNumber
 
-/** The views of the screen: shows a [UiState], and hands clicks to the functions that it is given. Decides nothing. */
+/**
+ * The views of the screen: shows a [UiState] and passes clicks to callbacks. Contains no app logic.
+ */
 class VerifyScreen(
     private val root: ScrollView,
     development: Development?,
@@ -26,7 +28,7 @@ class VerifyScreen(
     onShare: () -> Unit,
     private val onAction: (OutcomeCard.Action) -> Unit,
     onSettings: () -> Unit,
-    onAskForSims: () -> Unit,
+    onRequestPermission: () -> Unit,
 ) {
     private val number = root.findViewById<EditText>(R.id.phone_number)
     private val numberError = root.findViewById<View>(R.id.phone_number_error)
@@ -36,14 +38,14 @@ class VerifyScreen(
     private val retrieve = root.findViewById<View>(R.id.retrieval)
     private val cancel = root.findViewById<Button>(R.id.cancel)
     private val cellular = root.findViewById<TextView>(R.id.cellular)
-    private val verdict = root.findViewById<View>(R.id.verdict)
+    private val outcome = root.findViewById<View>(R.id.verdict)
     private val progress = root.findViewById<TextView>(R.id.progress)
     private val steps = StepList(root.findViewById(R.id.steps))
     private val traceCard = root.findViewById<View>(R.id.trace_card)
     private val trace = root.findViewById<TextView>(R.id.trace)
     private var shown: UiState? = null
 
-    val sims = SimPicker(root, onSettings, onAskForSims)
+    val sims = SimPicker(root, onSettings, onRequestPermission)
 
     init {
         development?.backend?.let(backend::setText)
@@ -71,10 +73,11 @@ class VerifyScreen(
         numberError.visibility = if (state is UiState.Ready && state.numberIsInvalid) View.VISIBLE else View.GONE
         steps.show(state.steps)
         progress.text = state.steps.text()
-        // Only if it changes: a text that is set again is read again by TalkBack, and the screen would scroll with each step.
+        // Only on a change: TalkBack reads a text again when it is set again, and the screen would
+        // scroll with each step.
         if (state.card != shown?.card) {
             showCard(state.card)
-            if (shown is UiState.Running && state.card != null) scrollTo(verdict)
+            if (shown is UiState.Running && state.card != null) scrollTo(outcome)
         }
         showTrace(state.trace)
         shown = state
@@ -94,40 +97,40 @@ class VerifyScreen(
     }
 
     private fun showCard(card: OutcomeCard?) {
-        verdict.visibility = if (card == null) View.GONE else View.VISIBLE
+        outcome.visibility = if (card == null) View.GONE else View.VISIBLE
         if (card == null) return
         val background = root.context.getColor(card.tone.background)
         val foreground = root.context.getColor(card.tone.foreground)
-        verdict.backgroundTintList = ColorStateList.valueOf(background)
+        outcome.backgroundTintList = ColorStateList.valueOf(background)
         root.findViewById<ImageView>(R.id.verdict_icon).apply {
             setImageResource(card.icon)
             imageTintList = ColorStateList.valueOf(foreground)
         }
-        root.findViewById<TextView>(R.id.verdict_title).say(root.resources.getString(card.title), foreground)
-        root.findViewById<TextView>(R.id.verdict_number).say(card.number?.text, foreground)
-        root.findViewById<TextView>(R.id.verdict_text).say(root.resources.getString(card.text), foreground)
-        root.findViewById<TextView>(R.id.verdict_cause).say(card.cause, foreground)
+        root.findViewById<TextView>(R.id.verdict_title).showText(root.resources.getString(card.title), foreground)
+        root.findViewById<TextView>(R.id.verdict_number).showText(card.number?.text, foreground)
+        root.findViewById<TextView>(R.id.verdict_text).showText(root.resources.getString(card.text), foreground)
+        root.findViewById<TextView>(R.id.verdict_cause).showText(card.cause, foreground)
         root.findViewById<Button>(R.id.action).apply {
-            offer(card.action, background)
+            showAction(card.action, background)
             backgroundTintList = ColorStateList.valueOf(foreground)
         }
-        root.findViewById<Button>(R.id.other_action).offer(card.otherAction, foreground)
+        root.findViewById<Button>(R.id.other_action).showAction(card.otherAction, foreground)
     }
 
-    private fun TextView.say(
-        words: CharSequence?,
+    private fun TextView.showText(
+        newText: CharSequence?,
         color: Int,
     ) {
-        text = words
+        text = newText
         setTextColor(color)
-        visibility = if (words == null) View.GONE else View.VISIBLE
+        visibility = if (newText == null) View.GONE else View.VISIBLE
     }
 
-    private fun Button.offer(
+    private fun Button.showAction(
         action: OutcomeCard.Action?,
         color: Int,
     ) {
-        say(action?.let { resources.getString(it.label) }, color)
+        showText(action?.let { resources.getString(it.label) }, color)
         setOnClickListener { action?.let(onAction) }
     }
 
@@ -136,7 +139,10 @@ class VerifyScreen(
         trace.text = table
     }
 
-    /** To the top of the screen. Where the card was not there before, its place is known after the next layout. */
+    /**
+     * Scrolls the card to the top of the screen. The position of a card that was hidden is known
+     * only after the next layout.
+     */
     private fun scrollTo(card: View) {
         card.post {
             val place = Rect(0, 0, card.width, card.height)
@@ -146,7 +152,7 @@ class VerifyScreen(
     }
 }
 
-/** TalkBack reads it digit by digit. */
+/** The number as a text that TalkBack reads digit by digit. */
 private val RetrievedNumber.text: CharSequence
     get() {
         val text = SpannableString(phoneNumber())

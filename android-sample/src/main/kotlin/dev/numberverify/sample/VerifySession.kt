@@ -18,8 +18,9 @@ import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 
 /**
- * Runs verifications and retrievals for the screen and outlives its rotation: the activity that comes back gets the same one, and shows
- * what it has reached. All functions are for the main thread; none blocks it.
+ * Runs verifications and retrievals for the screen and survives its rotation: the recreated
+ * activity receives the same session and shows its current state. All functions are for the main
+ * thread; none blocks it.
  */
 class VerifySession(
     context: Context,
@@ -34,10 +35,13 @@ class VerifySession(
 
     val state: StateFlow<UiState> = states.asStateFlow()
 
-    /** The result of [NumberVerifier.check]; `null` before it. */
+    /** The result of [NumberVerifier.check]; `null` until it is available. */
     val cellular: StateFlow<CellularStatus?> = cellularStates.asStateFlow()
 
-    /** The screen is there: tells the state of cellular, and brings it up for a verification that will follow. */
+    /**
+     * Called when the screen appears: publishes the cellular status, and acquires the network for a
+     * verification that will follow.
+     */
     fun prepare(settings: Settings) {
         if (states.value is UiState.Running) return
         preparing?.cancel()
@@ -51,7 +55,8 @@ class VerifySession(
                 } catch (failure: VerifyException.CellularUnavailable) {
                     cellularStates.value = CellularStatus.Unavailable(failure.reason)
                 } catch (_: VerifyException) {
-                    // A person may still be typing the backend's URL. The verification itself says what is wrong.
+                    // The user may still be typing the backend's URL. The verification itself
+                    // reports the error.
                 }
             }
     }
@@ -61,7 +66,7 @@ class VerifySession(
         phoneNumber: String,
     ) = run(settings, Purpose.VERIFY) { it.verifying(phoneNumber) }
 
-    /** The user has agreed to it: see the text of the button. */
+    /** The user has consented: see the text of the button. */
     fun retrieve(settings: Settings) = run(settings, Purpose.RETRIEVE) { it.retrieving() }
 
     private fun run(
@@ -74,27 +79,27 @@ class VerifySession(
         running =
             scope.launch {
                 try {
-                    begin(verifiers.with(settings)).collect { progress -> whileRunning { it.after(progress) } }
+                    begin(verifiers.with(settings)).collect { progress -> updateIfRunning { it.after(progress) } }
                 } catch (_: VerifyException.InvalidPhoneNumber) {
-                    whileRunning { UiState.Ready(numberIsInvalid = true) }
+                    updateIfRunning { UiState.Ready(numberIsInvalid = true) }
                 } catch (failure: VerifyException) {
-                    whileRunning { it.failed(Problem(failure)) }
+                    updateIfRunning { it.failed(Problem(failure)) }
                 }
             }
     }
 
     fun cancel() {
         running?.cancel()
-        whileRunning { it.cancelled() }
+        updateIfRunning { it.cancelled() }
     }
 
-    /** The screen is gone for good. */
+    /** Called when the screen is closed. */
     fun close() {
         scope.cancel()
         verifiers.close()
     }
 
-    /** What comes late, after Cancel, changes nothing. */
-    private fun whileRunning(next: (UiState.Running) -> UiState) =
+    /** Ignores events that arrive after Cancel. */
+    private fun updateIfRunning(next: (UiState.Running) -> UiState) =
         states.update { state -> if (state is UiState.Running) next(state) else state }
 }
