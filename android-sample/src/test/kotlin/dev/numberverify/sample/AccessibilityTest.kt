@@ -28,13 +28,16 @@ import org.robolectric.annotation.GraphicsMode
 import kotlin.math.max
 import kotlin.math.min
 
-/** The screen for everybody: TalkBack, large fonts, contrast, landscape, and bars that lie over the window. */
+/**
+ * Accessibility of the screen: TalkBack, large fonts, contrast, landscape, and system bars over the
+ * window.
+ */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class AccessibilityTest {
     @Test
-    fun `fields have labels, pictures are not read, changes are announced`() =
-        withVerdict { phone ->
+    fun `fields have labels, images are not read, changes are announced`() =
+        withResult { phone ->
             val labelled = phone.views.map { it.labelFor }
             phone.views.filterIsInstance<EditText>().forEach { assertTrue("$it", it.id in labelled) }
             phone.views.filter { it is ImageView || it is ProgressBar }.forEach {
@@ -46,21 +49,21 @@ class AccessibilityTest {
         }
 
     @Test
-    fun `what can be clicked is at least 48 dp high and wide`() =
-        withVerdict { phone ->
-            val least = 48 * phone.activity.resources.displayMetrics.density
+    fun `touch targets are at least 48 dp high and wide`() =
+        withResult { phone ->
+            val minSize = 48 * phone.activity.resources.displayMetrics.density
             val targets = phone.views.filter { it is Button || it is EditText }
             assertTrue("$targets", targets.size >= 6)
-            targets.forEach { assertTrue("$it", it.height >= least && it.width >= least) }
+            targets.forEach { assertTrue("$it", it.height >= minSize && it.width >= minSize) }
         }
 
     @Test
-    fun `no text is cut when fonts are twice as large`() {
+    fun `no text is clipped at twice the font size`() {
         RuntimeEnvironment.setFontScale(2f)
-        withVerdict { phone ->
+        withResult { phone ->
             phone.views.filterIsInstance<TextView>().filter { it.text.isNotEmpty() }.forEach {
                 val needed = it.layout.height + it.totalPaddingTop + it.totalPaddingBottom
-                assertTrue("${it.text} needs $needed and has ${it.height}", it.height >= needed)
+                assertTrue("${it.text} needs $needed px and has ${it.height}", it.height >= needed)
             }
         }
     }
@@ -69,7 +72,7 @@ class AccessibilityTest {
     fun `every text has a contrast of at least 4,5 to 1, in light and dark`() {
         val read =
             mapOf(
-                R.color.background to listOf(R.color.on_background, R.color.on_background_muted),
+                R.color.background to listOf(R.color.on_background, R.color.on_backgroundmuted),
                 R.color.surface to
                     listOf(
                         R.color.on_surface,
@@ -97,7 +100,7 @@ class AccessibilityTest {
     }
 
     @Test
-    fun `what is drawn can be read, on every card`() {
+    fun `drawn text has sufficient contrast on every card`() {
         for (mode in listOf("+notnight", "+night")) {
             RuntimeEnvironment.setQualifiers(mode)
             Phone(Intent()).use { phone ->
@@ -107,9 +110,9 @@ class AccessibilityTest {
                     screen.show(state)
                     phone.settle()
                     root.scrollTo(0, phone.view<View>(R.id.steps).height)
-                    val drawn = Drawn(root)
-                    phone.views.filterIsInstance<TextView>().filter { it.isEnabled && it.text.isNotEmpty() && drawn.holds(it) }.forEach {
-                        assertTrue("$mode $state: ${it.text} has ${drawn.contrastOf(it)}", drawn.contrastOf(it) >= 4.5)
+                    val image = Rendering(root)
+                    phone.views.filterIsInstance<TextView>().filter { it.isEnabled && it.text.isNotEmpty() && image.contains(it) }.forEach {
+                        assertTrue("$mode $state: ${it.text} has ${image.contrastOf(it)}", image.contrastOf(it) >= 4.5)
                     }
                 }
             }
@@ -117,16 +120,16 @@ class AccessibilityTest {
     }
 
     @Test
-    fun `in landscape the outcome stands beside the form`() =
-        withVerdict { phone ->
+    fun `in landscape the outcome is next to the form`() =
+        withResult { phone ->
             phone.rotate(Phone.LANDSCAPE)
             val form = phone.view<View>(R.id.phone_number)
-            val verdict = phone.view<View>(R.id.verdict)
-            assertTrue(left(verdict) > left(form) + form.width)
+            val outcome = phone.view<View>(R.id.verdict)
+            assertTrue(left(outcome) > left(form) + form.width)
         }
 
     @Test
-    fun `the screen keeps clear of the system's bars`() =
+    fun `the screen keeps clear of the system bars`() =
         Phone(Intent()).use { phone ->
             val screen = phone.view<View>(R.id.screen)
             val bars = WindowInsets.Builder().setInsets(WindowInsets.Type.systemBars(), Insets.of(1, 24, 2, 48)).build()
@@ -138,14 +141,14 @@ class AccessibilityTest {
     private val states =
         listOf(
             UiState.Running(Steps(isSlow = true)),
-            UiState.Verdict(verified = true, Steps(), "table"),
-            UiState.Verdict(verified = false, Steps(), "table"),
+            UiState.Completed(verified = true, Steps(), "table"),
+            UiState.Completed(verified = false, Steps(), "table"),
             UiState.Retrieved(RetrievedNumber("+14155550100"), Steps()),
             UiState.Cancelled(Steps()),
         ) + Fallback.entries.map { UiState.Failed(Problem(it, "cause", trace = "table"), Steps()) }
 
-    /** The pixels of a view, and how well a text among them stands out from what is around it. */
-    private class Drawn(
+    /** The pixels of a view, and the contrast of a text against its surroundings. */
+    private class Rendering(
         root: View,
     ) {
         private val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
@@ -158,31 +161,31 @@ class AccessibilityTest {
             root.draw(canvas.apply { translate(-root.scrollX.toFloat(), -root.scrollY.toFloat()) })
         }
 
-        fun holds(view: View): Boolean = bounds.contains(place(view))
+        fun contains(view: View): Boolean = bounds.contains(boundsOf(view))
 
         fun contrastOf(view: View): Double {
-            val place = place(view)
+            val place = boundsOf(view)
             val pixels = IntArray(place.width() * place.height())
             bitmap.getPixels(pixels, 0, place.width(), place.left, place.top, place.width(), place.height())
-            val around =
+            val background =
                 pixels
                     .toList()
                     .groupingBy { it }
                     .eachCount()
                     .maxBy { it.value }
                     .key
-            return pixels.distinct().maxOf { contrast(around, it) }
+            return pixels.distinct().maxOf { contrast(background, it) }
         }
 
-        private fun place(view: View): Rect {
+        private fun boundsOf(view: View): Rect {
             val corner = IntArray(2).also(view::getLocationInWindow)
             val (left, top) = corner[0] - origin[0] to corner[1] - origin[1]
-            // Without the rounded corners, where something else is seen.
+            // Without the rounded corners, which show the background.
             return Rect(left, top, left + view.width, top + view.height).apply { inset(view.paddingLeft, view.paddingTop / 2) }
         }
     }
 
-    private fun withVerdict(scene: (Phone) -> Unit) =
+    private fun withResult(scene: (Phone) -> Unit) =
         Simulator().use { simulator ->
             Phone(simulator.intent()).use { phone ->
                 phone.verify("+14155550199")

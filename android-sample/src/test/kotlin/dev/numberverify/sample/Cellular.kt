@@ -13,7 +13,7 @@ import org.robolectric.shadow.api.Shadow
 import org.robolectric.shadows.ShadowSubscriptionManager
 import org.robolectric.shadows.ShadowSubscriptionManager.SubscriptionInfoBuilder
 
-/** The phone's own cellular network, as the platform tells of it. */
+/** The phone's cellular network, as the platform reports it. */
 object Cellular {
     const val NUMBER = "+14155550100"
     const val ICCID = "8901410000000000001"
@@ -21,7 +21,7 @@ object Cellular {
     private val app get() = RuntimeEnvironment.getApplication()
     private val telephony get() = shadowOf(app.getSystemService(Context.TELEPHONY_SERVICE) as TelephonyManager)
 
-    /** How many network requests of the app are pending or held. */
+    /** The number of the app's network requests that are pending or held. */
     val requests: Int
         get() = shadowOf(app.getSystemService(Context.CONNECTIVITY_SERVICE) as ConnectivityManager).networkCallbacks.size
 
@@ -31,7 +31,10 @@ object Cellular {
         telephony.setDataEnabled(on)
     }
 
-    /** In a phone with two slots, whose app may list them. The first one is set for mobile data; Android turns data off for another. */
+    /**
+     * Inserts SIMs into a phone with two slots, whose app may list them. The first one is set for
+     * mobile data; Android disables data for the others.
+     */
     fun insert(vararg sims: SubscriptionInfo) {
         shadowOf(app).grantPermissions(Manifest.permission.READ_PHONE_STATE)
         setSlots(2)

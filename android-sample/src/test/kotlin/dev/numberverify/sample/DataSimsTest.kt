@@ -13,7 +13,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** Which SIMs the app may list. */
+/** Lists of SIMs by phone state, permission and API level. */
 @RunWith(RobolectricTestRunner::class)
 class DataSimsTest {
     private val app = RuntimeEnvironment.getApplication()
@@ -39,9 +39,9 @@ class DataSimsTest {
     }
 
     @Test
-    fun `nothing is listed without the permission, which is asked for on a phone with two slots`() {
+    fun `nothing is listed without the permission, which is needed on a phone with two slots`() {
         Cellular.insert(Cellular.sim(1, "Work", "Operator A"), Cellular.sim(2, "Home", "Operator B"))
-        assertFalse("it is there", sims.needPermission)
+        assertFalse("the permission is granted", sims.needPermission)
         shadowOf(app).denyPermissions(Manifest.permission.READ_PHONE_STATE)
         assertEquals(emptyList<DataSim>(), sims.list())
         assertTrue(sims.needPermission)
@@ -50,7 +50,7 @@ class DataSimsTest {
     }
 
     @Test
-    fun `nothing is listed if the system refuses despite the permission`() {
+    fun `nothing is listed if the system denies access despite the permission`() {
         Cellular.insert(Cellular.sim(1, "Work", "Operator A"), Cellular.sim(2, "Home", "Operator B"))
         shadowOf(app.getSystemService(SubscriptionManager::class.java)).setReadPhoneStatePermission(false)
         assertEquals(emptyList<DataSim>(), sims.list())

@@ -11,7 +11,10 @@ import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
 import kotlin.concurrent.thread
 
-/** What a developer starts the app with, to run it against this simulator over any network. However slow the machine is, no verification is. */
+/**
+ * The intent with which a developer starts the app against this simulator over any network.
+ * Verifications are never reported as slow, however slow the machine is.
+ */
 fun Simulator.intent(backend: String = backend("b")): Intent =
     Intent()
         .putExtra(Development.BACKEND, backend)
@@ -20,15 +23,18 @@ fun Simulator.intent(backend: String = backend("b")): Intent =
         .putExtra(Development.RESOLVE, hosts.toTypedArray())
         .putExtra(Development.SLOW_AFTER_MS, TimeUnit.DAYS.toMillis(1))
 
-/** Holds back whatever is sent to this host, until it is opened. Give the app [Gate.on]. */
+/** Holds back all data sent to this host until the gate is opened. Pass [Gate.on] to the app. */
 fun Simulator.gate(host: String): Gate = Gate(host, httpsPort)
 
-/** A relay in front of a host of the simulator, on an address of its own. */
+/** A relay in front of a host of the simulator, on a separate address. */
 class Gate(
     private val host: String,
     private val port: Int,
 ) : AutoCloseable {
-    /** Not that of the gate before, whose listener may still be open: its thread has to leave `accept` first. */
+    /**
+     * A new address for each gate: the listener of an earlier one may still be open until its
+     * thread has left `accept`.
+     */
     private val address = "127.0.0.${lastAddress.incrementAndGet()}"
     private val opened = CountDownLatch(1)
     private val server = ServerSocket(port, 50, InetAddress.getByName(address))
@@ -40,12 +46,12 @@ class Gate(
         }
     }
 
-    /** How many connections have come in. */
+    /** The number of accepted connections. */
     val connections: Int get() = sockets.size
 
     fun open() = opened.countDown()
 
-    /** The same intent, but for the way to this host. */
+    /** Returns the same intent, with this host resolved to the gate. */
     fun on(intent: Intent): Intent {
         val resolve = intent.getStringArrayExtra(Development.RESOLVE).orEmpty()
         val changed = resolve.map { if (it.startsWith("$host:$port:")) "$host:$port:$address" else it }
@@ -67,7 +73,7 @@ class Gate(
         pump(client, upstream)
     }
 
-    /** Until either side ends. */
+    /** Copies until either side closes. */
     private fun pump(
         from: Socket,
         to: Socket,

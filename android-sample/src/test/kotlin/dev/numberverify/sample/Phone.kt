@@ -14,7 +14,10 @@ import org.robolectric.android.controller.ActivityController
 import org.robolectric.shadows.ShadowPausedLooper
 import java.util.concurrent.TimeUnit
 
-/** A person with the app in hand: types, clicks, and waits for what the screen shows. Closing it ends the app. */
+/**
+ * Simulates a user of the app: types, clicks, and waits for what the screen shows. Closing it ends
+ * the app.
+ */
 class Phone(
     intent: Intent,
 ) : AutoCloseable {
@@ -22,10 +25,10 @@ class Phone(
         Robolectric.buildActivity(VerifyActivity::class.java, intent).setup()
     private val looper = shadowOf(Looper.getMainLooper()) as ShadowPausedLooper
 
-    /** Another one after a rotation. */
+    /** A new one after a rotation. */
     val activity: VerifyActivity get() = controller.get()
 
-    /** All that can be seen. */
+    /** All visible views. */
     val views: List<View>
         get() =
             activity.window.decorView
@@ -33,11 +36,11 @@ class Phone(
                 .filter { it.isShown }
                 .toList()
 
-    /** Every text that can be seen. */
+    /** All visible texts. */
     val texts: String
         get() = views.filterIsInstance<TextView>().joinToString("\n") { it.text }
 
-    /** How many hosts are listed. */
+    /** The number of listed hosts. */
     val hops: Int get() = views.count { it.id == R.id.hop_host }
 
     fun <V : View> view(id: Int): V = activity.findViewById(id)
@@ -51,7 +54,7 @@ class Phone(
         text: String,
     ) = view<EditText>(id).setText(text)
 
-    /** As a finger would: only what can be seen and is enabled. */
+    /** Clicks a view that is visible and enabled. */
     fun click(id: Int) {
         await("a button to click") { shows(id) && view<View>(id).isEnabled }
         view<View>(id).performClick()
@@ -68,21 +71,21 @@ class Phone(
         assertEquals(activity.getString(title), text(R.id.verdict_title))
     }
 
-    /** If another card is there already. */
+    /** Waits for the result if another card is already shown. */
     fun awaitVerified() = await("the result") { text(R.id.verdict_title) == activity.getString(R.string.verified) }
 
-    /** What TalkBack reads for the four steps. */
+    /** The texts that TalkBack reads for the four steps. */
     val stepDescriptions: List<String>
         get() = views.filter { it.id == R.id.step_row }.map { it.contentDescription.toString() }
 
-    /** Turns the phone, by the qualifiers of how it then lies: [LANDSCAPE] or [PORTRAIT]. */
+    /** Rotates the phone to these qualifiers: [LANDSCAPE] or [PORTRAIT]. */
     fun rotate(qualifiers: String) {
         RuntimeEnvironment.setQualifiers(qualifiers)
         controller.recreate()
         looper.idle()
     }
 
-    /** To another app and back. */
+    /** Switches to another app and back. */
     fun leaveAndReturn() {
         controller
             .pause()
@@ -92,21 +95,21 @@ class Phone(
         looper.idle()
     }
 
-    /** Runs the main thread's messages as they come, until the condition holds. */
+    /** Processes the main thread's messages until the condition holds. */
     fun await(
         what: String,
         condition: () -> Boolean,
     ) {
-        val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(HANG_S)
+        val deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_S)
         looper.idle()
         while (!condition()) {
-            check(System.nanoTime() < end) { "waited in vain for $what; the screen shows:\n$texts" }
-            looper.poll(LOOK_AGAIN_MS)
+            check(System.nanoTime() < deadline) { "timed out waiting for $what; the screen shows:\n$texts" }
+            looper.poll(POLL_INTERVAL_MS)
             looper.idle()
         }
     }
 
-    /** Scrolling ends: on the looper's clock, which takes no time. */
+    /** Lets scrolling finish, on the looper's clock, which takes no real time. */
     fun settle() = looper.idleFor(3, TimeUnit.SECONDS)
 
     override fun close() {
@@ -117,10 +120,10 @@ class Phone(
     companion object {
         const val LANDSCAPE = "+w891dp-h411dp-land"
         const val PORTRAIT = "+w411dp-h891dp-port"
-        private const val HANG_S = 60L
+        private const val TIMEOUT_S = 60L
 
-        /** For conditions that come true without a message to the main thread. */
-        private const val LOOK_AGAIN_MS = 20L
+        /** For conditions that become true without a message to the main thread. */
+        private const val POLL_INTERVAL_MS = 20L
 
         private fun View.descendants(): Sequence<View> =
             sequence {

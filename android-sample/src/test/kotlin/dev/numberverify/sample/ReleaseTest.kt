@@ -11,11 +11,14 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 
-/** On what is linked without `--debug-mode`, as a release build is: nothing of [Development] is left, whoever asks for it. */
+/**
+ * Runs on resources linked without `--debug-mode`, as in a release build: no [Development] setting
+ * has an effect.
+ */
 @RunWith(RobolectricTestRunner::class)
 class ReleaseTest {
     @Test
-    fun `the any-network switch is not there, and an intent cannot turn it on`() =
+    fun `the any-network switch is hidden, and an intent cannot turn it on`() =
         Simulator().use { simulator ->
             Phone(simulator.intent()).use { phone ->
                 assertFalse(phone.shows(R.id.any_network))
@@ -25,11 +28,11 @@ class ReleaseTest {
         }
 
     @Test
-    fun `with a working backend, the flow does not leave by any network`() =
+    fun `with a working backend, the verification uses no other network`() =
         Simulator().use { simulator ->
             Cellular.setMobileData(false)
             Phone(simulator.intent()).use { phone ->
-                // On plain http to loopback, which needs none of the simulator's exceptions.
+                // Plain http to loopback requires none of the development settings.
                 phone.type(R.id.backend, simulator.backendOnHttp("b"))
                 phone.verify("+14155550100")
                 phone.awaitCard(R.string.mobile_data_needed)
@@ -38,13 +41,13 @@ class ReleaseTest {
         }
 
     @Test
-    fun `the library refuses it too`() {
-        val refusal =
+    fun `the library rejects it too`() {
+        val error =
             Phone(Intent()).use { phone ->
                 assertThrows(VerifyException.InvalidConfig::class.java) {
                     NumberVerifier(phone.activity, "https://api.example.com/number-verify") { development.anyNetwork = true }
                 }
             }
-        assertEquals("anyNetwork", refusal.setting)
+        assertEquals("anyNetwork", error.setting)
     }
 }

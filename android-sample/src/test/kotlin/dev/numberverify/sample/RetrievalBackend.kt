@@ -5,13 +5,16 @@ import dev.numberverify.testsupport.Simulator
 import java.net.InetAddress
 import java.net.InetSocketAddress
 
-/** A backend that offers retrieval with the simulator's operator B, on plain http: loopback needs no certificate. */
+/**
+ * A backend that supports retrieval with the simulator's operator B, on plain http: loopback needs
+ * no certificate.
+ */
 class RetrievalBackend(
     simulator: Simulator,
 ) : AutoCloseable {
     private val server = HttpServer.create(InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0)
 
-    /** The status and the fallback that it responds with; `null` if it succeeds. */
+    /** The status and the fallback of its error response; `null` if it succeeds. */
     @Volatile
     var problem: Pair<Int, String>? = null
 

@@ -69,7 +69,7 @@ class RetrievalTest {
         }
 
     @Test
-    fun `a slow retrieval offers SMS while it runs, goes on through a rotation, and keeps its number`() =
+    fun `a slow retrieval offers SMS while it runs, continues across a rotation, and keeps its number`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent(backend.url)).putExtra(Development.SLOW_AFTER_MS, 1L)).use { phone ->
                 phone.click(R.id.retrieve)
@@ -86,7 +86,7 @@ class RetrievalTest {
         }
 
     @Test
-    fun `cancel ends a retrieval, and another one can begin`() =
+    fun `cancel ends a retrieval, and another one can start`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent(backend.url))).use { phone ->
                 phone.click(R.id.retrieve)
@@ -111,7 +111,7 @@ class RetrievalTest {
         }
 
     @Test
-    fun `a backend without retrieval is the developer's to correct`() =
+    fun `a backend without retrieval shows the card for the developer`() =
         Phone(simulator.intent(backend.url)).use { phone ->
             backend.problem = 501 to "fix_integration"
             phone.click(R.id.retrieve)

@@ -20,7 +20,9 @@ import javax.imageio.IIOImage
 import javax.imageio.ImageIO
 import javax.imageio.ImageWriteParam
 
-/** The pictures of the README, drawn by the platform's own views. `make screenshots` copies them to docs. */
+/**
+ * The README's screenshots, drawn by the platform's views. `make screenshots` copies them to docs.
+ */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class ScreenshotsTest {
@@ -101,7 +103,7 @@ class ScreenshotsTest {
             .save(name)
     }
 
-    /** On a phone they fade away by themselves. */
+    /** On a phone, the scroll bars fade out by themselves. */
     private fun View.hideScrollBars() {
         isVerticalScrollBarEnabled = false
         isHorizontalScrollBarEnabled = false
@@ -116,7 +118,7 @@ class ScreenshotsTest {
         assertTrue("${file.name} has ${file.length()} bytes", file.length() in 10_000..150_000)
     }
 
-    /** Half the size of what `Bitmap.compress` writes. */
+    /** Writes half the size of `Bitmap.compress`. */
     private fun Bitmap.writeSmallPng(file: File) {
         val pixels = IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }
         val image = BufferedImage(width, height, BufferedImage.TYPE_INT_RGB).also { it.setRGB(0, 0, width, height, pixels, 0, width) }
@@ -126,7 +128,7 @@ class ScreenshotsTest {
                 compressionMode = ImageWriteParam.MODE_EXPLICIT
                 compressionQuality = 0f
             }
-        // The stream does not truncate: the rest of a longer picture would stay behind this one.
+        // The stream does not truncate: the rest of a longer file would remain.
         file.delete()
         ImageIO.createImageOutputStream(file).use { stream ->
             writer.output = stream

@@ -16,7 +16,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import java.net.ServerSocket
 
-/** The choice of a SIM on the real screen, with the real library. */
+/** The SIM picker on the real screen, with the real library. */
 @RunWith(RobolectricTestRunner::class)
 class SimPickerTest {
     private val app = RuntimeEnvironment.getApplication()
@@ -65,31 +65,31 @@ class SimPickerTest {
         }
 
     @Test
-    fun `one SIM is not a choice`() {
+    fun `no picker is shown for one SIM`() {
         Cellular.insert(Cellular.sim(1, "Work", "Operator A"))
         Phone(Intent()).use { phone -> assertFalse(phone.shows(R.id.sim) || phone.shows(R.id.ask_for_sims)) }
     }
 
     @Test
-    fun `without the permission, a button asks for it`() {
+    fun `without the permission, a button requests it`() {
         shadowOf(app).denyPermissions(PERMISSION)
         Phone(Intent()).use { phone ->
             assertFalse(phone.shows(R.id.sim))
             phone.click(R.id.ask_for_sims)
-            assertEquals(listOf(PERMISSION), phone.permissionsAskedFor)
+            assertEquals(listOf(PERMISSION), phone.requestedPermissions)
             shadowOf(app).grantPermissions(PERMISSION)
-            phone.answerPermission(PackageManager.PERMISSION_GRANTED)
+            phone.setPermissionResult(PackageManager.PERMISSION_GRANTED)
             assertEquals(3, phone.choices.size)
             assertFalse(phone.shows(R.id.ask_for_sims))
         }
     }
 
     @Test
-    fun `after a refusal, the button is gone`() {
+    fun `after a denial, the button is hidden`() {
         shadowOf(app).denyPermissions(PERMISSION)
         Phone(Intent()).use { phone ->
             phone.click(R.id.ask_for_sims)
-            phone.answerPermission(PackageManager.PERMISSION_DENIED)
+            phone.setPermissionResult(PackageManager.PERMISSION_DENIED)
             assertFalse(phone.shows(R.id.sim) || phone.shows(R.id.ask_for_sims))
         }
     }
@@ -106,7 +106,7 @@ class SimPickerTest {
 
     private val Phone.choices get() = (0 until spinner.count).map { spinner.adapter.getItem(it) }
 
-    private val Phone.permissionsAskedFor
+    private val Phone.requestedPermissions
         get() = shadowOf(activity).lastRequestedPermission.requestedPermissions.toList()
 
     private fun Phone.choose(position: Int) {
@@ -115,7 +115,7 @@ class SimPickerTest {
         settle()
     }
 
-    private fun Phone.answerPermission(result: Int) {
+    private fun Phone.setPermissionResult(result: Int) {
         activity.onRequestPermissionsResult(shadowOf(activity).lastRequestedPermission.requestCode, arrayOf(PERMISSION), intArrayOf(result))
         leaveAndReturn()
     }

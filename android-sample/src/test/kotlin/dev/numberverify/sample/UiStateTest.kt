@@ -12,10 +12,10 @@ import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** How the screen's state changes, without a screen. */
+/** State transitions of the screen, without a screen. */
 class UiStateTest {
     @Test
-    fun `two steps run at the same time, and each has its own time`() {
+    fun `two steps run concurrently, each with its duration`() {
         val state = running(began(Step.START, 0), began(Step.ACQUIRE, 2), ended(Step.ACQUIRE, 9))
         assertEquals(StepState.Running(0), state.steps[Step.START])
         assertEquals(StepState.Done(7), state.steps[Step.ACQUIRE])
@@ -24,7 +24,7 @@ class UiStateTest {
     }
 
     @Test
-    fun `an error marks the step to blame, and stops the other one`() {
+    fun `an error marks the failed step and stops the other one`() {
         val failed = running(began(Step.START, 0), began(Step.ACQUIRE, 0)).failed(problem(Fallback.RETRY_LATER, Step.START))
         assertEquals(StepState.Failed, failed.steps[Step.START])
         assertEquals(StepState.Stopped, failed.steps[Step.ACQUIRE])
@@ -32,14 +32,14 @@ class UiStateTest {
     }
 
     @Test
-    fun `cancelling stops what runs and keeps what is done`() {
+    fun `cancelling stops running steps and keeps completed ones`() {
         val cancelled = running(began(Step.START, 0), ended(Step.START, 5), began(Step.AUTHORIZE, 5)).cancelled()
         assertEquals(StepState.Done(5), cancelled.steps[Step.START])
         assertEquals(StepState.Stopped, cancelled.steps[Step.AUTHORIZE])
     }
 
     @Test
-    fun `each fallback has its own words and its own button`() {
+    fun `each fallback has a distinct text and button`() {
         val cards = Fallback.entries.map { UiState.Running().failed(problem(it, step = null)).card!! }
         assertEquals(4, cards.map { it.title }.distinct().size)
         assertEquals(4, cards.map { it.text }.distinct().size)
@@ -62,11 +62,11 @@ class UiStateTest {
     }
 
     @Test
-    fun `a verification that is not slow has a card at the end only`() {
+    fun `a verification that is not slow has a card only at the end`() {
         assertNull(UiState.Ready().card)
         assertNull(running(began(Step.START, 0)).card)
-        assertEquals(R.string.verified, UiState.Verdict(verified = true, Steps(), "").card?.title)
-        assertEquals(R.string.not_verified, UiState.Verdict(verified = false, Steps(), "").card?.title)
+        assertEquals(R.string.verified, UiState.Completed(verified = true, Steps(), "").card?.title)
+        assertEquals(R.string.not_verified, UiState.Completed(verified = false, Steps(), "").card?.title)
         assertEquals(
             R.string.cancelled,
             UiState
@@ -78,7 +78,7 @@ class UiStateTest {
     }
 
     @Test
-    fun `a retrieved number is on the card, and in no printed form`() {
+    fun `a retrieved number is on the card, and not in toString`() {
         val number = RetrievedNumber("+14155550100", trace = Trace(totalMs = 7))
         val retrieved = running(began(Step.START, 0)).after(Progress.Retrieved(number))
         assertEquals(R.string.retrieved, retrieved.card?.title)
@@ -88,7 +88,7 @@ class UiStateTest {
     }
 
     @Test
-    fun `a retrieval that fails is one to try again`() {
+    fun `a failed retrieval is retried as a retrieval`() {
         val slow = UiState.Running(purpose = Purpose.RETRIEVE).after(Progress.Slow(4_000)) as UiState.Running
         val failed = slow.failed(problem(Fallback.RETRY_LATER, step = null)) as UiState.Failed
         assertEquals(Purpose.RETRIEVE, failed.purpose)

@@ -18,7 +18,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.shadows.ShadowDialog
 
-/** The real screen, the real library and the simulator program, on a debug build. */
+/** The real screen with the real library and the simulator program, on a debug build. */
 @RunWith(RobolectricTestRunner::class)
 class VerifyActivityTest {
     private val simulator = Simulator()
@@ -49,10 +49,10 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `what is no number is said beside the field, and can be corrected`() =
+    fun `an invalid number is reported next to the field and can be corrected`() =
         Phone(simulator.intent()).use { phone ->
             phone.verify("12")
-            phone.await("the complaint") { phone.shows(R.id.phone_number_error) }
+            phone.await("the error") { phone.shows(R.id.phone_number_error) }
             assertFalse(phone.shows(R.id.verdict))
             phone.verify("+1 (415) 555-0100")
             phone.awaitCard(R.string.verified)
@@ -60,9 +60,9 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `another channel - the operator does not know the SIM`() =
-        Simulator("--sim", "192.0.2.0/24=$OWN").use { strange ->
-            Phone(strange.intent()).use { phone ->
+    fun `another channel - the SIM is unknown to the operator`() =
+        Simulator("--sim", "192.0.2.0/24=$OWN").use { other ->
+            Phone(other.intent()).use { phone ->
                 phone.verify(OWN)
                 phone.awaitCard(R.string.another_channel)
                 assertTrue(phone.stepDescriptions[2], phone.stepDescriptions[2].endsWith("failed"))
@@ -72,7 +72,7 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `retry later - the backend is down, and then it is not`() =
+    fun `retry later - the backend is down, then available again`() =
         ClosedPort().use { down ->
             Phone(simulator.intent("https://127.0.0.1:${down.port}/number-verify")).use { phone ->
                 phone.verify(OWN)
@@ -85,7 +85,7 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `mobile data is off - the button leads to the network settings`() {
+    fun `mobile data is off - the button opens the network settings`() {
         Cellular.setMobileData(false)
         Phone(simulator.intent().putExtra(Development.ANY_NETWORK, false)).use { phone ->
             phone.await("the state of cellular") { phone.text(R.id.cellular) == phone.activity.getString(R.string.cellular_data_off) }
@@ -98,29 +98,29 @@ class VerifyActivityTest {
     }
 
     @Test
-    fun `fix the integration - the report goes to the developer, without the number`() =
+    fun `fix the integration - the shared report does not contain the number`() =
         Phone(simulator.intent(simulator.backend("b").replace("/number-verify/", "/nothing/"))).use { phone ->
             phone.verify(OWN)
             phone.awaitCard(R.string.fix_integration)
             phone.click(R.id.action)
             val report = shared(phone)
             assertTrue(report, report.contains("404") && report.contains("correlator"))
-            assertHoldsNoNumber(report)
+            assertContainsNoNumber(report)
         }
 
     @Test
-    fun `the trace is shared without the number`() =
+    fun `the shared trace does not contain the number`() =
         Phone(simulator.intent()).use { phone ->
             phone.verify(OWN)
             phone.awaitCard(R.string.verified)
             phone.click(R.id.share)
             val trace = shared(phone)
             assertEquals(phone.text(R.id.trace), trace)
-            assertHoldsNoNumber(trace)
+            assertContainsNoNumber(trace)
         }
 
     @Test
-    fun `cancel ends a verification, and another one can begin`() =
+    fun `cancel ends a verification, and another one can start`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent())).use { phone ->
                 phone.verify(OWN)
@@ -136,7 +136,7 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `a slow verification offers SMS while it runs, and goes on`() =
+    fun `a slow verification offers SMS while it runs, and continues`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent()).putExtra(Development.SLOW_AFTER_MS, 1L)).use { phone ->
                 phone.verify(OWN)
@@ -153,7 +153,9 @@ class VerifyActivityTest {
             }
         }
 
-    /** The looper's clock stands still: a scroll soon after another one is immediate, and can be seen. */
+    /**
+     * The looper's clock stands still: a scroll soon after another one is immediate and observable.
+     */
     @Test
     fun `the steps of a slow verification neither scroll the screen nor set the card again`() =
         simulator.gate("auth.simulator.test").use { first ->
@@ -176,7 +178,7 @@ class VerifyActivityTest {
 
     @Test
     @Config(sdk = [24, 35])
-    fun `a verification goes on while the phone is rotated`() =
+    fun `a verification continues across a rotation`() =
         simulator.gate("operator-b.simulator.test").use { gate ->
             Phone(gate.on(simulator.intent("https://unused.test/another"))).use { phone ->
                 val before = phone.activity
@@ -189,7 +191,7 @@ class VerifyActivityTest {
                 assertEquals(OWN, phone.text(R.id.phone_number))
                 gate.open()
                 phone.awaitCard(R.string.verified)
-                assertEquals("one flow, not two", 6, phone.hops)
+                assertEquals("one verification, not two", 6, phone.hops)
                 phone.rotate(Phone.PORTRAIT)
                 assertEquals(phone.activity.getString(R.string.verified), phone.text(R.id.verdict_title))
                 assertEquals(6, phone.hops)
@@ -197,12 +199,12 @@ class VerifyActivityTest {
         }
 
     @Test
-    fun `cellular is brought up when the screen appears, and let go with it`() {
+    fun `cellular is acquired when the screen appears and released with it`() {
         Cellular.setMobileData(true)
         val phone = Phone(simulator.intent().putExtra(Development.ANY_NETWORK, false))
         phone.await("the network request") { Cellular.requests == 1 }
         phone.close()
-        phone.await("its end") { Cellular.requests == 0 }
+        phone.await("its release") { Cellular.requests == 0 }
     }
 
     private fun dialogIsAbout(
@@ -216,13 +218,13 @@ class VerifyActivityTest {
     private fun shared(phone: Phone): String {
         val chooser = shadowOf(phone.activity).nextStartedActivity
         assertEquals(Intent.ACTION_CHOOSER, chooser.action)
-        @Suppress("DEPRECATION") // the typed one is API 33
+        @Suppress("DEPRECATION") // the typed overload requires API 33
         val send = chooser.getParcelableExtra<Intent>(Intent.EXTRA_INTENT)!!
         assertEquals(Intent.ACTION_SEND, send.action)
         return send.getStringExtra(Intent.EXTRA_TEXT).orEmpty()
     }
 
-    private fun assertHoldsNoNumber(text: String) = assertFalse(text, text.contains(OWN.drop(1)))
+    private fun assertContainsNoNumber(text: String) = assertFalse(text, text.contains(OWN.drop(1)))
 
     private companion object {
         const val OWN = "+14155550100"
