@@ -45,7 +45,7 @@ fn deduplicated(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
             unique.push(address);
         }
     }
-    once
+    unique
 }
 
 #[cfg(test)]
