@@ -1,23 +1,29 @@
-// The app's own API client, where it has one. Without, the verifier calls the backend itself.
+// A custom API client of the app. Without one, the built-in client calls the backend.
 
 internal import NumberVerifyCore
 
-/// Makes the two calls to the app's backend, for an app that has an API client of its own. It runs on the default network, not on the
-/// cellular one. The calls are described in the project's README ("Writing the backend").
+/// Makes the two calls to the app's backend through a custom API client. It uses the default
+/// network, not the cellular network. The project's README describes the calls ("Writing the
+/// backend").
 ///
-/// Each call has `deadlines.backendMs`; then, and when the verification is cancelled, its task is cancelled.
+/// Each call must complete within `deadlines.backendMs`. Its task is cancelled on timeout and when
+/// the verification is cancelled.
 public protocol Backend: Sendable {
-  /// Requests the auth URL for this phone number. In a retrieval, ``StartRequest/phoneNumber`` is `nil`: then send
-  /// `"purpose": "device-phone-number"` instead of the number.
+  /// Requests the auth URL for this phone number. In a retrieval, ``StartRequest/phoneNumber`` is
+  /// `nil`: send `"purpose": "device-phone-number"` instead of the number.
   ///
-  /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
+  /// - Returns: the start response.
+  /// - Throws: ``BackendError`` if the call fails. Any other error is reported as
+  ///   ``BackendCause/appFailed``.
   func start(_ request: StartRequest) async throws -> AuthorizationStart
 
-  /// Hands over the code.
+  /// Sends the authorization code to the backend.
   ///
-  /// - Returns: the response body, a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`); in a retrieval with the string
-  ///   `phoneNumber` (or `devicePhoneNumber`), in E.164 form.
-  /// - Throws: ``BackendError`` if there is none. Any other error is reported as ``BackendCause/appFailed``.
+  /// - Returns: the response body: a JSON object with the boolean `verified` (or
+  ///   `devicePhoneNumberVerified`), or in a retrieval with the string `phoneNumber` (or
+  ///   `devicePhoneNumber`) in E.164 format.
+  /// - Throws: ``BackendError`` if the call fails. Any other error is reported as
+  ///   ``BackendCause/appFailed``.
   func complete(_ request: CompletionRequest) async throws -> String
 }
 
@@ -29,27 +35,29 @@ public struct StartRequest: Sendable {
     self.core = core
   }
 
-  /// The phone number, in E.164 form. `nil` in a retrieval: then send `"purpose": "device-phone-number"` instead.
+  /// The phone number in E.164 format. `nil` in a retrieval: send
+  /// `"purpose": "device-phone-number"` instead.
   public var phoneNumber: String? { core.phoneNumber() }
 
-  /// The headers in the options of this verification, by name in lower case.
+  /// The headers from the options of this verification, by lowercase name.
   public var headers: [String: String] { core.headers() }
 
-  /// The further members of the start request in the options of this verification: JSON texts by name.
+  /// Additional members of the start request from the options of this verification: JSON text by
+  /// name.
   public var startFields: [String: String] { core.startFields() }
 
-  /// Send it as `Idempotency-Key`: a repeat of this call has the same one.
+  /// Send as `Idempotency-Key`. Retries of this call reuse the same key.
   public var idempotencyKey: String { core.idempotencyKey() }
 
-  /// Send it as `x-correlator`: all calls of a verification have the same one.
+  /// Send as `x-correlator`. All calls of a verification use the same value.
   public var correlator: String { core.correlator() }
 
   /// Milliseconds until the deadline of the whole verification.
   public var timeLeftMs: Int { Int(clamping: core.timeLeftMs()) }
 }
 
-/// The request to `complete`. Neither the phone number nor the purpose is part of it: they belong to the session that `start` made. Its values
-/// are not included in `description` or `dump`.
+/// The request to `complete`. It contains neither the phone number nor the purpose: they belong to
+/// the session that `start` created. Its values are not included in `description` or `dump`.
 public struct CompletionRequest: Sendable {
   private let core: NumberVerifyCore.CompletionRequest
 
@@ -57,40 +65,42 @@ public struct CompletionRequest: Sendable {
     self.core = core
   }
 
-  /// The operator's one-time code; `nil` where the delivery has none.
+  /// The operator's authorization code; `nil` with ``CodeDelivery/noCode``.
   public var code: String? { core.code() }
 
-  /// The `state` that came with the code.
+  /// The `state` received with the code.
   public var state: String? { core.state() }
 
-  /// The session of `start`'s answer.
+  /// The session of the start response.
   public var session: String? { core.session() }
 
-  /// The headers in the options of this verification, by name in lower case.
+  /// The headers from the options of this verification, by lowercase name.
   public var headers: [String: String] { core.headers() }
 
-  /// Send it as `Idempotency-Key`: a repeat of this call has the same one.
+  /// Send as `Idempotency-Key`. Retries of this call reuse the same key.
   public var idempotencyKey: String { core.idempotencyKey() }
 
-  /// Send it as `x-correlator`: all calls of a verification have the same one.
+  /// Send as `x-correlator`. All calls of a verification use the same value.
   public var correlator: String { core.correlator() }
 
   /// Milliseconds until the deadline of the whole verification.
   public var timeLeftMs: Int { Int(clamping: core.timeLeftMs()) }
 }
 
-/// What `start` answered. Its values are in no printed form.
+/// The start response. Its values are not included in `description` or `dump`.
 public struct AuthorizationStart: Sendable {
   let core: NumberVerifyCore.AuthorizationStart
 
-  /// The backend's answer.
+  /// Creates a start response.
   ///
   /// - Parameters:
   ///   - authURL: the absolute https URL that is opened over the cellular network.
-  ///   - redirectURI: needed only where the auth URL does not show it, as with signed request objects (RFC 9101).
-  ///   - session: comes back with ``CompletionRequest``.
-  ///   - state: needed only where the auth URL does not show it.
-  ///   - hints: how requests to some of the operator's hosts differ. Those that break a rule, and all after the sixteenth, are ignored.
+  ///   - redirectURI: required only if the auth URL does not contain it, as with signed request
+  ///     objects (RFC 9101).
+  ///   - session: returned in ``CompletionRequest/session``.
+  ///   - state: required only if the auth URL does not contain it.
+  ///   - hints: request adjustments for some of the operator's hosts. Invalid hints, and all after
+  ///     the sixteenth, are ignored.
   public init(authURL: String, redirectURI: String? = nil, session: String? = nil, state: String? = nil, hints: [Hint] = []) {
     core = NumberVerifyCore.AuthorizationStart(
       authUrl: authURL, redirectUri: redirectURI, session: session, state: state, hints: hints.map(\.core))
@@ -99,20 +109,20 @@ public struct AuthorizationStart: Sendable {
 
 /// A call to the backend failed.
 public enum BackendError: Error, Sendable, Hashable {
-  /// No connection, or it broke.
+  /// No connection, or the connection was lost.
   case unreachable
   /// TLS failed.
   case tls
-  /// No answer in time.
+  /// No response in time.
   case timeout
-  /// The HTTP status says no. `fallback`: what the backend's problem document (RFC 9457) advises, if it does; `retryAfterSeconds`: its
-  /// `Retry-After`, if it had one.
+  /// The backend returned an HTTP error status. `fallback`: the recommendation in the backend's
+  /// problem document (RFC 9457), if any; `retryAfterSeconds`: its `Retry-After`, if any.
   case status(Int, fallback: Fallback? = nil, retryAfterSeconds: Int? = nil)
-  /// The answer does not follow the contract. `status`: its HTTP status.
+  /// The response violates the contract. `status`: its HTTP status.
   case malformedAnswer(status: Int? = nil)
 }
 
-/// A backend as the core knows it.
+/// Adapts a ``Backend`` to the core's protocol.
 final class CoreBackend: NumberVerifyCore.Backend {
   private let backend: any Backend
 
@@ -128,7 +138,7 @@ final class CoreBackend: NumberVerifyCore.Backend {
     try await orCoreError { try await backend.complete(CompletionRequest(request)) }
   }
 
-  private func orCoreError<Answer>(_ call: () async throws -> Answer) async throws -> Answer {
+  private func orCoreError<Value>(_ call: () async throws -> Value) async throws -> Value {
     do {
       return try await call()
     } catch let error as BackendError {

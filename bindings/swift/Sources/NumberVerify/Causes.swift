@@ -1,58 +1,59 @@
-// What an app can decide by: what to do now, which step it was, what failed. The texts about them come from the core.
+// Values to branch on: the recommended action, the step and the cause. Their error texts come from
+// the core.
 
-/// What the app should do after an error.
+/// The recommended action after an error.
 public enum Fallback: Sendable, Hashable, CaseIterable {
-  /// Verify the number in another way, such as a code by SMS: repeating will not help.
+  /// Verify the number through another channel, such as a code by SMS. A retry will not succeed.
   case useAnotherChannel
   /// The same call may succeed later.
   case retryLater
-  /// Ask the user to turn on mobile data (for this app), then repeat.
+  /// Ask the user to turn on mobile data (for this app), then retry.
   case askToEnableMobileData
-  /// The app, its settings or its backend have to be corrected.
+  /// The app, its settings or its backend must be corrected.
   case fixIntegration
 }
 
 /// A step of a verification.
 public enum Step: Sendable, Hashable, CaseIterable {
-  /// The backend is asked for the auth URL.
+  /// Requests the auth URL from the backend.
   case start
-  /// The cellular network is brought up.
+  /// Acquires the cellular network.
   case acquire
-  /// The auth URL is followed over the cellular network.
+  /// Follows the auth URL over the cellular network.
   case authorize
-  /// The backend is called for the result.
+  /// Requests the result from the backend.
   case complete
 }
 
 /// Why the cellular network cannot be used.
 public enum CellularCause: Sendable, Hashable, CaseIterable {
-  /// There is no such interface, or the device has no cellular network now: no radio, no SIM, airplane mode, or mobile data off for the
-  /// whole device. iOS does not say which.
+  /// The interface does not exist, or the device has no cellular network now: no radio, no SIM,
+  /// airplane mode, or mobile data off for the whole device. iOS does not report which.
   case noInterface
-  /// The interface is down, or went down.
+  /// The interface is or went down.
   case interfaceDown
-  /// A VPN that the app's traffic has to use is not there, or does not let it around.
+  /// A VPN that the app's traffic must use is not connected, or cannot be bypassed.
   case vpn
   /// The system blocks the app's traffic in the background.
   case blockedInBackground
-  /// Mobile data is off. Apple documents its `cellularDenied`, which this is, as "the user has disabled cellular": for the device, for this
-  /// app, or both.
+  /// Mobile data is off. On iOS, this is `cellularDenied`, which Apple documents as "the user has
+  /// disabled cellular": for the device, for this app, or both.
   case dataOff
-  /// Airplane mode is on. Not told by iOS.
+  /// Airplane mode is on. Not reported on iOS.
   case airplane
-  /// There is no usable SIM. Not told by iOS.
+  /// There is no usable SIM. Not reported on iOS.
   case noSIM
-  /// The SIM that was asked for is not the one that the phone is set to use for mobile data. Not told by iOS.
+  /// The requested SIM is not the default SIM for mobile data. Not reported on iOS.
   case notDataSIM
   /// A permission is missing.
   case permission
   /// The app has too many pending network requests.
   case tooManyRequests
-  /// The system refused a request that it should have taken. Not told by iOS.
+  /// The system rejected a valid request. Not reported on iOS.
   case systemFault
-  /// The network did not come up in time.
+  /// The network did not become available in time.
   case timeout
-  /// This system or device cannot send over a chosen network.
+  /// This system or device does not support per-network sockets.
   case unsupported
   /// This is Apple's simulator, which has no cellular network.
   case simulator
@@ -60,17 +61,17 @@ public enum CellularCause: Sendable, Hashable, CaseIterable {
 
 /// What failed in a call to the backend.
 public enum BackendCause: Sendable, Hashable, CaseIterable {
-  /// No connection, or it broke.
+  /// No connection, or the connection was lost.
   case unreachable
-  /// TLS failed, such as a certificate that is not trusted.
+  /// TLS failed, for example because the certificate is not trusted.
   case tls
-  /// No answer in time.
+  /// No response in time.
   case timeout
-  /// The HTTP status says no.
+  /// The backend returned an HTTP error status.
   case status
-  /// The answer does not follow the contract.
+  /// The response violates the contract.
   case malformedAnswer
-  /// The app's own ``Backend`` threw an error that is not a ``BackendError``.
+  /// The custom ``Backend`` threw an error that is not a ``BackendError``.
   case appFailed
 }
 
@@ -80,26 +81,26 @@ public enum AuthorizationCause: Sendable, Hashable, CaseIterable {
   case dns
   /// No address accepted a connection.
   case connect
-  /// TLS failed: the certificate is not trusted, or the handshake broke.
+  /// TLS failed: the certificate is not trusted, or the handshake failed.
   case tls
-  /// No connection or no answer in time.
+  /// No connection or no response in time.
   case timeout
-  /// The connection ended before the answer was complete.
+  /// The connection was closed before the response was complete.
   case closed
   /// An HTTP status that ends the verification.
   case httpStatus
-  /// More redirects than allowed.
+  /// More redirects than ``NumberVerifier/Configuration/redirectLimit``.
   case tooManyRedirects
-  /// The same request was asked for again.
+  /// A redirect to a request that was already made.
   case redirectLoop
-  /// A redirect to a place where a verification must not go.
+  /// A redirect to a disallowed URL.
   case forbiddenRedirect
-  /// A redirect without a usable Location.
+  /// A redirect without a valid `Location`.
   case badLocation
-  /// A page instead of a code: the operator wants to talk to a person.
+  /// An HTML page instead of a code: the operator requires user interaction.
   case unexpectedPage
-  /// An answer that breaks the protocol.
+  /// A malformed HTTP response.
   case malformedResponse
-  /// Headers or body beyond 64 KiB.
+  /// Headers or body over 64 KiB.
   case tooLarge
 }

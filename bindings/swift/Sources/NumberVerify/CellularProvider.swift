@@ -1,34 +1,41 @@
-// Who brings the cellular network up, and how a socket is bound to it. The core binds each socket; no other traffic of the app moves.
+// Access to the cellular network. The core binds each socket individually; other traffic of the app
+// is not affected.
 
 internal import NumberVerifyCore
 
-/// Brings the cellular network up and lets it go, with the platform's own API. ``AppleCellularProvider`` is the one for Apple systems; an own
-/// one is for tests, and for systems where something else knows the network.
+/// Acquires and releases the cellular network with the platform's API. Use
+/// ``AppleCellularProvider`` on Apple platforms; implement your own for tests or other connectivity
+/// managers.
 ///
-/// Every ``acquire(events:)`` is followed by exactly one ``release()``, whatever its outcome, also when it was cancelled. Verifications that run at
-/// the same time share one acquired network.
+/// Every ``acquire(events:)`` is followed by exactly one ``release()``, also if it threw or was
+/// cancelled. Concurrent verifications share one acquired network.
 public protocol CellularProvider: Sendable {
-  /// Acquires the cellular network and returns how to bind to it. Return as soon as it is there: the verifier has the timeout, and cancels
-  /// the task of this call then, as it does when the verification is cancelled. May overlap a previous ``release()``.
+  /// Acquires the cellular network. Return as soon as it is available. The verifier applies the
+  /// timeout: it cancels the task of this call on timeout and when the verification is cancelled.
+  /// May overlap a previous ``release()``.
   ///
-  /// - Parameter events: receives whose network it is, and that it was lost, until ``release()``.
-  /// - Throws: ``CellularError`` if the network cannot be used. Any other error is reported as ``CellularCause/unsupported``, also a
-  ///   `CancellationError` of a verification that was not cancelled.
+  /// - Parameter events: receives the network's operator and its loss, until ``release()``.
+  /// - Returns: how to bind sockets to the network.
+  /// - Throws: ``CellularError`` if the network cannot be used. Any other error is reported as
+  ///   ``CellularCause/unsupported``, also a `CancellationError` if the verification was not
+  ///   cancelled.
   func acquire(events: NetworkEvents) async throws -> NetworkBinding
 
-  /// Lets the network go again. Has 5 seconds.
+  /// Releases the network. Must finish within 5 seconds.
   func release() async
 
-  /// Whether a verification could run now, without any traffic. Has 2 seconds.
+  /// Returns whether a verification could run now, without network traffic. Must finish within
+  /// 2 seconds.
   func status() async -> CellularStatus
 }
 
-/// Receives what happens to a network after ``CellularProvider/acquire(events:)``. Each acquire has its own.
+/// Receives events of an acquired network. Each ``CellularProvider/acquire(events:)`` gets a
+/// separate instance. Thread-safe.
 public struct NetworkEvents: Sendable {
   private let onLoss: @Sendable (CellularCause) -> Void
   private let onOperator: @Sendable (String) -> Void
 
-  /// Calls closures, in a test of a provider.
+  /// Creates events that call closures, to test a ``CellularProvider``.
   public init(
     onLoss: @escaping @Sendable (CellularCause) -> Void, onOperator: @escaping @Sendable (_ mccMNC: String) -> Void = { _ in }
   ) {
@@ -36,52 +43,54 @@ public struct NetworkEvents: Sendable {
     self.onOperator = onOperator
   }
 
-  /// The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). Call it
-  /// before `acquire` returns, if the code is known; only the first call has an effect, and anything else is ignored. What the verifier
-  /// remembers of an operator's hosts is then kept for that operator, and not only for this one network. The code goes to no trace, log or
-  /// server.
+  /// Reports the network's operator: the mobile country and network code of the SIM, 5 or 6 digits
+  /// such as `310260` (ITU-T E.212). Call it before `acquire` returns, if the code is known. Only
+  /// the first call has an effect; anything that is not such a code is ignored. The verifier then
+  /// remembers the operator's hosts per operator rather than per network. The code is never written
+  /// to a trace or log, or sent to a server.
   public func operatedBy(mccMNC: String) { onOperator(mccMNC) }
 
-  /// The network is lost, blocked or replaced by another: verifications that still need it end at once with
-  /// ``VerifyError/Kind-swift.enum/cellularUnavailable(_:)`` and this cause, and the network is released. May be called at any time and from
-  /// any thread; returns at once. Only the first call between `acquire` and `release` has an effect.
+  /// Reports that the network was lost, blocked or replaced by another. Verifications that still
+  /// need it fail immediately with ``VerifyError/Kind-swift.enum/cellularUnavailable(_:)`` and this
+  /// cause, and the network is released. May be called at any time and from any thread; does not
+  /// block. Only the first call between `acquire` and `release` has an effect.
   public func lost(_ reason: CellularCause) { onLoss(reason) }
 }
 
-/// One network at one time, in the words of its platform.
+/// How to bind sockets to an acquired network.
 public enum NetworkBinding: Sendable, Hashable {
   /// Apple: the index of the `NWInterface`.
   case appleInterface(index: UInt32)
   /// Linux: the name of the interface, such as `wwan0`.
   case linuxInterface(name: String)
-  /// No binding: whatever network the system chooses. For development only, and refused without
+  /// No binding: the system's default network. For development only; rejected without
   /// ``NumberVerifier/Configuration/Development/anyNetwork``.
   case unbound
 }
 
 /// Whether a verification could run now.
 public enum CellularStatus: Sendable, Hashable {
-  /// The cellular network is there.
+  /// The cellular network is available.
   case ready
-  /// Wi-Fi is the default network; cellular will be brought up beside it.
+  /// Wi-Fi is the default network; the cellular network will be acquired concurrently.
   case wifiActive
-  /// It could not, for this reason.
+  /// Unavailable, with the cause.
   case unavailable(CellularCause)
 }
 
-/// Why a ``CellularProvider`` could not bring up the network.
+/// Thrown by a ``CellularProvider`` if the network cannot be used.
 public struct CellularError: Error, Sendable, Hashable {
-  /// Why.
+  /// The cause.
   public let reason: CellularCause
 
-  /// An error for this reason.
+  /// Creates an error with this cause.
   public init(_ reason: CellularCause) {
     self.reason = reason
   }
 }
 
-/// A provider as the core knows it. The core may cancel `acquire` and call `release` before the task of the former has run at all: then the
-/// provider is called for neither.
+/// Adapts a ``CellularProvider`` to the core's protocol. The core may cancel `acquire` and call
+/// `release` before the task of `acquire` has started: the provider then receives neither call.
 final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
   private let provider: any CellularProvider
   private let acquisition = Acquisition()
@@ -109,7 +118,7 @@ final class CoreCellularProvider: NumberVerifyCore.CellularProvider {
   func status() async -> NumberVerifyCore.CellularStatus { await provider.status().core }
 }
 
-/// Whether the provider's `acquire` was called since its last `release`.
+/// Tracks whether the provider's `acquire` was called since its last `release`.
 private actor Acquisition {
   private var hasBegun = false
 

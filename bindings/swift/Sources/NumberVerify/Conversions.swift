@@ -1,5 +1,7 @@
-// The core's enums in this module's words, and back. Nothing is decided here: a value that the core adds does not compile until it has a
-// name. They have own types because an app that imports this module sees the members of this module's types only (SE-0444).
+// Conversions between the core's enums and those of this module, without any logic. The switches
+// are exhaustive: a value added to the core does not compile until it is mapped. This module has
+// separate types because an app that imports it sees the members of this module's types only
+// (SE-0444).
 
 internal import NumberVerifyCore
 
@@ -37,7 +39,8 @@ extension Step {
 }
 
 extension CellularCause {
-  /// The core knows no simulator: to it, what cannot bind a socket is not supported.
+  /// The core does not distinguish Apple's simulator: it reports `unsupported` if it cannot bind a
+  /// socket.
   init(_ core: NumberVerifyCore.CellularCause, isSimulator: Bool = Environment.isSimulator) {
     self =
       switch core {

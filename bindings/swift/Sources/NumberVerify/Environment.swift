@@ -1,6 +1,6 @@
-/// What kind of build runs, decided by the compiler.
+/// The kind of build, determined at compile time.
 enum Environment {
-  /// An app that a developer runs: a debug build, or Apple's simulator.
+  /// Whether this is a debug build or Apple's simulator.
   static let isDevelopment = isDebugBuild || isSimulator
 
   #if targetEnvironment(simulator)

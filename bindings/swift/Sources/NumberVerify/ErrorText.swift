@@ -1,8 +1,9 @@
-// The texts of VerifyError are the core's. Here is what only Swift and Apple's systems know: the spelling of settings, and the simulator.
+// The texts of VerifyError come from the core, except for the Swift spelling of settings and
+// Apple's simulator.
 
 internal import NumberVerifyCore
 
-/// What happened, and what to do.
+/// The error message and the recommended action.
 struct ErrorText: Sendable, Equatable {
   let message: String
   let advice: String
@@ -24,7 +25,8 @@ extension ErrorText {
 }
 
 extension NumberVerifyCore.Setting {
-  /// The name in ``NumberVerifier/Configuration``, or of the initializer's parameter.
+  /// The name of the property in ``NumberVerifier/Configuration`` or of the initializer's
+  /// parameter.
   var spelling: String {
     switch self {
     case .backendUrl, .backend: "backend"

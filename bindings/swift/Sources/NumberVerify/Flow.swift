@@ -14,7 +14,8 @@ extension VerificationFlow: CoreFlow {}
 extension RetrievalFlow: CoreFlow {}
 
 extension CoreFlow {
-  /// The result. Cancels the flow when the task is cancelled, which uniffi does not pass on.
+  /// Returns the result. Cancels the flow if the task is cancelled, because uniffi does not
+  /// propagate task cancellation.
   func outcome() async throws -> Outcome {
     try await withTaskCancellationHandler {
       do {

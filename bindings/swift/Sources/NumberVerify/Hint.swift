@@ -1,25 +1,30 @@
 internal import NumberVerifyCore
 
-/// How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
+/// Adjusts the requests to some hosts on the operator's side, for servers with special
+/// requirements.
 ///
-/// Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the configuration. No
-/// hint applies to the backend's own origin, or permits what is refused without it.
+/// If several hints match a host, later hints take precedence over earlier ones, and those of the
+/// start response over those of the configuration. Hints never apply to the backend's origin, and
+/// never permit what is rejected without them.
 public struct Hint: Sendable, Hashable {
-  /// A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+  /// A host name in ASCII (Punycode) form, such as `login.operator.example`, or
+  /// `*.operator.example` for all its subdomains.
   public var host: String
 
-  /// At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
-  /// `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
-  /// unlike those of other headers, these values may be printed.
+  /// At most 16 headers: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-`
+  /// (except `X-Correlator` and names that begin with `X-Number-Verify-`). Values are 1 to 1,024
+  /// characters of printable ASCII. They replace other headers of that name. Not for secrets:
+  /// unlike those of other headers, these values may be included in `description` and `dump`.
   public var headers: [String: String]
 
-  /// Only addresses of this family are used; `nil`: both. A host that is an address itself keeps it.
+  /// Restricts DNS results to this address family. Defaults to `nil`: both. Does not affect a host
+  /// that is an IP address.
   public var addressFamily: AddressFamily?
 
-  /// The highest version of TLS that is offered; `nil`: 1.3.
+  /// The highest TLS version to offer. Defaults to `nil`: 1.3.
   public var maxTLS: TLSVersion?
 
-  /// A hint for this host. Its rules are checked when a verifier gets it.
+  /// Creates a hint for this host. It is validated when it is passed to a verifier.
   public init(host: String, headers: [String: String] = [:], addressFamily: AddressFamily? = nil, maxTLS: TLSVersion? = nil) {
     self.host = host
     self.headers = headers
@@ -27,7 +32,8 @@ public struct Hint: Sendable, Hashable {
     self.maxTLS = maxTLS
   }
 
-  /// Reads hints from a JSON array, in the form in which the start response has them (`docs/backend-api.yaml` in the project):
+  /// Decodes hints from a JSON array in the format of the start response (`docs/backend-api.yaml`
+  /// in the project):
   ///
   /// ```json
   /// [{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]
@@ -35,8 +41,10 @@ public struct Hint: Sendable, Hashable {
   ///
   /// Members with other names are ignored.
   ///
-  /// - Throws: ``VerifyError`` of the kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` if the text is something else, has more than
-  ///   16 hints, or if one of them breaks a rule.
+  /// - Parameter json: the JSON text.
+  /// - Returns: the hints, in order.
+  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` if
+  ///   the text is not such an array, contains more than 16 hints, or contains an invalid hint.
   public static func hints(fromJSON json: String) throws -> [Hint] {
     do {
       return try coreHintsFromJson(json: json).map(Hint.init)

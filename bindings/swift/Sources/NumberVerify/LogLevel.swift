@@ -1,18 +1,19 @@
 internal import NumberVerifyCore
 
-/// How much is logged.
+/// The level of logging.
 public enum LogLevel: Sendable, Hashable {
-  /// What the app's own code did wrong.
+  /// Errors in the app's code.
   case warn
-  /// The end of each verification too.
+  /// Also the end of each verification.
   case info
-  /// Each step and each answer on the way too.
+  /// Also each step and each response.
   case debug
 }
 
 extension NumberVerifier {
-  /// Logs to the system from now on: the unified log on Apple systems (subsystem `number-verify`), stderr elsewhere. Silent without it.
-  /// Call it again for another level. The log holds no code, number, cookie or query.
+  /// Enables logging to the unified log on Apple platforms (subsystem `number-verify`), elsewhere
+  /// to stderr. Off by default. Call it again to change the level. The log never contains a code,
+  /// phone number, cookie or query.
   public static func logToSystem(_ level: LogLevel) {
     NumberVerifyCore.logToSystem(level: level.core)
   }

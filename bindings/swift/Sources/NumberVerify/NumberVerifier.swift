@@ -1,40 +1,45 @@
 internal import NumberVerifyCore
 
-/// Verifies that this phone has a phone number: silently, over the cellular network, without an SMS code. Or retrieves the number, so that the
-/// user need not type it.
+/// Verifies that a phone number belongs to the SIM in this phone: silently, over the cellular
+/// network, without an SMS code. Or retrieves the number, so that the user need not type it.
 ///
-/// Keep one for the whole app. All functions may be called from any thread or actor, the main one too, and at the same time: verifications
-/// that run at the same time share the cellular network. It has one thread of its own, which starts with the first call; before, nothing is
-/// opened or sent.
+/// Create one verifier per app and reuse it. Thread-safe: all methods may be called concurrently
+/// from any thread or actor, including the main actor. Concurrent verifications share the cellular
+/// network. The verifier uses one background thread, which starts with the first call; before that,
+/// nothing is opened or sent.
 ///
-/// App code that depends on ``NumberVerifying`` instead can be tested without it.
+/// Depend on ``NumberVerifying`` in app code to unit-test it without a network.
 ///
-/// There is nothing to close. When the last reference goes, a network that ``prepare()`` holds is released; verifications that still run go on
-/// to their end, and then the thread ends. To end them, cancel their tasks.
+/// No explicit close. When the last reference is released, a network held by ``prepare()`` is
+/// released; running verifications continue to completion, and then the thread ends. To stop them,
+/// cancel their tasks.
 public final class NumberVerifier: NumberVerifying {
   private let core: CoreVerifier
 
-  /// A verifier with its own way to the cellular network.
+  /// Creates a verifier with a custom ``CellularProvider``.
   ///
   /// - Parameters:
-  ///   - cellular: brings the network up. Give each verifier its own.
-  ///   - backend: the base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to loopback), without
-  ///     user name, query and fragment.
-  ///   - configure: changes further settings; all of them have defaults.
-  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
+  ///   - cellular: acquires the network. Do not share it between verifiers.
+  ///   - backend: the base URL of the app's backend, such as
+  ///     `https://api.example.com/number-verify`: https (http only for loopback), without userinfo,
+  ///     query or fragment.
+  ///   - configure: changes settings; all have defaults.
+  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` if a
+  ///   setting is invalid.
   public convenience init(cellular: any CellularProvider, backend: String, configure: (inout Configuration) -> Void = { _ in }) throws {
     try self.init(cellular: cellular, backend: nil, backendURL: backend, configuration: Configuration(configure))
   }
 
-  /// A verifier with its own way to the cellular network and its own API client.
+  /// Creates a verifier with a custom ``CellularProvider`` and a custom API client.
   ///
   /// - Parameters:
-  ///   - cellular: brings the network up. Give each verifier its own.
+  ///   - cellular: acquires the network. Do not share it between verifiers.
   ///   - backend: makes the two calls.
-  ///   - backendURL: the backend's base URL, as above; only its origin counts, where the code is delivered by
-  ///     ``CodeDelivery/followThrough``.
-  ///   - configure: changes further settings; all of them have defaults.
-  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` where a setting cannot work.
+  ///   - backendURL: the backend's base URL, as for ``init(cellular:backend:configure:)``; only its
+  ///     origin is used, for ``CodeDelivery/followThrough``.
+  ///   - configure: changes settings; all have defaults.
+  /// - Throws: ``VerifyError`` of kind ``VerifyError/Kind-swift.enum/invalidConfig(setting:)`` if a
+  ///   setting is invalid.
   public convenience init(
     cellular: any CellularProvider, backend: any Backend, backendURL: String, configure: (inout Configuration) -> Void = { _ in }
   ) throws {
@@ -83,7 +88,8 @@ public final class NumberVerifier: NumberVerifying {
     do {
       return CellularStatus(try await core.check())
     } catch {
-      // A failure of the provider is a status; the core throws only if it failed itself, and could not verify then.
+      // A provider failure is reported as a status; the core throws only on an internal error, and
+      // could not verify either.
       return .unavailable(.unsupported)
     }
   }
@@ -104,8 +110,9 @@ public final class NumberVerifier: NumberVerifying {
     try Task.checkCancellation()
   }
 
-  /// Forgets which hosts followed each other in earlier verifications of this verifier, such as when the user signs out: the next one opens
-  /// no connection ahead, except to ``Configuration/authOrigin``. One that still runs remembers its hosts when it ends.
+  /// Clears the hosts remembered from earlier verifications of this verifier, for example when the
+  /// user signs out. The next verification opens no connection ahead, except to
+  /// ``Configuration/authOrigin``. A verification in progress stores its hosts when it ends.
   public func forgetHosts() { core.forgetHosts() }
 }
 

@@ -1,84 +1,90 @@
 internal import NumberVerifyCore
 
 extension NumberVerifier {
-  /// What happens in a running verification or retrieval, in order. Prints nothing secret. `atMs`: milliseconds since it began.
+  /// A progress event of a verification or retrieval. Its `description` contains no secrets.
+  /// `atMs`: milliseconds since the start.
   ///
-  /// A later version may have further kinds: give a `switch` a `default`.
+  /// Later versions may add cases: use a `default` in a `switch`.
   public enum Progress: Sendable, Equatable {
-    /// A step began. ``Step/start`` and ``Step/acquire`` run at the same time.
+    /// A step started. ``Step/start`` and ``Step/acquire`` run concurrently.
     case stepBegan(Step, atMs: Int)
-    /// A step ended well.
+    /// A step completed.
     case stepEnded(Step, atMs: Int)
-    /// A host on the operator's side answered.
+    /// A host on the operator's side responded.
     case hopAnswered(Hop, atMs: Int)
-    /// The verification takes longer than ``NumberVerifier/Configuration/slowAfterMs``, and goes on: time to offer the user another channel
-    /// beside it. Comes once at most.
+    /// The verification has taken longer than ``NumberVerifier/Configuration/slowAfterMs`` and
+    /// continues: offer the user another channel in addition. Emitted at most once.
     case slow(atMs: Int)
-    /// The result of a verification; nothing follows.
+    /// The result of a verification. Always the last event.
     case done(Verification)
-    /// The result of a retrieval; nothing follows.
+    /// The result of a retrieval. Always the last event.
     case retrieved(RetrievedNumber)
   }
 
-  /// The progress of a verification or retrieval; see ``NumberVerifier/verifying(phoneNumber:options:)`` and
+  /// The progress of a verification or retrieval; see
+  /// ``NumberVerifier/verifying(phoneNumber:options:)`` and
   /// ``NumberVerifier/retrieving(options:)``.
   public struct ProgressSequence: AsyncSequence, Sendable {
-    /// What is read.
+    /// The type of the elements.
     public typealias Element = Progress
 
-    /// One verification: emits what happens, and returns the result.
+    /// Runs one verification: emits progress and returns the result.
     public typealias Run = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> Verification
 
-    /// One retrieval: emits what happens, and returns the number.
+    /// Runs one retrieval: emits progress and returns the number.
     public typealias Retrieval = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> RetrievedNumber
 
     fileprivate typealias ToLast = @Sendable (_ emit: @escaping @Sendable (Progress) -> Void) async throws -> Progress
 
     private let run: ToLast
 
-    /// A sequence for an app's own ``NumberVerifying``. Each iteration runs `run` in a task, which is cancelled when the iteration ends.
+    /// Creates a sequence for a custom ``NumberVerifying``. Each iteration runs `run` in a task,
+    /// which is cancelled when the iteration ends.
     public init(_ run: @escaping Run) {
       self.run = { emit in .done(try await run(emit)) }
     }
 
-    /// As ``init(_:)``, for a retrieval.
+    /// Creates a sequence as ``init(_:)`` does, for a retrieval.
     public init(retrieval: @escaping Retrieval) {
       run = { emit in .retrieved(try await retrieval(emit)) }
     }
 
-    /// Begins nothing yet: the first `next()` does.
+    /// Creates an iterator. The first call of `next()` starts the verification.
     public func makeAsyncIterator() -> AsyncIterator {
       AsyncIterator(run: run)
     }
 
-    /// One verification or retrieval. It is cancelled when this is released.
+    /// Runs one verification or retrieval. Releasing the iterator cancels it.
     public struct AsyncIterator: AsyncIteratorProtocol {
       private let run: ToLast
       private var events: AsyncThrowingStream<Progress, any Error>.AsyncIterator?
-      private var isOver = false
+      private var isFinished = false
 
       fileprivate init(run: @escaping ToLast) {
         self.run = run
       }
 
-      /// The next event; `nil` after ``Progress/done(_:)`` or ``Progress/retrieved(_:)``.
+      /// Returns the next event.
       ///
-      /// - Throws: ``VerifyError`` if there is no result, `CancellationError` if the task was cancelled.
+      /// - Returns: the event; `nil` after ``Progress/done(_:)``, ``Progress/retrieved(_:)`` or an
+      ///   error.
+      /// - Throws: ``VerifyError`` if the verification or retrieval could not be completed,
+      ///   `CancellationError` if the task was cancelled.
       public mutating func next() async throws -> Progress? {
-        if isOver { return nil }
+        if isFinished { return nil }
         do {
           try Task.checkCancellation()
           if events == nil { events = start() }
           let event = try await events?.next()
-          // A stream ends in silence when its reader's task is cancelled.
+          // A stream ends without an error if its consumer's task is cancelled.
           if event == nil { try Task.checkCancellation() }
           switch event {
-          case .done, .retrieved: isOver = true
+          case .done, .retrieved: isFinished = true
           default: break
           }
           return event
         } catch {
-          isOver = true
+          isFinished = true
           events = nil
           throw error
         }
@@ -100,7 +106,7 @@ extension NumberVerifier {
     }
   }
 
-  /// Hears the core's events, in order, before the outcome.
+  /// Receives the core's progress events, in order, before the outcome.
   final class Listener: ProgressListener {
     private let emit: @Sendable (Progress) -> Void
 

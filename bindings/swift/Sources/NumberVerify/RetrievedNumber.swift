@@ -1,15 +1,15 @@
 internal import NumberVerifyCore
 
-/// The phone number of the SIM, by its operator. Personal data: show it to the user, and do not log it. It is not part of `description`,
-/// `debugDescription` or `dump`.
+/// The phone number of the SIM, as returned by its operator. Personal data: do not log it. It is
+/// not included in `description`, `debugDescription` or `dump`.
 public struct RetrievedNumber: Sendable, Equatable {
-  /// What the retrieval did; safe to send to support.
+  /// The steps and durations of the retrieval; safe to send to support.
   public let trace: Trace
 
   private let number: Secret
   private let response: Secret
 
-  /// A result for an app's own tests.
+  /// Creates a result, for unit tests of apps.
   public init(phoneNumber: String, responseJSON: String = "{}", trace: Trace = Trace()) {
     self.trace = trace
     number = Secret(phoneNumber)
@@ -20,11 +20,11 @@ public struct RetrievedNumber: Sendable, Equatable {
     self.init(phoneNumber: core.phoneNumber(), responseJSON: core.responseJson(), trace: Trace(core.trace()))
   }
 
-  /// The phone number, in E.164 form. It is for this app's screen: a backend must not trust a number that a phone sends, but use the one that
-  /// the operator returned to the backend itself.
+  /// The phone number in E.164 format, for display in the app only. A backend must not trust a
+  /// number sent by a phone, but use the one that the operator returned to the backend itself.
   public var phoneNumber: String { number.text }
 
-  /// The backend's whole response, a JSON object, for custom members. It contains the number.
+  /// The backend's raw JSON response, for custom fields. Contains the number.
   public func responseJSON() -> String { response.text }
 }
 

@@ -1,4 +1,5 @@
-/// A text that no printed form shows: not `print`, not `dump`, not a debugger's summary of the value that holds it.
+/// A string that is excluded from `print`, `dump` and the debugger summary of the value that
+/// contains it.
 struct Secret: Sendable, Equatable {
   let text: String
 
@@ -10,6 +11,6 @@ struct Secret: Sendable, Equatable {
 extension Secret: CustomStringConvertible, CustomReflectable {
   var description: String { "…" }
 
-  /// `dump` would look inside.
+  /// Hides `text` from `dump`.
   var customMirror: Mirror { Mirror(self, children: []) }
 }

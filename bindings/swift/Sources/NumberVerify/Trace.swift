@@ -1,7 +1,8 @@
 internal import NumberVerifyCore
 
-/// What a verification did and how long it took, also one that failed. Safe to send to support: it holds no query string, code, phone number
-/// or cookie value. All times are whole milliseconds; a time that was not spent is `nil`.
+/// The requests and durations of a verification, also of a failed one. Safe to send to support: it
+/// contains no query string, code, phone number or cookie value. All durations are in whole
+/// milliseconds; that of a phase that did not occur is `nil`.
 public struct Trace: Sendable, Equatable {
   private let core: CoreTrace
 
@@ -9,7 +10,7 @@ public struct Trace: Sendable, Equatable {
     self.core = core
   }
 
-  /// A trace for an app's own tests.
+  /// Creates a trace, for unit tests of apps.
   public init(
     correlator: String = "", network: NetworkKind? = nil, hops: [Hop] = [], openedAhead: [String] = [], startMs: Int? = nil,
     acquireMs: Int? = nil, authorizeMs: Int? = nil, completeMs: Int? = nil, totalMs: Int = 0
@@ -26,23 +27,23 @@ public struct Trace: Sendable, Equatable {
       totalMs: UInt64(clamping: totalMs))
   }
 
-  /// The random value of the `x-correlator` header that all of this verification's requests to the backend carried.
+  /// The value of the `x-correlator` header of all this verification's requests to the backend.
   public var correlator: String { core.correlator }
 
-  /// How connections were bound to the cellular network; `nil` before the network was there.
+  /// How connections were bound to the cellular network; `nil` if it was not acquired.
   public var network: NetworkKind? { core.network.map { NetworkKind($0) } }
 
   /// The requests over the cellular network, in order.
   public var hops: [Hop] { core.hops.map { Hop($0) } }
 
-  /// The hosts to which this verification opened a connection ahead of a request, in order, whether or not that was used then. Those of
-  /// ``NumberVerifier/prepare()`` are not among them.
+  /// The hosts to which this verification opened a connection ahead of a request, in order, whether
+  /// or not it was used. Excludes those of ``NumberVerifier/prepare()``.
   public var openedAhead: [String] { core.openedAhead }
 
   /// The backend's start call.
   public var startMs: Int? { core.startMs.map { Int($0) } }
 
-  /// Bringing up the cellular network; it runs beside the start call.
+  /// Acquiring the cellular network, concurrently with the start call.
   public var acquireMs: Int? { core.acquireMs.map { Int($0) } }
 
   /// All requests over the cellular network.
@@ -57,16 +58,17 @@ public struct Trace: Sendable, Equatable {
   /// The trace as a JSON object.
   public func json() -> String { core.toJson() }
 
-  /// The trace as a table in plain text, for a fixed-width font.
+  /// The trace as a plain-text table, for a monospaced font.
   public func table() -> String { core.toTable() }
 }
 
 extension Trace: CustomStringConvertible {
-  /// As ``table()``.
+  /// Same as ``table()``.
   public var description: String { table() }
 }
 
-/// One request over the cellular network. Times are in milliseconds; one that was not spent is `nil`.
+/// One request over the cellular network. Durations are in milliseconds; that of a phase that did
+/// not occur is `nil`.
 public struct Hop: Sendable, Hashable {
   fileprivate let core: NumberVerifyCore.Hop
 
@@ -74,7 +76,7 @@ public struct Hop: Sendable, Hashable {
     self.core = core
   }
 
-  /// A request for an app's own tests.
+  /// Creates a request, for unit tests of apps.
   public init(
     host: String, status: Int? = nil, index: Int = 1, scheme: String = "https", dnsMs: Int? = nil, connectMs: Int? = nil,
     tlsMs: Int? = nil, firstByteMs: Int? = nil, isReused: Bool = false, isOpenedAhead: Bool = false, isTLSResumed: Bool = false,
@@ -101,7 +103,7 @@ public struct Hop: Sendable, Hashable {
       pageTitle: pageTitle)
   }
 
-  /// Counted from 1.
+  /// The position in the redirect chain, counted from 1.
   public var index: Int { Int(core.index) }
 
   /// `http` or `https`.
@@ -110,41 +112,42 @@ public struct Hop: Sendable, Hashable {
   /// The host, without path and query.
   public var host: String { core.host }
 
-  /// The HTTP status; `nil` where no answer came.
+  /// The HTTP status; `nil` if there was no response.
   public var status: Int? { core.status.map { Int($0) } }
 
-  /// Resolving the name; `nil` on a connection that was reused, or for an address.
+  /// DNS lookup; `nil` if the connection was reused or the host is an IP address.
   public var dnsMs: Int? { core.dnsMs.map { Int($0) } }
 
-  /// Opening the TCP connection, or waiting for one that is being opened ahead.
+  /// TCP connect, or waiting for a connection that is being opened ahead.
   public var connectMs: Int? { core.connectMs.map { Int($0) } }
 
   /// The TLS handshake.
   public var tlsMs: Int? { core.tlsMs.map { Int($0) } }
 
-  /// From the request to the complete headers of its answer.
+  /// From the request to the end of the response headers.
   public var firstByteMs: Int? { core.firstByteMs.map { Int($0) } }
 
-  /// Whether an open connection was used again.
+  /// Whether an open connection was reused.
   public var isReused: Bool { core.reused }
 
-  /// Whether the connection was opened ahead of this request, by ``NumberVerifier/prepare()`` or by a verification; ``dnsMs`` and ``tlsMs``
-  /// are `nil` then.
+  /// Whether the connection was opened ahead of this request, by ``NumberVerifier/prepare()`` or by
+  /// a verification; ``dnsMs`` and ``tlsMs`` are then `nil`.
   public var isOpenedAhead: Bool { core.openedAhead }
 
   /// Whether TLS resumed an earlier session.
   public var isTLSResumed: Bool { core.tlsResumed }
 
-  /// The family of the address that the connection leads to; `nil` where there was no connection.
+  /// The address family of the remote address; `nil` if there was no connection.
   public var family: AddressFamily? { core.family.map { AddressFamily($0) } }
 
-  /// The version of TLS; `nil` on plain http.
+  /// The TLS version; `nil` for plain http.
   public var tlsVersion: TLSVersion? { core.tlsVersion.map { TLSVersion($0) } }
 
-  /// The names that the server gave this request in its own logs, by the header that they came in, for the operator's support:
-  /// `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`,
-  /// `x-amz-cf-id`, `cf-ray`. A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the
-  /// verification is left out.
+  /// The server's request identifiers by response header, for the operator's support:
+  /// `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context),
+  /// `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`. A value has at most 128
+  /// characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the verification is
+  /// omitted.
   public var traceIDs: [String: String] { core.traceIds }
 
   /// Bytes received on the socket, TLS included.
@@ -153,8 +156,8 @@ public struct Hop: Sendable, Hashable {
   /// Bytes sent on the socket, TLS included.
   public var bytesOut: Int { Int(core.bytesOut) }
 
-  /// The title of an unexpected page, at most 80 characters, absent if it contains the phone number or another secret
-  /// of the verification.
+  /// The title of an unexpected page, at most 80 characters; `nil` if it contains the phone number
+  /// or another secret of the verification.
   public var pageTitle: String? { core.pageTitle }
 }
 
@@ -171,7 +174,7 @@ public enum AddressFamily: Sendable, Hashable {
   case ipv6
 }
 
-/// A version of TLS. Older ones are not spoken (RFC 8996).
+/// A TLS version. Older versions are not supported (RFC 8996).
 public enum TLSVersion: Sendable, Hashable {
   /// 1.2 (RFC 5246).
   case tls12
@@ -179,14 +182,14 @@ public enum TLSVersion: Sendable, Hashable {
   case tls13
 }
 
-/// How the connections of the cellular leg were bound.
+/// How the connections over the cellular network were bound.
 public enum NetworkKind: Sendable, Hashable {
-  /// To an Android network.
+  /// To an Android `Network`.
   case androidNetwork
-  /// To an interface of an Apple system.
+  /// To a network interface, on an Apple platform.
   case appleInterface
-  /// To an interface of a Linux system.
+  /// To a network interface, on Linux.
   case linuxInterface
-  /// Not at all: development only.
+  /// Not bound; development only.
   case unbound
 }

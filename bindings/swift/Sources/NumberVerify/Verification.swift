@@ -1,17 +1,18 @@
 internal import NumberVerifyCore
 
-/// A verdict.
+/// The result of a verification.
 public struct Verification: Sendable, Equatable {
-  /// Whether the operator confirmed that this phone has the number. `false`: the SIM that was used has another number; on a phone with two
-  /// SIMs it may be the other one that has it.
+  /// Whether the operator confirmed that the SIM in this phone owns the number. `false`: the SIM
+  /// that was used has another number; on a phone with two SIMs, the number may belong to the other
+  /// SIM.
   public let verified: Bool
 
-  /// What the verification did; safe to send to support.
+  /// The steps and durations of the verification; safe to send to support.
   public let trace: Trace
 
   private let response: Secret
 
-  /// A result for an app's own tests.
+  /// Creates a result, for unit tests of apps.
   public init(verified: Bool, responseJSON: String = "{}", trace: Trace = Trace()) {
     self.verified = verified
     self.trace = trace
@@ -22,11 +23,12 @@ public struct Verification: Sendable, Equatable {
     self.init(verified: core.verified(), responseJSON: core.responseJson(), trace: Trace(core.trace()))
   }
 
-  /// The backend's whole answer, a JSON object, for members of its own. It is in no printed form of this value.
+  /// The backend's raw JSON response, for custom fields. Not included in `description`,
+  /// `debugDescription` or `dump`.
   public func responseJSON() -> String { response.text }
 }
 
 extension Verification: CustomStringConvertible {
-  /// The verdict alone.
+  /// The name of the type and ``verified``.
   public var description: String { "Verification(verified: \(verified))" }
 }

@@ -1,6 +1,7 @@
 internal import NumberVerifyCore
 
-/// What one verification or retrieval adds to the settings of its ``NumberVerifier``. All of it is optional.
+/// Options of one verification or retrieval, in addition to the settings of its ``NumberVerifier``.
+/// All are optional.
 ///
 /// ```swift
 /// let verification = try await verifier.verify(phoneNumber: "+14155550100") {
@@ -9,11 +10,13 @@ internal import NumberVerifyCore
 /// }
 /// ```
 ///
-/// No value is in a printed form.
+/// Values are not included in `description` or `dump`, except ``correlator``.
 public struct VerificationOptions: Sendable, Equatable {
-  /// The `x-correlator` of this verification's calls to the backend, and of its ``Trace``. Defaults to a random UUID. 1 to 256 of the
-  /// characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is safe to log, so it must contain neither the phone number nor a secret of the
-  /// headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+  /// The `x-correlator` of this verification's calls to the backend, and of its ``Trace``. Defaults
+  /// to `nil`: a random UUID. 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }`
+  /// (CAMARA). It may be logged, so it must contain neither the phone number nor a secret of the
+  /// headers and start fields. Prefer a UUID: a backend may log and forward only UUIDs, as the
+  /// reference backends do.
   public var correlator: String?
 
   private var headers: [String: Secret] = [:]
@@ -24,27 +27,31 @@ public struct VerificationOptions: Sendable, Equatable {
     case json(Secret)
   }
 
-  /// Options to compare with, in an app's own tests.
+  /// Creates options, to compare with in unit tests of apps.
   public init(_ configure: (inout Self) -> Void = { _ in }) {
     configure(&self)
   }
 
-  /// Sets a header of the backend's calls of this verification, such as an access token that expires. It replaces the header of
-  /// ``NumberVerifier/Configuration/addHeader(_:_:)`` with the same name. It never goes to an operator.
+  /// Sets a header of this verification's calls to the backend, such as a short-lived access token.
+  /// It replaces the header of ``NumberVerifier/Configuration/addHeader(_:_:)`` with the same name.
+  /// It is never sent to an operator.
   ///
   /// - Parameters:
-  ///   - name: an HTTP token that no other header here has in upper or lower case, and no name that the client sets itself.
+  ///   - name: an HTTP token, unique among these headers (case-insensitive), and not a header that
+  ///     the client sets itself.
   ///   - value: printable ASCII.
   public mutating func setHeader(_ name: String, _ value: String) {
     headers[name] = Secret(value)
   }
 
-  /// Sets a member of the start request to a string, such as an assertion of App Attest as `attestation`.
+  /// Sets a member of the start request to a string, such as an App Attest assertion as
+  /// `attestation`.
   ///
   /// - Parameters:
-  ///   - name: 1 to 64 characters, and none that the contract uses (``NumberVerifier/Configuration/FieldNames``, `purpose`). At most 16
-  ///     members, whose names and JSON texts have 16 KiB in all.
-  ///   - value: any text.
+  ///   - name: 1 to 64 characters, and not a name that the contract uses
+  ///     (``NumberVerifier/Configuration/FieldNames``, `purpose`). At most 16 members, with 16 KiB
+  ///     of names and JSON text in total.
+  ///   - value: any string.
   public mutating func setStartField(_ name: String, _ value: String) {
     startFields[name] = .text(Secret(value))
   }
@@ -53,7 +60,8 @@ public struct VerificationOptions: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - name: as for ``setStartField(_:_:)``.
-  ///   - json: JSON text, such as `{"token":"…"}` or `true`. It is sent as the same value, not as the same text.
+  ///   - json: JSON text, such as `{"token":"…"}` or `true`. The value is preserved, its formatting
+  ///     is not.
   public mutating func setStartField(_ name: String, json: String) {
     startFields[name] = .json(Secret(json))
   }

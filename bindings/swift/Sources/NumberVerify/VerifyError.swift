@@ -1,30 +1,34 @@
 public import Foundation
 internal import NumberVerifyCore
 
-/// Why there is no result. "Not verified" is not an error: it is a ``Verification``.
+/// Thrown if a verification or retrieval could not be completed. "Not verified" is not an error: it
+/// is a ``Verification``.
 ///
-/// Decide by ``fallback``; it is there for every error, also one that a later version adds. The texts are English sentences for a developer.
-/// They hold no phone number, code, cookie or text of another party, and neither does any value but ``OperatorMessage/text()``.
+/// Branch on ``fallback``; every error has one, also those added by later versions. The texts are
+/// English sentences for developers. They contain no phone number, code, cookie or third-party
+/// text; neither does any value except ``OperatorMessage/text()``.
 public struct VerifyError: Error, Sendable, Equatable {
-  /// What went wrong.
+  /// The kind of error.
   public let kind: Kind
 
-  /// What the app should do now.
+  /// The recommended action.
   public let fallback: Fallback
 
-  /// What the verification did until it failed; `nil` where none was running.
+  /// The steps and durations until the failure; `nil` if no verification was running.
   public let trace: Trace?
 
   private let text: ErrorText
 
-  /// An error for an app's own tests. Fallback and texts of a real error come from the Rust core.
+  /// Creates an error, for unit tests of apps. Fallback and texts of a real error come from the
+  /// Rust core.
   ///
   /// - Parameters:
-  ///   - kind: what went wrong.
-  ///   - fallback: what the app should do.
-  ///   - message: what happened, without a full stop. Defaults to the name of the kind.
-  ///   - advice: what to do, without a full stop. Defaults to the name of the fallback.
-  ///   - trace: what the verification did.
+  ///   - kind: the kind of error.
+  ///   - fallback: the recommended action.
+  ///   - message: the error message, without a full stop. Defaults to the name of the kind.
+  ///   - advice: the recovery suggestion, without a full stop. Defaults to the name of the
+  ///     fallback.
+  ///   - trace: the steps and durations until the failure. Defaults to `nil`.
   public init(_ kind: Kind, fallback: Fallback, message: String? = nil, advice: String? = nil, trace: Trace? = nil) {
     self.kind = kind
     self.fallback = fallback
@@ -32,64 +36,71 @@ public struct VerifyError: Error, Sendable, Equatable {
     text = ErrorText(message: message ?? "\(kind)", advice: advice ?? "\(fallback)")
   }
 
-  /// What went wrong. A later version may have further kinds: give a `switch` a `default`.
+  /// The kind of error. Later versions may add cases: use a `default` in a `switch`.
   public enum Kind: Sendable, Equatable {
-    /// The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not 0. Spaces, hyphens, dots and
-    /// parentheses are allowed between them. Nothing was sent.
+    /// The phone number is not in E.164 format: a plus sign and 5 to 15 digits, the first not 0.
+    /// Spaces, hyphens, dots and parentheses are allowed between them. Nothing was sent.
     case invalidPhoneNumber
 
-    /// A setting has a value that cannot work. Nothing was sent. `setting`: its name in ``NumberVerifier/Configuration``, or `backend`.
+    /// A setting is invalid. Nothing was sent. `setting`: its name in
+    /// ``NumberVerifier/Configuration``, or `backend`.
     case invalidConfig(setting: String)
 
     /// The cellular network could not be used.
     case cellularUnavailable(CellularCause)
 
-    /// A call to the app's own backend failed. `step`: ``Step/start`` or ``Step/complete``; `status`: the HTTP status, where there was an
-    /// answer; `retryAfterSeconds`: how long to wait before another attempt, where the backend said so (`Retry-After`).
+    /// A call to the app's backend failed. `step`: ``Step/start`` or ``Step/complete``; `status`:
+    /// the HTTP status, if there was a response; `retryAfterSeconds`: the backend's `Retry-After`,
+    /// if any.
     case backend(step: Step, reason: BackendCause, status: Int?, retryAfterSeconds: Int?)
 
-    /// The operator's side failed, on the cellular network. `hop`: the request that failed, counted from 1; `host`: where it was sent to;
-    /// `status`: the HTTP status, where it is the reason; `alert`: the TLS alert that the server sent (RFC 8446, section 6), such as
-    /// `handshake_failure`, where it is the reason.
+    /// A request to the operator, over the cellular network, failed. `hop`: the request, counted
+    /// from 1; `host`: its host; `status`: the HTTP status, if it is the reason; `alert`: the TLS
+    /// alert that the server sent (RFC 8446, section 6), such as `handshake_failure`, if it is the
+    /// reason.
     case authorization(hop: Int, host: String, reason: AuthorizationCause, status: Int?, alert: String?)
 
-    /// The operator refused (RFC 6749, section 4.1.2.1, or a CAMARA error). `error`: its code, such as `access_denied`; `nil` where it was
-    /// not a plain code; `description`: what the operator said about it, if anything; `hop` and `host`: the request that brought it.
+    /// The operator denied the request (RFC 6749, section 4.1.2.1, or a CAMARA error). `error`: the
+    /// error code, such as `access_denied`; `nil` if it was not a plain code; `description`: the
+    /// operator's `error_description` or `message`, if any; `hop` and `host`: the request that
+    /// returned the error.
     case deniedByOperator(error: String?, description: OperatorMessage?, hop: Int, host: String)
 
-    /// The answer carries another `state` than the request (RFC 6749, section 10.12): it belongs to another verification. `hop` and `host`:
-    /// the request that brought it.
+    /// The `state` in the response does not match the request (RFC 6749, section 10.12): the
+    /// response belongs to another verification. `hop` and `host`: the request that returned it.
     case stateMismatch(hop: Int, host: String)
 
-    /// The time for the whole verification is over. `step`: the one that was running.
+    /// The deadline of the whole verification was exceeded. `step`: the step that was running.
     case deadlineExceeded(step: Step)
 
-    /// The verification was ended without a result. No function of this version throws it: a task that is cancelled gets a
+    /// The verification was cancelled. No method of this version throws it: a cancelled task throws
     /// `CancellationError` instead.
     case cancelled
 
-    /// The library failed: a fault in it, or the system refused it a thread. Report it.
+    /// An internal error: a defect of the library, or the system refused to create a thread. Report
+    /// it.
     case `internal`
   }
 }
 
 extension VerifyError: LocalizedError, CustomStringConvertible {
-  /// What happened, in one sentence.
+  /// The error message, one sentence.
   public var errorDescription: String? { "\(text.message)." }
 
-  /// What to do, in one sentence.
+  /// The recommended action, one sentence.
   public var recoverySuggestion: String? { "\(text.advice.prefix(1).uppercased())\(text.advice.dropFirst())." }
 
-  /// Both.
+  /// Error message and recommended action.
   public var description: String { "\(text.message): \(text.advice)." }
 }
 
-/// The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another
-/// secret of the verification. For diagnostics only: never part of `description` or `debugDescription`.
+/// The operator's description of an error, at most 200 characters; omitted if it contains the phone
+/// number or another secret of the verification. For diagnostics only: never included in
+/// `description` or `debugDescription`.
 public struct OperatorMessage: Sendable, Equatable {
   private let message: Secret
 
-  /// A text for an app's own tests.
+  /// Creates a message, for unit tests of apps.
   public init(_ text: String) {
     message = Secret(text)
   }
@@ -103,7 +114,8 @@ public struct OperatorMessage: Sendable, Equatable {
 }
 
 extension VerifyError {
-  /// Of what a call of the core has thrown. It is a `CoreError` but for a panic in it, which uniffi reports as an error of its own.
+  /// Converts an error thrown by a call to the core: a `CoreError`, or, for a panic, an error of
+  /// uniffi.
   init(_ error: any Error, trace: Trace?) {
     let core = error as? CoreError ?? .Internal
     kind = Kind(core)

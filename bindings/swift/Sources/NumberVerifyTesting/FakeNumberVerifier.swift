@@ -1,6 +1,7 @@
 public import NumberVerify
 
-/// A `NumberVerifying` for an app's own tests. It returns the results that the test has enqueued, and records the calls. It has no network.
+/// A fake `NumberVerifying` for unit tests of apps. Returns the results that the test has enqueued
+/// and records the calls. Uses no network. Thread-safe.
 ///
 /// ```swift
 /// let verifier = FakeNumberVerifier()
@@ -8,28 +9,29 @@ public import NumberVerify
 /// verifier.enqueue(error: VerifyError(.cellularUnavailable(.dataOff), fallback: .askToEnableMobileData))
 /// ```
 ///
-/// Each call of ``verify(phoneNumber:options:)`` or ``retrieve(options:)`` and each iteration of ``verifying(phoneNumber:options:)`` or
-/// ``retrieving(options:)`` takes the next result; a call without one, or whose next result is of the other kind, throws ``NothingEnqueued``.
-/// A call whose task is cancelled throws a `CancellationError`.
+/// Each call of ``verify(phoneNumber:options:)`` or ``retrieve(options:)`` and each iteration of
+/// ``verifying(phoneNumber:options:)`` or ``retrieving(options:)`` consumes the next result. Throws
+/// ``NothingEnqueued`` if there is none or if it is of the other kind. Throws `CancellationError`
+/// if the task was cancelled.
 public final class FakeNumberVerifier: NumberVerifying {
   private let state = Locked(State())
 
-  /// A verifier without results.
+  /// Creates a fake without results.
   public init() {}
 
   /// The calls, in order.
   public var calls: [Call] { state.value { $0.calls } }
 
-  /// How often ``prepare()`` was called.
+  /// The number of calls of ``prepare()``.
   public var prepareCount: Int { state.value { $0.prepareCount } }
 
-  /// Returned by ``check()``. Defaults to `ready`.
+  /// The value that ``check()`` returns. Defaults to `ready`.
   public var status: CellularStatus {
     get { state.value { $0.status } }
     set { state.value { $0.status = newValue } }
   }
 
-  /// Thrown by ``prepare()``. Defaults to `nil`: it succeeds.
+  /// The error that ``prepare()`` throws. Defaults to `nil`: it succeeds.
   public var prepareError: VerifyError? {
     get { state.value { $0.prepareError } }
     set { state.value { $0.prepareError = newValue } }
@@ -38,14 +40,15 @@ public final class FakeNumberVerifier: NumberVerifying {
   /// Enqueues the result of a verification.
   ///
   /// - Parameters:
-  ///   - verification: returned to the caller.
-  ///   - progress: emitted by ``verifying(phoneNumber:options:)`` before it.
-  ///   - delayMs: how long the call takes.
+  ///   - verification: the result to return.
+  ///   - progress: the events that ``verifying(phoneNumber:options:)`` emits before the result.
+  ///     Defaults to none.
+  ///   - delayMs: the duration of the call in milliseconds. Defaults to 0.
   public func enqueue(_ verification: Verification, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(.success(.verification(verification)), progress, delayMs)
   }
 
-  /// Enqueues the result that the number is verified, or that it is not.
+  /// Enqueues a result with this value of `verified`.
   public func enqueue(verified: Bool, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(Verification(verified: verified), progress: progress, delayMs: delayMs)
   }
@@ -53,19 +56,20 @@ public final class FakeNumberVerifier: NumberVerifying {
   /// Enqueues the result of a retrieval.
   ///
   /// - Parameters:
-  ///   - number: returned to the caller.
-  ///   - progress: emitted by ``retrieving(options:)`` before it.
-  ///   - delayMs: how long the call takes.
+  ///   - number: the result to return.
+  ///   - progress: the events that ``retrieving(options:)`` emits before the result. Defaults to
+  ///     none.
+  ///   - delayMs: the duration of the call in milliseconds. Defaults to 0.
   public func enqueue(_ number: RetrievedNumber, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(.success(.number(number)), progress, delayMs)
   }
 
-  /// Enqueues the result that this is the number of the SIM.
+  /// Enqueues the result of a retrieval with this phone number.
   public func enqueue(phoneNumber: String, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(RetrievedNumber(phoneNumber: phoneNumber), progress: progress, delayMs: delayMs)
   }
 
-  /// Enqueues an error, of a verification or a retrieval.
+  /// Enqueues an error of a verification or a retrieval.
   public func enqueue(error: VerifyError, progress: [NumberVerifier.Progress] = [], delayMs: Int = 0) {
     enqueue(.failure(error), progress, delayMs)
   }
@@ -74,12 +78,13 @@ public final class FakeNumberVerifier: NumberVerifying {
     state.value { $0.results.append(Canned(result: result, progress: progress, delayMs: delayMs)) }
   }
 
-  /// From now on, calls suspend after their progress and their delay, until ``release()``. For tests of a loading state.
+  /// Suspends all subsequent calls, after their progress and delay, until ``release()``. For tests
+  /// of a loading state.
   public func hold() {
     state.value { $0.isHolding = true }
   }
 
-  /// Returns when a call is suspended by ``hold()``, or when the task is cancelled.
+  /// Waits until a call is suspended by ``hold()``, or until the task is cancelled.
   public func waitForHeldCall() async {
     let reached = state.value { state in
       let (reached, continuation) = AsyncStream.makeStream(of: Never.self)
@@ -89,7 +94,7 @@ public final class FakeNumberVerifier: NumberVerifying {
     for await _ in reached {}
   }
 
-  /// Resumes the calls that ``hold()`` has suspended.
+  /// Resumes the calls suspended by ``hold()``.
   public func release() {
     let held = state.value { state in
       defer { state.held = [:] }
@@ -104,7 +109,7 @@ public final class FakeNumberVerifier: NumberVerifying {
     try await run(Call(phoneNumber, VerificationOptions(options)), \.verification) { _ in }
   }
 
-  /// Each iteration emits the progress of the next result, and then the result.
+  /// Returns a sequence. Each iteration emits the progress of the next result, then the result.
   public func verifying(phoneNumber: String, options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence {
     let call = Call(phoneNumber, VerificationOptions(options))
     return NumberVerifier.ProgressSequence { [self] emit in try await run(call, \.verification, emit) }
@@ -115,7 +120,7 @@ public final class FakeNumberVerifier: NumberVerifying {
     try await run(Call(nil, VerificationOptions(options)), \.number) { _ in }
   }
 
-  /// Each iteration emits the progress of the next number, and then the number.
+  /// Returns a sequence. Each iteration emits the progress of the next number, then the number.
   public func retrieving(options: (inout VerificationOptions) -> Void) -> NumberVerifier.ProgressSequence {
     let call = Call(nil, VerificationOptions(options))
     return NumberVerifier.ProgressSequence(retrieval: { [self] emit in try await run(call, \.number, emit) })
@@ -124,7 +129,8 @@ public final class FakeNumberVerifier: NumberVerifying {
   /// Returns ``status``.
   public func check() async -> CellularStatus { status }
 
-  /// Throws ``prepareError``, if there is one.
+  /// Throws ``prepareError`` if it is not `nil`. Throws `CancellationError` if the task was
+  /// cancelled.
   public func prepare() async throws {
     try Task.checkCancellation()
     state.value { $0.prepareCount += 1 }
@@ -148,7 +154,7 @@ public final class FakeNumberVerifier: NumberVerifying {
     return try result.get()
   }
 
-  /// Returns, too, when the task is cancelled.
+  /// Also returns if the task is cancelled.
   private func waitWhileHeld(_ call: Int) async {
     let (released, continuation) = AsyncStream.makeStream(of: Never.self)
     let observers = state.value { state in
@@ -167,11 +173,12 @@ public final class FakeNumberVerifier: NumberVerifying {
 }
 
 extension FakeNumberVerifier {
-  /// What a call was made with. Neither the number nor an option is part of its `description`.
+  /// The arguments of a call. Its `description` contains neither the number nor an option.
   public struct Call: Sendable, Equatable {
     private let number: String?
 
-    /// The options, to compare: `call.options == VerificationOptions { $0.setHeader("Authorization", token) }`.
+    /// The options. Compare them with `call.options == VerificationOptions {
+    /// $0.setHeader("Authorization", token) }`.
     public let options: VerificationOptions
 
     init(_ number: String?, _ options: VerificationOptions) {
@@ -179,11 +186,11 @@ extension FakeNumberVerifier {
       self.options = options
     }
 
-    /// The number, as the app passed it; `nil` for a retrieval.
+    /// The phone number as passed by the app; `nil` for a retrieval.
     public func phoneNumber() -> String? { number }
   }
 
-  /// Thrown by a call for which the test has enqueued no result.
+  /// Thrown by a call without an enqueued result.
   public struct NothingEnqueued: Error, Sendable, Equatable {}
 }
 
@@ -191,7 +198,7 @@ extension FakeNumberVerifier.Call: CustomStringConvertible, CustomReflectable {
   /// The name of the type.
   public var description: String { "Call" }
 
-  /// Without children: `dump` prints neither the number nor an option.
+  /// A mirror without children, so that `dump` prints neither the number nor an option.
   public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
@@ -199,7 +206,7 @@ extension FakeNumberVerifier: CustomStringConvertible, CustomReflectable {
   /// The name of the type.
   public var description: String { "FakeNumberVerifier" }
 
-  /// Without children, as of a call.
+  /// A mirror without children, as for ``Call``.
   public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
@@ -217,7 +224,7 @@ private struct Canned {
   let progress: [NumberVerifier.Progress]
   let delayMs: Int
 
-  /// `nil` if it is of the other kind.
+  /// Returns `nil` if the result is of the other kind.
   func result<Value>(_ value: (Outcome) -> Value?) -> Result<Value, VerifyError>? {
     switch result {
     case .success(let outcome): value(outcome).map { .success($0) }
@@ -233,8 +240,8 @@ private struct State {
   var prepareError: VerifyError?
   var prepareCount = 0
   var isHolding = false
-  /// The suspended calls, by their number.
+  /// The suspended calls, by index.
   var held: [Int: AsyncStream<Never>.Continuation] = [:]
-  /// Those who wait for a suspended call.
+  /// The callers of `waitForHeldCall()`.
   var observers: [AsyncStream<Never>.Continuation] = []
 }

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// A value that one thread at a time reads or changes. (`Mutex` needs iOS 18.)
+/// A value protected by a lock. (`Mutex` requires iOS 18.)
 final class Locked<Value>: @unchecked Sendable {
   private let lock = NSLock()
   private var stored: Value

@@ -2,8 +2,9 @@
   import Dispatch
   import Network
 
-  /// Carries out what ``CellularState`` decides, for one acquire and its release. Everything happens on one queue, which the monitor and the
-  /// connection report to as well; so nothing here needs a lock.
+  /// Executes the effects of ``CellularState`` for one acquire and its release. Everything runs on
+  /// one serial queue, which also receives the callbacks of the monitor and the connection, so no
+  /// lock is needed.
   final class CellularHold: @unchecked Sendable {
     private let queue = DispatchQueue(label: "number-verify.cellular")
     private let monitor = NWPathMonitor(requiredInterfaceType: .cellular)
@@ -12,7 +13,7 @@
     private let waitMs: Int
     private let events: NetworkEvents
     private var state = CellularState()
-    private var waiter: CheckedContinuation<UInt32, any Error>?
+    private var continuation: CheckedContinuation<UInt32, any Error>?
 
     init(host: String, waitMs: Int, events: NetworkEvents) {
       self.host = NWEndpoint.Host(host)
@@ -21,7 +22,8 @@
       self.events = events
     }
 
-    /// A socket of the core's does not wake the network; a connection of Network.framework's does, and holds it. Nothing is sent on it.
+    /// A socket of the core does not activate the network; an `NWConnection` does, and keeps it
+    /// active. No data is sent on it.
     private static func connection(_ host: NWEndpoint.Host) -> NWConnection {
       let parameters = NWParameters.udp
       parameters.requiredInterfaceType = .cellular
@@ -33,7 +35,7 @@
       try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
           queue.async {
-            self.waiter = continuation
+            self.continuation = continuation
             self.handle(.begin)
           }
         }
@@ -55,7 +57,7 @@
       for effect in state.handle(event) {
         switch effect {
         case .start: start()
-        case .answer(let answer): resume(answer)
+        case .resume(let outcome): resume(outcome)
         case .restartConnection: connection.restart()
         case .replaceConnection: replaceConnection()
         case .reportLoss(let reason): events.lost(reason)
@@ -81,7 +83,7 @@
       case .ready:
         handle(.connectionReady)
         if let path = connection.currentPath { handle(.connectionPath(CellularPath(path))) }
-      case .waiting: handle(.connectionWaits)
+      case .waiting: handle(.connectionWaiting)
       case .failed: handle(.connectionFailed)
       default: break
       }
@@ -98,13 +100,13 @@
       connection.cancel()
     }
 
-    private func resume(_ answer: CellularState.Answer) {
-      switch answer {
-      case .interface(let index): waiter?.resume(returning: index)
-      case .unavailable(let reason): waiter?.resume(throwing: CellularError(reason))
-      case .cancelled: waiter?.resume(throwing: CancellationError())
+    private func resume(_ outcome: CellularState.Outcome) {
+      switch outcome {
+      case .interface(let index): continuation?.resume(returning: index)
+      case .unavailable(let reason): continuation?.resume(throwing: CellularError(reason))
+      case .cancelled: continuation?.resume(throwing: CancellationError())
       }
-      waiter = nil
+      continuation = nil
     }
   }
 

@@ -1,40 +1,42 @@
-/// When the cellular network is there, when it will not come, and when it is let go: the decisions of one acquire and its release, without a
-/// clock, a thread or Network.framework. Events go in, effects come out; ``CellularHold`` carries them out.
+/// State machine of one acquire and its release: decides when the cellular network is available,
+/// when it is not going to be, and when it is released. It uses no clock, no thread and no
+/// Network.framework. It maps events to effects; ``CellularHold`` executes them.
 ///
-/// Whatever the order of events: it answers once, it stops once if it has started, and it reports a loss once at most, of a network that is
-/// in use.
+/// For any order of events, it resumes the acquire once, stops once if it has started, and reports
+/// a loss at most once, only of a network in use.
 struct CellularState {
-  /// What happened.
+  /// An input.
   enum Event: Hashable {
-    /// The network is wanted.
+    /// The acquire starts.
     case begin
-    /// The cellular path, as the monitor reports it.
+    /// A path update from the monitor.
     case path(CellularPath)
-    /// The path of the connection, once it is ready: a sleeping network has come up, which the connection knows before the monitor.
+    /// The path of the connection when it is ready: an idle network was activated, which the
+    /// connection detects before the monitor.
     case connectionPath(CellularPath)
-    /// The connection that wakes the network cannot go on for now.
-    case connectionWaits
-    /// That connection has come up.
+    /// The connection that activates the network is in the state `waiting`.
+    case connectionWaiting
+    /// That connection is ready.
     case connectionReady
-    /// That connection is over.
+    /// That connection has failed.
     case connectionFailed
-    /// It was waited for long enough.
+    /// The acquire's timeout has expired.
     case deadline
-    /// Nobody waits for the answer any more.
+    /// The acquire was cancelled.
     case cancelled
-    /// The network is not needed any more.
+    /// The network was released.
     case released
   }
 
-  /// What to do now, in this order.
+  /// An action; to be executed in the order returned.
   enum Effect: Hashable {
     /// Start the monitor, the connection and the deadline.
     case start
-    /// Answer whoever waits.
-    case answer(Answer)
-    /// Let the connection try again.
+    /// Resume the suspended acquire.
+    case resume(Outcome)
+    /// Restart the waiting connection.
     case restartConnection
-    /// Make and start another connection in place of the one that is over.
+    /// Create and start a connection that replaces the failed one.
     case replaceConnection
     /// Report that the network in use was lost.
     case reportLoss(CellularCause)
@@ -42,7 +44,7 @@ struct CellularState {
     case stop
   }
 
-  enum Answer: Hashable {
+  enum Outcome: Hashable {
     /// Sockets are bound to the interface with this index.
     case interface(UInt32)
     case unavailable(CellularCause)
@@ -51,16 +53,16 @@ struct CellularState {
 
   private enum Phase {
     case idle
-    /// With what is known so far about why the network is not there.
+    /// With the cause known so far for the network being unavailable.
     case waiting(CellularCause)
-    /// In use, by the index of its interface.
+    /// In use; the index of its interface.
     case held(UInt32)
     case lost
-    case over
+    case finished
   }
 
   private var phase = Phase.idle
-  private var connectionWaits = false
+  private var isConnectionWaiting = false
   private var wasReplaced = false
 
   mutating func handle(_ event: Event) -> [Effect] {
@@ -69,14 +71,14 @@ struct CellularState {
       phase = .waiting(.timeout)
       return [.start]
     case (.idle, .cancelled), (.idle, .released):
-      phase = .over
+      phase = .finished
       return []
-    case (.over, .begin):
-      return [.answer(.cancelled)]
+    case (.finished, .begin):
+      return [.resume(.cancelled)]
 
     case (.waiting, .path(.usable(let interface, _))), (.waiting, .connectionPath(.usable(let interface, _))):
       phase = .held(interface)
-      return [.answer(.interface(interface))] + restart()
+      return [.resume(.interface(interface))] + restart()
     case (.waiting, .path(.dormant)):
       phase = .waiting(.interfaceDown)
       return []
@@ -93,7 +95,8 @@ struct CellularState {
     case (.waiting, .cancelled), (.waiting, .released):
       return end(.cancelled)
 
-    // While the network is in use, something has to hold it. Verifications keep the interface that they began with.
+    // While the network is in use, the connection keeps it active. A verification stays on the
+    // interface it started with.
     case (.held(let used), .path(.usable(let interface, let others))):
       return used == interface || others.contains(used) ? restart() : lose(.interfaceDown)
     case (.held, .path(.notYet)):
@@ -104,26 +107,27 @@ struct CellularState {
       wasReplaced = true
       return [.replaceConnection]
     case (.held, .released), (.lost, .released):
-      phase = .over
+      phase = .finished
       return [.stop]
 
-    case (.waiting, .connectionWaits), (.held, .connectionWaits):
-      connectionWaits = true
+    case (.waiting, .connectionWaiting), (.held, .connectionWaiting):
+      isConnectionWaiting = true
       return []
     case (.waiting, .connectionReady), (.held, .connectionReady):
-      connectionWaits = false
+      isConnectionWaiting = false
       return []
 
-    // A path that sleeps in use may be on its way up again. What comes after the end was on its way before it.
-    case (.idle, _), (.waiting, _), (.held, _), (.lost, _), (.over, _):
+    // A network in use whose path is dormant may become active again. Events after the end were
+    // already in flight.
+    case (.idle, _), (.waiting, _), (.held, _), (.lost, _), (.finished, _):
       return []
     }
   }
 
-  /// A connection that waits, for its name or for the network, may go on where the network is there.
+  /// A connection that waits for DNS or for the network may succeed once the network is available.
   private mutating func restart() -> [Effect] {
-    guard connectionWaits else { return [] }
-    connectionWaits = false
+    guard isConnectionWaiting else { return [] }
+    isConnectionWaiting = false
     return [.restartConnection]
   }
 
@@ -132,21 +136,22 @@ struct CellularState {
     return [.reportLoss(reason)]
   }
 
-  private mutating func end(_ answer: Answer) -> [Effect] {
-    phase = .over
-    return [.stop, .answer(answer)]
+  private mutating func end(_ outcome: Outcome) -> [Effect] {
+    phase = .finished
+    return [.stop, .resume(outcome)]
   }
 }
 
-/// The cellular path in words that decide.
+/// The cellular path, reduced to the distinctions that ``CellularState`` needs.
 enum CellularPath: Hashable {
-  /// It is there. The index of its preferred interface, and those of further ones.
+  /// Available. The indices of its preferred interface and of the others.
   case usable(interface: UInt32, others: [UInt32] = [])
-  /// It is asleep. A connection of Network.framework wakes it; a socket that is bound to its interface does not.
+  /// Idle (`requiresConnection`). An `NWConnection` activates it; a socket bound to its interface
+  /// does not.
   case dormant
-  /// It is not there, and may come.
+  /// Unavailable for now.
   case notYet(CellularCause)
-  /// It will not come before the user or somebody else changes a setting.
+  /// Unavailable until a setting changes.
   case refused(CellularCause)
 }
 
