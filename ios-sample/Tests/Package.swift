@@ -1,7 +1,8 @@
 // swift-tools-version: 6.0
 //
-// The sample app on Linux: its own sources, in Swift 6 mode, with the real library, and stubs of the symbols of SwiftUI, UIKit and Combine that
-// they use. Shows that the sources compile against those signatures, and how the model behaves; not how the screen looks.
+// Compiles the sample app's sources on Linux, in Swift 6 mode, with the real library and stubs of
+// the SwiftUI, UIKit and Combine symbols that they use. Verifies that the sources compile against
+// those signatures, and the behavior of the model; not the appearance of the screen.
 // `scripts/test-ios-sample` runs it.
 
 import PackageDescription

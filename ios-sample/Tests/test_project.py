@@ -1,4 +1,4 @@
-"""The Xcode project, its assets and the privacy manifests, as far as a machine without Xcode can check them."""
+"""Checks of the Xcode project, its assets and the privacy manifests that need no Xcode."""
 
 import json
 import pathlib
@@ -51,22 +51,22 @@ class ProjectTest(unittest.TestCase):
         builds = [self.objects[i] for i in found.files]
         return builds, {self.objects[b.fileRef].path for b in builds if "fileRef" in b}
 
-    def test_every_reference_leads_somewhere(self):
+    def test_every_reference_resolves(self):
         text = (PROJECT / "project.pbxproj").read_text()
         ids = set(re.findall(r"\b4E56[0-9A-F]{20}\b", text))
         self.assertTrue(ids)
         self.assertEqual(ids, set(self.objects.get_keys()))
 
-    def test_every_file_is_there_and_in_the_target(self):
+    def test_target_contains_every_file(self):
         paths = {f.path for f in self.objects.get_objects_in_section("PBXFileReference") if f.sourceTree == "<group>"}
-        there = {p.name for p in APP.iterdir()}
-        self.assertEqual(paths, there)
+        existing = {p.name for p in APP.iterdir()}
+        self.assertEqual(paths, existing)
         _, sources = self.files_of("PBXSourcesBuildPhase")
         _, resources = self.files_of("PBXResourcesBuildPhase")
         self.assertEqual(sources, {p.name for p in APP.glob("*.swift")})
-        self.assertEqual(resources, there - sources)
+        self.assertEqual(resources, existing - sources)
 
-    def test_the_target_is_an_app(self):
+    def test_target_is_an_app(self):
         self.assertEqual(self.target.name, "NumberVerifySample")
         self.assertEqual(self.target.productType, "com.apple.product-type.application")
         for configuration in ("Debug", "Release"):
@@ -75,7 +75,7 @@ class ProjectTest(unittest.TestCase):
             self.assertEqual(settings["ASSETCATALOG_COMPILER_APPICON_NAME"], "AppIcon")
             self.assertEqual(settings["ASSETCATALOG_COMPILER_GLOBAL_ACCENT_COLOR_NAME"], "AccentColor")
 
-    def test_the_package_is_the_repositorys_own(self):
+    def test_package_is_the_local_one(self):
         (reference,) = self.objects.get_objects_in_section("XCLocalSwiftPackageReference")
         self.assertEqual((SAMPLE / reference.relativePath).resolve(), ROOT)
         self.assertTrue((ROOT / "Package.swift").exists())
@@ -107,14 +107,15 @@ class ProjectTest(unittest.TestCase):
             self.assertEqual(settings["INFOPLIST_KEY_UIApplicationSceneManifest_Generation"], "YES")
             self.assertIn("Landscape", settings["INFOPLIST_KEY_UISupportedInterfaceOrientations_iPhone"])
             keys = " ".join(settings.get_keys())
-            self.assertNotIn("NSAppTransportSecurity", keys, "the app makes no exception")
+            self.assertNotIn("NSAppTransportSecurity", keys, "no ATS exception")
             self.assertNotIn("INFOPLIST_FILE =", keys)
-            # The library brings its own TLS: whoever publishes an app has to say so.
+            # The library has its own TLS implementation: the publisher of an app must declare it.
             self.assertNotIn("ITSAppUsesNonExemptEncryption", keys)
-            # To reach the simulator program on a Mac needs the permission for the local network; an operator never does.
+            # The local network permission is required for the simulator program on a Mac, never for
+            # an operator.
             self.assertEqual("NSLocalNetworkUsageDescription" in keys, configuration == "Debug")
 
-    def test_the_shared_scheme_runs_the_target(self):
+    def test_shared_scheme_runs_the_target(self):
         scheme = ElementTree.parse(PROJECT / "xcshareddata/xcschemes/NumberVerifySample.xcscheme")
         blueprints = {r.get("BlueprintIdentifier") for r in scheme.iter("BuildableReference")}
         self.assertEqual(blueprints, {self.target.get_id()})
@@ -150,7 +151,7 @@ class PrivacyManifestTest(unittest.TestCase):
                     self.assertTrue(reasons)
                     self.assertLessEqual(set(reasons), REASONS[accessed["NSPrivacyAccessedAPIType"]])
 
-    def test_the_swift_code_uses_no_api_with_a_required_reason(self):
+    def test_swift_code_uses_no_required_reason_api(self):
         words = r"UserDefaults|AppStorage|systemUptime|mach_absolute_time|activeInputModes|attributesOfItem|\w*stat\(|resourceValues"
         for folder in (APP, LIBRARY_MANIFEST.parent):
             for source in folder.rglob("*.swift"):
@@ -180,7 +181,7 @@ class AssetsTest(unittest.TestCase):
         linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    def test_texts_can_be_read(self):
+    def test_texts_have_sufficient_contrast(self):
         """At least 4.5:1 (WCAG 2.2, 1.4.3), in light and in dark."""
         for background, texts in self.READ_ON.items():
             for text in texts:
@@ -188,7 +189,7 @@ class AssetsTest(unittest.TestCase):
                     dark, light = sorted([self.luminance(below), self.luminance(above)])
                     self.assertGreaterEqual((light + 0.05) / (dark + 0.05), 4.5, f"{text} on {background}")
 
-    def test_every_colour_that_a_view_names_is_there(self):
+    def test_every_referenced_colour_exists(self):
         named = set()
         for source in APP.glob("*.swift"):
             named |= set(re.findall(r'Color\("(\w+)"\)', source.read_text()))
@@ -196,7 +197,7 @@ class AssetsTest(unittest.TestCase):
         named |= tones | {f"On{tone}" for tone in tones} | {"AccentColor"}
         self.assertEqual(named, {p.stem for p in ASSETS.glob("*.colorset")})
 
-    def test_the_icon(self):
+    def test_icon_has_its_declared_size_and_no_transparency(self):
         (image,) = json.loads((ASSETS / "AppIcon.appiconset/Contents.json").read_text())["images"]
         header = (ASSETS / "AppIcon.appiconset" / image["filename"]).read_bytes()[:26]
         width, height, _, colour_type = struct.unpack(">IIBB", header[16:26])
@@ -206,7 +207,7 @@ class AssetsTest(unittest.TestCase):
 
 class ReleaseTest(unittest.TestCase):
     def write(self, *arguments):
-        """Package.swift after `write-release`; `None` where it was refused."""
+        """Package.swift after `write-release`; `None` if it failed."""
         with tempfile.TemporaryDirectory() as folder:
             scripts = pathlib.Path(folder) / "bindings/swift"
             scripts.mkdir(parents=True)
@@ -219,33 +220,33 @@ class ReleaseTest(unittest.TestCase):
             self.assertEqual(written, (ROOT / "Package.swift").read_text())
         return None if done.returncode else written
 
-    def test_url_and_checksum(self):
+    def test_version_and_checksum_are_written(self):
         written = self.write("12.3.4", "ab" * 32)
         self.assertIn("/releases/download/12.3.4/NumberVerifyFFI.xcframework.zip", written)
         self.assertIn(f'checksum: "{"ab" * 32}"', written)
 
-    def test_what_is_no_release(self):
+    def test_invalid_arguments_are_rejected(self):
         for arguments in (("1.2", "ab" * 32), ("v1.2.3", "ab" * 32), ("1.2.3", "ab"), ("1.2.3", "0" * 64), ("1.2.3",)):
             self.assertIsNone(self.write(*arguments), arguments)
 
 
 class TextsTest(unittest.TestCase):
-    """The same texts as in the Android sample, but for what the systems do otherwise."""
+    """The texts equal those of the Android sample, except for platform differences."""
 
     ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
-    OTHERWISE = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
+    DIFFERENT = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
     ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularNotDataSim", "cellularPermission"}
     ONLY_ANDROID |= {"sim", "simForData", "simInSlot", "simWhat", "askForSims", "askForSimsWhat"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}
 
-    def test_texts(self):
+    def test_texts_equal_those_of_the_android_sample(self):
         if not self.ANDROID.exists():
-            self.skipTest("android-sample is not there")
+            self.skipTest("android-sample does not exist")
         camel = lambda name: re.sub(r"_(\w)", lambda m: m.group(1).upper(), name)
         strings = ElementTree.parse(self.ANDROID).iter("string")
         android = {camel(s.get("name")): s.text for s in strings}
         swift = dict(re.findall(r'static let (\w+) =\s+"(.*)"', (APP / "Texts.swift").read_text()))
-        expected = {k: v for k, v in android.items() if k not in self.OTHERWISE | self.ONLY_ANDROID}
+        expected = {k: v for k, v in android.items() if k not in self.DIFFERENT | self.ONLY_ANDROID}
         self.assertEqual({k: v for k, v in swift.items() if k not in self.ONLY_IOS}, expected)
 
 

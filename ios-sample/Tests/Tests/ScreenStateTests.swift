@@ -3,11 +3,11 @@ import Testing
 
 @testable import NumberVerifySample
 
-/// The state machine alone, without a verification.
+/// The screen's state machine, without a verification.
 struct ScreenStateTests {
   private let running = ScreenState.running(Steps())
 
-  @Test func aStepRunsAndIsDone() {
+  @Test func stepRunsAndCompletes() {
     var state = running.after(.stepBegan(.start, atMs: 0)).after(.stepBegan(.acquire, atMs: 3))
     #expect(state.steps[.start] == .running(sinceMs: 0))
     #expect(state.steps.current == .acquire)
@@ -21,11 +21,11 @@ struct ScreenStateTests {
     (Step.start, "Ask the backend…"), (.acquire, "Bring up cellular…"), (.authorize, "Ask the operator…"),
     (.complete, "Hand over the code…"),
   ])
-  func aStepThatRunsIsAnnounced(step: Step, announcement: String) {
+  func runningStepIsAnnounced(step: Step, announcement: String) {
     #expect(running.after(.stepBegan(step, atMs: 0)).announcement == announcement)
   }
 
-  @Test func cancellingStopsWhatRuns() {
+  @Test func cancellingStopsTheRunningStep() {
     let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.stepBegan(.authorize, atMs: 6))
       .cancelled()
     #expect(state.steps[.start] == .done(tookMs: 5))
@@ -34,7 +34,7 @@ struct ScreenStateTests {
     #expect(state.trace == nil)
   }
 
-  @Test func aSlowVerificationHasACardWhileItRuns() throws {
+  @Test func slowVerificationShowsACardWhileRunning() throws {
     let before = running.after(.stepBegan(.start, atMs: 0))
     #expect(before.card == nil)
     let slow = before.after(.slow(atMs: 4_000))
@@ -50,7 +50,7 @@ struct ScreenStateTests {
     #expect(slow.cancelled().after(.slow(atMs: 4_002)) == slow.cancelled())
   }
 
-  @Test func aRetrievedNumberIsOnTheCardAndInNoPrintedForm() throws {
+  @Test func retrievedNumberIsOnTheCardAndNotInDescriptions() throws {
     let number = RetrievedNumber(phoneNumber: "+14155550100", trace: Trace(correlator: "sign-in:42", totalMs: 7))
     let state = running.after(.stepBegan(.start, atMs: 0)).after(.stepEnded(.start, atMs: 5)).after(.retrieved(number))
     #expect(state.steps[.start] == .done(tookMs: 5))
@@ -60,13 +60,13 @@ struct ScreenStateTests {
     #expect(card.title == "This phone’s number")
     #expect(card.number?.phoneNumber == "+14155550100")
     #expect(card.announcement.hasPrefix("This phone’s number. +14155550100. Your operator"))
-    var printed = "\(state) \(card) \(String(reflecting: state)) \(String(reflecting: card)) \(state.trace ?? "")"
-    dump(state, to: &printed)
-    dump(card, to: &printed)
-    #expect(!printed.contains("4155550100"))
+    var output = "\(state) \(card) \(String(reflecting: state)) \(String(reflecting: card)) \(state.trace ?? "")"
+    dump(state, to: &output)
+    dump(card, to: &output)
+    #expect(!output.contains("4155550100"))
   }
 
-  @Test func whatComesLateChangesNothing() {
+  @Test func lateProgressIsIgnored() {
     let late = NumberVerifier.Progress.stepBegan(.complete, atMs: 9)
     let retrieved = running.after(.retrieved(RetrievedNumber(phoneNumber: "+14155550100")))
     for state in [ScreenState.ready(numberIsInvalid: false), running.cancelled(), retrieved] {
@@ -83,7 +83,7 @@ struct ScreenStateTests {
     (.unavailable(.simulator), "Apple’s simulator has no cellular network"),
     (.unavailable(.noInterface), "Cellular is not available"),
   ])
-  func theStateOfCellularIsSaid(status: CellularStatus, text: String) {
+  func cellularStatusHasAText(status: CellularStatus, text: String) {
     #expect(Texts.text(for: status) == text)
   }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A backend on plain http that says nothing.
+/// A plain-http backend that never responds.
 final class SilentServer: Sendable {
   let url: String
   private let listener: Int32
@@ -12,20 +12,20 @@ final class SilentServer: Sendable {
     name.sin_addr.s_addr = inet_addr("127.0.0.1")
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let listener = listener
-    let isThere = withUnsafeMutablePointer(to: &name) {
+    let isListening = withUnsafeMutablePointer(to: &name) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         bind(listener, $0, size) == 0 && listen(listener, 8) == 0 && getsockname(listener, $0, &size) == 0
       }
     }
-    guard isThere else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    guard isListening else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     url = "http://127.0.0.1:\(UInt16(bigEndian: name.sin_port))"
   }
 
   deinit { close(listener) }
 
-  /// Blocks until the client has connected, for a minute at most.
+  /// Blocks until the client connects, for a minute at most.
   func takeConnection() throws -> Connection {
-    limit(listener, seconds: 60)
+    setReadTimeout(listener, seconds: 60)
     let connection = accept(listener, nil, nil)
     guard connection >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     return Connection(connection)
@@ -38,9 +38,10 @@ final class SilentServer: Sendable {
 
     deinit { close(connection) }
 
-    /// Whether the client closes it, within 5 seconds: before the time limit of a call to the backend does that.
+    /// Whether the client closes the connection within 5 seconds, which is before the backend
+    /// timeout would close it.
     func isClosedByClient() -> Bool {
-      limit(connection, seconds: 5)
+      setReadTimeout(connection, seconds: 5)
       var buffer = [UInt8](repeating: 0, count: 4096)
       var count = 1
       while count > 0 { count = read(connection, &buffer, buffer.count) }
@@ -49,7 +50,7 @@ final class SilentServer: Sendable {
   }
 }
 
-private func limit(_ descriptor: Int32, seconds: Int) {
-  var limit = timeval(tv_sec: seconds, tv_usec: 0)
-  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+private func setReadTimeout(_ descriptor: Int32, seconds: Int) {
+  var timeout = timeval(tv_sec: seconds, tv_usec: 0)
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
 }

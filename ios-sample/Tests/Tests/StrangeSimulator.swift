@@ -1,6 +1,6 @@
 import Foundation
 
 extension Simulator {
-  /// The line of a second simulator, whose operators do not know the SIM of this phone.
+  /// The JSON line of a second simulator, whose operators do not know this phone's SIM.
   static let strangeLine = printed("NUMBER_VERIFY_STRANGE_SIMULATOR")
 }

@@ -1,13 +1,14 @@
 import Foundation
-// A module of the package of stubs.
+// The stub module of the NetworkStubs package.
 import Network
 import NumberVerify
 import Testing
 
 @testable import NumberVerifySample
 
-/// The model as the app has it, with the real library, over any network, against the simulator program. What waits for the model looks again
-/// and again; the time limit is for what hangs. Serialized, since some of them block the main thread.
+/// The app's model with the real library, over any network, against the simulator program. The
+/// tests poll the model; the time limit ends those that hang. Serialized, because some of them
+/// block the main thread.
 @MainActor
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct VerifyModelTests {
@@ -20,7 +21,7 @@ struct VerifyModelTests {
     model.phoneNumber = number
   }
 
-  @Test func theNumberOfThisSIMIsVerified() async throws {
+  @Test func numberOfThisSIMIsVerified() async throws {
     try await verify()
     let card = try #require(model.state.card)
     #expect(card.title == "Verified")
@@ -38,7 +39,7 @@ struct VerifyModelTests {
     expectNoNumber(in: trace)
   }
 
-  @Test func theNumberOfAnotherSIMIsNotVerified() async throws {
+  @Test func numberOfAnotherSIMIsNotVerified() async throws {
     model.phoneNumber = "+14155550199"
     try await verify()
     #expect(model.state.card?.title == "Not verified")
@@ -46,7 +47,7 @@ struct VerifyModelTests {
     #expect(model.state.card?.actions == [.useSMS])
   }
 
-  @Test func theNumberIsRetrieved() async throws {
+  @Test func numberIsRetrieved() async throws {
     let backend = try retrievalBackend()
     model.settings.backend = backend.url
     model.phoneNumber = "not used"
@@ -68,7 +69,7 @@ struct VerifyModelTests {
     #expect(try backend.bodies(to: "start") == [["purpose": "device-phone-number"]])
   }
 
-  @Test func aBackendWithoutRetrievalIsForTheDeveloper() async throws {
+  @Test func backendWithoutRetrievalShowsTheDeveloperCard() async throws {
     let problem = #"{"type":"about:blank","status":501,"fallback":"fix_integration"}"#
     let backend = try retrievalBackend(
       start: TestBackend.Response(status: 501, contentType: "application/problem+json", body: problem))
@@ -81,7 +82,7 @@ struct VerifyModelTests {
     #expect(model.state.steps[.start] == .failed)
   }
 
-  @Test func tryAgainRepeatsWhatFailed() async throws {
+  @Test func tryAgainRepeatsTheFailedAction() async throws {
     let port = try ClosedPort()
     model.settings.backend = "https://127.0.0.1:\(port.number)"
     try await retrieve()
@@ -100,7 +101,7 @@ struct VerifyModelTests {
     #expect(model.state.card?.title == "Verified")
   }
 
-  @Test func cancelEndsARetrieval() async throws {
+  @Test func cancelEndsTheRetrieval() async throws {
     let silent = try SilentServer()
     model.settings.backend = silent.url
     model.retrieve()
@@ -110,7 +111,7 @@ struct VerifyModelTests {
     #expect(try silent.takeConnection().isClosedByClient())
   }
 
-  @Test func whatIsNoNumberIsSaidBesideTheField() async throws {
+  @Test func invalidNumberIsReportedAtTheField() async throws {
     model.phoneNumber = "12"
     try await verify()
     #expect(model.state == .ready(numberIsInvalid: true))
@@ -121,7 +122,7 @@ struct VerifyModelTests {
     #expect(model.state.card?.title == "Verified")
   }
 
-  @Test func anotherChannelWhereTheOperatorDoesNotKnowTheSIM() async throws {
+  @Test func unknownSIMShowsAnotherChannel() async throws {
     let model = VerifyModel(development: try Development(simulator: Simulator.strangeLine))
     model.phoneNumber = number
     try await verify(model)
@@ -134,8 +135,8 @@ struct VerifyModelTests {
     #expect(model.state.steps[.complete] == .waiting)
   }
 
-  /// Over Network.framework's stubs, as an app on a phone: iOS says that mobile data is off for this app.
-  @Test func mobileDataIsOff() async throws {
+  /// With the stubs of Network.framework instead of any network: mobile data is off for this app.
+  @Test func disabledMobileDataShowsSettings() async throws {
     model.settings.anyNetwork = false
     Stub.world.atStart(path: NWPath(.unsatisfied, because: .cellularDenied))
     defer { Stub.world.atStart(path: nil) }
@@ -150,7 +151,7 @@ struct VerifyModelTests {
     #expect(Texts.text(for: try #require(model.cellular)) == "Mobile data is off")
   }
 
-  @Test func retryLaterWhereTheBackendIsDownAndThenItIsNot() async throws {
+  @Test func unreachableBackendShowsRetryAndRetrySucceeds() async throws {
     let backend = model.settings.backend
     let port = try ClosedPort()
     model.settings.backend = "https://127.0.0.1:\(port.number)/number-verify"
@@ -163,7 +164,7 @@ struct VerifyModelTests {
     #expect(model.state.card?.title == "Verified")
   }
 
-  @Test func theReportForTheDeveloperHoldsNoNumber() async throws {
+  @Test func developerReportContainsNoNumber() async throws {
     model.settings.backend = model.settings.backend.replacing("/number-verify/", with: "/nothing/")
     try await verify()
     let card = try #require(model.state.card)
@@ -175,7 +176,7 @@ struct VerifyModelTests {
     expectNoNumber(in: card.report)
   }
 
-  @Test func cancelEndsAVerificationAndAnotherOneCanBegin() async throws {
+  @Test func anotherVerificationCanStartAfterCancel() async throws {
     let backend = model.settings.backend
     let silent = try SilentServer()
     model.settings.backend = silent.url
@@ -193,7 +194,7 @@ struct VerifyModelTests {
     #expect(model.state.steps.hops.count == 6)
   }
 
-  @Test func aSlowVerificationOrRetrievalOffersSMSWhileItRuns() async throws {
+  @Test func slowVerificationOrRetrievalOffersSMSWhileRunning() async throws {
     var development = try Development(simulator: Simulator.line)
     development.slowAfterMs = 1
     let model = VerifyModel(development: development)
@@ -201,8 +202,8 @@ struct VerifyModelTests {
     let silent = try SilentServer()
     model.settings.backend = silent.url
     model.phoneNumber = number
-    for begin in [model.verify, model.retrieve] {
-      begin()
+    for start in [model.verify, model.retrieve] {
+      start()
       #expect(model.state.card == nil)
       try await until { model.state.card != nil }
       #expect(model.state.card?.title == "This takes longer than usual")
@@ -216,12 +217,12 @@ struct VerifyModelTests {
     #expect(model.state.card?.title == "Verified")
   }
 
-  @Test func whatACancelledVerificationStillBringsIsNotForTheNextOne() async throws {
+  @Test func progressOfACancelledVerificationIsNotAppliedToTheNext() async throws {
     let silent = try SilentServer()
     model.settings.backend = silent.url
     model.verify()
     await Task.yield()
-    // It has begun, and its progress waits for the main thread, which waits here.
+    // The verification is running; its progress waits for the main thread, which is blocked here.
     let connection = try silent.takeConnection()
     model.cancel()
     model.phoneNumber = "12"
@@ -236,13 +237,13 @@ struct VerifyModelTests {
     #expect(connection.isClosedByClient())
   }
 
-  @Test func preparingTellsTheStateOfCellular() async {
+  @Test func prepareReportsTheCellularStatus() async {
     #expect(model.cellular == nil)
     await model.prepare()
     #expect(model.cellular == .ready)
   }
 
-  @Test func aHalfTypedBackendIsNoProblemBeforeVerify() async throws {
+  @Test func incompleteBackendURLIsNotReportedBeforeVerify() async throws {
     model.settings.backend = "https://"
     await model.prepare()
     #expect(model.cellular == nil)
@@ -250,24 +251,24 @@ struct VerifyModelTests {
     #expect(model.state.card?.title == "For the developer")
   }
 
-  @Test func withoutDevelopmentThereIsNoSwitch() {
+  @Test func releaseBuildHasNoAnyNetworkSwitch() {
     let released = VerifyModel(development: nil)
     #expect(!released.canUseAnyNetwork)
     #expect(!released.settings.anyNetwork)
     #expect(released.settings.backend == "https://api.example.com/number-verify")
   }
 
-  @Test func aModelThatIsLetGoEndsItsVerification() async throws {
+  @Test func releasingTheModelEndsItsVerification() async throws {
     let silent = try SilentServer()
-    weak var left: VerifyModel?
+    weak var weakModel: VerifyModel?
     var model: VerifyModel? = VerifyModel(development: try Development(simulator: Simulator.line))
-    left = model
+    weakModel = model
     model?.phoneNumber = number
     model?.settings.backend = silent.url
     model?.verify()
-    try await until { left?.state.steps[.acquire].tookMs != nil }
+    try await until { weakModel?.state.steps[.acquire].tookMs != nil }
     model = nil
-    #expect(left == nil, "the running task does not hold it")
+    #expect(weakModel == nil, "the running task must not retain it")
     #expect(try silent.takeConnection().isClosedByClient())
   }
 
@@ -287,9 +288,9 @@ struct VerifyModelTests {
     try await until { !model.state.isRunning }
   }
 
-  /// Looks until it is so, or the test's time is over.
-  private func until(_ isSo: () -> Bool) async throws {
-    while !isSo() {
+  /// Polls until the condition is true or the test times out.
+  private func until(_ condition: () -> Bool) async throws {
+    while !condition() {
       try Task.checkCancellation()
       await Task.yield()
     }

@@ -1,8 +1,9 @@
 // swift-tools-version: 6.0
 //
-// The package as an Apple system compiles it, on Linux: with a module `Network` that has the symbols of Network.framework which the package
-// uses, and that a test can drive. The sources are the package's own. Shows that the code for Apple systems compiles in Swift 6 mode, and how
-// it behaves; not that Network.framework behaves as the stubs do.
+// Compiles the package's sources for Apple platforms on Linux, with a stub module `Network` that
+// has the symbols of Network.framework that the package uses and that tests can control. Verifies
+// that the code for Apple platforms compiles in Swift 6 mode, and its behavior; not that
+// Network.framework behaves like the stubs.
 
 import PackageDescription
 

@@ -1,20 +1,20 @@
 import NumberVerify
 import Testing
 
-/// An app's tests construct what the library returns.
+/// Unit tests of apps can construct every value that the library returns.
 struct ConstructorTests {
-  @Test func aVerification() {
+  @Test func verificationCanBeConstructed() {
     #expect(Verification(verified: true).responseJSON() == "{}")
     let verification = Verification(verified: false, responseJSON: #"{"token":"canary"}"#, trace: Trace(correlator: "sign-in:42"))
     #expect(!verification.verified)
     #expect(verification.responseJSON() == #"{"token":"canary"}"#)
     #expect(verification.trace.correlator == "sign-in:42")
-    var printed = "\(verification) \(String(reflecting: verification))"
-    dump(verification, to: &printed)
-    #expect(!printed.contains("canary"))
+    var output = "\(verification) \(String(reflecting: verification))"
+    dump(verification, to: &output)
+    #expect(!output.contains("canary"))
   }
 
-  @Test func aRetrievedNumber() {
+  @Test func retrievedNumberCanBeConstructed() {
     #expect(RetrievedNumber(phoneNumber: "+14155550100").responseJSON() == "{}")
     let number = RetrievedNumber(
       phoneNumber: "+14155550100", responseJSON: #"{"token":"canary"}"#, trace: Trace(correlator: "sign-in:42"))
@@ -23,12 +23,12 @@ struct ConstructorTests {
     #expect(number.trace.correlator == "sign-in:42")
     #expect(number == number && number != RetrievedNumber(phoneNumber: "+14155550100"))
     #expect(number.description == "RetrievedNumber")
-    var printed = "\(number) \(String(reflecting: number)) \([number]) \(NumberVerifier.Progress.retrieved(number))"
-    dump(number, to: &printed)
-    #expect(!printed.contains("canary") && !printed.contains("4155550100"))
+    var output = "\(number) \(String(reflecting: number)) \([number]) \(NumberVerifier.Progress.retrieved(number))"
+    dump(number, to: &output)
+    #expect(!output.contains("canary") && !output.contains("4155550100"))
   }
 
-  @Test func aTrace() {
+  @Test func traceCanBeConstructed() {
     #expect(Trace().hops.isEmpty && Trace().openedAhead.isEmpty && Trace().network == nil && Trace().totalMs == 0)
     let trace = Trace(
       correlator: "sign-in:42", network: .appleInterface, hops: [Hop(host: "a.test")], openedAhead: ["b.test"], startMs: 1, acquireMs: 2,
@@ -41,7 +41,7 @@ struct ConstructorTests {
     #expect(trace.table().contains("a.test"))
   }
 
-  @Test func aHop() {
+  @Test func hopCanBeConstructed() {
     #expect(Hop(host: "a.test").description == "Hop(1, https://a.test, status none)")
     let hop = Hop(
       host: "a.test", status: 302, index: 2, scheme: "http", dnsMs: 1, connectMs: 2, tlsMs: 3, firstByteMs: 4, isReused: true,
@@ -56,14 +56,14 @@ struct ConstructorTests {
   }
 
   @Test(arguments: everyKind)
-  func anError(kind: VerifyError.Kind) {
+  func errorOfEveryKindCanBeConstructed(kind: VerifyError.Kind) {
     let trace = Trace(correlator: "sign-in:42")
     let error = VerifyError(kind, fallback: .retryLater, trace: trace)
     #expect(error.kind == kind && error.fallback == .retryLater && error.trace == trace)
     #expect(!"\(error) \(String(reflecting: error))".contains("canary"))
   }
 
-  @Test func theTextsOfAnError() {
+  @Test func errorTextsDefaultToTheNamesOfKindAndFallback() {
     #expect(VerifyError(.cancelled, fallback: .retryLater).description == "cancelled: retryLater.")
     let error = VerifyError(.cancelled, fallback: .retryLater, message: "It was cancelled", advice: "try again")
     #expect(error.errorDescription == "It was cancelled.")

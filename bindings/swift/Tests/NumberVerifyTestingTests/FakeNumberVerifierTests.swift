@@ -32,7 +32,7 @@ struct FakeNumberVerifierTests {
     #expect(fake.calls.map { $0.phoneNumber() } == [nil, nil, nil])
   }
 
-  @Test func aResultOfTheOtherKindIsNotTaken() async throws {
+  @Test func resultOfTheOtherKindIsNotConsumed() async throws {
     fake.enqueue(phoneNumber: Self.number)
     fake.enqueue(verified: true)
     await #expect(throws: FakeNumberVerifier.NothingEnqueued.self) { try await verifier.verify(phoneNumber: Self.number) }
@@ -48,11 +48,11 @@ struct FakeNumberVerifierTests {
     await #expect(throws: error) { try await verifier.verify(phoneNumber: Self.number) }
   }
 
-  @Test func aCallWithoutAResultThrows() async throws {
+  @Test func callWithoutAResultThrows() async throws {
     await #expect(throws: FakeNumberVerifier.NothingEnqueued.self) { try await verifier.verify(phoneNumber: Self.number) }
   }
 
-  @Test func eachIterationReceivesProgressAndThenTheResult() async throws {
+  @Test func iterationEmitsProgressThenTheResult() async throws {
     let progress: [NumberVerifier.Progress] = [.stepBegan(.start, atMs: 0), .hopAnswered(Hop(host: "a.test"), atMs: 9), .slow(atMs: 4_000)]
     fake.enqueue(verified: true, progress: progress)
     fake.enqueue(error: Self.dataOff, progress: progress)
@@ -70,7 +70,7 @@ struct FakeNumberVerifierTests {
     #expect(fake.calls.count == 2)
   }
 
-  @Test func eachIterationReceivesProgressAndThenTheNumber() async throws {
+  @Test func iterationEmitsProgressThenTheNumber() async throws {
     let progress: [NumberVerifier.Progress] = [.stepBegan(.start, atMs: 0), .slow(atMs: 4_000)]
     fake.enqueue(phoneNumber: Self.number, progress: progress)
     fake.enqueue(error: Self.dataOff, progress: progress)
@@ -88,11 +88,11 @@ struct FakeNumberVerifierTests {
     #expect(fake.calls.map(\.options.correlator) == ["sign-in:42", "sign-in:42"])
   }
 
-  @Test func aDelayPasses() async throws {
+  @Test func resultIsDelayed() async throws {
     fake.enqueue(verified: true, delayMs: 50)
-    let began = ContinuousClock.now
+    let start = ContinuousClock.now
     _ = try await verifier.verify(phoneNumber: Self.number)
-    #expect(ContinuousClock.now - began >= .milliseconds(50))
+    #expect(ContinuousClock.now - start >= .milliseconds(50))
   }
 
   @Test func heldCallsReturnOnceReleased() async throws {
@@ -116,7 +116,7 @@ struct FakeNumberVerifierTests {
     #expect(try await !verifier.verify(phoneNumber: Self.number).verified)
   }
 
-  @Test func aHeldCallCanBeCancelled() async throws {
+  @Test func heldCallCanBeCancelled() async throws {
     fake.enqueue(verified: true)
     fake.enqueue(verified: true)
     fake.hold()
@@ -130,7 +130,7 @@ struct FakeNumberVerifierTests {
     await #expect(throws: CancellationError.self) { try await loop.value }
   }
 
-  @Test func aHeldRetrievalCanBeReleasedOrCancelled() async throws {
+  @Test func heldRetrievalCanBeReleasedOrCancelled() async throws {
     fake.enqueue(phoneNumber: Self.number)
     fake.enqueue(phoneNumber: Self.number)
     fake.hold()
@@ -144,7 +144,7 @@ struct FakeNumberVerifierTests {
     #expect(try await released.value == Self.number)
   }
 
-  @Test func aCancelledTaskTakesNoResult() async throws {
+  @Test func cancelledTaskConsumesNoResult() async throws {
     fake.enqueue(verified: true)
     let call = Task {
       withUnsafeCurrentTask { $0?.cancel() }
@@ -163,13 +163,13 @@ struct FakeNumberVerifierTests {
     #expect(call.options == VerificationOptions { $0.setHeader("Authorization", "Bearer canary") })
     #expect(call.options != VerificationOptions())
     fake.enqueue(phoneNumber: Self.number)
-    var printed = "\(call) \(String(reflecting: call)) \(fake.calls) \(fake)"
-    dump(call, to: &printed)
-    dump(fake, to: &printed)
-    #expect(!printed.contains("canary") && !printed.contains("4155550100"))
+    var output = "\(call) \(String(reflecting: call)) \(fake.calls) \(fake)"
+    dump(call, to: &output)
+    dump(fake, to: &output)
+    #expect(!output.contains("canary") && !output.contains("4155550100"))
   }
 
-  @Test func checkAndPrepareDoAsTheTestSet() async throws {
+  @Test func checkAndPrepareReturnTheConfiguredResults() async throws {
     #expect(await verifier.check() == .ready)
     fake.status = .unavailable(.airplane)
     #expect(await verifier.check() == .unavailable(.airplane))

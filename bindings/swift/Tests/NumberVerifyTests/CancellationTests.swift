@@ -1,60 +1,60 @@
 import NumberVerify
 import Testing
 
-/// A verification whose task is cancelled while a step hangs: it ends, and the network is released once. Every deadline is an hour, so the
-/// cancellation ends it, and not a deadline.
+/// A verification whose task is cancelled while a step hangs: it ends, and the network is released
+/// once. Every timeout is an hour, so that the cancellation ends the verification, not a timeout.
 @Suite(.timeLimit(.minutes(2)))
 struct CancellationTests {
   @Test(arguments: Step.allCases)
   func cancellingTheTaskEndsTheVerification(step: Step) async throws {
-    let stuck = try Stuck(at: step)
-    let task = Task { try await stuck.verifier.verify(phoneNumber: Simulator.number) }
-    await stuck.hangs()
+    let hanging = try HangingVerification(at: step)
+    let task = Task { try await hanging.verifier.verify(phoneNumber: Simulator.number) }
+    await hanging.waitUntilHanging()
     await expectCancellation(of: task)
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
   @Test(arguments: Step.allCases)
-  func cancellingTheReaderEndsTheVerification(step: Step) async throws {
-    let stuck = try Stuck(at: step)
-    let task = Task { for try await _ in stuck.verifier.verifying(phoneNumber: Simulator.number) {} }
-    await stuck.hangs()
+  func cancellingTheConsumerEndsTheVerification(step: Step) async throws {
+    let hanging = try HangingVerification(at: step)
+    let task = Task { for try await _ in hanging.verifier.verifying(phoneNumber: Simulator.number) {} }
+    await hanging.waitUntilHanging()
     await expectCancellation(of: task)
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
   @Test(arguments: Step.allCases)
   func leavingTheLoopEndsTheVerification(step: Step) async throws {
-    let stuck = try Stuck(at: step)
-    for try await event in stuck.verifier.verifying(phoneNumber: Simulator.number) {
+    let hanging = try HangingVerification(at: step)
+    for try await event in hanging.verifier.verifying(phoneNumber: Simulator.number) {
       guard case .stepBegan(step, _) = event else { continue }
-      await stuck.hangs()
+      await hanging.waitUntilHanging()
       break
     }
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
   @Test(arguments: Step.allCases)
   func cancellingTheTaskEndsTheRetrieval(step: Step) async throws {
-    let stuck = try Stuck(at: step)
-    let task = Task { try await stuck.verifier.retrieve() }
-    await stuck.hangs()
+    let hanging = try HangingVerification(at: step)
+    let task = Task { try await hanging.verifier.retrieve() }
+    await hanging.waitUntilHanging()
     await expectCancellation(of: task)
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
   @Test(arguments: Step.allCases)
   func leavingTheLoopEndsTheRetrieval(step: Step) async throws {
-    let stuck = try Stuck(at: step)
-    for try await event in stuck.verifier.retrieving() {
+    let hanging = try HangingVerification(at: step)
+    for try await event in hanging.verifier.retrieving() {
       guard case .stepBegan(step, _) = event else { continue }
-      await stuck.hangs()
+      await hanging.waitUntilHanging()
       break
     }
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
-  @Test func aCancelledTaskSendsNothing() async throws {
+  @Test func cancelledTaskSendsNothing() async throws {
     let phone = Loopback()
     let verifier = try NumberVerifier(phone)
     let verification = Task {
@@ -70,34 +70,34 @@ struct CancellationTests {
     #expect(await phone.counts.acquired == 0)
   }
 
-  @Test func cancellingOneVerificationLeavesTheOther() async throws {
-    let stuck = try Stuck(at: .complete)
-    let first = Task { try await stuck.verifier.verify(phoneNumber: Simulator.number) }
-    await stuck.hangs()
-    let second = Task { try await stuck.verifier.verify(phoneNumber: Simulator.number) }
-    await stuck.hangs()
+  @Test func cancellingOneVerificationDoesNotAffectAnother() async throws {
+    let hanging = try HangingVerification(at: .complete)
+    let first = Task { try await hanging.verifier.verify(phoneNumber: Simulator.number) }
+    await hanging.waitUntilHanging()
+    let second = Task { try await hanging.verifier.verify(phoneNumber: Simulator.number) }
+    await hanging.waitUntilHanging()
     await expectCancellation(of: first)
-    #expect(await stuck.phone.counts == Loopback.Counts(acquired: 1, released: 0))
+    #expect(await hanging.phone.counts == Loopback.Counts(acquired: 1, released: 0))
     await expectCancellation(of: second)
-    await stuck.expectReleasedOnce()
+    await hanging.expectReleasedOnce()
   }
 
-  @Test func cancellingAPreparationEndsTheWaiting() async throws {
-    let phone = Loopback(.neverComesUp)
-    let verifier = try NumberVerifier(phone) { $0.waitAnHour() }
+  @Test func cancellingAPreparationStopsWaiting() async throws {
+    let phone = Loopback(.neverReturns)
+    let verifier = try NumberVerifier(phone) { $0.setOneHourDeadlines() }
     let task = Task { try await verifier.prepare() }
-    await phone.isAcquired()
+    await phone.waitUntilAcquired()
     await expectCancellation(of: task)
     #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
   }
 
-  @Test func aRunningVerificationOutlivesItsVerifier() async throws {
-    let (reached, goOn) = (Signal(), Signal())
+  @Test func runningVerificationOutlivesItsVerifier() async throws {
+    let (reached, proceed) = (Signal(), Signal())
     let backend = ScriptedBackend(
       start: { _ in AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "s")) },
       complete: { _ in
         reached.send()
-        await goOn.wait()
+        await proceed.wait()
         return #"{"verified":true}"#
       })
     let phone = Loopback()
@@ -107,9 +107,9 @@ struct CancellationTests {
       return false
     }
     await reached.wait()
-    goOn.send()
+    proceed.send()
     #expect(try await task.value)
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
   private func expectCancellation<Value: Sendable>(of task: Task<Value, any Error>) async {
@@ -118,8 +118,8 @@ struct CancellationTests {
   }
 }
 
-/// A verification whose given step never ends.
-private struct Stuck {
+/// A verification in which one step never completes.
+private struct HangingVerification {
   let verifier: NumberVerifier
   let phone: Loopback
   private let step: Step
@@ -128,7 +128,7 @@ private struct Stuck {
 
   init(at step: Step) throws {
     self.step = step
-    phone = Loopback(step == .acquire ? .neverComesUp : .comesUp)
+    phone = Loopback(step == .acquire ? .neverReturns : .succeeds)
     server = try TestServer { _ in .silence }
     let reached = reached
     let backend = ScriptedBackend(
@@ -145,7 +145,7 @@ private struct Stuck {
       })
     let resolve = server.resolve
     verifier = try NumberVerifier(phone, backend: backend) {
-      $0.waitAnHour()
+      $0.setOneHourDeadlines()
       if step == .authorize {
         $0.development.resolve.removeAll { $0.hasPrefix(TestServer.host) }
         $0.development.resolve.append(resolve)
@@ -153,8 +153,8 @@ private struct Stuck {
     }
   }
 
-  func hangs() async {
-    await phone.isAcquired()
+  func waitUntilHanging() async {
+    await phone.waitUntilAcquired()
     switch step {
     case .start, .complete: await reached.wait()
     case .acquire: break
@@ -163,6 +163,6 @@ private struct Stuck {
   }
 
   func expectReleasedOnce() async {
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 }

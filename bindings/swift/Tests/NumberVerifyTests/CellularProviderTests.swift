@@ -3,16 +3,16 @@ import Testing
 
 @testable import NumberVerify
 
-/// The order of `acquire` and `release` as the core calls them, each on a task of its own.
+/// The order of `acquire` and `release` as called by the core, each in a separate task.
 struct CellularProviderTests {
-  @Test func anAcquireThatIsCancelledBeforeItRunsIsNotReleased() async {
+  @Test func acquireCancelledBeforeItStartsIsNotReleased() async {
     let phone = Loopback()
     let provider = CoreCellularProvider(phone)
-    let acquiring = Task {
+    let acquired = Task {
       withUnsafeCurrentTask { $0?.cancel() }
       _ = try await provider.acquire(events: NumberVerifyCore.NetworkEvents(noHandle: NumberVerifyCore.NetworkEvents.NoHandle()))
     }
-    await #expect(throws: NumberVerifyCore.CellularError.Failed) { try await acquiring.value }
+    await #expect(throws: NumberVerifyCore.CellularError.Failed) { try await acquired.value }
     await provider.release()
     #expect(await phone.counts == Loopback.Counts())
   }

@@ -3,11 +3,12 @@ import Testing
 
 @testable import NumberVerify
 
-/// The settings: their defaults are the core's, and a value that cannot work is named as the app wrote it.
+/// The settings: defaults equal those of the core, and an invalid setting is reported by its Swift
+/// name.
 struct ConfigurationTests {
   private typealias Configuration = NumberVerify.NumberVerifier.Configuration
 
-  @Test func theDefaultsAreTheCores() throws {
+  @Test func defaultsEqualTheCoreDefaults() throws {
     let ours = try Configuration { _ in }.core(backendURL: "https://api.test")
     let core = Config(
       backendUrl: "https://api.test", operatorHeadersTo: .firstHost, fieldNames: FieldNames(), codeDelivery: .relay, deadlines: Deadlines(),
@@ -15,7 +16,7 @@ struct ConfigurationTests {
     #expect(String(reflecting: ours) == String(reflecting: core))
   }
 
-  @Test func whatCannotWorkIsNamed() async throws {
+  @Test func invalidSettingIsReportedByName() async throws {
     let changes: [(String, (inout Configuration) -> Void)] = [
       ("startPath", { $0.startPath = "https://elsewhere.test/" }),
       ("completePath", { $0.completePath = "https://elsewhere.test/" }),
@@ -50,13 +51,13 @@ struct ConfigurationTests {
       #expect(error?.kind == .invalidConfig(setting: setting))
       #expect(error?.fallback == .fixIntegration)
       #expect(error?.trace == nil)
-      #expect(names.contains(setting), "\(setting) is no setting of Configuration")
+      #expect(names.contains(setting), "\(setting) is not a setting of Configuration")
     }
     let error = await thrown { try NumberVerify.NumberVerifier(cellular: Loopback(), backend: "http://api.test") } as? VerifyError
     #expect(error?.kind == .invalidConfig(setting: "backend"))
   }
 
-  @Test func anyNetworkIsForDevelopment() throws {
+  @Test func anyNetworkIsRejectedOutsideDevelopment() throws {
     let configuration = Configuration { $0.development.anyNetwork = true }
     #expect(try configuration.core(backendURL: "https://api.test", isDevelopment: true).development.allowUnbound)
     #expect {
@@ -66,7 +67,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test func theSimulatorIsACauseOfItsOwn() {
+  @Test func simulatorIsASeparateCause() {
     #expect(NumberVerify.CellularCause(.unsupported, isSimulator: true) == .simulator)
     #expect(NumberVerify.CellularCause(.unsupported, isSimulator: false) == .unsupported)
     for cause in NumberVerify.CellularCause.allCases where cause != .simulator {
@@ -77,7 +78,7 @@ struct ConfigurationTests {
 }
 
 extension Mirror {
-  /// The names of a value's properties, and of the properties in them.
+  /// The names of a value's properties, recursively.
   fileprivate static func names(_ value: Any) -> [String] {
     Mirror(reflecting: value).children.flatMap { [$0.label ?? ""] + names($0.value) }
   }

@@ -2,14 +2,14 @@ import Foundation
 import NumberVerify
 import Testing
 
-/// Every error that a verification can end with, made over real sockets: its kind, what it advises, and that its sentences are readable and
-/// hold nothing secret.
+/// Every error of a verification, produced over real sockets: its kind, its fallback, and that its
+/// texts are well-formed sentences without secrets.
 @Suite(.timeLimit(.minutes(2)))
 struct ErrorTests {
   @Test(arguments: ["4155550100", "+0155550100", "+1415", "+1415555010012345", "", "+1415555x100"])
-  func thePhoneNumber(typed: String) async throws {
+  func invalidPhoneNumberIsRejected(input: String) async throws {
     let phone = Loopback()
-    let error = try await failure(NumberVerifier(phone), typed)
+    let error = try await failure(NumberVerifier(phone), input)
     #expect(error.kind == .invalidPhoneNumber)
     #expect(error.fallback == .fixIntegration)
     #expect(await phone.counts.acquired == 0)
@@ -24,35 +24,35 @@ struct ErrorTests {
     (.noSIM, .useAnotherChannel), (.notDataSIM, .useAnotherChannel), (.permission, .fixIntegration),
     (.tooManyRequests, .retryLater), (.systemFault, .retryLater), (.timeout, .useAnotherChannel), (.unsupported, .useAnotherChannel),
   ])
-  func theCellularNetwork(cause: CellularCause, fallback: Fallback) async throws {
+  func cellularCauseDeterminesTheFallback(cause: CellularCause, fallback: Fallback) async throws {
     let phone = Loopback(.fails(CellularError(cause)))
     let error = try await failure(NumberVerifier(phone))
     #expect(error.kind == .cellularUnavailable(cause))
     #expect(error.fallback == fallback)
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
-  @Test func aBindingThatCannotBeUsed() async throws {
+  @Test func unusableBindingIsUnsupported() async throws {
     #expect(try await failure(NumberVerifier(Loopback(binding: .appleInterface(index: 1)))).kind == .cellularUnavailable(.unsupported))
     let absent = Loopback(binding: .linuxInterface(name: "absent0"))
     #expect(try await failure(NumberVerifier(absent)).kind == .cellularUnavailable(.noInterface))
   }
 
-  @Test func aNetworkThatDoesNotComeUpInTime() async throws {
-    let phone = Loopback(.neverComesUp)
+  @Test func acquireTimesOut() async throws {
+    let phone = Loopback(.neverReturns)
     let error = try await failure(NumberVerifier(phone) { $0.deadlines.acquireMs = 20 })
     #expect(error.kind == .cellularUnavailable(.timeout))
-    await phone.isNotHeld()
+    await phone.waitUntilNotHeld()
   }
 
-  @Test func anUnboundNetworkThatIsNotAllowed() async throws {
+  @Test func unboundNetworkIsRejectedUnlessAllowed() async throws {
     let error = try await failure(NumberVerifier(Loopback(binding: .unbound)))
     #expect(error.kind == .invalidConfig(setting: "anyNetwork"))
     let allowed = try NumberVerifier(Loopback(binding: .unbound)) { $0.development.anyNetwork = true }
     #expect(try await allowed.verify(phoneNumber: Simulator.number).trace.network == .unbound)
   }
 
-  @Test func theBackendOverTheNetwork() async throws {
+  @Test func builtInBackendClientErrorsAreReported() async throws {
     let simulator = Simulator.shared
     let unknown = try NumberVerifier(cellular: Loopback(), backend: simulator.backend("x"), configure: simulator.configure)
     #expect(try await failure(unknown).kind == .backend(step: .start, reason: .status, status: 404, retryAfterSeconds: nil))
@@ -81,7 +81,7 @@ struct ErrorTests {
     (.status(500, fallback: .useAnotherChannel), .status, .useAnotherChannel),
     (.malformedAnswer(status: 200), .malformedAnswer, .fixIntegration),
   ])
-  func anOwnClient(error: BackendError, cause: BackendCause, fallback: Fallback) async throws {
+  func customBackendErrorsAreReported(error: BackendError, cause: BackendCause, fallback: Fallback) async throws {
     let backend = ScriptedBackend(start: { _ in throw error })
     let failed = try await failure(NumberVerifier(Loopback(), backend: backend))
     guard case .backend(.start, cause, let status, let retryAfterSeconds) = failed.kind else { Issue.record("\(failed.kind)"); return }
@@ -94,9 +94,9 @@ struct ErrorTests {
   }
 
   @Test(arguments: [#"{"verified":"true"}"#, "{}", "not JSON"])
-  func anAnswerThatIsNoVerdict(answer: String) async throws {
+  func invalidCompleteResponseIsMalformed(response: String) async throws {
     let backend = ScriptedBackend(
-      start: { _ in AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "s")) }, complete: { _ in answer })
+      start: { _ in AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "s")) }, complete: { _ in response })
     let error = try await failure(NumberVerifier(Loopback(), backend: backend))
     guard case .backend(.complete, .malformedAnswer, _, nil) = error.kind else { Issue.record("\(error.kind)"); return }
     #expect(error.trace?.hops.isEmpty == false)
@@ -113,7 +113,7 @@ struct ErrorTests {
     ("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + String(repeating: "x", count: 70000), .tooLarge, .useAnotherChannel),
     ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", .closed, .useAnotherChannel),
   ])
-  func anOperatorsAnswer(bytes: String, cause: AuthorizationCause, fallback: Fallback) async throws {
+  func operatorResponseErrorsAreReported(bytes: String, cause: AuthorizationCause, fallback: Fallback) async throws {
     let error = try await failure(through: TestServer { _ in .bytes(bytes) })
     guard case .authorization(let hop, TestServer.host, cause, let status, nil) = error.kind else {
       Issue.record("\(cause): \(error.kind)")
@@ -125,16 +125,16 @@ struct ErrorTests {
     #expect(error.trace?.hops.last?.pageTitle == (cause == .unexpectedPage ? "Accept?" : nil))
   }
 
-  @Test func anOperatorThatDoesNotAnswer() async throws {
-    // On a busy machine it may be a host before the silent one.
+  @Test func silentOperatorTimesOut() async throws {
+    // On a busy machine, a host before the silent one may time out.
     let error = try await failure(through: TestServer { _ in .silence }) { $0.deadlines.answerMs = 1_500 }
     guard case .authorization(let hop, let host, .timeout, nil, nil) = error.kind else { Issue.record("\(error.kind)"); return }
     #expect(error.fallback == .useAnotherChannel)
-    let fault = "The operator's host \(host) (hop \(hop)) did not respond in time"
-    #expect(error.description == "\(fault): verify the number in another way, such as a code by SMS.")
+    let message = "The operator's host \(host) (hop \(hop)) did not respond in time"
+    #expect(error.description == "\(message): verify the number in another way, such as a code by SMS.")
   }
 
-  @Test func anOperatorThatIsNotThere() async throws {
+  @Test func unreachableOrUnknownOperatorHostIsReported() async throws {
     let host = "nowhere.simulator.test"
     let port = try ClosedPort()
     let nameServer = try #require(Simulator.shared.dns)
@@ -147,13 +147,13 @@ struct ErrorTests {
         }
       ).kind
     }
-    let refused = try await kind(["\(host):\(port.number):127.0.0.1"])
-    #expect(refused == .authorization(hop: 1, host: host, reason: .connect, status: nil, alert: nil))
+    let unreachable = try await kind(["\(host):\(port.number):127.0.0.1"])
+    #expect(unreachable == .authorization(hop: 1, host: host, reason: .connect, status: nil, alert: nil))
     let unknown = try await kind([])
     #expect(unknown == .authorization(hop: 1, host: host, reason: .dns, status: nil, alert: nil))
   }
 
-  @Test func anOperatorThatIsNotTrusted() async throws {
+  @Test func untrustedOperatorCertificateIsRejected() async throws {
     let backend = ScriptedBackend(authURL: Simulator.shared.authURL(operator: "a", state: "s"))
     let verifier = try NumberVerifier(cellular: Loopback(), backend: backend, backendURL: "https://unused.test") {
       $0.development.resolve = Simulator.shared.hosts
@@ -162,7 +162,7 @@ struct ErrorTests {
     #expect(error.kind == .authorization(hop: 1, host: "auth.simulator.test", reason: .tls, status: nil, alert: nil))
   }
 
-  @Test func settingsThatForbidWhatTheOperatorDoes() async throws {
+  @Test func cleartextAndRedirectLimitAreEnforced() async throws {
     let backend = ScriptedBackend(authURL: Simulator.shared.authURL(operator: "b", state: "s"))
     let cleartext = try await failure(NumberVerifier(Loopback(), backend: backend) { $0.cleartext = .never })
     guard case .authorization(_, _, .forbiddenRedirect, nil, nil) = cleartext.kind else { Issue.record("\(cleartext.kind)"); return }
@@ -173,7 +173,7 @@ struct ErrorTests {
   @Test(arguments: [
     ("access_denied", Fallback.useAnotherChannel), ("server_error", .retryLater), ("invalid_scope", .fixIntegration),
   ])
-  func aRefusal(code: String, fallback: Fallback) async throws {
+  func operatorDenialIsReported(code: String, fallback: Fallback) async throws {
     let server = try TestServer { request in
       let body = #"{"error":"\#(code)","error_description":"Not today.","state":"\#(state(in: request))"}"#
       return .bytes("HTTP/1.1 403 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
@@ -185,7 +185,7 @@ struct ErrorTests {
     #expect(!error.description.contains("today"))
   }
 
-  @Test func aRefusalWithASecretInItsDescriptionHasNone() async throws {
+  @Test func denialDescriptionWithASecretIsOmitted() async throws {
     let server = try TestServer { request in
       let body = #"{"error":"access_denied","error_description":"Not today, \#(state(in: request))."}"#
       return .bytes("HTTP/1.1 403 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
@@ -194,7 +194,7 @@ struct ErrorTests {
     guard case .deniedByOperator("access_denied", nil, 3, TestServer.host) = error.kind else { Issue.record("\(error.kind)"); return }
   }
 
-  @Test func theStateOfAnotherVerification() async throws {
+  @Test func stateOfAnotherVerificationIsAMismatch() async throws {
     let location = "myapp://done?error=access_denied&state=another"
     let error = try await failure(
       through: TestServer { _ in .bytes("HTTP/1.1 302 Found\r\nLocation: \(location)\r\nContent-Length: 0\r\n\r\n") })
@@ -202,7 +202,7 @@ struct ErrorTests {
     #expect(error.fallback == .useAnotherChannel)
   }
 
-  @Test func theTimeForTheWholeVerification() async throws {
+  @Test func overallDeadlineIsEnforced() async throws {
     let verifier = try NumberVerifier(Loopback(), backend: ScriptedBackend(start: { _ in try await untilCancelled() })) {
       $0.deadlines.overallMs = 50
     }
@@ -224,7 +224,7 @@ struct ErrorTests {
       })
   }
 
-  /// The error of a verification, whose sentences are checked on the way.
+  /// Returns the error of a verification, after checking its texts.
   private func failure(_ verifier: NumberVerifier, _ number: String = Simulator.number) async throws -> VerifyError {
     let failed = await thrown(by: { try await verifier.verify(phoneNumber: number) })
     let error = try #require(failed as? VerifyError, "\(String(describing: failed))")

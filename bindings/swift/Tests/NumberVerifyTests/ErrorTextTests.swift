@@ -3,7 +3,8 @@ import Testing
 
 @testable import NumberVerify
 
-/// An error has one text in all languages, the core's. Swift has its own spelling of settings, and Apple's simulator its own text.
+/// Error texts come from the core, in all languages, except for the Swift spelling of settings and
+/// the text for Apple's simulator.
 struct ErrorTextTests {
   private static let causes: [NumberVerifyCore.CellularCause] = [
     .noInterface, .interfaceDown, .vpn, .blockedInBackground, .dataOff, .airplane, .noSim, .notDataSim, .permission,
@@ -32,7 +33,7 @@ struct ErrorTextTests {
     }
 
   @Test(arguments: errors)
-  func everyTextIsTheCores(core: CoreError) {
+  func everyTextEqualsTheCoreText(core: CoreError) {
     let error = VerifyError(core, trace: nil)
     let setting: String? = if case .InvalidConfig(let setting) = core { setting.spelling } else { nil }
     let message = core.message(setting: setting)

@@ -2,11 +2,11 @@ import Foundation
 import NumberVerify
 import Testing
 
-/// The whole verification, against the simulator program over real sockets.
+/// Complete verifications against the simulator program, over real sockets.
 @Suite(.timeLimit(.minutes(2)))
 struct FlowTests {
   @Test(arguments: ["a", "b", "c"])
-  func theSIMsNumberIsVerified(operatorName: String) async throws {
+  func numberOfTheSIMIsVerified(operatorName: String) async throws {
     let phone = Loopback()
     let verification = try await NumberVerifier(phone, operator: operatorName).verify(phoneNumber: "+1 (415) 555-0100")
     #expect(verification.verified)
@@ -14,16 +14,16 @@ struct FlowTests {
     #expect(verification.trace.hops.allSatisfy { $0.status.map((300..<400).contains) ?? false || $0.status == 200 })
     #expect(verification.trace.hops.map(\.index) == Array(1...verification.trace.hops.count))
     #expect(try member("verified", of: verification.responseJSON()) as? Bool == true)
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
   @Test(arguments: ["a", "b", "c"])
-  func anotherNumberIsNot(operatorName: String) async throws {
+  func anotherNumberIsNotVerified(operatorName: String) async throws {
     let verification = try await NumberVerifier(Loopback(), operator: operatorName).verify(phoneNumber: Simulator.otherNumber)
     #expect(!verification.verified)
   }
 
-  @Test func theOtherWaysInWhichTheCodeIsDelivered() async throws {
+  @Test func otherCodeDeliveriesVerify() async throws {
     for (operatorName, delivery) in [("a", CodeDelivery.followThrough), ("d", .noCode)] {
       let verifier = try NumberVerifier(Loopback(), operator: operatorName) { $0.codeDelivery = delivery }
       #expect(try await verifier.verify(phoneNumber: Simulator.number).verified, "\(delivery)")
@@ -31,7 +31,7 @@ struct FlowTests {
     }
   }
 
-  @Test func anAppsOwnClientMakesTheTwoCalls() async throws {
+  @Test func customBackendReceivesBothCalls() async throws {
     let calls = Calls()
     let backend = ScriptedBackend(
       start: { request in
@@ -58,10 +58,10 @@ struct FlowTests {
     var events: [NumberVerifier.Progress] = []
     for try await event in try NumberVerifier(Loopback()).verifying(phoneNumber: Simulator.number) { events.append(event) }
 
-    guard case .done(let verification) = events.last else { Issue.record("no verdict: \(events)"); return }
+    guard case .done(let verification) = events.last else { Issue.record("no result: \(events)"); return }
     #expect(verification.verified)
-    let answered = events.compactMap { if case .hopAnswered(let hop, _) = $0 { hop } else { nil } }
-    #expect(answered == verification.trace.hops)
+    let hops = events.compactMap { if case .hopAnswered(let hop, _) = $0 { hop } else { nil } }
+    #expect(hops == verification.trace.hops)
 
     func began(_ step: Step) throws -> Int {
       try #require(events.firstIndex { if case .stepBegan(step, _) = $0 { true } else { false } })
@@ -83,7 +83,7 @@ struct FlowTests {
     #expect(times.count == events.count - 1)
   }
 
-  @Test func aSlowVerificationIsReportedOnceAndGoesOn() async throws {
+  @Test func slowVerificationIsReportedOnceAndContinues() async throws {
     let backend = ScriptedBackend(start: { _ in
       try await Task.sleep(for: .milliseconds(50))
       return AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "state"))
@@ -100,7 +100,7 @@ struct FlowTests {
     #expect(isVerified)
   }
 
-  @Test func eachIterationIsAVerificationOfItsOwn() async throws {
+  @Test func eachIterationRunsASeparateVerification() async throws {
     let phone = Loopback()
     let progress = try NumberVerifier(phone).verifying(phoneNumber: Simulator.number)
     #expect(await phone.counts.acquired == 0)
@@ -111,51 +111,51 @@ struct FlowTests {
         if case .done(let verification) = event { correlators.insert(verification.trace.correlator) }
       }
       #expect(try await iterator.next() == nil)
-      await phone.isReleased(times: round)
+      await phone.waitUntilReleased(times: round)
     }
     #expect(correlators.count == 2)
   }
 
-  @Test func progressFailsAsTheVerificationDoes() async throws {
+  @Test func progressThrowsTheErrorOfTheVerification() async throws {
     let progress = try NumberVerifier(Loopback(.fails(CellularError(.dataOff)))).verifying(phoneNumber: Simulator.number)
     await #expect { for try await _ in progress {} } throws: { ($0 as? VerifyError)?.kind == .cellularUnavailable(.dataOff) }
   }
 
-  @Test func checkSaysWhatTheProviderSays() async throws {
+  @Test func checkReturnsTheStatusOfTheProvider() async throws {
     #expect(try await NumberVerifier(Loopback()).check() == .wifiActive)
   }
 
-  @Test func aPreparedNetworkIsUsedByTheNextVerification() async throws {
+  @Test func preparedNetworkIsUsedByTheNextVerification() async throws {
     let phone = Loopback()
     let verifier = try NumberVerifier(phone)
     try await verifier.prepare()
     #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
     #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
-  @Test func aPreparedNetworkIsReleasedWithTheVerifier() async throws {
+  @Test func preparedNetworkIsReleasedWithTheVerifier() async throws {
     let phone = Loopback()
     var verifier: NumberVerifier? = try NumberVerifier(phone)
     try await verifier?.prepare()
     verifier = nil
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
-  @Test func preparationsAtTheSameTimeAllWaitForTheNetwork() async throws {
-    let isUp = Signal()
-    let phone = Loopback(.comesUpAfter(isUp))
+  @Test func concurrentPreparationsWaitForTheNetwork() async throws {
+    let networkUp = Signal()
+    let phone = Loopback(.succeedsAfter(networkUp))
     let verifier = try NumberVerifier(phone)
     let first = Task { try await verifier.prepare() }
-    await phone.isAcquired()
+    await phone.waitUntilAcquired()
     let second = Task { try await verifier.prepare() }
-    isUp.send()
+    networkUp.send()
     try await first.value
     try await second.value
     #expect(await phone.counts == Loopback.Counts(acquired: 1, released: 0))
   }
 
-  @Test func preparingFailsAsAVerificationWould() async throws {
+  @Test func prepareThrowsTheErrorOfAVerification() async throws {
     let verifier = try NumberVerifier(Loopback(.fails(CellularError(.noSIM))))
     await #expect { try await verifier.prepare() } throws: { ($0 as? VerifyError)?.kind == .cellularUnavailable(.noSIM) }
   }

@@ -1,7 +1,7 @@
 import NumberVerify
 import Testing
 
-/// An operator that works only with hints.
+/// An operator that requires hints.
 @Suite(.timeLimit(.minutes(2)))
 struct HintTests {
   private static let host = "old.simulator.test"
@@ -11,7 +11,7 @@ struct HintTests {
     [{"host": "old.simulator.test", "headers": {"Accept": "application/json"}, "addressFamily": "ipv4", "maxTls": "1.2"}]
     """
 
-  @Test func hintsOfTheConfiguration() async throws {
+  @Test func hintsFromTheConfigurationApply() async throws {
     let hints = try Hint.hints(fromJSON: Self.json)
     let verifier = try NumberVerifier(Loopback(), operator: "works-with-hints-only") { $0.hints = hints }
     let verification = try await verifier.verify(phoneNumber: Simulator.number)
@@ -23,24 +23,24 @@ struct HintTests {
     #expect(verification.trace.hops.first?.tlsVersion == .tls13, "another host")
   }
 
-  @Test func hintsOfTheStartAnswer() async throws {
+  @Test func hintsFromTheStartResponseApply() async throws {
     let verifier = try NumberVerifier(Loopback(), operator: "hints-in-start-response")
     #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
   }
 
-  @Test func hintsOfTheAppsOwnBackend() async throws {
+  @Test func hintsFromACustomBackendApply() async throws {
     let authURL = Simulator.shared.authURL(operator: "works-with-hints-only", state: "state")
     let backend = ScriptedBackend(start: { _ in AuthorizationStart(authURL: authURL, hints: [Self.hint]) })
     #expect(try await NumberVerifier(Loopback(), backend: backend).verify(phoneNumber: Simulator.number).verified)
   }
 
-  @Test func withoutThem() async throws {
+  @Test func requestFailsWithoutHints() async throws {
     let verifier = try NumberVerifier(Loopback(), operator: "works-with-hints-only")
     let error = await thrown { try await verifier.verify(phoneNumber: Simulator.number) } as? VerifyError
     #expect(error?.kind == .authorization(hop: 3, host: Self.host, reason: .httpStatus, status: 403, alert: nil))
   }
 
-  @Test func jsonAsTheStartAnswerHasIt() throws {
+  @Test func hintsDecodeFromStartResponseJSON() throws {
     #expect(try Hint.hints(fromJSON: Self.json) == [Self.hint])
     #expect(try Hint.hints(fromJSON: #"[{"host": "*.op.test", "since": 2027}]"#) == [Hint(host: "*.op.test")])
     for json in ["", "{}", #"[{"host": "op.test:443"}]"#, #"[{"host": "op.test", "maxTls": "1.1"}]"#] {

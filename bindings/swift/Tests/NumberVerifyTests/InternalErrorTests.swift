@@ -3,12 +3,13 @@ import Testing
 
 @testable import NumberVerify
 
-/// A fault in the library. No input is known that makes one, so what uniffi throws then is a stand-in here.
+/// An internal error of the library. No input is known to cause one, so the test throws a
+/// substitute for uniffi's error.
 struct InternalErrorTests {
   private struct Panic: Error {}
 
   @Test(arguments: [CoreError.Internal, Panic()] as [any Error])
-  func aFaultInTheLibraryIsAKindOfItsOwn(fault: any Error) {
+  func internalErrorIsASeparateKind(fault: any Error) {
     #expect {
       try orVerifyError { throw fault }
     } throws: { thrown in

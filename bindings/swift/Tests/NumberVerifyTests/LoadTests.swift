@@ -2,13 +2,14 @@ import Foundation
 import NumberVerify
 import Testing
 
-/// Many at once, and many one after the other. Serialized, since threads and memory are counted.
+/// Many concurrent and many sequential verifications. Serialized, because threads and memory are
+/// measured.
 @Suite(.serialized, .timeLimit(.minutes(15)))
 struct LoadTests {
-  @Test func aThousandTasksAtOnceEndRight() async throws {
+  @Test func thousandConcurrentTasksComplete() async throws {
     let phone = Loopback()
-    // One simulator serves them all.
-    let verifier = try NumberVerifier(phone) { $0.waitAnHour() }
+    // One hour, because one simulator serves all of them.
+    let verifier = try NumberVerifier(phone) { $0.setOneHourDeadlines() }
     let outcomes = await withTaskGroup(of: (Int, Outcome).self) { group in
       for number in 0..<1000 {
         group.addTask { (number, await outcome(of: verifier, number)) }
@@ -19,12 +20,12 @@ struct LoadTests {
     for (number, outcome) in outcomes {
       #expect(outcome == Self.expected(number), "task \(number)")
     }
-    await phone.isNotHeld()
+    await phone.waitUntilNotHeld()
   }
 
   enum Outcome: Equatable { case verified, notVerified, invalid, cancelled, failed(String) }
 
-  /// Every kind of end, mixed.
+  /// Every kind of outcome, interleaved.
   private static func expected(_ number: Int) -> Outcome {
     switch number % 4 {
     case 0: .verified
@@ -35,8 +36,8 @@ struct LoadTests {
   }
 
   private func outcome(of verifier: NumberVerifier, _ number: Int) async -> Outcome {
-    let typed = [Simulator.number, Simulator.otherNumber, "nonsense", Simulator.number][number % 4]
-    let task = Task { try await verifier.verify(phoneNumber: typed) }
+    let input = [Simulator.number, Simulator.otherNumber, "nonsense", Simulator.number][number % 4]
+    let task = Task { try await verifier.verify(phoneNumber: input) }
     if number % 4 == 3 { task.cancel() }
     do {
       return try await task.value.verified ? .verified : .notVerified
@@ -49,13 +50,13 @@ struct LoadTests {
     }
   }
 
-  /// All functions of a verifier from many tasks, in a random order: each call ends as it may, and the network is released as often as it was
-  /// acquired.
-  @Test func anyOrderOfCallsEnds() async throws {
+  /// All methods of a verifier from many tasks, in random order: each call completes with a
+  /// permitted outcome, and the network is released as often as it was acquired.
+  @Test func randomCallOrderCompletes() async throws {
     let phone = Loopback()
-    try await callInAnyOrder(NumberVerifier(phone) { $0.waitAnHour() })
-    // The last reference is gone: `prepare()` holds nothing any more.
-    await phone.isNotHeld()
+    try await callInAnyOrder(NumberVerifier(phone) { $0.setOneHourDeadlines() })
+    // The last reference is released, so `prepare()` no longer holds the network.
+    await phone.waitUntilNotHeld()
     let counts = await phone.counts
     #expect(counts.acquired > 0)
     #expect(counts.released == counts.acquired)
@@ -88,7 +89,7 @@ struct LoadTests {
     }
   }
 
-  /// Cancels the call after a few turns of other tasks, if it has not ended by then.
+  /// Cancels the call after a random number of yields, unless it has completed.
   private func cancelled(_ call: @escaping @Sendable () async throws -> Void) async throws {
     let task = Task { try await call() }
     for _ in 0..<Int.random(in: 0..<200) { await Task.yield() }
@@ -96,18 +97,18 @@ struct LoadTests {
     do { try await task.value } catch is CancellationError {}
   }
 
-  @Test func twoHundredVerifiersLeaveNothing() async throws {
-    try await makeAndDrop(20)
+  @Test func droppedVerifiersLeakNothing() async throws {
+    try await createAndDrop(20)
     let before = try Process.now()
-    try await makeAndDrop(100)
+    try await createAndDrop(100)
     let between = try await Process.settled(at: before)
-    try await makeAndDrop(100)
+    try await createAndDrop(100)
     let after = try await Process.settled(at: before)
-    // A verifier has a TLS configuration and a thread: one that stays is more than 100 KB.
+    // A verifier has a TLS configuration and a thread: a leaked one is more than 100 KB.
     #expect(after.residentKB - between.residentKB < 4_000)
   }
 
-  private func makeAndDrop(_ count: Int) async throws {
+  private func createAndDrop(_ count: Int) async throws {
     for number in 1...count {
       let phone = Loopback()
       let verifier = try NumberVerifier(phone)
@@ -115,16 +116,16 @@ struct LoadTests {
         #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
       } else if number.isMultiple(of: 2) {
         let task = Task { try await verifier.verify(phoneNumber: Simulator.number) }
-        await phone.isAcquired()
+        await phone.waitUntilAcquired()
         task.cancel()
         _ = await task.result
       }
-      await phone.isNotHeld()
+      await phone.waitUntilNotHeld()
     }
   }
 }
 
-/// This process, as Linux sees it.
+/// Resource usage of this process, from `/proc`.
 private struct Process {
   let threads: Int
   let files: Int
@@ -140,8 +141,8 @@ private struct Process {
     return Process(threads: try value("Threads"), files: files, residentKB: try value("VmRSS"))
   }
 
-  /// No more threads and open files than before. They end a moment after the last work: looks again until they have, or the test's time is
-  /// over.
+  /// Polls until there are no more threads and open files than before, or the test times out. They
+  /// are released shortly after the last verification.
   static func settled(at before: Process) async throws -> Process {
     while true {
       let now = try now()

@@ -1,35 +1,35 @@
 import NumberVerify
 import Testing
 
-/// An app's provider reports that its network is lost.
+/// A custom provider reports the loss of its network.
 @Suite(.timeLimit(.minutes(2)))
 struct NetworkLossTests {
-  private static func cause(on phone: Loopback, lose: () async throws -> Void) async throws -> VerifyError.Kind? {
+  private static func errorKind(on phone: Loopback, lose: () async throws -> Void) async throws -> VerifyError.Kind? {
     let backend = ScriptedBackend(start: { _ in try await untilCancelled() })
-    let verifier = try NumberVerifier(phone, backend: backend) { $0.waitAnHour() }
+    let verifier = try NumberVerifier(phone, backend: backend) { $0.setOneHourDeadlines() }
     let verification = Task { try await verifier.verify(phoneNumber: Simulator.number) }
     try await lose()
     return await (thrown { try await verification.value } as? VerifyError)?.kind
   }
 
-  @Test func lossEndsAVerificationAtOnceWithItsCause() async throws {
+  @Test func lossEndsTheVerificationImmediatelyWithItsCause() async throws {
     let phone = Loopback()
-    let cause = try await Self.cause(on: phone) {
-      await phone.isAcquired()
+    let kind = try await Self.errorKind(on: phone) {
+      await phone.waitUntilAcquired()
       try #require(await phone.events).lost(.vpn)
       try #require(await phone.events).lost(.dataOff)
     }
-    #expect(cause == .cellularUnavailable(.vpn))
-    await phone.isReleased()
+    #expect(kind == .cellularUnavailable(.vpn))
+    await phone.waitUntilReleased()
   }
 
-  @Test func lossBeforeAcquireReturnsEndsIt() async throws {
-    let phone = Loopback(.neverComesUp)
-    let cause = try await Self.cause(on: phone) {
-      await phone.isAcquired()
+  @Test func lossBeforeAcquireReturnsEndsTheVerification() async throws {
+    let phone = Loopback(.neverReturns)
+    let kind = try await Self.errorKind(on: phone) {
+      await phone.waitUntilAcquired()
       try #require(await phone.events).lost(.airplane)
     }
-    #expect(cause == .cellularUnavailable(.airplane))
-    await phone.isReleased()
+    #expect(kind == .cellularUnavailable(.airplane))
+    await phone.waitUntilReleased()
   }
 }

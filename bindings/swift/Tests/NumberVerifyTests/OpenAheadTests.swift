@@ -1,10 +1,10 @@
 import NumberVerify
 import Testing
 
-/// Connections that open before they are needed: the real core against the simulator program.
+/// Connections opened ahead, with the real core and the simulator program.
 @Suite(.timeLimit(.minutes(2)))
 struct OpenAheadTests {
-  @Test func theSecondVerificationOpensConnectionsToTheHostsOfTheFirst() async throws {
+  @Test func secondVerificationOpensConnectionsToTheHostsOfTheFirst() async throws {
     let verifier = try NumberVerifier(Loopback())
     try await expectNothingOpenedAhead(by: verifier)
     let second = try await verifier.verify(phoneNumber: Simulator.number).trace
@@ -12,7 +12,7 @@ struct OpenAheadTests {
     try expectOpenedAhead(#require(second.hops.first))
   }
 
-  @Test func aVerificationAfterPrepareUsesItsConnections() async throws {
+  @Test func verificationAfterPrepareUsesItsConnections() async throws {
     let phone = Loopback()
     let verifier = try NumberVerifier(phone)
     _ = try await verifier.verify(phoneNumber: Simulator.number)
@@ -20,7 +20,7 @@ struct OpenAheadTests {
     let prepared = try await verifier.verify(phoneNumber: Simulator.number)
     #expect(prepared.verified)
     try expectOpenedAhead(#require(prepared.trace.hops.first))
-    await phone.isReleased(times: 2)
+    await phone.waitUntilReleased(times: 2)
   }
 
   @Test func hostsAreRememberedPerOperator() async throws {
@@ -38,14 +38,14 @@ struct OpenAheadTests {
     try await expectNothingOpenedAhead(by: verifier)
   }
 
-  @Test func withoutOpenAheadNothingIs() async throws {
+  @Test func disabledOpenAheadOpensNothing() async throws {
     let verifier = try NumberVerifier(Loopback()) { $0.openAhead = false }
     _ = try await verifier.verify(phoneNumber: Simulator.number)
     try await verifier.prepare()
     try await expectNothingOpenedAhead(by: verifier)
   }
 
-  @Test func aProvidersTestReceivesTheOperator() async {
+  @Test func networkEventsClosureReceivesTheOperator() async {
     let (operators, continuation) = AsyncStream.makeStream(of: String.self)
     NetworkEvents(onLoss: { _ in }, onOperator: { continuation.yield($0) }).operatedBy(mccMNC: "310260")
     NetworkEvents { _ in }.operatedBy(mccMNC: "310150")
@@ -66,7 +66,7 @@ struct OpenAheadTests {
   }
 }
 
-/// Loopback, with another operator at each acquire.
+/// The loopback interface, with a different operator on each acquire.
 private actor ChangingOperator: CellularProvider {
   private var operators: [String]
 

@@ -2,7 +2,7 @@ import Foundation
 import NumberVerify
 import Testing
 
-/// The number of the SIM instead of a typed one: what the backend receives, and which of its responses are a number.
+/// Retrieval of the SIM's number: the requests to the backend, and which responses are valid.
 @Suite(.timeLimit(.minutes(2)))
 struct RetrievalTests {
   private static let complete = TestBackend.Response(body: #"{"phoneNumber":"\#(Simulator.number)","level":3}"#)
@@ -13,7 +13,7 @@ struct RetrievalTests {
     return try NumberVerifier(phone, backend: backend)
   }
 
-  @Test func theNumberIsRetrieved() async throws {
+  @Test func numberIsRetrieved() async throws {
     let (phone, backend) = (Loopback(), try TestBackend(complete: Self.complete))
     let number = try await NumberVerifier(phone, backend: backend).retrieve()
     #expect(number.phoneNumber == Simulator.number)
@@ -22,10 +22,10 @@ struct RetrievalTests {
     #expect(number.trace.network == .linuxInterface)
     #expect(try backend.bodies(to: "start") == [["purpose": "device-phone-number"]])
     #expect(try backend.bodies(to: "complete").map { $0?.keys.sorted() } == [["code", "state"]])
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
-  @Test func aVerificationHasNoPurpose() async throws {
+  @Test func verificationSendsNoPurpose() async throws {
     let backend = try TestBackend(complete: TestBackend.Response(body: #"{"verified":true}"#))
     #expect(try await NumberVerifier(Loopback(), backend: backend).verify(phoneNumber: Simulator.number).verified)
     #expect(try backend.bodies(to: "start") == [["phoneNumber": Simulator.number]])
@@ -64,7 +64,7 @@ struct RetrievalTests {
     #expect(try await iterator.next() == nil)
   }
 
-  @Test func anAppsOwnClientReceivesNoNumber() async throws {
+  @Test func customBackendReceivesNoNumber() async throws {
     let backend = ScriptedBackend(
       start: { request in
         #expect(request.phoneNumber == nil)
@@ -74,7 +74,7 @@ struct RetrievalTests {
     #expect(try await NumberVerifier(Loopback(), backend: backend).retrieve().phoneNumber == Simulator.number)
   }
 
-  @Test func theNameOfTheNumberCanBeChanged() async throws {
+  @Test func fieldNameOfTheNumberIsConfigurable() async throws {
     let backend = try TestBackend(complete: TestBackend.Response(body: #"{"msisdn":"\#(Simulator.number)"}"#))
     let verifier = try NumberVerifier(Loopback(), backend: backend) { $0.fieldNames.phoneNumber = "msisdn" }
     #expect(try await verifier.retrieve().phoneNumber == Simulator.number)
@@ -86,17 +86,17 @@ struct RetrievalTests {
     #"{"phoneNumber":"+1 415 555 0100"}"#, #"{"phoneNumber":"+1415"}"#, #"{"phoneNumber":14155550100}"#, #"{"phoneNumber":null}"#, "{}",
     "not JSON",
   ])
-  func aResponseWithoutExactlyOneNumberIsMalformed(response: String) async throws {
+  func responseWithoutExactlyOneNumberIsMalformed(response: String) async throws {
     let phone = Loopback()
     let verifier = try Self.verifier(phone, returning: response)
     try expectMalformed(await thrown { try await verifier.retrieve() })
-    await phone.isReleased()
+    await phone.waitUntilReleased()
   }
 
   @Test(arguments: [
     #"{"phoneNumber":"+14155550100"}"#, #"{"devicePhoneNumber":"+14155550100"}"#, #"{"verified":true,"phoneNumber":"+14155550100"}"#,
   ])
-  func aVerificationWithANumberIsMalformed(response: String) async throws {
+  func verificationResponseWithANumberIsMalformed(response: String) async throws {
     let verifier = try Self.verifier(returning: response)
     try expectMalformed(await thrown { try await verifier.verify(phoneNumber: Simulator.number) })
   }
@@ -108,10 +108,10 @@ struct RetrievalTests {
     #expect(error.trace?.hops.isEmpty == false)
   }
 
-  @Test func aBackendWithoutRetrieval() async throws {
+  @Test func backendWithoutRetrievalReturns501() async throws {
     let problem = #"{"type":"about:blank","title":"Not Implemented","status":501,"fallback":"fix_integration"}"#
-    let refusal = TestBackend.Response(status: 501, contentType: "application/problem+json", body: problem)
-    let backend = try TestBackend(start: refusal, complete: Self.complete)
+    let notImplemented = TestBackend.Response(status: 501, contentType: "application/problem+json", body: problem)
+    let backend = try TestBackend(start: notImplemented, complete: Self.complete)
     let verifier = try NumberVerifier(Loopback(), backend: backend)
     let error = try #require(await thrown { try await verifier.retrieve() } as? VerifyError)
     #expect(error.kind == .backend(step: .start, reason: .status, status: 501, retryAfterSeconds: nil))
@@ -120,12 +120,12 @@ struct RetrievalTests {
     #expect(backend.requests(to: "complete").isEmpty)
   }
 
-  @Test func progressFailsAsTheRetrievalDoes() async throws {
+  @Test func progressThrowsTheErrorOfTheRetrieval() async throws {
     let retrieving = try NumberVerifier(Loopback(.fails(CellularError(.dataOff)))).retrieving()
     await #expect { for try await _ in retrieving {} } throws: { ($0 as? VerifyError)?.kind == .cellularUnavailable(.dataOff) }
   }
 
-  @Test func anInvalidOptionIsNamedAndNothingIsSent() async throws {
+  @Test func invalidOptionIsReportedByNameAndNothingIsSent() async throws {
     let phone = Loopback()
     let verifier = try NumberVerifier(phone)
     let failure = await thrown { try await verifier.retrieve { $0.setStartField("purpose", "canary") } }

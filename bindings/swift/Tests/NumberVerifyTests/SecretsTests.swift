@@ -2,10 +2,11 @@ import Foundation
 import NumberVerify
 import Testing
 
-/// Number, code, state, session, cookies and headers are planted everywhere; no printed form of a public value shows one.
+/// Phone number, code, state, session, cookies and headers contain canaries; no `description`,
+/// `debugDescription` or `dump` output of a public value contains one.
 @Suite(.timeLimit(.minutes(2)))
 struct SecretsTests {
-  @Test func noPublicValueShowsASecret() async throws {
+  @Test func noPublicValuePrintsASecret() async throws {
     let canaries = Canaries()
     let phone = Loopback()
     let backend = ScriptedBackend(
@@ -19,7 +20,7 @@ struct SecretsTests {
       complete: { request in
         await canaries.plant(request.code)
         await canaries.print(request)
-        return #"{"verified":true,"name":"canary-answer"}"#
+        return #"{"verified":true,"name":"canary-response"}"#
       })
     var configuration: NumberVerifier.Configuration?
     let verifier = try NumberVerifier(phone, backend: backend) {
@@ -39,26 +40,26 @@ struct SecretsTests {
       await canaries.print(verification.trace)
       await canaries.print(verification.trace.json())
       await canaries.print(verification.trace.table())
-      #expect(verification.responseJSON().contains("canary-answer"))
+      #expect(verification.responseJSON().contains("canary-response"))
     }
     #expect(await canaries.found == [])
     #expect(await canaries.printed > 10)
     #expect(await canaries.all.count == 8)
   }
 
-  @Test func noPublicValueShowsTheRetrievedNumber() async throws {
+  @Test func noPublicValuePrintsTheRetrievedNumber() async throws {
     let canaries = Canaries()
     let backend = ScriptedBackend(
       start: { request in
         await canaries.print(request)
         return AuthorizationStart(authURL: Simulator.shared.authURL(operator: "a", state: "canary-state"))
       },
-      complete: { _ in #"{"phoneNumber":"\#(Simulator.number)","name":"canary-answer"}"# })
+      complete: { _ in #"{"phoneNumber":"\#(Simulator.number)","name":"canary-response"}"# })
     for try await event in try NumberVerifier(Loopback(), backend: backend).retrieving() {
       await canaries.print(event)
       guard case .retrieved(let number) = event else { continue }
       #expect(number.phoneNumber == Simulator.number)
-      #expect(number.responseJSON().contains("canary-answer"))
+      #expect(number.responseJSON().contains("canary-response"))
       await canaries.print(number)
       await canaries.print([number])
       await canaries.print(number.trace)
@@ -69,13 +70,13 @@ struct SecretsTests {
     #expect(await canaries.printed > 10)
   }
 
-  /// The number that a retrieval has not returned yet.
+  /// The number before a retrieval has returned it.
   @Test(arguments: [
     #"{"error":"access_denied","error_description":"Not for +1 415 555 0100","state":"canary-state"}"#,
     #"{"error":"access_denied","error_description":"Not for +14155550100"}"#,
     "<title>+14155550100</title>",
   ])
-  func noErrorOfARetrievalShowsTheNumber(text: String) async throws {
+  func noRetrievalErrorPrintsTheNumber(text: String) async throws {
     let canaries = Canaries()
     await canaries.plant("415 555 0100")
     await canaries.plant("4155550100")
@@ -101,7 +102,7 @@ struct SecretsTests {
     #expect(await canaries.found == [])
   }
 
-  @Test func noErrorShowsASecret() async throws {
+  @Test func noErrorPrintsASecret() async throws {
     let canaries = Canaries()
     await canaries.plant("canary-text")
     let texts = [
@@ -132,7 +133,7 @@ struct SecretsTests {
 
 private actor Canaries {
   private(set) var all = [
-    Simulator.number, "canary-state", "canary-session", "canary-answer", "canary-header", "canary-operator-header", "canary-cookie",
+    Simulator.number, "canary-state", "canary-session", "canary-response", "canary-header", "canary-operator-header", "canary-cookie",
   ]
   private(set) var found: [String] = []
   private(set) var printed = 0
@@ -141,7 +142,7 @@ private actor Canaries {
     if let secret { all.append(secret) }
   }
 
-  /// In all the ways in which Swift prints.
+  /// Checks all string representations of a value.
   func print(_ value: sending Any) {
     var dumped = ""
     dump(value, to: &dumped)

@@ -1,7 +1,7 @@
 import NumberVerify
 import Testing
 
-/// What one verification adds: the app's own backend client receives it, and nothing else shows it.
+/// The options of one verification: the custom backend receives them, and no output contains them.
 @Suite(.timeLimit(.minutes(2)))
 struct VerificationOptionsTests {
   private let received = Received()
@@ -42,7 +42,7 @@ struct VerificationOptionsTests {
     #expect(await received.startFields == [:])
   }
 
-  @Test func optionsWithProgress() async throws {
+  @Test func progressUsesTheOptions() async throws {
     var correlators: [String] = []
     for try await progress in try verifier().verifying(phoneNumber: Simulator.number, options: { $0.correlator = "attempt:1" }) {
       if case .done(let verification) = progress { correlators.append(verification.trace.correlator) }
@@ -51,51 +51,51 @@ struct VerificationOptionsTests {
   }
 
   enum Invalid: CaseIterable {
-    case ownHeader, headerTwice, memberOfTheContract, notJSON, correlatorOfTwoWords, correlatorWithTheNumber
+    case reservedHeader, duplicateHeader, contractField, notJSON, correlatorWithASpace, correlatorWithTheNumber
 
     var setting: String {
       switch self {
-      case .ownHeader, .headerTwice: "headers"
-      case .memberOfTheContract, .notJSON: "startFields"
-      case .correlatorOfTwoWords, .correlatorWithTheNumber: "correlator"
+      case .reservedHeader, .duplicateHeader: "headers"
+      case .contractField, .notJSON: "startFields"
+      case .correlatorWithASpace, .correlatorWithTheNumber: "correlator"
       }
     }
 
     func change(_ options: inout VerificationOptions) {
       switch self {
-      case .ownHeader: options.setHeader("Cookie", "canary")
-      case .headerTwice:
+      case .reservedHeader: options.setHeader("Cookie", "canary")
+      case .duplicateHeader:
         options.setHeader("X-App", "canary")
         options.setHeader("x-app", "canary")
-      case .memberOfTheContract: options.setStartField("phoneNumber", "canary")
+      case .contractField: options.setStartField("phoneNumber", "canary")
       case .notJSON: options.setStartField("attestation", json: "canary")
-      case .correlatorOfTwoWords: options.correlator = "two words"
+      case .correlatorWithASpace: options.correlator = "two words"
       case .correlatorWithTheNumber: options.correlator = "user-14155550100"
       }
     }
   }
 
   @Test(arguments: Invalid.allCases)
-  func anInvalidOptionIsNamedAndNothingIsSent(invalid: Invalid) async throws {
+  func invalidOptionIsReportedByNameAndNothingIsSent(invalid: Invalid) async throws {
     let phone = Loopback()
     let verifier = try verifier(phone)
     let failure = await thrown { try await verifier.verify(phoneNumber: Simulator.number, options: invalid.change) }
     let error = try #require(failure as? VerifyError)
     #expect(error.kind == .invalidConfig(setting: invalid.setting))
-    let printed = "\(error) \(String(reflecting: error)) \(error.trace?.json() ?? "")"
-    #expect(!printed.contains("canary") && !printed.contains("4155550100"))
+    let output = "\(error) \(String(reflecting: error)) \(error.trace?.json() ?? "")"
+    #expect(!output.contains("canary") && !output.contains("4155550100"))
     #expect(await received.headersOfStart == nil)
     #expect(await phone.counts == Loopback.Counts())
   }
 
-  @Test func optionsPrintNoValue() async throws {
-    var printed = ""
+  @Test func optionsDoNotPrintValues() async throws {
+    var output = ""
     _ = try await verifier().verify(phoneNumber: Simulator.number) {
       Self.addAll(&$0)
-      dump($0, to: &printed)
-      printed += "\($0) \(String(reflecting: $0))"
+      dump($0, to: &output)
+      output += "\($0) \(String(reflecting: $0))"
     }
-    #expect(printed.contains("attestation") && !printed.contains("canary"))
+    #expect(output.contains("attestation") && !output.contains("canary"))
   }
 }
 

@@ -1,4 +1,4 @@
-// The symbols of Combine that the sample uses.
+// The Combine symbols that the sample uses.
 
 /// Combine.ObservableObject
 public protocol ObservableObject: AnyObject {}

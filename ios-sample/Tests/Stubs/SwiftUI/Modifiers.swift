@@ -1,4 +1,4 @@
-// The modifiers of SwiftUI that the sample uses, each under its own name.
+// The SwiftUI modifiers that the sample uses.
 
 extension View {
   // Layout
@@ -13,7 +13,7 @@ extension View {
   public func ignoresSafeArea() -> some View { self }
   public func id(_ id: some Hashable) -> some View { self }
 
-  // Look
+  // Appearance
   public func font(_ font: Font?) -> some View { self }
   public func foregroundStyle(_ style: some ShapeStyle) -> some View { self }
   public func tint(_ tint: Color?) -> some View { self }
@@ -39,7 +39,7 @@ extension View {
   public func speechSpellsOutCharacters(_ value: Bool = true) -> some View { self }
   public func accessibilityElement(children: AccessibilityChildBehavior = .ignore) -> some View { self }
 
-  // Life
+  // Lifecycle
   public func task<T: Equatable>(id: T, priority: TaskPriority = .userInitiated, _ action: @escaping @MainActor @Sendable () async -> Void)
     -> some View
   { self }

@@ -1,4 +1,4 @@
-// Where views keep their state.
+// State of views.
 
 /// SwiftUI.Binding
 @propertyWrapper @dynamicMemberLookup public struct Binding<Value> {

@@ -1,4 +1,4 @@
-// What makes a view, as SwiftUI declares it. A view of these stubs shows nothing.
+// Declarations of views, scenes and apps as in SwiftUI. Stub views render nothing.
 
 @_exported import Combine
 @_exported import Foundation
@@ -14,7 +14,7 @@ extension Never: View {
   public var body: Never { fatalError("has no body") }
 }
 
-/// A view of SwiftUI's own.
+/// A built-in view of SwiftUI.
 public protocol Primitive: View where Body == Never {}
 
 extension Primitive {

@@ -1,4 +1,4 @@
-// The views and values of SwiftUI that the sample uses.
+// The SwiftUI views and values that the sample uses.
 
 /// SwiftUI.VStack
 public struct VStack<Content: View>: Primitive {

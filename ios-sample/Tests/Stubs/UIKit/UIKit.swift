@@ -1,4 +1,4 @@
-// The symbols of UIKit that the sample uses.
+// The UIKit symbols that the sample uses.
 
 @_exported import Foundation
 

@@ -1,5 +1,6 @@
-// The symbols of Apple's Network.framework that the package uses, with their names and types from Apple's documentation. The classes are not
-// Sendable here, so that the package does not count on it. What a test drives them with is in Stub.swift.
+// The symbols of Apple's Network.framework that the package uses, with names and types from Apple's
+// documentation. The classes are not Sendable here, so that the package does not rely on it. Tests
+// control them through Stub.swift.
 
 public import Dispatch
 

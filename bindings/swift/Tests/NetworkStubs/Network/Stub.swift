@@ -1,13 +1,14 @@
 import Dispatch
 import Foundation
 
-/// What a test says to the monitors and connections of the module, and sees of them.
+/// Lets a test control and inspect the module's monitors and connections.
 public enum Stub {
-  /// One object of the framework: started at most once, cancelled at least once where it was started, with events on its queue only.
+  /// A framework object: started at most once, cancelled at least once if it was started, with
+  /// events on its queue only.
   public final class Source<Event: Sendable>: @unchecked Sendable {
     private let lock = NSLock()
     private var queue: DispatchQueue?
-    private var receiver: (@Sendable (Event) -> Void)?
+    private var storedHandler: (@Sendable (Event) -> Void)?
     private var counts = Counts()
     private var path: NWPath?
     private let first: Event?
@@ -18,7 +19,7 @@ public enum Stub {
       self.world = world
     }
 
-    /// How often.
+    /// Numbers of calls.
     public struct Counts: Equatable, Sendable {
       public var started: Int
       public var restarted: Int
@@ -30,8 +31,8 @@ public enum Stub {
     }
 
     var handler: (@Sendable (Event) -> Void)? {
-      get { lock.withLock { receiver } }
-      set { lock.withLock { receiver = newValue } }
+      get { lock.withLock { storedHandler } }
+      set { lock.withLock { storedHandler = newValue } }
     }
 
     func start(_ queue: DispatchQueue) {
@@ -46,16 +47,17 @@ public enum Stub {
 
     func cancel() { lock.withLock { counts.cancelled += 1 } }
 
-    /// Of a connection.
+    /// For connections only.
     var currentPath: NWPath? { lock.withLock { path } }
 
-    public var seen: Counts { lock.withLock { counts } }
+    public var callCounts: Counts { lock.withLock { counts } }
 
-    /// As the framework does: later, on the queue, also after a cancel that crossed it. A connection has this path then.
+    /// Delivers an event as the framework does: asynchronously on the queue, also if it races with
+    /// a cancel. Sets the current path of a connection.
     public func send(_ event: Event, currentPath: NWPath? = nil) {
       lock.withLock { path = currentPath }
       lock.withLock { queue }?.async {
-        // What the handler makes belongs to the same test.
+        // Objects that the handler creates belong to the same test.
         Stub.$world.withValue(self.world) { self.handler?(event) }
       }
     }
@@ -66,13 +68,13 @@ public enum Stub {
   /// A connection.
   public typealias Connection = Source<NWConnection.State>
 
-  /// The world behind the module.
+  /// The objects of the module that one test creates.
   public final class World: @unchecked Sendable {
     private let lock = NSLock()
-    private var made = Objects()
+    private var created = Objects()
     private var first: (path: NWPath?, state: NWConnection.State?)
 
-    /// What the package made in this world.
+    /// The objects that the package created in this world.
     public struct Objects: Sendable {
       public var cellular: [Monitor] = []
       public var anyNetwork: [Monitor] = []
@@ -83,10 +85,10 @@ public enum Stub {
 
     public init() {}
 
-    public var all: Objects { lock.withLock { made } }
+    public var all: Objects { lock.withLock { created } }
 
-    /// What each monitor of the cellular network and each connection reports as soon as it is started: before any time limit that the
-    /// package sets after that, however busy the machine is.
+    /// Sets what each cellular monitor and each connection reports immediately on start: before any
+    /// timeout that the package sets after that, regardless of machine load.
     public func atStart(path: NWPath?, connection state: NWConnection.State? = nil) {
       lock.withLock { first = (path, state) }
     }
@@ -94,7 +96,7 @@ public enum Stub {
     var atStart: (path: NWPath?, state: NWConnection.State?) { lock.withLock { first } }
 
     func change(_ change: (inout Objects) -> Void) {
-      lock.withLock { change(&made) }
+      lock.withLock { change(&created) }
     }
   }
 

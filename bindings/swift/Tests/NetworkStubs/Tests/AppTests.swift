@@ -2,10 +2,10 @@ import Network
 import NumberVerify
 import Testing
 
-/// The verifier as an app on an Apple system makes it, with the real core.
+/// The verifier as created by an app on an Apple platform, with the real core.
 @Suite(.timeLimit(.minutes(1)))
 struct AppTests {
-  @Test func anyNetworkVerifiesInADebugBuild() async throws {
+  @Test func debugBuildVerifiesOverAnyNetwork() async throws {
     let verifier = try NumberVerifier(backend: Simulator.shared.backend("a")) {
       Simulator.shared.configure(&$0)
       $0.development.anyNetwork = true
@@ -16,7 +16,7 @@ struct AppTests {
     #expect(verification.trace.network == .unbound)
   }
 
-  @Test func anOwnClientDoesToo() async throws {
+  @Test func customBackendVerifiesOverAnyNetwork() async throws {
     let backend = ScriptedBackend(authURL: Simulator.shared.authURL(operator: "a", state: "s"))
     let verifier = try NumberVerifier(backend: backend, backendURL: "https://unused.test") {
       Simulator.shared.configure(&$0)
@@ -25,9 +25,10 @@ struct AppTests {
     #expect(try await verifier.verify(phoneNumber: Simulator.number).verified)
   }
 
-  /// Linux cannot bind a socket as Apple systems do, so the verification ends where the network is there; the provider does its part.
-  @Test func theCellularNetworkIsBroughtUpForAVerificationAndLetGo() async throws {
-    // The core calls the provider on tasks of its own, in the world that is there without a test's.
+  /// Linux cannot bind a socket as Apple platforms do, so the verification fails once the network
+  /// is acquired; this covers the provider only.
+  @Test func verificationAcquiresAndReleasesTheCellularNetwork() async throws {
+    // The core calls the provider in separate tasks, which use the default world.
     let world = Stub.world
     world.atStart(path: NWPath(.satisfied, [.cellular]))
     let verifier = try NumberVerifier(backend: Simulator.shared.backend("a"), configure: Simulator.shared.configure)
@@ -37,7 +38,7 @@ struct AppTests {
     try await world.until { _ in world.cancelled == [1, 1] }
   }
 
-  @Test func aBackendThatIsNoURL() async {
+  @Test func invalidBackendURLThrowsInvalidConfig() async {
     let error = await thrown { try NumberVerifier(backend: "nonsense") } as? VerifyError
     #expect(error?.kind == .invalidConfig(setting: "backend"))
   }

@@ -7,16 +7,16 @@ extension NetworkEvents {
   fileprivate static let ignored = NetworkEvents { _ in }
 }
 
-/// The provider for Apple systems, over a Network.framework that the test drives.
+/// `AppleCellularProvider` on a stub of Network.framework.
 @Suite(.timeLimit(.minutes(1)))
 struct AppleCellularProviderTests {
-  private static let there = NWPath(.satisfied, [.cellular])
-  private static let asleep = NWPath(.requiresConnection, [.cellular])
-  private static let notThere = NWPath(.unsatisfied)
+  private static let available = NWPath(.satisfied, [.cellular])
+  private static let dormant = NWPath(.requiresConnection, [.cellular])
+  private static let unavailable = NWPath(.unsatisfied)
   private static let denied = NWPath(.unsatisfied, because: .cellularDenied)
 
-  @Test func theInterfaceIsTheMonitorsFirstWord() async throws {
-    try await inAWorld { world in
+  @Test func acquireReturnsTheInterfaceOfTheFirstPathUpdate() async throws {
+    try await withWorld { world in
       world.atStart(path: NWPath(.satisfied, [.wifi, .cellular]))
       let provider = AppleCellularProvider(host: "api.test")
       let binding = try await provider.acquire(events: .ignored)
@@ -33,8 +33,8 @@ struct AppleCellularProviderTests {
   @Test(arguments: [
     (denied, CellularCause.dataOff), (NWPath(.unsatisfied, because: .vpnInactive), .vpn),
   ])
-  func aSettingThatSaysNoIsSaidAtOnce(path: NWPath, cause: CellularCause) async throws {
-    try await inAWorld { world in
+  func acquireFailsImmediatelyIfASettingBlocksCellular(path: NWPath, cause: CellularCause) async throws {
+    try await withWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
       let acquired = Task { try await provider.acquire(events: .ignored) }
       try await world.started().send(path)
@@ -45,33 +45,33 @@ struct AppleCellularProviderTests {
     }
   }
 
-  @Test func aNetworkThatIsNotThereIsWaitedFor() async throws {
-    try await inAWorld { world in
+  @Test func acquireWaitsForAnUnavailableNetwork() async throws {
+    try await withWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
       let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
-      monitor.send(Self.notThere)
+      monitor.send(Self.unavailable)
       world.all.connections[0].send(.waiting(.posix(50)))
       monitor.send(NWPath(.satisfied))
-      monitor.send(Self.there)
+      monitor.send(Self.available)
       #expect(try await acquired.value == .appleInterface(index: 7))
       await provider.release()
       #expect(world.cancelled == [1, 1])
     }
   }
 
-  /// A socket cannot wake it: it is there when the monitor or the connection says so.
-  @Test(arguments: [true, false]) func aSleepingNetworkIsWokenByTheConnection(theMonitorKnowsFirst: Bool) async throws {
-    try await inAWorld { world in
+  /// A socket cannot activate it: it is available when the monitor or the connection reports it.
+  @Test(arguments: [true, false]) func connectionActivatesADormantNetwork(monitorReportsFirst: Bool) async throws {
+    try await withWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
       let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
-      monitor.send(Self.asleep)
+      monitor.send(Self.dormant)
       world.all.connections[0].send(.preparing)
-      if theMonitorKnowsFirst {
-        monitor.send(Self.there)
+      if monitorReportsFirst {
+        monitor.send(Self.available)
       } else {
-        world.all.connections[0].send(.ready, currentPath: Self.there)
+        world.all.connections[0].send(.ready, currentPath: Self.available)
       }
       #expect(try await acquired.value == .appleInterface(index: 7))
       await provider.release()
@@ -79,16 +79,16 @@ struct AppleCellularProviderTests {
   }
 
   @Test(arguments: [
-    (denied, CellularCause.dataOff), (notThere, .interfaceDown), (NWPath(.satisfied, [.wifi]), .interfaceDown),
+    (denied, CellularCause.dataOff), (unavailable, .interfaceDown), (NWPath(.satisfied, [.wifi]), .interfaceDown),
     (NWPath(.unsatisfied, because: .vpnInactive), .vpn),
   ])
-  func aLossInUseIsReportedOnce(path: NWPath, cause: CellularCause) async throws {
-    try await inAWorld { world in
-      world.atStart(path: Self.there)
+  func lossInUseIsReportedOnce(path: NWPath, cause: CellularCause) async throws {
+    try await withWorld { world in
+      world.atStart(path: Self.available)
       let (losses, continuation) = AsyncStream.makeStream(of: CellularCause.self)
       let provider = AppleCellularProvider(host: "api.test")
       _ = try await provider.acquire(events: NetworkEvents { continuation.yield($0) })
-      for path in [Self.there, Self.asleep, path, Self.there, path] { world.all.cellular[0].send(path) }
+      for path in [Self.available, Self.dormant, path, Self.available, path] { world.all.cellular[0].send(path) }
       await provider.release()
       #expect(world.cancelled == [1, 1])
       continuation.finish()
@@ -96,30 +96,30 @@ struct AppleCellularProviderTests {
     }
   }
 
-  /// Nothing else keeps the network awake for the time of a verification.
-  @Test func theConnectionIsKeptAliveWhileTheNetworkIsInUse() async throws {
-    try await inAWorld { world in
-      world.atStart(path: Self.there)
+  /// Nothing else keeps the network active during a verification.
+  @Test func connectionIsMaintainedWhileTheNetworkIsInUse() async throws {
+    try await withWorld { world in
+      world.atStart(path: Self.available)
       let provider = AppleCellularProvider(host: "api.test")
       _ = try await provider.acquire(events: .ignored)
       world.all.connections[0].send(.waiting(.posix(50)))
-      world.all.cellular[0].send(Self.there)
-      try await world.until { $0.connections[0].seen.restarted == 1 }
+      world.all.cellular[0].send(Self.available)
+      try await world.until { $0.connections[0].callCounts.restarted == 1 }
       world.all.connections[0].send(.failed(.posix(50)))
-      try await world.until { $0.connections.count == 2 && $0.connections[1].seen.started == 1 }
+      try await world.until { $0.connections.count == 2 && $0.connections[1].callCounts.started == 1 }
       world.all.connections[1].send(.failed(.posix(50)))
       await provider.release()
-      #expect(world.all.connections.map(\.seen.cancelled) == [1, 1])
+      #expect(world.all.connections.map(\.callCounts.cancelled) == [1, 1])
     }
   }
 
   @Test(arguments: [
-    (NWPath?.none, nil, CellularCause.timeout), (asleep, nil, .interfaceDown), (notThere, nil, .noInterface),
+    (NWPath?.none, nil, CellularCause.timeout), (dormant, nil, .interfaceDown), (unavailable, nil, .noInterface),
     (nil, NWConnection.State.failed(.posix(50)), .interfaceDown),
     (NWPath(.satisfied, [.wifi]), .waiting(.posix(50)), .noInterface),
   ])
-  func afterTheDeadlineWhatIsKnownIsSaid(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
-    try await inAWorld { world in
+  func acquireTimeoutReportsTheLastKnownCause(path: NWPath?, connection: NWConnection.State?, cause: CellularCause) async throws {
+    try await withWorld { world in
       world.atStart(path: path, connection: connection)
       let provider = AppleCellularProvider(host: "api.test", waitMs: 1)
       await #expect(throws: CellularError(cause)) { try await provider.acquire(events: .ignored) }
@@ -127,21 +127,21 @@ struct AppleCellularProviderTests {
     }
   }
 
-  @Test func acquireEndsWhenItIsCancelled() async throws {
-    try await inAWorld { world in
+  @Test func cancelledAcquireThrowsCancellationError() async throws {
+    try await withWorld { world in
       let provider = AppleCellularProvider(host: "api.test", waitMs: 3_600_000)
       let acquired = Task { try await provider.acquire(events: .ignored) }
       let monitor = try await world.started()
       acquired.cancel()
       await #expect(throws: CancellationError.self) { try await acquired.value }
       await provider.release()
-      monitor.send(Self.there)
+      monitor.send(Self.available)
       #expect(world.cancelled == [1, 1])
     }
   }
 
-  @Test func acquireDoesNotBeginWhenItIsCancelledBefore() async throws {
-    try await inAWorld { world in
+  @Test func acquireInACancelledTaskStartsNothing() async throws {
+    try await withWorld { world in
       let provider = AppleCellularProvider(host: "api.test")
       let acquired = Task {
         withUnsafeCurrentTask { $0?.cancel() }
@@ -149,13 +149,13 @@ struct AppleCellularProviderTests {
       }
       await #expect(throws: CancellationError.self) { try await acquired.value }
       await provider.release()
-      #expect(world.all.cellular.allSatisfy { $0.seen == .init() })
+      #expect(world.all.cellular.allSatisfy { $0.callCounts == .init() })
     }
   }
 
-  @Test func itCanBeAcquiredAgain() async throws {
-    try await inAWorld { world in
-      world.atStart(path: Self.there)
+  @Test func networkCanBeReacquiredAfterRelease() async throws {
+    try await withWorld { world in
+      world.atStart(path: Self.available)
       let provider = AppleCellularProvider(host: "api.test")
       for _ in 1...3 {
         _ = try await provider.acquire(events: .ignored)
@@ -166,22 +166,23 @@ struct AppleCellularProviderTests {
   }
 
   @Test(arguments: [
-    (there, NWPath(.satisfied, [.wifi]), CellularStatus.wifiActive), (there, there, .ready), (denied, there, .unavailable(.dataOff)),
-    (notThere, NWPath(.satisfied, [.wifi]), .unavailable(.noInterface)), (asleep, NWPath(.satisfied, [.wifi]), .wifiActive),
+    (available, NWPath(.satisfied, [.wifi]), CellularStatus.wifiActive), (available, available, .ready),
+    (denied, available, .unavailable(.dataOff)),
+    (unavailable, NWPath(.satisfied, [.wifi]), .unavailable(.noInterface)), (dormant, NWPath(.satisfied, [.wifi]), .wifiActive),
   ])
-  func theStatusSendsNothing(cellular: NWPath, any: NWPath, status: CellularStatus) async throws {
-    try await inAWorld { world in
+  func statusOpensNoConnection(cellular: NWPath, any: NWPath, status: CellularStatus) async throws {
+    try await withWorld { world in
       let request = Task { await AppleCellularProvider(host: "api.test").status() }
       try await world.started().send(cellular)
-      try await world.until { $0.anyNetwork.first?.seen.started == 1 }
+      try await world.until { $0.anyNetwork.first?.callCounts.started == 1 }
       world.all.anyNetwork[0].send(any)
       #expect(await request.value == status)
       #expect(world.all.connections.isEmpty)
-      #expect((world.all.cellular + world.all.anyNetwork).allSatisfy { $0.seen == .init(started: 1, cancelled: 1) })
+      #expect((world.all.cellular + world.all.anyNetwork).allSatisfy { $0.callCounts == .init(started: 1, cancelled: 1) })
     }
   }
 
-  private func inAWorld(_ test: @Sendable (Stub.World) async throws -> Void) async throws {
+  private func withWorld(_ test: @Sendable (Stub.World) async throws -> Void) async throws {
     let world = Stub.World()
     try await Stub.$world.withValue(world) { try await test(world) }
   }

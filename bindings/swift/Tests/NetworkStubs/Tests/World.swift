@@ -1,19 +1,19 @@
 import Network
 
 extension Stub.World {
-  /// The cellular monitor, as soon as it runs.
+  /// Waits until the cellular monitor and the connections are started; returns the monitor.
   func started() async throws -> Stub.Monitor {
-    try await until { $0.cellular.first?.seen.started == 1 }
-    try await until { $0.connections.allSatisfy { $0.seen.started == 1 } }
+    try await until { $0.cellular.first?.callCounts.started == 1 }
+    try await until { $0.connections.allSatisfy { $0.callCounts.started == 1 } }
     return all.cellular[0]
   }
 
-  /// How often each monitor and connection was cancelled.
-  var cancelled: [Int] { all.cellular.map(\.seen.cancelled) + all.connections.map(\.seen.cancelled) }
+  /// The number of cancellations of each monitor and connection.
+  var cancelled: [Int] { all.cellular.map(\.callCounts.cancelled) + all.connections.map(\.callCounts.cancelled) }
 
-  /// Looks until it is so, or the test's time is over.
-  func until(_ isSo: (Objects) -> Bool) async throws {
-    while !isSo(all) {
+  /// Polls until the condition is true or the test times out.
+  func until(_ condition: (Objects) -> Bool) async throws {
+    while !condition(all) {
       try Task.checkCancellation()
       await Task.yield()
     }

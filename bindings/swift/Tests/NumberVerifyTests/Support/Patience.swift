@@ -1,8 +1,8 @@
 import NumberVerify
 
 extension NumberVerifier.Configuration {
-  /// No deadline ends the verification before the test's own time limit does.
-  mutating func waitAnHour() {
+  /// Sets timeouts that are longer than the test's time limit.
+  mutating func setOneHourDeadlines() {
     deadlines.overallMs = 3_600_000
     deadlines.acquireMs = 3_600_000
     deadlines.connectMs = 3_600_000

@@ -1,12 +1,12 @@
 import NumberVerify
 
-/// A phone whose cellular network is the loopback interface. Counts how often it is brought up and let go.
+/// A provider whose cellular network is the loopback interface. Counts acquires and releases.
 actor Loopback: CellularProvider {
   enum Behavior: Sendable {
-    case comesUp, neverComesUp
-    case comesUpAfter(Signal)
+    case succeeds, neverReturns
+    case succeedsAfter(Signal)
     case fails(any Error)
-    /// The first time only.
+    /// On the first acquire only.
     case failsOnce(any Error)
   }
 
@@ -22,7 +22,7 @@ actor Loopback: CellularProvider {
   private let binding: NetworkBinding
   private var watchers: [AsyncStream<Counts>.Continuation] = []
 
-  init(_ behavior: Behavior = .comesUp, binding: NetworkBinding = .linuxInterface(name: "lo")) {
+  init(_ behavior: Behavior = .succeeds, binding: NetworkBinding = .linuxInterface(name: "lo")) {
     self.behavior = behavior
     self.binding = binding
   }
@@ -30,11 +30,11 @@ actor Loopback: CellularProvider {
   func acquire(events: NetworkEvents) async throws -> NetworkBinding {
     counts.acquired += 1
     self.events = events
-    tell()
+    notifyWatchers()
     switch behavior {
-    case .comesUp: return binding
-    case .neverComesUp: return try await untilCancelled()
-    case .comesUpAfter(let signal):
+    case .succeeds: return binding
+    case .neverReturns: return try await untilCancelled()
+    case .succeedsAfter(let signal):
       await signal.wait()
       return binding
     case .fails(let error): throw error
@@ -46,33 +46,33 @@ actor Loopback: CellularProvider {
 
   func release() {
     counts.released += 1
-    tell()
+    notifyWatchers()
   }
 
   func status() -> CellularStatus { .wifiActive }
 
-  func isAcquired() async { await wait { $0.acquired > $0.released } }
+  func waitUntilAcquired() async { await wait { $0.acquired > $0.released } }
 
-  /// After so many acquisitions, each with its release; the test's time limit is for what never comes.
-  func isReleased(times: Int = 1) async { await wait { $0 == Counts(acquired: times, released: times) } }
+  /// Waits for this number of acquires and releases. The test's time limit bounds the wait.
+  func waitUntilReleased(times: Int = 1) async { await wait { $0 == Counts(acquired: times, released: times) } }
 
-  /// However often it was acquired.
-  func isNotHeld() async { await wait { $0.acquired == $0.released } }
+  /// Waits until each acquire is released, whatever their number.
+  func waitUntilNotHeld() async { await wait { $0.acquired == $0.released } }
 
-  /// Returns as well when the test's time limit cancels its task, which has then recorded that.
-  private func wait(until isSo: (Counts) -> Bool) async {
+  /// Also returns if the test's time limit cancels the task, which records the failure.
+  private func wait(until condition: (Counts) -> Bool) async {
     let (changes, watcher) = AsyncStream.makeStream(of: Counts.self)
     watchers.append(watcher)
     watcher.yield(counts)
-    for await counts in changes where isSo(counts) { return }
+    for await counts in changes where condition(counts) { return }
   }
 
-  private func tell() {
+  private func notifyWatchers() {
     for watcher in watchers { watcher.yield(counts) }
   }
 }
 
-/// Never returns; throws when its task is cancelled.
+/// Suspends until the task is cancelled, then throws `CancellationError`.
 func untilCancelled<Value>() async throws -> Value {
   let (never, continuation) = AsyncStream.makeStream(of: Never.self)
   for await _ in never {}
@@ -80,7 +80,7 @@ func untilCancelled<Value>() async throws -> Value {
   throw CancellationError()
 }
 
-/// A backend of the test's: each call is a closure.
+/// A custom backend whose calls are closures.
 struct ScriptedBackend: Backend {
   let start: @Sendable (StartRequest) async throws -> AuthorizationStart
   let complete: @Sendable (CompletionRequest) async throws -> String
@@ -93,7 +93,7 @@ struct ScriptedBackend: Backend {
     self.complete = complete
   }
 
-  /// One whose auth URL is this.
+  /// Creates a backend that returns this auth URL.
   init(authURL: String) {
     self.init(start: { _ in AuthorizationStart(authURL: authURL) })
   }
@@ -103,7 +103,7 @@ struct ScriptedBackend: Backend {
   func complete(_ request: CompletionRequest) async throws -> String { try await complete(request) }
 }
 
-/// Something that happens once, for one who waits.
+/// A one-shot signal with one waiter.
 struct Signal: Sendable {
   private let stream: AsyncStream<Void>
   private let continuation: AsyncStream<Void>.Continuation
@@ -117,7 +117,7 @@ struct Signal: Sendable {
   func wait() async { _ = await stream.first { true } }
 }
 
-/// What a call throws; `nil` where it returns.
+/// Returns the error that a call throws; `nil` if it succeeds.
 func thrown(by call: () async throws -> Any) async -> (any Error)? {
   do {
     _ = try await call()

@@ -1,7 +1,8 @@
 import Foundation
 import NumberVerify
 
-/// The simulator program, which the script of the tests has started, and what a verifier needs to reach it.
+/// The simulator program started by the test script, and the settings that a verifier needs to
+/// reach it.
 struct Simulator: Decodable {
   static let number = "+14155550100"
   static let otherNumber = "+14155550199"
@@ -11,10 +12,10 @@ struct Simulator: Decodable {
   let httpsPort: UInt16
   let httpPort: UInt16
   let rootCaPem: String
-  /// Its name server, `ADDRESS:PORT`, if it has one.
+  /// Its DNS server, `ADDRESS:PORT`, if any.
   let dns: String?
 
-  /// What the program has printed.
+  /// The JSON line that the program has printed.
   static let line = printed("NUMBER_VERIFY_SIMULATOR")
 
   static let shared: Simulator = {
@@ -28,7 +29,8 @@ struct Simulator: Decodable {
   }()
 
   static func printed(_ variable: String) -> String {
-    // On Linux, a vectored write to a connection that the peer has reset raises it; on Apple systems the sockets have SO_NOSIGPIPE.
+    // On Linux, a vectored write to a connection reset by the peer raises SIGPIPE; on Apple
+    // platforms the sockets have SO_NOSIGPIPE.
     signal(SIGPIPE, SIG_IGN)
     guard let line = ProcessInfo.processInfo.environment[variable] else {
       fatalError("\(variable) is not set: run the tests with `make test-swift` or `make test-ios-sample`")
@@ -36,12 +38,13 @@ struct Simulator: Decodable {
     return line
   }
 
-  /// The base URL of the backend whose numbers this operator verifies. `kind`: `number-verify` or another kind of backend that the simulator has.
+  /// The base URL of the backend that uses this operator. `kind`: `number-verify` or another kind
+  /// of backend of the simulator.
   func backend(_ operatorName: String, kind: String = "number-verify") -> String {
     "https://backend.simulator.test:\(httpsPort)/\(kind)/\(operatorName)"
   }
 
-  /// An auth URL as the simulator's backend makes it.
+  /// An auth URL as created by the simulator's backend.
   func authURL(operator operatorName: String, state: String, redirectURI: String = "myapp://done") -> String {
     var components = URLComponents()
     components.scheme = "https"
@@ -58,7 +61,7 @@ struct Simulator: Decodable {
     return components.string ?? ""
   }
 
-  /// Makes a verifier reach it.
+  /// Configures a verifier to use the simulator.
   func configure(_ configuration: inout NumberVerifier.Configuration) {
     configuration.development.resolve += hosts
     configuration.development.rootCertificates.append(rootCaPem)
@@ -66,7 +69,7 @@ struct Simulator: Decodable {
 }
 
 extension NumberVerifier {
-  /// A verifier over loopback with the simulator's own backend.
+  /// Creates a verifier over loopback with the simulator's backend.
   convenience init(
     _ cellular: any CellularProvider, operator operatorName: String = "a", configure: (inout Configuration) -> Void = { _ in }
   ) throws {
@@ -76,7 +79,7 @@ extension NumberVerifier {
     }
   }
 
-  /// A verifier over loopback with a backend of the test's.
+  /// Creates a verifier over loopback with a custom backend.
   convenience init(
     _ cellular: any CellularProvider, backend: any Backend, configure: (inout Configuration) -> Void = { _ in }
   ) throws {

@@ -1,7 +1,7 @@
 import Foundation
 import NumberVerify
 
-/// A backend of the test's on plain http: the built-in client calls it. Its `start` returns the auth URL of operator A.
+/// A plain-http backend for the built-in client. Its `start` returns the auth URL of operator A.
 final class TestBackend: Sendable {
   /// A response to `start` or `complete`.
   struct Response: Sendable {
@@ -28,7 +28,7 @@ final class TestBackend: Sendable {
   /// Its base URL.
   var url: String { server.url }
 
-  /// The requests to this path, head and body.
+  /// The requests to this path, with head and body.
   func requests(to path: String) -> [String] { received.all.filter { $0.hasPrefix("POST /\(path) ") } }
 
   /// The bodies of the requests to this path, as JSON objects.
@@ -50,7 +50,7 @@ private final class Received: @unchecked Sendable {
 }
 
 extension NumberVerifier {
-  /// A verifier over loopback whose built-in client calls this backend.
+  /// Creates a verifier over loopback whose built-in client calls this backend.
   convenience init(_ cellular: any CellularProvider, backend: TestBackend, configure: (inout Configuration) -> Void = { _ in }) throws {
     try self.init(cellular: cellular, backend: backend.url) {
       Simulator.shared.configure(&$0)

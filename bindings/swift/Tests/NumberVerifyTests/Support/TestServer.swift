@@ -1,27 +1,27 @@
 import Foundation
 
-/// A server on plain http whose every response the test writes, byte by byte. It stands in for a host of operator B, which the simulator
-/// redirects to: the third request of a verification; or for a backend.
+/// A plain-http server with raw responses defined by the test. Replaces a host of operator B to
+/// which the simulator redirects (the third request of a verification), or a backend.
 final class TestServer: @unchecked Sendable {
   enum Reply: Sendable {
-    /// These bytes, then the connection ends.
+    /// Sends these bytes, then closes the connection.
     case bytes(String)
-    /// The connection stays open and silent.
+    /// Keeps the connection open without a response.
     case silence
   }
 
   /// `HOST:PORT:ADDRESS`, for `resolve`.
   let resolve: String
-  /// Its URL without that host.
+  /// Its URL with the address as the host.
   let url: String
-  /// A request came.
+  /// Sent when a request arrives.
   let reached = Signal()
   private let address: String
   private let listener: Int32
 
   static let host = "enrich.operator-b.simulator.test"
 
-  /// Any number of them at once: each has an address of its own on the loopback network.
+  /// Starts a server. Each has a separate loopback address, so that several can run concurrently.
   init(_ reply: @escaping @Sendable (_ request: String) -> Reply) throws {
     let port = Simulator.shared.httpPort
     address = "127.0.1.\(Self.nextNumber())"
@@ -29,7 +29,7 @@ final class TestServer: @unchecked Sendable {
     url = "http://\(address):\(port)"
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
-    // The tests run in several processes, one after the other: the one before may have had this address.
+    // The tests run in several processes in sequence: the previous one may have used this address.
     var yes: Int32 = 1
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout.size(ofValue: yes)))
     var name = sockaddr_in()
@@ -46,9 +46,9 @@ final class TestServer: @unchecked Sendable {
       while true {
         let connection = accept(listener, nil, nil)
         if connection < 0 { break }
-        Self.answer(connection, reply, reached)
+        Self.respond(connection, reply, reached)
       }
-      // Here, where nothing accepts any more: the number of a closed socket may soon be another server's.
+      // Closed only after `accept` has returned: another server may reuse the descriptor.
       close(listener)
     }
   }
@@ -57,7 +57,7 @@ final class TestServer: @unchecked Sendable {
     shutdown(listener, Int32(SHUT_RDWR))
   }
 
-  private static func answer(_ connection: Int32, _ reply: (String) -> Reply, _ reached: Signal) {
+  private static func respond(_ connection: Int32, _ reply: (String) -> Reply, _ reached: Signal) {
     var request = [UInt8]()
     var buffer = [UInt8](repeating: 0, count: 4096)
     while !isComplete(request) {
@@ -74,7 +74,7 @@ final class TestServer: @unchecked Sendable {
     close(connection)
   }
 
-  /// Whether it has its head, and as much of a body as that declares.
+  /// Whether the request has a complete head and the body length that it declares.
   private static func isComplete(_ request: [UInt8]) -> Bool {
     let parts = String(decoding: request, as: UTF8.self).components(separatedBy: "\r\n\r\n")
     let length = parts[0].lowercased().components(separatedBy: "\r\n").first { $0.hasPrefix("content-length:") }
@@ -92,7 +92,7 @@ final class TestServer: @unchecked Sendable {
   }
 }
 
-/// Reads `state` in a request's URL.
+/// Returns `state` from a request's URL.
 func state(in request: String) -> String {
   let url = request.split(separator: " ").dropFirst().first.map(String.init) ?? ""
   return URLComponents(string: url)?.queryItems?.first { $0.name == "state" }?.value ?? ""
