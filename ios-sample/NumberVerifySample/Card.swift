@@ -1,7 +1,7 @@
 import SwiftUI
 
 extension View {
-  /// On a surface of its own, as wide as there is room.
+  /// Places the view on a full-width card.
   func card(_ background: Color = Color("Surface")) -> some View {
     frame(maxWidth: .infinity, alignment: .leading)
       .padding()

@@ -1,23 +1,25 @@
 import Foundation
 
-/// What only a debug build can do: verify over any network, and against the simulator program with its root certificate and addresses.
-/// In a release build there is none, and no code that makes one.
+/// Settings for debug builds only: verify over any network, and against the simulator program with
+/// its root certificate and addresses. In a release build, `current` is `nil` and no code creates
+/// an instance.
 struct Development: Equatable, Sendable {
-  /// The backend to begin with.
+  /// The initial backend URL.
   var backend: String?
-  /// Whether the switch for any network is on to begin with.
+  /// Whether the any-network switch is initially on.
   var anyNetwork = false
-  /// Further root certificates, in PEM form.
+  /// Additional root certificates in PEM format.
   var rootCertificates: [String] = []
   /// Fixed addresses, each `HOST:PORT:ADDRESS`.
   var resolve: [String] = []
-  /// After how many milliseconds a verification is slow; `nil` for the library's default.
+  /// After how many milliseconds a verification is slow; `nil`: the library's default.
   var slowAfterMs: Int?
-  /// Why the simulator program cannot be used, if it was to be.
+  /// Why the configured simulator program cannot be used, if so.
   var problem: String?
 
   #if DEBUG
-    /// As the scheme's environment says: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator program prints.
+    /// From the scheme's environment: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator
+    /// program prints.
     static let current: Development? = {
       guard let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"] else { return Development() }
       do {

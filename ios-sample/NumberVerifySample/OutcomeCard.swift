@@ -1,6 +1,6 @@
 import NumberVerify
 
-/// The card that shows how a verification or retrieval ended, or that it is slow. Pure.
+/// The card for the outcome of a verification or retrieval, or for a slow one. A pure value.
 struct OutcomeCard: Equatable, Sendable {
   enum Tone: String, CaseIterable, Sendable {
     case success = "Success"
@@ -24,7 +24,7 @@ struct OutcomeCard: Equatable, Sendable {
   var cause: String?
   /// What `shareReport` shares.
   var report = ""
-  /// What a person can do, the best first.
+  /// The available actions, in order of preference.
   var actions: [Action] = []
 
   /// What VoiceOver reads when the card appears.
@@ -32,13 +32,13 @@ struct OutcomeCard: Equatable, Sendable {
 }
 
 extension ScreenState {
-  /// `nil` before the end, unless it is slow.
+  /// `nil` until there is an outcome, unless the verification is slow.
   var card: OutcomeCard? {
     switch self {
     case .ready: nil
     case .running(let steps): steps.isSlow ? .slow : nil
-    case .verdict(isVerified: true, _, _): .verified
-    case .verdict(isVerified: false, _, _): .notVerified
+    case .result(isVerified: true, _, _): .verified
+    case .result(isVerified: false, _, _): .notVerified
     case .retrieved(let number, _): .retrieved(number)
     case .cancelled: .cancelled
     case .failed(let problem, _): OutcomeCard(problem)
@@ -47,7 +47,7 @@ extension ScreenState {
 }
 
 extension OutcomeCard {
-  /// It goes on; an app may offer another channel at the same time.
+  /// The verification continues; an app may offer another channel in addition.
   fileprivate static let slow = OutcomeCard(
     tone: .neutral, symbol: "clock.fill", title: Texts.slow, text: Texts.slowWhat, actions: [.useSMS])
 
@@ -65,7 +65,7 @@ extension OutcomeCard {
   fileprivate static let cancelled = OutcomeCard(
     tone: .neutral, symbol: "xmark.circle.fill", title: Texts.cancelled, text: Texts.cancelledWhat)
 
-  /// What an app does on each fallback; the heart of handling errors.
+  /// Maps each fallback to the app's reaction: the core of error handling.
   fileprivate init(_ problem: Problem) {
     (tone, title, text, actions) =
       switch problem.fallback {

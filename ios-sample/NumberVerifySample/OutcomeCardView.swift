@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// How it ended, large, with what a person can do now.
+/// The outcome in large type, with the available actions.
 struct OutcomeCardView: View {
   let card: OutcomeCard
   let act: (OutcomeCard.Action) -> Void

@@ -1,11 +1,11 @@
 import NumberVerify
 
-/// An error as far as the screen needs it.
+/// The parts of an error that the screen shows.
 struct Problem: Equatable, Sendable {
   let fallback: Fallback
   /// A sentence for developers; safe to show and to share.
   let cause: String
-  /// The step that it ended.
+  /// The step that failed.
   let step: Step?
   /// The trace as a table.
   let trace: String?

@@ -1,13 +1,13 @@
 import NumberVerify
 
-/// What the screen shows, and how it changes while a verification or retrieval runs. Pure: no SwiftUI, no task. No `description`
-/// includes the phone number.
+/// The state of the screen and its transitions during a verification or retrieval. A pure value
+/// without SwiftUI or tasks. No `description` includes the phone number.
 enum ScreenState: Equatable, Sendable {
-  /// A verification or retrieval can begin.
+  /// A verification or retrieval can start.
   case ready(numberIsInvalid: Bool)
   case running(Steps)
   /// `trace`: the trace as a table.
-  case verdict(isVerified: Bool, Steps, trace: String)
+  case result(isVerified: Bool, Steps, trace: String)
   case retrieved(RetrievedNumber, Steps)
   case failed(Problem, Steps)
   case cancelled(Steps)
@@ -17,15 +17,15 @@ extension ScreenState {
   var steps: Steps {
     switch self {
     case .ready: Steps()
-    case .running(let steps), .verdict(_, let steps, _), .retrieved(_, let steps), .failed(_, let steps), .cancelled(let steps): steps
+    case .running(let steps), .result(_, let steps, _), .retrieved(_, let steps), .failed(_, let steps), .cancelled(let steps): steps
     }
   }
 
-  /// The trace as a table, once there is one.
+  /// The trace as a table, if available.
   var trace: String? {
     switch self {
     case .ready, .running, .cancelled: nil
-    case .verdict(_, _, let trace): trace
+    case .result(_, _, let trace): trace
     case .retrieved(let number, _): number.trace.table()
     case .failed(let problem, _): problem.trace
     }
@@ -35,20 +35,20 @@ extension ScreenState {
     if case .running = self { true } else { false }
   }
 
-  /// What VoiceOver reads when it changes: the step that runs. A card has an announcement as well.
+  /// What VoiceOver reads on a change: the running step. A card has a separate announcement.
   var announcement: String? {
     if case .ready(numberIsInvalid: true) = self { return Texts.phoneNumberInvalid }
     return steps.current.map { Texts.progress($0) }
   }
 }
 
-// What runs no longer changes nothing: what comes late, after Cancel, is dropped.
+// Only a running state changes: late events, after Cancel, are ignored.
 extension ScreenState {
   func after(_ progress: NumberVerifier.Progress) -> ScreenState {
     guard case .running(let steps) = self else { return self }
     let next = steps.after(progress)
     return switch progress {
-    case .done(let verification): .verdict(isVerified: verification.verified, next, trace: verification.trace.table())
+    case .done(let verification): .result(isVerified: verification.verified, next, trace: verification.trace.table())
     case .retrieved(let number): .retrieved(number, next)
     default: .running(next)
     }

@@ -1,7 +1,7 @@
 import SwiftUI
 import UIKit
 
-/// Opens the system's sheet to share a text.
+/// A button that opens the system's share sheet for a text.
 struct ShareButton<Content: View>: View {
   let text: String
   @ViewBuilder let label: () -> Content
@@ -21,7 +21,7 @@ struct ShareButton<Content: View>: View {
   }
 }
 
-/// The sheet on iOS 15.
+/// The share sheet on iOS 15.
 private struct ShareSheet: UIViewControllerRepresentable {
   let text: String
 

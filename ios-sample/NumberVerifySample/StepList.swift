@@ -40,7 +40,7 @@ private struct StepRow: View {
       symbol.frame(minWidth: 24)
       VStack(alignment: .leading, spacing: 2) {
         Text(Texts.title(step))
-        Text(Texts.what(step))
+        Text(Texts.detail(step))
           .font(.footnote)
           .foregroundStyle(Color("OnSurfaceMuted"))
       }

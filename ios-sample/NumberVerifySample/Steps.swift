@@ -1,10 +1,11 @@
 import NumberVerify
 
-/// The four steps of one verification or retrieval and the hosts that answered, as the screen lists them. Times are in milliseconds.
+/// The four steps of one verification or retrieval and the hosts that responded, for the list on
+/// the screen. Durations are in milliseconds.
 struct Steps: Equatable, Sendable {
   enum State: Equatable, Sendable {
     case waiting
-    /// `sinceMs`: since the beginning.
+    /// `sinceMs`: when the step started, relative to the start of the verification.
     case running(sinceMs: Int)
     case done(tookMs: Int)
     case failed
@@ -13,13 +14,13 @@ struct Steps: Equatable, Sendable {
 
   private(set) var hops: [Hop] = []
   private(set) var totalMs: Int?
-  /// It took longer than usual.
+  /// Whether it takes longer than `slowAfterMs`.
   private(set) var isSlow = false
   private var states: [Step: State] = [:]
 
   subscript(step: Step) -> State { states[step] ?? .waiting }
 
-  /// The last one of those that run.
+  /// The last of the running steps.
   var current: Step? {
     Step.allCases.last { step in
       if case .running = self[step] { true } else { false }
@@ -30,7 +31,7 @@ struct Steps: Equatable, Sendable {
     var next = self
     switch progress {
     case .stepBegan(let step, let atMs): next.states[step] = .running(sinceMs: atMs)
-    case .stepEnded(let step, let atMs): next.states[step] = .done(tookMs: atMs - began(step, otherwise: atMs))
+    case .stepEnded(let step, let atMs): next.states[step] = .done(tookMs: atMs - startMs(of: step, default: atMs))
     case .hopAnswered(let hop, _): next.hops.append(hop)
     case .slow: next.isSlow = true
     case .done(let verification): next.totalMs = verification.trace.totalMs
@@ -39,7 +40,8 @@ struct Steps: Equatable, Sendable {
     return next
   }
 
-  /// The end without a result: the step to blame has failed, and what else ran was stopped with it.
+  /// The state after the end without a result: `failed` is the step that failed; other running
+  /// steps are stopped.
   func ended(failing failed: Step?) -> Steps {
     var next = self
     for (step, state) in states {
@@ -49,15 +51,15 @@ struct Steps: Equatable, Sendable {
     return next
   }
 
-  private func began(_ step: Step, otherwise: Int) -> Int {
-    if case .running(let sinceMs) = self[step] { sinceMs } else { otherwise }
+  private func startMs(of step: Step, default fallback: Int) -> Int {
+    if case .running(let sinceMs) = self[step] { sinceMs } else { fallback }
   }
 }
 
 extension Hop {
-  /// Whether the request went over plain http, where operators insert the subscriber's identity.
+  /// Whether the request used plain http, where operators insert the subscriber's identity.
   var isCleartext: Bool { scheme == "http" }
 
-  /// From the name to the complete headers of the answer, in milliseconds.
+  /// From the DNS lookup to the end of the response headers, in milliseconds.
   var tookMs: Int { [dnsMs, connectMs, tlsMs, firstByteMs].compactMap { $0 }.reduce(0, +) }
 }

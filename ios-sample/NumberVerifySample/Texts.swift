@@ -1,12 +1,12 @@
 import NumberVerify
 
-/// All that the screen says; a test compares it with the Android sample's. In English only: an app with more languages keeps its texts in a
-/// string catalog.
+/// The texts of the screen; a test compares them with those of the Android sample. English only: an
+/// app with more languages uses a string catalog.
 enum Texts {
   static let appName = "Number Verify"
   static let appWhat = "Checks that the SIM in this phone has the number, or retrieves the number, with no SMS."
 
-  // What check() tells.
+  // The result of `check()`.
   static let cellularReady = "Cellular is ready"
   static let cellularBesideWifi = "On Wi-Fi: cellular is brought up beside it"
   static let cellularAny = "Any network, for development"
@@ -58,7 +58,7 @@ enum Texts {
   static let cancelled = "Cancelled"
   static let cancelledWhat = "It was ended, and the network was released."
 
-  // What to do on each fallback.
+  // One card per fallback.
   static let mobileDataNeeded = "Mobile data is needed"
   static let mobileDataNeededWhat = "Turn on mobile data for this app, then try again. Wi-Fi can stay on."
   static let retryLater = "Try again in a moment"
@@ -95,7 +95,7 @@ extension Texts {
     }
   }
 
-  static func what(_ step: Step) -> String {
+  static func detail(_ step: Step) -> String {
     switch step {
     case .start: stepStartWhat
     case .acquire: stepAcquireWhat
@@ -113,12 +113,12 @@ extension Texts {
     }
   }
 
-  /// The step that runs.
+  /// The text for a running step.
   static func progress(_ step: Step) -> String { "\(title(step))…" }
 
   static func milliseconds(_ milliseconds: Int) -> String { "\(milliseconds) ms" }
 
-  /// iOS tells fewer causes than Android: not airplane mode, and not a missing SIM.
+  /// iOS reports fewer causes than Android: neither airplane mode nor a missing SIM.
   static func text(for status: CellularStatus) -> String {
     switch status {
     case .ready: cellularReady
@@ -131,7 +131,7 @@ extension Texts {
   }
 }
 
-// For VoiceOver: a row as one sentence.
+// VoiceOver: each row is one sentence.
 extension Texts {
   static func text(for step: Step, _ state: Steps.State) -> String {
     switch state {

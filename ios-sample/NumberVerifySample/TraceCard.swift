@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// What the verification did, as a table that can go to support.
+/// The trace of the verification as a table that is safe to send to support.
 struct TraceCard: View {
   let trace: String
 

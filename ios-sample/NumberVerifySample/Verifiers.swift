@@ -1,14 +1,14 @@
 import Foundation
 import NumberVerify
 
-/// What a person can set on the screen, but for the number.
+/// The settings on the screen, except for the phone number.
 struct Settings: Equatable, Sendable {
   var backend = "https://api.example.com/number-verify"
   var anyNetwork = false
 }
 
-/// Keeps one `NumberVerifier`, since its verifications share the network. Other settings need another one: an app whose backend never changes
-/// has no need of this class.
+/// Caches one `NumberVerifier`, because its verifications share the network. Different settings
+/// require a new one; an app with a fixed backend does not need this class.
 @MainActor
 final class Verifiers {
   private let development: Development?
@@ -18,9 +18,9 @@ final class Verifiers {
     self.development = development
   }
 
-  /// The verifier with these settings.
+  /// Returns the verifier with these settings.
   ///
-  /// - Throws: `VerifyError` of kind `invalidConfig` where a setting cannot work.
+  /// - Throws: `VerifyError` of kind `invalidConfig` if a setting is invalid.
   func with(_ settings: Settings) throws -> NumberVerifier {
     if let latest, latest.settings == settings { return latest.verifier }
     let verifier = try NumberVerifier(backend: settings.backend.trimmingCharacters(in: .whitespacesAndNewlines)) {

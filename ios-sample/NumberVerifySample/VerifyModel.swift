@@ -1,17 +1,18 @@
 import Combine
 import NumberVerify
 
-/// Runs verifications and retrievals for the screen. SwiftUI keeps it while the phone is rotated, so they go on then.
+/// Runs verifications and retrievals for the screen. SwiftUI retains it across rotation, so they
+/// continue.
 @MainActor
 final class VerifyModel: ObservableObject {
   @Published var phoneNumber = ""
   @Published var settings: Settings
   @Published private(set) var state = ScreenState.ready(numberIsInvalid: false)
-  /// The result of `check()`; `nil` before it.
+  /// The result of `check()`; `nil` until it returns.
   @Published private(set) var cellular: CellularStatus?
 
   let canUseAnyNetwork: Bool
-  /// Why the simulator program cannot be used: for the developer.
+  /// Why the simulator program cannot be used, for developers.
   let developmentProblem: String?
   private let verifiers: Verifiers
   private var purpose = Purpose.verify
@@ -32,7 +33,7 @@ final class VerifyModel: ObservableObject {
     running?.cancel()
   }
 
-  /// The screen is there: tells the state of cellular, and brings it up for a verification that will follow.
+  /// Called when the screen appears: updates the cellular status and prepares for a verification.
   func prepare() async {
     cellular = nil
     do {
@@ -42,19 +43,20 @@ final class VerifyModel: ObservableObject {
       cellular = status
       try await verifier.prepare()
     } catch let error as VerifyError {
-      // Another error says nothing about cellular: a person may still be typing the backend's URL. The verification says what is wrong.
+      // Other errors do not concern the cellular network: the user may still be typing the
+      // backend's URL. The verification reports them.
       if case .cellularUnavailable(let cause) = error.kind { cellular = .unavailable(cause) }
     } catch {
-      // Cancelled: the screen is gone, or is prepared anew.
+      // Cancelled: the screen disappeared, or `prepare()` was called again.
     }
   }
 
   func verify() { run(.verify) }
 
-  /// The user has agreed to it: see the text of the button.
+  /// The user has consented: see the text of the button.
   func retrieve() { run(.retrieve) }
 
-  /// What failed, with the settings that are on the screen now.
+  /// Repeats the failed action with the current settings.
   func tryAgain() { run(purpose) }
 
   private func run(_ purpose: Purpose) {
@@ -75,7 +77,7 @@ final class VerifyModel: ObservableObject {
       } catch let error as VerifyError {
         self?.change { $0.failed(error) }
       } catch {
-        // Cancelled: `cancel()` has said so.
+        // Cancelled: `cancel()` has updated the state.
       }
     }
   }
@@ -85,7 +87,7 @@ final class VerifyModel: ObservableObject {
     state = state.cancelled()
   }
 
-  /// What a cancelled run still brings is not for the next one.
+  /// Ignores late events of a cancelled run.
   private func change(_ next: (ScreenState) -> ScreenState) {
     if !Task.isCancelled { state = next(state) }
   }

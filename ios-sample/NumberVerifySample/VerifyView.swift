@@ -1,7 +1,7 @@
 import SwiftUI
 import UIKit
 
-/// The app's only screen. Shows the model's state and hands it what a person does; decides nothing.
+/// The app's only screen. Renders the model's state and forwards user actions; contains no logic.
 struct VerifyView: View {
   @StateObject private var model = VerifyModel(development: .current)
   @State private var isSMSExplained = false
@@ -18,18 +18,18 @@ struct VerifyView: View {
       .background(Color("Background").ignoresSafeArea())
       .onChange(of: model.state.card) { card in
         guard let card else { return }
-        withAnimation { reader.scrollTo(Place.outcome, anchor: .top) }
+        withAnimation { reader.scrollTo(ScrollTarget.outcome, anchor: .top) }
         announce(card.announcement)
       }
     }
     .onChange(of: model.state.announcement) { announcement in
       if let announcement { announce(announcement) }
     }
-    // Again on the way back from Settings, where a person may have turned mobile data on.
+    // Also on return from Settings, where the user may have turned on mobile data.
     .task(id: Preparation(isActive: scenePhase == .active, anyNetwork: model.settings.anyNetwork)) {
       if scenePhase == .active { await model.prepare() }
     }
-    // Not on rotation. A verification for a screen that was left is of no use to anybody.
+    // Not called on rotation. A verification is of no use after the user has left the screen.
     .onDisappear { model.cancel() }
     .alert(Texts.useSms, isPresented: $isSMSExplained) {
       Button(Texts.ok) {}
@@ -38,9 +38,9 @@ struct VerifyView: View {
     }
   }
 
-  /// Side by side where there is room: on an iPad, and on a phone in landscape.
+  /// Two columns on an iPad and on a phone in landscape.
   @ViewBuilder private var columns: some View {
-    if hasRoomForTwo {
+    if usesTwoColumns {
       HStack(alignment: .top, spacing: 16) {
         form
         outcome
@@ -53,7 +53,7 @@ struct VerifyView: View {
     }
   }
 
-  private var hasRoomForTwo: Bool {
+  private var usesTwoColumns: Bool {
     (horizontalSizeClass == .regular || verticalSizeClass == .compact) && !dynamicTypeSize.isAccessibilitySize
   }
 
@@ -65,7 +65,7 @@ struct VerifyView: View {
     VStack(spacing: 16) {
       if let card = model.state.card {
         OutcomeCardView(card: card, act: act)
-          .id(Place.outcome)
+          .id(ScrollTarget.outcome)
       }
       StepList(steps: model.state.steps)
       if let trace = model.state.trace {
@@ -83,9 +83,9 @@ struct VerifyView: View {
     case .tryAgain: model.tryAgain()
     case .useSMS: isSMSExplained = true
     case .openSettings:
-      // The app's own page, which has its switch for mobile data.
+      // The app's page, which has its mobile data switch.
       if let settings = URL(string: UIApplication.openSettingsURLString) { UIApplication.shared.open(settings) }
-    case .shareReport: break  // Its button is a ShareButton.
+    case .shareReport: break  // Handled by ShareButton.
     }
   }
 }
@@ -95,6 +95,6 @@ private struct Preparation: Equatable {
   let anyNetwork: Bool
 }
 
-private enum Place: Hashable {
+private enum ScrollTarget: Hashable {
   case outcome
 }
