@@ -1,15 +1,18 @@
 // swift-tools-version: 6.0
 //
-// The Swift package. It stands at the root of the repository because SwiftPM looks for it there; its sources are in `bindings/swift`.
+// The Swift package manifest. SwiftPM requires it at the repository root; the sources are in
+// `bindings/swift`.
 //
-// The Rust library is `NumberVerifyFFI`. On Apple systems it is an XCFramework: the one of the release, or, before the first release and where
-// the environment has NUMBER_VERIFY_LOCAL, the one that `bindings/swift/build-xcframework` has built. SwiftPM keeps what it read from this file
-// until its text or the environment changes, so it must not look at anything else, such as whether that XCFramework is there. On Linux, for
-// the tests, it is the host's library with the header that `make bindings` generates; `scripts/test-swift` tells the linker where it is.
+// `NumberVerifyFFI` is the Rust library. On Apple platforms it is an XCFramework: that of the
+// release, or the one that `bindings/swift/build-xcframework` has built before the first release or
+// if the environment contains NUMBER_VERIFY_LOCAL. SwiftPM caches the evaluated manifest until its
+// text or the environment changes, so it must not depend on anything else, such as whether that
+// XCFramework exists. On Linux, for the tests, it is the host's library with the header that `make
+// bindings` generates; `scripts/test-swift` passes its location to the linker.
 
 import PackageDescription
 
-/// Written by the release. All zeros before the first one.
+/// Updated by each release. All zeros before the first release.
 let released = (
   url: "https://github.com/number-verify/number-verify/releases/download/0.1.0/NumberVerifyFFI.xcframework.zip",
   checksum: "0000000000000000000000000000000000000000000000000000000000000000"
@@ -34,14 +37,15 @@ let package = Package(
   ],
   targets: [
     rustLibrary,
-    // Generated. The compiler of Swift 6.0 crashes on it in mode 6, and in mode 5 with complete strict concurrency; `scripts/test-swift`
-    // type-checks it with that, which passes.
+    // Generated. The Swift 6.0 compiler crashes on it in language mode 6, and in mode 5 with
+    // complete strict concurrency; `scripts/test-swift` type-checks it with complete strict
+    // concurrency, which passes.
     .target(
       name: "NumberVerifyCore",
       dependencies: ["NumberVerifyFFI"],
       path: "bindings/swift/Sources/NumberVerifyCore",
       swiftSettings: [.swiftLanguageMode(.v5)],
-      // What the Rust library calls; on Linux, that library itself.
+      // The Rust library's dependencies; on Linux, the library itself.
       linkerSettings: [
         .linkedFramework("CoreFoundation", .when(platforms: [.iOS, .macOS])),
         .linkedFramework("Security", .when(platforms: [.iOS, .macOS])),
@@ -54,7 +58,7 @@ let package = Package(
       path: "bindings/swift/Sources/NumberVerify",
       resources: [.copy("PrivacyInfo.xcprivacy")]
     ),
-    // For an app's tests.
+    // For the unit tests of apps.
     .target(
       name: "NumberVerifyTesting",
       dependencies: ["NumberVerify"],
@@ -65,7 +69,7 @@ let package = Package(
 
 #if os(Linux)
   package.targets += [
-    // They bind sockets to the loopback interface, as Linux does.
+    // Linux only: they bind sockets to the loopback interface by name.
     .testTarget(
       name: "NumberVerifyTests",
       dependencies: ["NumberVerify", "NumberVerifyCore"],

@@ -1,6 +1,6 @@
 // swift-tools-version: 6.0
 //
-// A Swift app of the benchmark, with the library on Linux. `scripts/bench` builds it.
+// The benchmark's Swift app, with the library on Linux. `scripts/bench` builds it.
 
 import PackageDescription
 

@@ -1,10 +1,11 @@
-// The process that stands for a Swift app with this library. For each line `repeat N` it runs N verifications, one after the other, and
-// reports in JSON how many microseconds they took in all. The arguments: backend, root certificates, interface, name server, resolved host, number.
+// Simulates a Swift app with this library. For each input line `repeat N` it runs N verifications
+// in sequence and prints their total duration in microseconds as JSON. Arguments: backend, root
+// certificates, interface, DNS server, resolved host, phone number.
 
 import Foundation
 import NumberVerify
 
-/// A network that is always there, over the bound interface.
+/// An always-available network over the bound interface.
 actor Modem: CellularProvider {
   private let interface: String
   private var isAcquired = false
@@ -28,12 +29,12 @@ actor Modem: CellularProvider {
 
   func status() -> CellularStatus { .ready }
 
-  func isReleased() async {
+  func waitUntilReleased() async {
     if isAcquired { await withCheckedContinuation { waiting = $0 } }
   }
 }
 
-/// Why a verification is none of those that are measured.
+/// The number was not verified, so the measurement is invalid.
 struct NotVerified: Error {}
 
 let arguments = CommandLine.arguments
@@ -48,10 +49,10 @@ let verifier = try NumberVerifier(cellular: modem, backend: arguments[1]) {
 func verify(times: Int) async throws -> Duration {
   var total = Duration.zero
   for _ in 0..<times {
-    let began = ContinuousClock.now
+    let start = ContinuousClock.now
     guard try await verifier.verify(phoneNumber: arguments[6]).verified else { throw NotVerified() }
-    total += ContinuousClock.now - began
-    await modem.isReleased()
+    total += ContinuousClock.now - start
+    await modem.waitUntilReleased()
   }
   return total
 }
@@ -64,6 +65,6 @@ while let line = readLine() {
   } catch {
     report = #"{"error": "\#("\(error)".filter { $0.isLetter || $0.isNumber })"}"#
   }
-  // `print` keeps lines back in a pipe.
+  // `print` buffers its output if stdout is a pipe.
   FileHandle.standardOutput.write(Data("\(report)\n".utf8))
 }
