@@ -2,5 +2,5 @@ import Foundation
 
 extension Simulator {
   /// The JSON line of a second simulator, whose operators do not know this phone's SIM.
-  static let strangeLine = printed("NUMBER_VERIFY_STRANGE_SIMULATOR")
+  static let strangeLine = environmentLine("NUMBER_VERIFY_STRANGE_SIMULATOR")
 }

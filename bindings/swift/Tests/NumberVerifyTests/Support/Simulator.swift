@@ -16,7 +16,7 @@ struct Simulator: Decodable {
   let dns: String?
 
   /// The JSON line that the program has printed.
-  static let line = printed("NUMBER_VERIFY_SIMULATOR")
+  static let line = environmentLine("NUMBER_VERIFY_SIMULATOR")
 
   static let shared: Simulator = {
     let decoder = JSONDecoder()
@@ -28,7 +28,7 @@ struct Simulator: Decodable {
     }
   }()
 
-  static func printed(_ variable: String) -> String {
+  static func environmentLine(_ variable: String) -> String {
     // On Linux, a vectored write to a connection reset by the peer raises SIGPIPE; on Apple
     // platforms the sockets have SO_NOSIGPIPE.
     signal(SIGPIPE, SIG_IGN)
