@@ -14,12 +14,12 @@ struct ScreenStateTests {
     state = state.after(.stepEnded(.acquire, atMs: 10))
     #expect(state.steps[.acquire] == .done(tookMs: 7))
     #expect(state.steps[.authorize] == .waiting)
-    #expect(state.announcement == "Ask the backend…")
+    #expect(state.announcement == "Call the backend…")
   }
 
   @Test(arguments: [
-    (Step.start, "Ask the backend…"), (.acquire, "Bring up cellular…"), (.authorize, "Ask the operator…"),
-    (.complete, "Hand over the code…"),
+    (Step.start, "Call the backend…"), (.acquire, "Acquire cellular…"), (.authorize, "Call the operator…"),
+    (.complete, "Submit the code…"),
   ])
   func runningStepIsAnnounced(step: Step, announcement: String) {
     #expect(running.after(.stepBegan(step, atMs: 0)).announcement == announcement)
@@ -45,7 +45,7 @@ struct ScreenStateTests {
     #expect(slow.steps[.start] == .running(sinceMs: 0))
     let later = slow.after(.stepEnded(.start, atMs: 4_001)).after(.stepBegan(.authorize, atMs: 4_001))
     #expect(later.card == card, "the same card, whatever follows")
-    #expect(later.announcement == "Ask the operator…", "the steps are still announced")
+    #expect(later.announcement == "Call the operator…", "the steps are still announced")
     #expect(slow.cancelled().card?.title == "Cancelled")
     #expect(slow.cancelled().after(.slow(atMs: 4_002)) == slow.cancelled())
   }
@@ -77,9 +77,9 @@ struct ScreenStateTests {
 
   @Test(arguments: [
     (CellularStatus.ready, "Cellular is ready"),
-    (.wifiActive, "On Wi-Fi: cellular is brought up beside it"),
+    (.wifiActive, "On Wi-Fi; cellular is used in addition"),
     (.unavailable(.dataOff), "Mobile data is off"),
-    (.unavailable(.vpn), "A VPN takes this app’s traffic"),
+    (.unavailable(.vpn), "A VPN captures this app’s traffic"),
     (.unavailable(.simulator), "Apple’s simulator has no cellular network"),
     (.unavailable(.noInterface), "Cellular is not available"),
   ])
@@ -88,11 +88,11 @@ struct ScreenStateTests {
   }
 
   @Test(arguments: [
-    (Steps.State.waiting, "Ask the operator: not begun"),
-    (.running(sinceMs: 1), "Ask the operator: running"),
-    (.done(tookMs: 12), "Ask the operator: done, 12 milliseconds"),
-    (.failed, "Ask the operator: failed"),
-    (.stopped, "Ask the operator: stopped"),
+    (Steps.State.waiting, "Call the operator: not started"),
+    (.running(sinceMs: 1), "Call the operator: running"),
+    (.done(tookMs: 12), "Call the operator: done, 12 milliseconds"),
+    (.failed, "Call the operator: failed"),
+    (.stopped, "Call the operator: stopped"),
   ])
   func voiceOverReadsAStepAsOneSentence(state: Steps.State, sentence: String) {
     #expect(Texts.text(for: .authorize, state) == sentence)

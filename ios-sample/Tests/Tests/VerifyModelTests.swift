@@ -27,7 +27,7 @@ struct VerifyModelTests {
     #expect(card.title == "Verified")
     #expect(card.actions.isEmpty)
     #expect(card.tone == .success)
-    #expect(card.announcement == "Verified. The SIM in this phone has the number.")
+    #expect(card.announcement == "Verified. The SIM in this phone owns the number.")
     #expect(model.state.steps.hops.count == 6, "the redirects of operator B")
     #expect(model.state.steps.hops.contains { $0.isCleartext })
     #expect(model.state.steps.totalMs != nil)
