@@ -672,9 +672,9 @@ open class AuthorizationStart: AuthorizationStartProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_authorizationstart(self.handle, $0) }
     }
     /**
-     * The backend's response. `redirect_uri` and `state` are needed only if the auth URL does not show them, as with
-     * signed request objects (RFC 9101). Of the hints for the operator's hosts, those that break a rule and all after the sixteenth are
-     * ignored.
+     * Creates the backend's response. `redirect_uri` and `state` are needed only if they are not
+     * in the auth URL, as with signed request objects (RFC 9101). Invalid hints and those after
+     * the sixteenth are ignored.
      */
 public convenience init(authUrl: String, redirectUri: String? = nil, session: String? = nil, state: String? = nil, hints: [Hint] = []) {
     let handle =
@@ -754,7 +754,7 @@ public func FfiConverterTypeAuthorizationStart_lower(_ value: AuthorizationStart
 
 
 /**
- * Calls the app's backend. It runs on the default network, not on the cellular one.
+ * Calls the app's backend, over the default network, not the cellular one.
  */
 public protocol Backend: AnyObject, Sendable {
     
@@ -764,14 +764,15 @@ public protocol Backend: AnyObject, Sendable {
     func start(request: StartRequest) async throws  -> AuthorizationStart
     
     /**
-     * Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
-     * retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
+     * Sends the authorization code and returns the response: a JSON object with the boolean
+     * `verified` (or `devicePhoneNumberVerified`), or for a retrieval with the string
+     * `phoneNumber` (or `devicePhoneNumber`).
      */
     func complete(request: CompletionRequest) async throws  -> String
     
 }
 /**
- * Calls the app's backend. It runs on the default network, not on the cellular one.
+ * Calls the app's backend, over the default network, not the cellular one.
  */
 open class BackendImpl: Backend, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -846,8 +847,9 @@ open func start(request: StartRequest)async throws  -> AuthorizationStart  {
 }
     
     /**
-     * Hands over the code and returns the response: a JSON object with the boolean `verified` (or `devicePhoneNumberVerified`), in a
-     * retrieval with the text `phoneNumber` (or `devicePhoneNumber`).
+     * Sends the authorization code and returns the response: a JSON object with the boolean
+     * `verified` (or `devicePhoneNumberVerified`), or for a retrieval with the string
+     * `phoneNumber` (or `devicePhoneNumber`).
      */
 open func complete(request: CompletionRequest)async throws  -> String  {
     return
@@ -1059,33 +1061,36 @@ public func FfiConverterTypeBackend_lower(_ value: Backend) -> UInt64 {
 
 
 /**
- * Brings the cellular network up and lets it go, with the platform's own API.
+ * Acquires and releases the cellular network with the platform's API.
  *
- * Every `acquire()` is followed by exactly one `release()`, whatever its outcome, also when it was cancelled.
+ * Every `acquire()` is followed by exactly one `release()`, whatever its outcome, including
+ * cancellation.
  */
 public protocol CellularProvider: AnyObject, Sendable {
     
     /**
-     * Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
-     * on until `release`, report to `events` that the network was lost.
+     * Acquires the cellular network and returns how to bind to it. Return as soon as it is
+     * available; the verifier applies the timeout. Until `release`, report the loss of the network
+     * to `events`.
      */
     func acquire(events: NetworkEvents) async throws  -> NetworkBinding
     
     /**
-     * Lets it go again. Has 5 seconds.
+     * Releases it; must finish within 5 seconds.
      */
     func release() async throws 
     
     /**
-     * Whether a flow could run now, without any traffic.
+     * Whether a verification could run now. Sends no traffic.
      */
     func status() async throws  -> CellularStatus
     
 }
 /**
- * Brings the cellular network up and lets it go, with the platform's own API.
+ * Acquires and releases the cellular network with the platform's API.
  *
- * Every `acquire()` is followed by exactly one `release()`, whatever its outcome, also when it was cancelled.
+ * Every `acquire()` is followed by exactly one `release()`, whatever its outcome, including
+ * cancellation.
  */
 open class CellularProviderImpl: CellularProvider, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1141,8 +1146,9 @@ open class CellularProviderImpl: CellularProvider, @unchecked Sendable {
 
     
     /**
-     * Acquires the cellular network and returns how to bind to it. Return as soon as it is there; the verifier has the timeout. From then
-     * on until `release`, report to `events` that the network was lost.
+     * Acquires the cellular network and returns how to bind to it. Return as soon as it is
+     * available; the verifier applies the timeout. Until `release`, report the loss of the network
+     * to `events`.
      */
 open func acquire(events: NetworkEvents)async throws  -> NetworkBinding  {
     return
@@ -1161,7 +1167,7 @@ open func acquire(events: NetworkEvents)async throws  -> NetworkBinding  {
 }
     
     /**
-     * Lets it go again. Has 5 seconds.
+     * Releases it; must finish within 5 seconds.
      */
 open func release()async throws   {
     return
@@ -1180,7 +1186,7 @@ open func release()async throws   {
 }
     
     /**
-     * Whether a flow could run now, without any traffic.
+     * Whether a verification could run now. Sends no traffic.
      */
 open func status()async throws  -> CellularStatus  {
     return
@@ -1429,22 +1435,24 @@ public func FfiConverterTypeCellularProvider_lower(_ value: CellularProvider) ->
 
 
 /**
- * The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
+ * The request to `complete`. The phone number is not part of it: it belongs to the session that
+ * `start` created.
  */
 public protocol CompletionRequestProtocol: AnyObject, Sendable {
     
     /**
-     * The authorization code; absent if the delivery has none.
+     * The authorization code; absent if there is none to relay.
      */
     func code()  -> String?
     
     /**
-     * Send as `x-correlator`. All calls of a verification have the same one.
+     * Send as `x-correlator`. All calls of a verification use the same one.
      */
     func correlator()  -> String
     
     /**
-     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     * The headers in the options of this verification, by name in lower case. The values are
+     * secrets.
      */
     func headers()  -> [String: String]
     
@@ -1470,7 +1478,8 @@ public protocol CompletionRequestProtocol: AnyObject, Sendable {
     
 }
 /**
- * The request to `complete`. The phone number is not part of it: it belongs to the session that `start` made.
+ * The request to `complete`. The phone number is not part of it: it belongs to the session that
+ * `start` created.
  */
 open class CompletionRequest: CompletionRequestProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1526,7 +1535,7 @@ open class CompletionRequest: CompletionRequestProtocol, @unchecked Sendable {
 
     
     /**
-     * The authorization code; absent if the delivery has none.
+     * The authorization code; absent if there is none to relay.
      */
 open func code() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1538,7 +1547,7 @@ open func code() -> String?  {
 }
     
     /**
-     * Send as `x-correlator`. All calls of a verification have the same one.
+     * Send as `x-correlator`. All calls of a verification use the same one.
      */
 open func correlator() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -1550,7 +1559,8 @@ open func correlator() -> String  {
 }
     
     /**
-     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     * The headers in the options of this verification, by name in lower case. The values are
+     * secrets.
      */
 open func headers() -> [String: String]  {
     return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
@@ -1660,13 +1670,13 @@ public func FfiConverterTypeCompletionRequest_lower(_ value: CompletionRequest) 
 
 
 /**
- * A member of the start request. Its value is never printed.
+ * A member of the start request. The value is never logged or included in `Debug` or `toString()`.
  */
 public protocol CoreStartFieldProtocol: AnyObject, Sendable {
     
 }
 /**
- * A member of the start request. Its value is never printed.
+ * A member of the start request. The value is never logged or included in `Debug` or `toString()`.
  */
 open class CoreStartField: CoreStartFieldProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1708,8 +1718,9 @@ open class CoreStartField: CoreStartFieldProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_corestartfield(self.handle, $0) }
     }
     /**
-     * A member with a value that is given as JSON text, such as `{"token":"…"}`, `true` or `"text"` with its quotation marks. It is
-     * checked when the verification begins, and sent as the same value, not as the same text: sign texts as strings.
+     * A member whose value is JSON text, such as `{"token":"…"}`, `true` or `"text"` with its
+     * quotation marks. It is validated when the verification starts, and sent as the same value,
+     * not byte for byte: if it is signed, pass it as a string.
      */
 public convenience init(name: String, json: String) {
     let handle =
@@ -1734,7 +1745,7 @@ public convenience init(name: String, json: String) {
 
     
     /**
-     * A member with a string as its value, given without quotation marks and escapes.
+     * A member with a string value, without quotation marks and escapes.
      */
 public static func withText(name: String, text: String) -> CoreStartField  {
     return try!  FfiConverterTypeCoreStartField_lift(try! rustCall() {
@@ -1799,48 +1810,55 @@ public func FfiConverterTypeCoreStartField_lower(_ value: CoreStartField) -> UIn
 
 
 /**
- * Verifies phone numbers. Keep one for the app: flows at the same time share its network.
+ * Verifies phone numbers. Create one per app: concurrent verifications share the cellular network.
  */
 public protocol CoreVerifierProtocol: AnyObject, Sendable {
     
     /**
-     * Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
-     * invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+     * Starts retrieving the phone number of the SIM in this phone from its operator (CAMARA
+     * `device-phone-number`), with these options. An invalid option is reported as the result, as
+     * in a verification. Obtain the user's consent first: the number is sent to the app's backend.
      */
     func beginRetrieval(options: VerificationOptions, listener: ProgressListener?)  -> RetrievalFlow
     
     /**
-     * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
-     * flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
+     * Starts verifying that the SIM in this phone owns this number, in E.164 form, with these
+     * options. An invalid number or option is reported as the result: `InvalidPhoneNumber`, or
+     * `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
      */
     func beginWith(phoneNumber: String, options: VerificationOptions, listener: ProgressListener?)  -> VerificationFlow
     
     /**
-     * Whether a flow could run now, without any traffic.
+     * Whether a verification could run now. Sends no traffic.
      */
     func check() async throws  -> CellularStatus
     
     /**
-     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-     * still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
+     * Clears the record of which hosts followed each other in earlier verifications: the next one
+     * opens no connection ahead, except to `auth_origin`. A verification that is still running
+     * records its hosts when it ends. TLS sessions and open connections are not affected.
      */
     func forgetHosts() 
     
     /**
-     * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
-     * verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
-     * verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
+     * Prepares for a verification that follows within 30 seconds: call it when the phone-number
+     * screen appears. Acquires the cellular network and opens connections: to the backend, and
+     * over the cellular network to the first hosts of this verifier's last verification on it
+     * within an hour, or to `auth_origin`. Returns as soon as the network is available, while the
+     * connections are still being opened; a verification uses those that are open, and waits for
+     * those that are being opened over the cellular network. Fails as that verification would.
      *
-     * After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
-     * minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
-     * of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
+     * After 30 seconds without a verification the network is released and its connections are
+     * closed; the connection to the backend closes within a minute. Another call holds the same
+     * network for another 30 seconds. The cost is holding the radio for that time, and the TLS
+     * handshakes of these connections. The backend receives a `HEAD` request for its base URL,
+     * without the app's headers; any response is accepted.
      */
     func prepare() async throws 
     
 }
 /**
- * Verifies phone numbers. Keep one for the app: flows at the same time share its network.
+ * Verifies phone numbers. Create one per app: concurrent verifications share the cellular network.
  */
 open class CoreVerifier: CoreVerifierProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1882,10 +1900,11 @@ open class CoreVerifier: CoreVerifierProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_coreverifier(self.handle, $0) }
     }
     /**
-     * A verifier that calls the app's backend itself, at the base URL of the configuration. Starts no thread, opens no
-     * file and sends nothing yet.
-     * Fails with `InvalidConfig`, also if this build of the library has no HTTP client (Cargo feature `http-backend`, on by
-     * default). Android needs `server_trust`; elsewhere the library calls the platform itself.
+     * Creates a verifier that calls the app's backend itself, at the base URL of the
+     * configuration. Starts no thread, opens no file and sends nothing yet. Fails with
+     * `InvalidConfig` if a setting is invalid or this build of the library has no HTTP client
+     * (Cargo feature `http-backend`, on by default). Android requires `server_trust`; on other
+     * platforms the library calls the platform itself.
      */
 public convenience init(config: Config, cellular: CellularProvider, serverTrust: ServerTrust? = nil)throws  {
     let handle =
@@ -1911,8 +1930,8 @@ public convenience init(config: Config, cellular: CellularProvider, serverTrust:
 
     
     /**
-     * A verifier that calls the backend through the app's own client. Of the configuration's backend URL only the origin counts, for
-     * delivery by follow-through.
+     * Creates a verifier that calls the backend through the app's client. Of the configuration's
+     * backend URL only the origin is used, for delivery by follow-through.
      */
 public static func withBackend(config: Config, cellular: CellularProvider, backend: Backend, serverTrust: ServerTrust? = nil)throws  -> CoreVerifier  {
     return try  FfiConverterTypeCoreVerifier_lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -1929,8 +1948,9 @@ public static func withBackend(config: Config, cellular: CellularProvider, backe
 
     
     /**
-     * Begins to retrieve the phone number of the SIM in this phone from its operator (CAMARA `device-phone-number`), with these options. An
-     * invalid option is the flow's result, as in a verification. Ask the user before: the number goes to the app's backend.
+     * Starts retrieving the phone number of the SIM in this phone from its operator (CAMARA
+     * `device-phone-number`), with these options. An invalid option is reported as the result, as
+     * in a verification. Obtain the user's consent first: the number is sent to the app's backend.
      */
 open func beginRetrieval(options: VerificationOptions, listener: ProgressListener?) -> RetrievalFlow  {
     return try!  FfiConverterTypeRetrievalFlow_lift(try! rustCall() {
@@ -1944,8 +1964,9 @@ open func beginRetrieval(options: VerificationOptions, listener: ProgressListene
 }
     
     /**
-     * Begins to verify that the SIM in this phone owns this number, in E.164 form, with these options. An invalid number or option is the
-     * flow's result: `InvalidPhoneNumber`, or `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
+     * Starts verifying that the SIM in this phone owns this number, in E.164 form, with these
+     * options. An invalid number or option is reported as the result: `InvalidPhoneNumber`, or
+     * `InvalidConfig` for the setting `headers`, `start_fields` or `correlator`.
      */
 open func beginWith(phoneNumber: String, options: VerificationOptions, listener: ProgressListener?) -> VerificationFlow  {
     return try!  FfiConverterTypeVerificationFlow_lift(try! rustCall() {
@@ -1960,7 +1981,7 @@ open func beginWith(phoneNumber: String, options: VerificationOptions, listener:
 }
     
     /**
-     * Whether a flow could run now, without any traffic.
+     * Whether a verification could run now. Sends no traffic.
      */
 open func check()async throws  -> CellularStatus  {
     return
@@ -1979,8 +2000,9 @@ open func check()async throws  -> CellularStatus  {
 }
     
     /**
-     * Forgets which hosts followed each other in earlier verifications: the next one opens no connection ahead, but to `auth_origin`. One that
-     * still runs remembers its hosts when it ends. TLS sessions and open connections are kept.
+     * Clears the record of which hosts followed each other in earlier verifications: the next one
+     * opens no connection ahead, except to `auth_origin`. A verification that is still running
+     * records its hosts when it ends. TLS sessions and open connections are not affected.
      */
 open func forgetHosts()  {try! rustCall() {
         uniffiCallStatus in
@@ -1991,14 +2013,18 @@ open func forgetHosts()  {try! rustCall() {
 }
     
     /**
-     * Prepares for a verification that will follow within 30 seconds: call it when the screen for the phone number appears. Acquires the
-     * cellular network, and opens connections: to the backend, and over the cellular network to the first hosts of this verifier's last
-     * verification on it within an hour, or to `auth_origin`. Returns as soon as the network is there, while the connections go on opening; a
-     * verification uses those that are open, and waits for those that are opening over the cellular network. Fails as that verification would.
+     * Prepares for a verification that follows within 30 seconds: call it when the phone-number
+     * screen appears. Acquires the cellular network and opens connections: to the backend, and
+     * over the cellular network to the first hosts of this verifier's last verification on it
+     * within an hour, or to `auth_origin`. Returns as soon as the network is available, while the
+     * connections are still being opened; a verification uses those that are open, and waits for
+     * those that are being opened over the cellular network. Fails as that verification would.
      *
-     * After 30 seconds without a verification the network is released, and its connections are closed; that to the backend closes within a
-     * minute. Another call holds the same network for 30 seconds more. It costs what holding the radio for that time costs, and the TLS handshakes
-     * of these connections. The backend gets a `HEAD` request for its base URL, without the app's headers; any response will do.
+     * After 30 seconds without a verification the network is released and its connections are
+     * closed; the connection to the backend closes within a minute. Another call holds the same
+     * network for another 30 seconds. The cost is holding the radio for that time, and the TLS
+     * handshakes of these connections. The backend receives a `HEAD` request for its base URL,
+     * without the app's headers; any response is accepted.
      */
 open func prepare()async throws   {
     return
@@ -2067,13 +2093,13 @@ public func FfiConverterTypeCoreVerifier_lower(_ value: CoreVerifier) -> UInt64 
 
 
 /**
- * An HTTP header. Its value is never printed.
+ * An HTTP header. The value is never logged or included in `Debug` or `toString()`.
  */
 public protocol HeaderProtocol: AnyObject, Sendable {
     
 }
 /**
- * An HTTP header. Its value is never printed.
+ * An HTTP header. The value is never logged or included in `Debug` or `toString()`.
  */
 open class Header: HeaderProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2115,7 +2141,8 @@ open class Header: HeaderProtocol, @unchecked Sendable {
         return try! rustCall { uniffi_number_verify_fn_clone_header(self.handle, $0) }
     }
     /**
-     * A header with this name and value; they are checked when the verifier is made, or the verification begins.
+     * Creates a header with this name and value; they are validated when the verifier is created
+     * or the verification starts.
      */
 public convenience init(name: String, value: String) {
     let handle =
@@ -2192,27 +2219,30 @@ public func FfiConverterTypeHeader_lower(_ value: Header) -> UInt64 {
 
 
 /**
- * Receives what happens to a network after `acquire`. Each `acquire` has its own.
+ * Receives events of a network after `acquire`. Each `acquire` has a separate instance.
  */
 public protocol NetworkEventsProtocol: AnyObject, Sendable {
     
     /**
-     * The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
-     * cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
-     * `acquire` and `release` has an effect.
+     * Reports that the network is lost, blocked or replaced by another: verifications that still
+     * need it fail immediately with `CellularUnavailable` and this cause, and the network is
+     * released. Does not block; may be called at any time and from any thread. Only the first call
+     * between `acquire` and `release` has an effect.
      */
     func lost(reason: CellularCause) 
     
     /**
-     * The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
-     * called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
-     * verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+     * Sets the operator of the network: the mobile country and network code of the SIM, 5 or 6
+     * digits such as `310260` (ITU-T E.212). Call it before `acquire` returns, if the platform
+     * provides the code; only the first call has an effect, and an invalid code is ignored. The
+     * verifier then stores its record of an operator's hosts for that operator instead of for this
+     * network only.
      */
     func operatedBy(mccMnc: String) 
     
 }
 /**
- * Receives what happens to a network after `acquire`. Each `acquire` has its own.
+ * Receives events of a network after `acquire`. Each `acquire` has a separate instance.
  */
 open class NetworkEvents: NetworkEventsProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2268,9 +2298,10 @@ open class NetworkEvents: NetworkEventsProtocol, @unchecked Sendable {
 
     
     /**
-     * The network is lost, blocked or replaced by another: verifications that still need it end at once with `CellularUnavailable` and this
-     * cause, and the network is released. May be called at any time and from any thread; returns at once. Only the first call between
-     * `acquire` and `release` has an effect.
+     * Reports that the network is lost, blocked or replaced by another: verifications that still
+     * need it fail immediately with `CellularUnavailable` and this cause, and the network is
+     * released. Does not block; may be called at any time and from any thread. Only the first call
+     * between `acquire` and `release` has an effect.
      */
 open func lost(reason: CellularCause)  {try! rustCall() {
         uniffiCallStatus in
@@ -2282,9 +2313,11 @@ open func lost(reason: CellularCause)  {try! rustCall() {
 }
     
     /**
-     * The network is this operator's: the mobile country and network code of the SIM, 5 or 6 digits such as `310260` (ITU-T E.212). To be
-     * called before `acquire` returns, if the platform provides it; only the first call has an effect, and anything else is ignored. What the
-     * verifier remembers of an operator's hosts is then kept for that operator, and not only for this one network.
+     * Sets the operator of the network: the mobile country and network code of the SIM, 5 or 6
+     * digits such as `310260` (ITU-T E.212). Call it before `acquire` returns, if the platform
+     * provides the code; only the first call has an effect, and an invalid code is ignored. The
+     * verifier then stores its record of an operator's hosts for that operator instead of for this
+     * network only.
      */
 open func operatedBy(mccMnc: String)  {try! rustCall() {
         uniffiCallStatus in
@@ -2346,8 +2379,9 @@ public func FfiConverterTypeNetworkEvents_lower(_ value: NetworkEvents) -> UInt6
 
 
 /**
- * The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
- * of the flow. For diagnostics only: never part of `Debug` output or logs.
+ * The operator's text about a denial, at most 200 characters, absent if it contains the phone
+ * number or another secret of the verification. For diagnostics only: excluded from `Debug`,
+ * `toString()` and logs.
  */
 public protocol OperatorMessageProtocol: AnyObject, Sendable {
     
@@ -2358,8 +2392,9 @@ public protocol OperatorMessageProtocol: AnyObject, Sendable {
     
 }
 /**
- * The operator's text about a refusal, at most 200 characters, absent if it contains the phone number or another secret
- * of the flow. For diagnostics only: never part of `Debug` output or logs.
+ * The operator's text about a denial, at most 200 characters, absent if it contains the phone
+ * number or another secret of the verification. For diagnostics only: excluded from `Debug`,
+ * `toString()` and logs.
  */
 open class OperatorMessage: OperatorMessageProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2477,19 +2512,20 @@ public func FfiConverterTypeOperatorMessage_lower(_ value: OperatorMessage) -> U
 
 
 /**
- * Hears the progress of a flow.
+ * Receives progress events.
  */
 public protocol ProgressListener: AnyObject, Sendable {
     
     /**
-     * Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
-     * at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
+     * Called for each event, in order, on a thread that may block. The result waits until all
+     * earlier events are delivered, but at most 500 ms: a slow listener receives the rest later.
+     * An error thrown here is logged and otherwise ignored.
      */
     func onProgress(progress: Progress) throws 
     
 }
 /**
- * Hears the progress of a flow.
+ * Receives progress events.
  */
 open class ProgressListenerImpl: ProgressListener, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2545,8 +2581,9 @@ open class ProgressListenerImpl: ProgressListener, @unchecked Sendable {
 
     
     /**
-     * Called for each event, in order, on a thread that may block. The result waits until all events before it are delivered, but
-     * at most 500 ms: a slow listener gets the rest later. An error from here is logged and otherwise ignored.
+     * Called for each event, in order, on a thread that may block. The result waits until all
+     * earlier events are delivered, but at most 500 ms: a slow listener receives the rest later.
+     * An error thrown here is logged and otherwise ignored.
      */
 open func onProgress(progress: Progress)throws   {try rustCallWithError(FfiConverterTypeListenerError_lift) {
         uniffiCallStatus in
@@ -2690,28 +2727,28 @@ public func FfiConverterTypeProgressListener_lower(_ value: ProgressListener) ->
 
 
 /**
- * One running retrieval of the number. Dropping it cancels it.
+ * A retrieval in progress. Dropping it cancels it.
  */
 public protocol RetrievalFlowProtocol: AnyObject, Sendable {
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+     * Cancels the retrieval; its result is then `Cancelled`. No-op if it has finished.
      */
     func cancel() 
     
     /**
-     * Waits for the number. Cancelling this call cancels the flow.
+     * Waits for the number. Cancelling this call cancels the retrieval.
      */
     func result() async throws  -> RetrievedNumber
     
     /**
-     * What the flow has done so far; also of a failed or cancelled one.
+     * The trace so far; also of a failed or cancelled retrieval.
      */
     func trace()  -> CoreTrace
     
 }
 /**
- * One running retrieval of the number. Dropping it cancels it.
+ * A retrieval in progress. Dropping it cancels it.
  */
 open class RetrievalFlow: RetrievalFlowProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2767,7 +2804,7 @@ open class RetrievalFlow: RetrievalFlowProtocol, @unchecked Sendable {
 
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+     * Cancels the retrieval; its result is then `Cancelled`. No-op if it has finished.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -2778,7 +2815,7 @@ open func cancel()  {try! rustCall() {
 }
     
     /**
-     * Waits for the number. Cancelling this call cancels the flow.
+     * Waits for the number. Cancelling this call cancels the retrieval.
      */
 open func result()async throws  -> RetrievedNumber  {
     return
@@ -2797,7 +2834,7 @@ open func result()async throws  -> RetrievedNumber  {
 }
     
     /**
-     * What the flow has done so far; also of a failed or cancelled one.
+     * The trace so far; also of a failed or cancelled retrieval.
      */
 open func trace() -> CoreTrace  {
     return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
@@ -2859,29 +2896,33 @@ public func FfiConverterTypeRetrievalFlow_lower(_ value: RetrievalFlow) -> UInt6
 
 
 /**
- * The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
+ * The result of a retrieval: the phone number of the SIM, from its operator. Never included in
+ * `Debug` or `toString()`.
  */
 public protocol RetrievedNumberProtocol: AnyObject, Sendable {
     
     /**
-     * The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
-     * use what the operator gave to the backend itself.
+     * The phone number, in E.164 form. Personal data: only for this screen and this user. A
+     * backend must not trust a number that the phone sends, but use the one that it received from
+     * the operator.
      */
     func phoneNumber()  -> String
     
     /**
-     * The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
+     * The backend's raw JSON response, for custom fields. It contains the number and is never
+     * included in `Debug` or `toString()`.
      */
     func responseJson()  -> String
     
     /**
-     * What the flow did.
+     * The trace of the retrieval.
      */
     func trace()  -> CoreTrace
     
 }
 /**
- * The result of a retrieval: the phone number of the SIM, by its operator. No text form of this type has it.
+ * The result of a retrieval: the phone number of the SIM, from its operator. Never included in
+ * `Debug` or `toString()`.
  */
 open class RetrievedNumber: RetrievedNumberProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -2937,8 +2978,9 @@ open class RetrievedNumber: RetrievedNumberProtocol, @unchecked Sendable {
 
     
     /**
-     * The phone number, in E.164 form. Personal data: it is for this screen and this user. A backend must not believe a phone that sends it, but
-     * use what the operator gave to the backend itself.
+     * The phone number, in E.164 form. Personal data: only for this screen and this user. A
+     * backend must not trust a number that the phone sends, but use the one that it received from
+     * the operator.
      */
 open func phoneNumber() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -2950,7 +2992,8 @@ open func phoneNumber() -> String  {
 }
     
     /**
-     * The backend's whole response, for members of its own. It has the number, and no text form of this type has it.
+     * The backend's raw JSON response, for custom fields. It contains the number and is never
+     * included in `Debug` or `toString()`.
      */
 open func responseJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -2962,7 +3005,7 @@ open func responseJson() -> String  {
 }
     
     /**
-     * What the flow did.
+     * The trace of the retrieval.
      */
 open func trace() -> CoreTrace  {
     return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
@@ -3024,32 +3067,37 @@ public func FfiConverterTypeRetrievedNumber_lower(_ value: RetrievedNumber) -> U
 
 
 /**
- * Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
- * so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
+ * Validates a server's certificate chain with the platform's trust manager. Required on Android
+ * (with `X509TrustManagerExtensions`, so that the app's Network Security Config applies); on other
+ * platforms the library calls the platform itself.
  *
- * The library checks that the certificate is for the host and that the server has its key (RFC 8446, section 4.4.3).
+ * The library checks that the certificate matches the host and that the server has its private key
+ * (RFC 8446, section 4.4.3).
  */
 public protocol ServerTrust: AnyObject, Sendable {
     
     /**
-     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an error, a callback that does not
-     * return) means that it is not trusted, and nothing is sent to the server.
+     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an
+     * error, a callback that does not return) means untrusted, and nothing is sent to the server.
      *
-     * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. The OCSP response (DER, RFC 6960) is the one that the server stapled to the handshake,
-     * at most 16 KiB; absent if there was none. Certificate transparency may want it (RFC 6962, section 3.3).
+     * The chain is DER, the server's certificate first, each further one the issuer of the
+     * previous one by name: at most 8 certificates of 16 KiB, 64 KiB in total. The OCSP response
+     * (DER, RFC 6960) is the one that the server stapled to the handshake, at most 16 KiB; absent
+     * if there was none. Certificate Transparency may need it (RFC 6962, section 3.3).
      *
-     * Called once for each new connection, on a thread that may block; a connection to the backend is reused by verifications that
-     * follow within 15 seconds.
+     * Called once for each new connection, on a thread that may block; a connection to the backend
+     * is reused by verifications that follow within 30 seconds.
      */
     func checkServerTrusted(chain: [Data], host: String, ocspResponse: Data?) throws  -> Bool
     
 }
 /**
- * Validates a server's certificate chain with the platform's trust manager. Required on Android (with `X509TrustManagerExtensions`,
- * so that the app's Network Security Config applies); elsewhere the library calls the platform itself.
+ * Validates a server's certificate chain with the platform's trust manager. Required on Android
+ * (with `X509TrustManagerExtensions`, so that the app's Network Security Config applies); on other
+ * platforms the library calls the platform itself.
  *
- * The library checks that the certificate is for the host and that the server has its key (RFC 8446, section 4.4.3).
+ * The library checks that the certificate matches the host and that the server has its private key
+ * (RFC 8446, section 4.4.3).
  */
 open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3105,15 +3153,16 @@ open class ServerTrustImpl: ServerTrust, @unchecked Sendable {
 
     
     /**
-     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an error, a callback that does not
-     * return) means that it is not trusted, and nothing is sent to the server.
+     * Returns `true` if the platform trusts this chain for this host. Anything else (`false`, an
+     * error, a callback that does not return) means untrusted, and nothing is sent to the server.
      *
-     * The chain is DER, the server's own certificate first, each further one the issuer of the one before by name: at most 8
-     * certificates of 16 KiB, 64 KiB in all. The OCSP response (DER, RFC 6960) is the one that the server stapled to the handshake,
-     * at most 16 KiB; absent if there was none. Certificate transparency may want it (RFC 6962, section 3.3).
+     * The chain is DER, the server's certificate first, each further one the issuer of the
+     * previous one by name: at most 8 certificates of 16 KiB, 64 KiB in total. The OCSP response
+     * (DER, RFC 6960) is the one that the server stapled to the handshake, at most 16 KiB; absent
+     * if there was none. Certificate Transparency may need it (RFC 6962, section 3.3).
      *
-     * Called once for each new connection, on a thread that may block; a connection to the backend is reused by verifications that
-     * follow within 15 seconds.
+     * Called once for each new connection, on a thread that may block; a connection to the backend
+     * is reused by verifications that follow within 30 seconds.
      */
 open func checkServerTrusted(chain: [Data], host: String, ocspResponse: Data?)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeServerTrustError_lift) {
@@ -3269,12 +3318,13 @@ public func FfiConverterTypeServerTrust_lower(_ value: ServerTrust) -> UInt64 {
 public protocol StartRequestProtocol: AnyObject, Sendable {
     
     /**
-     * Send as `x-correlator`. All calls of a verification have the same one.
+     * Send as `x-correlator`. All calls of a verification use the same one.
      */
     func correlator()  -> String
     
     /**
-     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     * The headers in the options of this verification, by name in lower case. The values are
+     * secrets.
      */
     func headers()  -> [String: String]
     
@@ -3284,12 +3334,14 @@ public protocol StartRequestProtocol: AnyObject, Sendable {
     func idempotencyKey()  -> String
     
     /**
-     * The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
+     * The phone number, in E.164 form. Absent for a retrieval: send
+     * `"purpose": "device-phone-number"` instead.
      */
     func phoneNumber()  -> String?
     
     /**
-     * The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+     * The additional members of the start request in the options of this verification: JSON texts
+     * by name. The values are secrets.
      */
     func startFields()  -> [String: String]
     
@@ -3356,7 +3408,7 @@ open class StartRequest: StartRequestProtocol, @unchecked Sendable {
 
     
     /**
-     * Send as `x-correlator`. All calls of a verification have the same one.
+     * Send as `x-correlator`. All calls of a verification use the same one.
      */
 open func correlator() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -3368,7 +3420,8 @@ open func correlator() -> String  {
 }
     
     /**
-     * The headers in the options of this verification, by name in lower case. The values are secrets.
+     * The headers in the options of this verification, by name in lower case. The values are
+     * secrets.
      */
 open func headers() -> [String: String]  {
     return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
@@ -3392,7 +3445,8 @@ open func idempotencyKey() -> String  {
 }
     
     /**
-     * The phone number, in E.164 form. Absent in a retrieval: then send `"purpose": "device-phone-number"` in its place.
+     * The phone number, in E.164 form. Absent for a retrieval: send
+     * `"purpose": "device-phone-number"` instead.
      */
 open func phoneNumber() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -3404,7 +3458,8 @@ open func phoneNumber() -> String?  {
 }
     
     /**
-     * The further members of the start request in the options of this verification: JSON texts by name. The values are secrets.
+     * The additional members of the start request in the options of this verification: JSON texts
+     * by name. The values are secrets.
      */
 open func startFields() -> [String: String]  {
     return try!  FfiConverterDictionaryStringString.lift(try! rustCall() {
@@ -3483,17 +3538,19 @@ public func FfiConverterTypeStartRequest_lower(_ value: StartRequest) -> UInt64 
 public protocol VerificationProtocol: AnyObject, Sendable {
     
     /**
-     * The backend's whole response, for members of its own. No text form of this type has it.
+     * The backend's raw JSON response, for custom fields. Never included in `Debug` or
+     * `toString()`.
      */
     func responseJson()  -> String
     
     /**
-     * What the flow did.
+     * The trace of the verification.
      */
     func trace()  -> CoreTrace
     
     /**
-     * Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
+     * Whether the operator confirmed that the SIM in this phone owns the number. `false` may also
+     * mean that the phone used its other SIM.
      */
     func verified()  -> Bool
     
@@ -3555,7 +3612,8 @@ open class Verification: VerificationProtocol, @unchecked Sendable {
 
     
     /**
-     * The backend's whole response, for members of its own. No text form of this type has it.
+     * The backend's raw JSON response, for custom fields. Never included in `Debug` or
+     * `toString()`.
      */
 open func responseJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -3567,7 +3625,7 @@ open func responseJson() -> String  {
 }
     
     /**
-     * What the flow did.
+     * The trace of the verification.
      */
 open func trace() -> CoreTrace  {
     return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
@@ -3579,7 +3637,8 @@ open func trace() -> CoreTrace  {
 }
     
     /**
-     * Whether the operator confirmed that this phone has the number. `false` may also mean that the phone used its other SIM.
+     * Whether the operator confirmed that the SIM in this phone owns the number. `false` may also
+     * mean that the phone used its other SIM.
      */
 open func verified() -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -3641,28 +3700,28 @@ public func FfiConverterTypeVerification_lower(_ value: Verification) -> UInt64 
 
 
 /**
- * One running verification. Dropping it cancels it.
+ * A verification in progress. Dropping it cancels it.
  */
 public protocol VerificationFlowProtocol: AnyObject, Sendable {
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+     * Cancels the verification; its result is then `Cancelled`. No-op if it has finished.
      */
     func cancel() 
     
     /**
-     * Waits for the result. Cancelling this call cancels the flow.
+     * Waits for the result. Cancelling this call cancels the verification.
      */
     func result() async throws  -> Verification
     
     /**
-     * What the flow has done so far; also of a failed or cancelled one.
+     * The trace so far; also of a failed or cancelled verification.
      */
     func trace()  -> CoreTrace
     
 }
 /**
- * One running verification. Dropping it cancels it.
+ * A verification in progress. Dropping it cancels it.
  */
 open class VerificationFlow: VerificationFlowProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -3718,7 +3777,7 @@ open class VerificationFlow: VerificationFlowProtocol, @unchecked Sendable {
 
     
     /**
-     * Ends the flow now; its result is then `Cancelled`. No-op if it has finished.
+     * Cancels the verification; its result is then `Cancelled`. No-op if it has finished.
      */
 open func cancel()  {try! rustCall() {
         uniffiCallStatus in
@@ -3729,7 +3788,7 @@ open func cancel()  {try! rustCall() {
 }
     
     /**
-     * Waits for the result. Cancelling this call cancels the flow.
+     * Waits for the result. Cancelling this call cancels the verification.
      */
 open func result()async throws  -> Verification  {
     return
@@ -3748,7 +3807,7 @@ open func result()async throws  -> Verification  {
 }
     
     /**
-     * What the flow has done so far; also of a failed or cancelled one.
+     * The trace so far; also of a failed or cancelled verification.
      */
 open func trace() -> CoreTrace  {
     return try!  FfiConverterTypeCoreTrace_lift(try! rustCall() {
@@ -3808,67 +3867,75 @@ public func FfiConverterTypeVerificationFlow_lower(_ value: VerificationFlow) ->
 
 
 /**
- * The settings of a verifier. Everything but the backend's base URL has a default.
+ * The settings of a verifier. All except the backend's base URL have a default.
  */
 public struct Config {
     /**
-     * The base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
-     * loopback), without user name, query and fragment; a host name in its ASCII form.
+     * The base URL of the app's backend, such as `https://api.example.com/number-verify`: https
+     * (http only to loopback), without userinfo, query or fragment; the host name in its ASCII
+     * form.
      */
     public let backendUrl: String
     /**
-     * The path of the `start` call under the base URL.
+     * The path of the `start` call under the base URL. Defaults to `start`.
      */
     public let startPath: String
     /**
-     * The path of the `complete` call under the base URL.
+     * The path of the `complete` call under the base URL. Defaults to `complete`.
      */
     public let completePath: String
     /**
-     * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
-     * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-     * holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
+     * The path of the `abort` call under the base URL; not called if absent. It informs the
+     * backend, in the background and at most once, that a verification ended after `start` without
+     * a result, so that the backend can end the session and release what its provider holds. Only
+     * the built-in client calls it. The request has the session, under the name in `field_names`,
+     * and the member `reason`.
      */
     public let abortPath: String?
     /**
-     * Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
+     * Headers for the backend's calls, such as the app's `Authorization`. They are never sent to
+     * an operator.
      */
     public let headers: [Header]
     /**
-     * Headers for the operator's side. They may replace `Accept` and `User-Agent`.
+     * Headers for requests to the operator's hosts. They may replace `Accept` and `User-Agent`.
      */
     public let operatorHeaders: [Header]
     /**
-     * Which hosts get `operator_headers`.
+     * Which hosts receive `operator_headers`.
      */
     public let operatorHeadersTo: OperatorHeaders
     /**
-     * How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+     * How requests to some of the operator's hosts differ, at most 16. The start response may add
+     * more.
      */
     public let hints: [Hint]
     /**
-     * The JSON names that the backend uses.
+     * The JSON field names of the backend.
      */
     public let fieldNames: FieldNames
     /**
-     * How the code gets to the backend.
+     * How the authorization code reaches the backend.
      */
     public let codeDelivery: CodeDelivery
     /**
-     * The redirect URI (RFC 6749, section 3.1.2), where neither the auth URL nor the start answer tells it.
+     * The redirect URI (RFC 6749, section 3.1.2), if it is in neither the auth URL nor the start
+     * response.
      */
     public let redirectUri: String?
     /**
-     * How long things may take.
+     * Timeouts.
      */
     public let deadlines: Deadlines
     /**
-     * After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
-     * default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+     * After how many milliseconds, 1 to 86,400,000, a running verification is reported as slow
+     * ([`Progress::Slow`](crate::Progress::Slow)). Defaults to 4000: about twice what a
+     * verification takes over a phone's network, and as long as users watch a spinner without
+     * doubt.
      */
     public let slowAfterMs: UInt64
     /**
-     * How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
+     * How many redirects are followed, 1 to 15. Defaults to 15. Operators' chains have 2 to 8.
      */
     public let redirectLimit: UInt8
     /**
@@ -3876,22 +3943,25 @@ public struct Config {
      */
     public let cleartext: Cleartext
     /**
-     * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
-     * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
-     * connection and a TLS handshake while the person waits.
+     * Whether connections are opened before they are needed, to hosts that followed each other in
+     * earlier verifications of this verifier, and to the backend in `prepare()`. Defaults to
+     * `true`. The list of hosts is stored in memory, for at most an hour. If `false`, every new
+     * host costs a DNS lookup, a connection and a TLS handshake while the user waits.
      */
     public let openAhead: Bool
     /**
-     * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-     * opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
+     * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider
+     * always uses the same one. A connection to it is then opened ahead, over the cellular
+     * network, even if no verification of this verifier has used it: this saves the first one
+     * three round trips.
      */
     public let authOrigin: String?
     /**
-     * The `User-Agent` of all requests; absent: the name and version of this library.
+     * The `User-Agent` of all requests. Defaults to the name and version of this library.
      */
     public let userAgent: String?
     /**
-     * Exceptions for development. Leave them out in a release.
+     * Exceptions for development. Leave them out of a release.
      */
     public let development: Development
 
@@ -3899,68 +3969,79 @@ public struct Config {
     // declare one manually.
     public init(
         /**
-         * The base URL of the app's backend, such as `https://api.example.com/number-verify`: https (http only to
-         * loopback), without user name, query and fragment; a host name in its ASCII form.
+         * The base URL of the app's backend, such as `https://api.example.com/number-verify`: https
+         * (http only to loopback), without userinfo, query or fragment; the host name in its ASCII
+         * form.
          */backendUrl: String, 
         /**
-         * The path of the `start` call under the base URL.
+         * The path of the `start` call under the base URL. Defaults to `start`.
          */startPath: String = "start", 
         /**
-         * The path of the `complete` call under the base URL.
+         * The path of the `complete` call under the base URL. Defaults to `complete`.
          */completePath: String = "complete", 
         /**
-         * The path of the `abort` call under the base URL; absent: it is not called. It informs the backend, in the background and at most
-         * once, that a verification ended after `start` without a result, so that the backend can end the session and release what its provider
-         * holds. Only the built-in client calls it. Its request has the session, under the name in `field_names`, and the member `reason`.
+         * The path of the `abort` call under the base URL; not called if absent. It informs the
+         * backend, in the background and at most once, that a verification ended after `start` without
+         * a result, so that the backend can end the session and release what its provider holds. Only
+         * the built-in client calls it. The request has the session, under the name in `field_names`,
+         * and the member `reason`.
          */abortPath: String? = nil, 
         /**
-         * Headers for the backend's calls, such as the app's own `Authorization`. They never go to an operator.
+         * Headers for the backend's calls, such as the app's `Authorization`. They are never sent to
+         * an operator.
          */headers: [Header] = [], 
         /**
-         * Headers for the operator's side. They may replace `Accept` and `User-Agent`.
+         * Headers for requests to the operator's hosts. They may replace `Accept` and `User-Agent`.
          */operatorHeaders: [Header] = [], 
         /**
-         * Which hosts get `operator_headers`.
+         * Which hosts receive `operator_headers`.
          */operatorHeadersTo: OperatorHeaders, 
         /**
-         * How requests to some of the operator's hosts differ, at most 16. The start response may bring more of them.
+         * How requests to some of the operator's hosts differ, at most 16. The start response may add
+         * more.
          */hints: [Hint] = [], 
         /**
-         * The JSON names that the backend uses.
+         * The JSON field names of the backend.
          */fieldNames: FieldNames = FieldNames(), 
         /**
-         * How the code gets to the backend.
+         * How the authorization code reaches the backend.
          */codeDelivery: CodeDelivery, 
         /**
-         * The redirect URI (RFC 6749, section 3.1.2), where neither the auth URL nor the start answer tells it.
+         * The redirect URI (RFC 6749, section 3.1.2), if it is in neither the auth URL nor the start
+         * response.
          */redirectUri: String? = nil, 
         /**
-         * How long things may take.
+         * Timeouts.
          */deadlines: Deadlines = Deadlines(), 
         /**
-         * After how many milliseconds, 1 to 86,400,000, a flow that goes on is reported as slow ([`Progress::Slow`](crate::Progress::Slow)). The
-         * default is about twice what a flow takes over a phone's network, and as long as people watch a spinner without doubt.
+         * After how many milliseconds, 1 to 86,400,000, a running verification is reported as slow
+         * ([`Progress::Slow`](crate::Progress::Slow)). Defaults to 4000: about twice what a
+         * verification takes over a phone's network, and as long as users watch a spinner without
+         * doubt.
          */slowAfterMs: UInt64 = UInt64(4000), 
         /**
-         * How many redirects are followed, 1 to 15. Operators' chains have 2 to 8.
+         * How many redirects are followed, 1 to 15. Defaults to 15. Operators' chains have 2 to 8.
          */redirectLimit: UInt8 = UInt8(15), 
         /**
          * Whether plain http is followed on the operator's side.
          */cleartext: Cleartext, 
         /**
-         * Whether connections open before they are needed, to hosts that followed each other in earlier verifications of this verifier, and to the
-         * backend in `prepare()`. Which hosts those are is kept in memory, for an hour at most. Without it every new host costs a lookup, a
-         * connection and a TLS handshake while the person waits.
+         * Whether connections are opened before they are needed, to hosts that followed each other in
+         * earlier verifications of this verifier, and to the backend in `prepare()`. Defaults to
+         * `true`. The list of hosts is stored in memory, for at most an hour. If `false`, every new
+         * host costs a DNS lookup, a connection and a TLS handshake while the user waits.
          */openAhead: Bool = true, 
         /**
-         * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider always has the same. A connection to it then
-         * opens ahead, over the cellular network, even if no verification of this verifier has used it: three round trips less for the first one.
+         * The origin of the auth URL, such as `https://auth.example.com`, if the backend's provider
+         * always uses the same one. A connection to it is then opened ahead, over the cellular
+         * network, even if no verification of this verifier has used it: this saves the first one
+         * three round trips.
          */authOrigin: String? = nil, 
         /**
-         * The `User-Agent` of all requests; absent: the name and version of this library.
+         * The `User-Agent` of all requests. Defaults to the name and version of this library.
          */userAgent: String? = nil, 
         /**
-         * Exceptions for development. Leave them out in a release.
+         * Exceptions for development. Leave them out of a release.
          */development: Development = Development()) {
         self.backendUrl = backendUrl
         self.startPath = startPath
@@ -4061,15 +4142,16 @@ public func FfiConverterTypeConfig_lower(_ value: Config) -> RustBuffer {
 
 
 /**
- * The course of one flow, also of a failed one. All times are whole milliseconds; a time that was not spent is absent.
+ * The course of one verification, including a failed one. All times are in whole milliseconds; a
+ * phase that did not occur is absent.
  */
 public struct CoreTrace: Equatable, Hashable {
     /**
-     * The random value of the `x-correlator` header that all of this flow's backend requests carried.
+     * The random value of the `x-correlator` header in all backend requests of this verification.
      */
     public let correlator: String
     /**
-     * How connections were bound; absent before the network was there.
+     * How connections were bound; absent until the network is available.
      */
     public let network: NetworkKind?
     /**
@@ -4077,7 +4159,8 @@ public struct CoreTrace: Equatable, Hashable {
      */
     public let hops: [Hop]
     /**
-     * The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+     * The hosts to which this verification opened a connection ahead of a request, in order, used
+     * or not.
      */
     public let openedAhead: [String]
     /**
@@ -4085,7 +4168,7 @@ public struct CoreTrace: Equatable, Hashable {
      */
     public let startMs: UInt64?
     /**
-     * Bringing up the cellular network; it runs beside `start`.
+     * Acquiring the cellular network; concurrent with `start`.
      */
     public let acquireMs: UInt64?
     /**
@@ -4097,7 +4180,7 @@ public struct CoreTrace: Equatable, Hashable {
      */
     public let completeMs: UInt64?
     /**
-     * The whole flow.
+     * The whole verification.
      */
     public let totalMs: UInt64
 
@@ -4105,22 +4188,23 @@ public struct CoreTrace: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The random value of the `x-correlator` header that all of this flow's backend requests carried.
+         * The random value of the `x-correlator` header in all backend requests of this verification.
          */correlator: String, 
         /**
-         * How connections were bound; absent before the network was there.
+         * How connections were bound; absent until the network is available.
          */network: NetworkKind?, 
         /**
          * The requests over the cellular network, in order.
          */hops: [Hop], 
         /**
-         * The hosts to which this flow opened a connection ahead of a request, in order, whether or not that was used then.
+         * The hosts to which this verification opened a connection ahead of a request, in order, used
+         * or not.
          */openedAhead: [String], 
         /**
          * The backend's `start` call.
          */startMs: UInt64?, 
         /**
-         * Bringing up the cellular network; it runs beside `start`.
+         * Acquiring the cellular network; concurrent with `start`.
          */acquireMs: UInt64?, 
         /**
          * All requests over the cellular network.
@@ -4129,7 +4213,7 @@ public struct CoreTrace: Equatable, Hashable {
          * The backend's `complete` call.
          */completeMs: UInt64?, 
         /**
-         * The whole flow.
+         * The whole verification.
          */totalMs: UInt64) {
         self.correlator = correlator
         self.network = network
@@ -4144,7 +4228,7 @@ public struct CoreTrace: Equatable, Hashable {
 
     
     /**
-     * The trace as a JSON object with the names of its fields.
+     * The trace as a JSON object with its field names.
      */
 public func toJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -4156,7 +4240,7 @@ public func toJson() -> String  {
 }
     
     /**
-     * The trace as a table in plain text.
+     * The trace as a plain-text table.
      */
 public func toTable() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -4226,28 +4310,32 @@ public func FfiConverterTypeCoreTrace_lower(_ value: CoreTrace) -> RustBuffer {
 /**
  * Timeouts in milliseconds, each 1 to 86,400,000. `overall_ms` takes precedence.
  *
- * The defaults are for a person at a sign-in screen: after `slow_after_ms` the app can offer another channel while the verification goes on. So a
- * timeout need not be short to keep the person from waiting; it ends what will not come any more.
+ * The defaults are for a user at a sign-in screen: after `slow_after_ms` the app can offer another
+ * channel while the verification continues. Timeouts therefore need not be short to keep the user
+ * from waiting; they end operations that will not complete.
  */
 public struct Deadlines: Equatable, Hashable {
     /**
-     * The whole verification. A person waits for it: beyond this, another channel is faster.
+     * The whole verification. Beyond this, another channel is faster for the user.
      */
     public let overallMs: UInt64
     /**
-     * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
+     * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to
+     * register again a few more.
      */
     public let acquireMs: UInt64
     /**
-     * DNS, TCP connect and TLS handshake of one host: three round trips, and time to send a lost packet again.
+     * DNS, TCP connect and TLS handshake, per host: three round trips, and time to retransmit a
+     * lost packet.
      */
     public let connectMs: UInt64
     /**
-     * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile.
+     * Until the response headers; then again until the end of a body that is read. Operators look
+     * up the SIM in this time.
      */
     public let answerMs: UInt64
     /**
-     * Each call to the backend, which itself calls the provider.
+     * Each call to the backend, which calls the provider in turn.
      */
     public let backendMs: UInt64
 
@@ -4255,19 +4343,22 @@ public struct Deadlines: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The whole verification. A person waits for it: beyond this, another channel is faster.
+         * The whole verification. Beyond this, another channel is faster for the user.
          */overallMs: UInt64 = UInt64(20000), 
         /**
-         * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to register anew some more.
+         * Acquiring the cellular network. A sleeping radio takes 1 to 3 seconds, one that has to
+         * register again a few more.
          */acquireMs: UInt64 = UInt64(8000), 
         /**
-         * DNS, TCP connect and TLS handshake of one host: three round trips, and time to send a lost packet again.
+         * DNS, TCP connect and TLS handshake, per host: three round trips, and time to retransmit a
+         * lost packet.
          */connectMs: UInt64 = UInt64(5000), 
         /**
-         * From a request to its response headers, and from there to the end of a body that is read. Operators look up the SIM meanwhile.
+         * Until the response headers; then again until the end of a body that is read. Operators look
+         * up the SIM in this time.
          */answerMs: UInt64 = UInt64(8000), 
         /**
-         * Each call to the backend, which itself calls the provider.
+         * Each call to the backend, which calls the provider in turn.
          */backendMs: UInt64 = UInt64(8000)) {
         self.overallMs = overallMs
         self.acquireMs = acquireMs
@@ -4330,25 +4421,28 @@ public func FfiConverterTypeDeadlines_lower(_ value: Deadlines) -> RustBuffer {
  */
 public struct Development: Equatable, Hashable {
     /**
-     * Allows a provider to hand out an unbound network. On a friend's hotspot that would verify the friend.
+     * Allows a provider to return an unbound network. On someone else's hotspot, this would verify
+     * their number.
      */
     public let allowUnbound: Bool
     /**
-     * Allows a backend on plain http anywhere; loopback is allowed without it.
+     * Allows a plain http backend on any host; loopback is always allowed.
      */
     public let allowHttpBackend: Bool
     /**
-     * Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
-     * verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
+     * Additional root certificates in PEM form, for connections to the backend and to operators.
+     * On Linux the system's roots are read with the first verification or `prepare()`, which fails
+     * with `InvalidConfig` for this setting if the system has none and there are none here.
      */
     public let rootCertificates: [String]
     /**
-     * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for both legs. Such a host and port
-     * is exempt from the rules about addresses.
+     * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
+     * connections to the backend and to operators. Overridden hosts bypass the address policy.
      */
     public let resolve: [String]
     /**
-     * Name servers for the cellular leg, `ADDRESS` or `ADDRESS:PORT`; Linux only. Without any: those of `resolv.conf`.
+     * DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to
+     * those of `resolv.conf`.
      */
     public let dnsServers: [String]
 
@@ -4356,21 +4450,24 @@ public struct Development: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Allows a provider to hand out an unbound network. On a friend's hotspot that would verify the friend.
+         * Allows a provider to return an unbound network. On someone else's hotspot, this would verify
+         * their number.
          */allowUnbound: Bool = false, 
         /**
-         * Allows a backend on plain http anywhere; loopback is allowed without it.
+         * Allows a plain http backend on any host; loopback is always allowed.
          */allowHttpBackend: Bool = false, 
         /**
-         * Further root certificates in PEM form, for both legs, in addition to those of the system. On Linux the latter are read with the first
-         * verification or `prepare()`, which fails with `InvalidConfig` for this setting if the system has none and there are none here.
+         * Additional root certificates in PEM form, for connections to the backend and to operators.
+         * On Linux the system's roots are read with the first verification or `prepare()`, which fails
+         * with `InvalidConfig` for this setting if the system has none and there are none here.
          */rootCertificates: [String] = [], 
         /**
-         * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for both legs. Such a host and port
-         * is exempt from the rules about addresses.
+         * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
+         * connections to the backend and to operators. Overridden hosts bypass the address policy.
          */resolve: [String] = [], 
         /**
-         * Name servers for the cellular leg, `ADDRESS` or `ADDRESS:PORT`; Linux only. Without any: those of `resolv.conf`.
+         * DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to
+         * those of `resolv.conf`.
          */dnsServers: [String] = []) {
         self.allowUnbound = allowUnbound
         self.allowHttpBackend = allowHttpBackend
@@ -4429,37 +4526,38 @@ public func FfiConverterTypeDevelopment_lower(_ value: Development) -> RustBuffe
 
 
 /**
- * The JSON names in the backend's requests and answers.
+ * The JSON field names in the backend's requests and responses.
  */
 public struct FieldNames: Equatable, Hashable {
     /**
-     * In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
-     * understood there too. Not `purpose` or `devicePhoneNumberVerified`.
+     * In the `start` request, and in the response of `complete` and of the callback with the
+     * result of a retrieval; `devicePhoneNumber` is accepted there too. Not `purpose` or
+     * `devicePhoneNumberVerified`.
      */
     public let phoneNumber: String
     /**
-     * In `start`'s answer.
+     * In the `start` response.
      */
     public let authUrl: String
     /**
-     * In `start`'s answer, optional there.
+     * In the `start` response, optional.
      */
     public let redirectUri: String
     /**
-     * In `start`'s answer, optional there, and in `complete`'s request.
+     * In the `start` response, optional, and in the `complete` request.
      */
     public let session: String
     /**
-     * In `start`'s answer, optional there, and in `complete`'s request.
+     * In the `start` response, optional, and in the `complete` request.
      */
     public let state: String
     /**
-     * In `complete`'s request.
+     * In the `complete` request.
      */
     public let code: String
     /**
-     * In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
-     * Not `devicePhoneNumber`.
+     * In the response of `complete` and of the callback with the result of a verification;
+     * `devicePhoneNumberVerified` is accepted too. Not `devicePhoneNumber`.
      */
     public let verified: String
 
@@ -4467,27 +4565,28 @@ public struct FieldNames: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * In `start`'s request, and in the response of `complete` and of the callback with the result of a retrieval; `devicePhoneNumber` is
-         * understood there too. Not `purpose` or `devicePhoneNumberVerified`.
+         * In the `start` request, and in the response of `complete` and of the callback with the
+         * result of a retrieval; `devicePhoneNumber` is accepted there too. Not `purpose` or
+         * `devicePhoneNumberVerified`.
          */phoneNumber: String = "phoneNumber", 
         /**
-         * In `start`'s answer.
+         * In the `start` response.
          */authUrl: String = "authUrl", 
         /**
-         * In `start`'s answer, optional there.
+         * In the `start` response, optional.
          */redirectUri: String = "redirectUri", 
         /**
-         * In `start`'s answer, optional there, and in `complete`'s request.
+         * In the `start` response, optional, and in the `complete` request.
          */session: String = "session", 
         /**
-         * In `start`'s answer, optional there, and in `complete`'s request.
+         * In the `start` response, optional, and in the `complete` request.
          */state: String = "state", 
         /**
-         * In `complete`'s request.
+         * In the `complete` request.
          */code: String = "code", 
         /**
-         * In the response of `complete` and of the callback with the result of a verification; `devicePhoneNumberVerified` is understood too.
-         * Not `devicePhoneNumber`.
+         * In the response of `complete` and of the callback with the result of a verification;
+         * `devicePhoneNumberVerified` is accepted too. Not `devicePhoneNumber`.
          */verified: String = "verified") {
         self.phoneNumber = phoneNumber
         self.authUrl = authUrl
@@ -4552,28 +4651,33 @@ public func FfiConverterTypeFieldNames_lower(_ value: FieldNames) -> RustBuffer 
 
 
 /**
- * How requests to some hosts on the operator's side differ from all others, for servers that work in one way only.
+ * How requests to some hosts on the operator's side differ from all others, for servers that
+ * accept only one variant.
  *
- * Where several hints fit a host, a later one wins over an earlier one, and those of the start response over those of the settings. No hint
- * applies to the backend's own origin, or permits what is refused without it.
+ * If several hints match a host, a later one overrides an earlier one, and those of the start
+ * response override those of the settings. No hint applies to the backend's origin, or permits
+ * what is rejected without it.
  */
 public struct Hint: Equatable, Hashable {
     /**
-     * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+     * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for
+     * all hosts under that name.
      */
     public let host: String
     /**
-     * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
-     * `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
-     * unlike those of other headers, these values may be printed.
+     * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not
+     * `X-Correlator`, and none that begins with `X-Number-Verify-`). Values are 1 to 1,024
+     * characters of printable ASCII. They replace other headers of that name. Not for secrets:
+     * unlike those of other headers, these values are included in `Debug` and `toString()`.
      */
     public let headers: [String: String]
     /**
-     * Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+     * Only addresses of this family are used. Defaults to both. A host that is an IP address is
+     * not affected.
      */
     public let addressFamily: AddressFamily?
     /**
-     * The highest version of TLS that is offered; absent: 1.3.
+     * The highest TLS version that is offered. Defaults to 1.3.
      */
     public let maxTls: TlsVersion?
 
@@ -4581,18 +4685,21 @@ public struct Hint: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for all hosts under that name.
+         * A host name in its ASCII form, such as `login.operator.example`, or `*.operator.example` for
+         * all hosts under that name.
          */host: String, 
         /**
-         * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not `X-Correlator`, and none that begins with
-         * `X-Number-Verify-`). Values are 1 to 1,024 characters of printable ASCII. They replace other headers of that name. No place for secrets:
-         * unlike those of other headers, these values may be printed.
+         * At most 16: `Accept`, `Accept-Language`, `User-Agent`, and names that begin with `X-` (not
+         * `X-Correlator`, and none that begins with `X-Number-Verify-`). Values are 1 to 1,024
+         * characters of printable ASCII. They replace other headers of that name. Not for secrets:
+         * unlike those of other headers, these values are included in `Debug` and `toString()`.
          */headers: [String: String] = [:], 
         /**
-         * Only addresses of this family are used; absent: both. A host that is an address itself keeps it.
+         * Only addresses of this family are used. Defaults to both. A host that is an IP address is
+         * not affected.
          */addressFamily: AddressFamily? = nil, 
         /**
-         * The highest version of TLS that is offered; absent: 1.3.
+         * The highest TLS version that is offered. Defaults to 1.3.
          */maxTls: TlsVersion? = nil) {
         self.host = host
         self.headers = headers
@@ -4664,11 +4771,11 @@ public struct Hop: Equatable, Hashable {
      */
     public let host: String
     /**
-     * The HTTP status; absent where no answer came.
+     * The HTTP status; absent if there was no response.
      */
     public let status: UInt16?
     /**
-     * Resolving the name; absent on a reused connection or an address.
+     * DNS resolution; absent for a reused connection or an IP address.
      */
     public let dnsMs: UInt64?
     /**
@@ -4680,15 +4787,16 @@ public struct Hop: Equatable, Hashable {
      */
     public let tlsMs: UInt64?
     /**
-     * From the request to the complete headers of its answer.
+     * From the request to the complete response headers.
      */
     public let firstByteMs: UInt64?
     /**
-     * Whether an open connection was used again.
+     * Whether an open connection was reused.
      */
     public let reused: Bool
     /**
-     * Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+     * Whether the connection was opened ahead of this request, by `prepare()` or by a
+     * verification; its DNS and TLS times are then absent.
      */
     public let openedAhead: Bool
     /**
@@ -4696,31 +4804,33 @@ public struct Hop: Equatable, Hashable {
      */
     public let tlsResumed: Bool
     /**
-     * Bytes received on the socket, TLS included.
+     * Bytes received on the socket, including TLS.
      */
     public let bytesIn: UInt64
     /**
-     * Bytes sent on the socket, TLS included.
+     * Bytes sent on the socket, including TLS.
      */
     public let bytesOut: UInt64
     /**
-     * Of the address that the connection leads to; absent where there was no connection.
+     * The address family of the connection; absent if there was none.
      */
     public let family: AddressFamily?
     /**
-     * The version of TLS; absent on plain http.
+     * The TLS version; absent for plain http.
      */
     public let tlsVersion: TlsVersion?
     /**
-     * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
-     * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-     * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
-     * one that could be a phone number as long as a retrieval does not know the number.
+     * The server's identifiers for this request, by the response header that carried them, for the
+     * operator's support: `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C
+     * Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`. A value has
+     * at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`. A value that contains a secret of the
+     * verification is omitted, as is one that could be a phone number while a retrieval does not
+     * know the number.
      */
     public let traceIds: [String: String]
     /**
-     * The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
-     * not know the number, what could be one.
+     * The title of an unexpected page, at most 80 characters. Absent if it contains a secret of
+     * the verification or, while a retrieval does not know the number, what could be one.
      */
     public let pageTitle: String?
 
@@ -4737,10 +4847,10 @@ public struct Hop: Equatable, Hashable {
          * The host, without path and query.
          */host: String, 
         /**
-         * The HTTP status; absent where no answer came.
+         * The HTTP status; absent if there was no response.
          */status: UInt16?, 
         /**
-         * Resolving the name; absent on a reused connection or an address.
+         * DNS resolution; absent for a reused connection or an IP address.
          */dnsMs: UInt64?, 
         /**
          * Opening the TCP connection, or waiting for one that is being opened ahead.
@@ -4749,38 +4859,41 @@ public struct Hop: Equatable, Hashable {
          * The TLS handshake.
          */tlsMs: UInt64?, 
         /**
-         * From the request to the complete headers of its answer.
+         * From the request to the complete response headers.
          */firstByteMs: UInt64?, 
         /**
-         * Whether an open connection was used again.
+         * Whether an open connection was reused.
          */reused: Bool, 
         /**
-         * Whether the connection was opened ahead of this request, by `prepare()` or by a flow; its times of DNS and TLS are absent then.
+         * Whether the connection was opened ahead of this request, by `prepare()` or by a
+         * verification; its DNS and TLS times are then absent.
          */openedAhead: Bool, 
         /**
          * Whether TLS resumed an earlier session.
          */tlsResumed: Bool, 
         /**
-         * Bytes received on the socket, TLS included.
+         * Bytes received on the socket, including TLS.
          */bytesIn: UInt64, 
         /**
-         * Bytes sent on the socket, TLS included.
+         * Bytes sent on the socket, including TLS.
          */bytesOut: UInt64, 
         /**
-         * Of the address that the connection leads to; absent where there was no connection.
+         * The address family of the connection; absent if there was none.
          */family: AddressFamily?, 
         /**
-         * The version of TLS; absent on plain http.
+         * The TLS version; absent for plain http.
          */tlsVersion: TlsVersion?, 
         /**
-         * The names that the server gave this request in its own logs, by the header that they came in, for the operator's support: `x-correlator`,
-         * `x-request-id`, `x-correlation-id`, `traceparent` (W3C Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`.
-         * A value has at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`; one that contains a secret of the flow is left out, as is
-         * one that could be a phone number as long as a retrieval does not know the number.
+         * The server's identifiers for this request, by the response header that carried them, for the
+         * operator's support: `x-correlator`, `x-request-id`, `x-correlation-id`, `traceparent` (W3C
+         * Trace Context), `x-orange-trace-id`, `x-vig-trace-id`, `x-amz-cf-id`, `cf-ray`. A value has
+         * at most 128 characters of `A-Z a-z 0-9 . _ : / = + -`. A value that contains a secret of the
+         * verification is omitted, as is one that could be a phone number while a retrieval does not
+         * know the number.
          */traceIds: [String: String], 
         /**
-         * The title of an unexpected page, at most 80 characters, absent if it contains a secret of the flow, or, as long as a retrieval does
-         * not know the number, what could be one.
+         * The title of an unexpected page, at most 80 characters. Absent if it contains a secret of
+         * the verification or, while a retrieval does not know the number, what could be one.
          */pageTitle: String?) {
         self.index = index
         self.scheme = scheme
@@ -4875,24 +4988,29 @@ public func FfiConverterTypeHop_lower(_ value: Hop) -> RustBuffer {
 
 
 /**
- * What one verification, or one retrieval of the number, adds to the settings of its verifier. Everything has a default.
+ * What one verification, or one retrieval of the number, adds to the settings of its verifier. All
+ * have a default.
  */
 public struct VerificationOptions {
     /**
-     * Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
-     * configuration with the same name. Names must be distinct; the rules are those of [`Config::headers`](crate::Config). They never go
-     * to an operator.
+     * Headers for the backend's calls of this verification, such as an access token that expires.
+     * Each replaces the header of the configuration with the same name. Names must be distinct;
+     * the rules are those of [`Config::headers`](crate::Config). They are never sent to an
+     * operator.
      */
     public let headers: [Header]
     /**
-     * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-     * and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
+     * Additional members of the start request, such as an app attestation, at most 16. Names must
+     * be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+     * and JSON texts have at most 16 KiB in total.
      */
     public let startFields: [CoreStartField]
     /**
-     * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-     * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
-     * check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+     * The `x-correlator` of this verification's calls to the backend, and of its trace. Defaults
+     * to a random UUID. Must match CAMARA's pattern `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It may be
+     * logged, so it must contain neither the phone number (which a retrieval cannot check) nor a
+     * secret of the headers and start fields. Prefer a UUID: backends may log and forward nothing
+     * else, as the reference backends do.
      */
     public let correlator: String?
 
@@ -4900,18 +5018,22 @@ public struct VerificationOptions {
     // declare one manually.
     public init(
         /**
-         * Headers for the backend's calls of this verification, such as an access token that expires. Each replaces the header of the
-         * configuration with the same name. Names must be distinct; the rules are those of [`Config::headers`](crate::Config). They never go
-         * to an operator.
+         * Headers for the backend's calls of this verification, such as an access token that expires.
+         * Each replaces the header of the configuration with the same name. Names must be distinct;
+         * the rules are those of [`Config::headers`](crate::Config). They are never sent to an
+         * operator.
          */headers: [Header] = [], 
         /**
-         * Further members of the start request, such as an attestation of the app, at most 16. Names must be distinct, have 1 to 64 characters
-         * and not be one of [`FieldNames`] or `purpose`; their names and JSON texts have at most 16 KiB in all.
+         * Additional members of the start request, such as an app attestation, at most 16. Names must
+         * be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+         * and JSON texts have at most 16 KiB in total.
          */startFields: [CoreStartField] = [], 
         /**
-         * The `x-correlator` of this verification's calls to the backend, and of its trace; absent: a random UUID. By CAMARA's pattern
-         * `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It is safe to log, so it must contain neither the phone number (which a retrieval cannot
-         * check) nor a secret of the headers and start fields. Prefer a UUID: backends may log and pass on nothing else, as the reference backends do.
+         * The `x-correlator` of this verification's calls to the backend, and of its trace. Defaults
+         * to a random UUID. Must match CAMARA's pattern `^[a-zA-Z0-9-_:;.\/<>{}]{1,256}$`. It may be
+         * logged, so it must contain neither the phone number (which a retrieval cannot check) nor a
+         * secret of the headers and start fields. Prefer a UUID: backends may log and forward nothing
+         * else, as the reference backends do.
          */correlator: String? = nil) {
         self.headers = headers
         self.startFields = startFields
@@ -5053,19 +5175,19 @@ public enum AuthorizationCause: Equatable, Hashable {
      */
     case connect
     /**
-     * TLS failed: the certificate is not trusted, or the handshake broke.
+     * TLS failed: the certificate is not trusted, or the handshake failed.
      */
     case tls
     /**
-     * No connection or no answer in time.
+     * No connection or no response in time.
      */
     case timeout
     /**
-     * The connection ended before the answer was complete.
+     * The connection was closed before the response was complete.
      */
     case closed
     /**
-     * An HTTP status that ends the flow.
+     * An HTTP status that ends the verification.
      */
     case httpStatus
     /**
@@ -5073,11 +5195,11 @@ public enum AuthorizationCause: Equatable, Hashable {
      */
     case tooManyRedirects
     /**
-     * The same request was asked for again.
+     * A redirect to a request that was already sent.
      */
     case redirectLoop
     /**
-     * A redirect to a place where a flow must not go.
+     * A redirect to a disallowed URL.
      */
     case forbiddenRedirect
     /**
@@ -5085,15 +5207,15 @@ public enum AuthorizationCause: Equatable, Hashable {
      */
     case badLocation
     /**
-     * A page instead of a code: the operator wants to talk to a person.
+     * An HTML page instead of a code: the operator requires user interaction.
      */
     case unexpectedPage
     /**
-     * An answer that breaks the protocol.
+     * A malformed response.
      */
     case malformedResponse
     /**
-     * Headers or body beyond 64 KiB.
+     * Headers or body larger than 64 KiB.
      */
     case tooLarge
 
@@ -5230,27 +5352,27 @@ public func FfiConverterTypeAuthorizationCause_lower(_ value: AuthorizationCause
 public enum BackendCause: Equatable, Hashable {
     
     /**
-     * No connection, or it broke.
+     * The connection failed or was interrupted.
      */
     case unreachable
     /**
-     * TLS failed, such as a certificate that is not trusted.
+     * TLS failed, for example because of an untrusted certificate.
      */
     case tls
     /**
-     * No answer in time.
+     * No response in time.
      */
     case timeout
     /**
-     * The HTTP status says no.
+     * The backend returned an HTTP error status.
      */
     case status
     /**
-     * The answer does not follow the contract.
+     * The response does not follow the contract.
      */
     case malformedAnswer
     /**
-     * The app's own backend implementation failed with an unexpected exception.
+     * The app's backend implementation failed with an unexpected exception.
      */
     case appFailed
 
@@ -5347,7 +5469,7 @@ enum BackendError: Swift.Error, Equatable, Hashable {
     
     
     /**
-     * No connection, or it broke.
+     * The connection failed or was interrupted.
      */
     case Unreachable
     /**
@@ -5366,10 +5488,10 @@ enum BackendError: Swift.Error, Equatable, Hashable {
          * The status.
          */status: UInt16, 
         /**
-         * What the backend's problem document (RFC 9457) advises in its member `fallback`, if it does.
+         * The member `fallback` of the backend's problem document (RFC 9457), if present.
          */advice: Fallback?, 
         /**
-         * Seconds of its `Retry-After`, if it had one.
+         * Seconds from its `Retry-After`, if present.
          */retryAfterS: UInt32?
     )
     /**
@@ -5487,7 +5609,7 @@ public func FfiConverterTypeBackendError_lower(_ value: BackendError) -> RustBuf
 public enum CellularCause: Equatable, Hashable {
     
     /**
-     * There is no such interface, or the phone has no cellular radio.
+     * No cellular interface exists, or the phone has no cellular radio.
      */
     case noInterface
     /**
@@ -5495,7 +5617,7 @@ public enum CellularCause: Equatable, Hashable {
      */
     case interfaceDown
     /**
-     * A VPN takes the app's traffic and does not let it around.
+     * A VPN captures the app's traffic and cannot be bypassed.
      */
     case vpn
     /**
@@ -5515,7 +5637,7 @@ public enum CellularCause: Equatable, Hashable {
      */
     case noSim
     /**
-     * The SIM that was asked for is not the one that the phone is set to use for mobile data.
+     * The requested SIM is not the one set for mobile data.
      */
     case notDataSim
     /**
@@ -5527,15 +5649,15 @@ public enum CellularCause: Equatable, Hashable {
      */
     case tooManyRequests
     /**
-     * The system refused a request that it should have taken, as Android 11 does now and then.
+     * The system rejected a valid request, as Android 11 does occasionally.
      */
     case systemFault
     /**
-     * The network did not come up in time.
+     * The network did not become available in time.
      */
     case timeout
     /**
-     * This system or device cannot send over a chosen network.
+     * This system or device does not support per-network sockets.
      */
     case unsupported
 
@@ -5666,7 +5788,7 @@ public func FfiConverterTypeCellularCause_lower(_ value: CellularCause) -> RustB
 
 
 /**
- * Why a provider could not bring up the network.
+ * Why a provider could not acquire the network.
  */
 public 
 enum CellularError: Swift.Error, Equatable, Hashable {
@@ -5674,7 +5796,7 @@ enum CellularError: Swift.Error, Equatable, Hashable {
     
     
     /**
-     * For a known reason.
+     * A known cause.
      */
     case Unavailable(
         /**
@@ -5682,7 +5804,7 @@ enum CellularError: Swift.Error, Equatable, Hashable {
          */reason: CellularCause
     )
     /**
-     * The provider threw something unexpected.
+     * The provider failed with an unexpected exception.
      */
     case Failed
 
@@ -5755,21 +5877,21 @@ public func FfiConverterTypeCellularError_lower(_ value: CellularError) -> RustB
 
 
 /**
- * Whether a flow could run now.
+ * Whether a verification could run now.
  */
 
 public enum CellularStatus: Equatable, Hashable {
     
     /**
-     * The cellular network is there.
+     * The cellular network is available.
      */
     case ready
     /**
-     * Wi-Fi is the default network; cellular will be brought up beside it.
+     * Wi-Fi is the default network; the cellular network will be acquired in addition.
      */
     case wifiActive
     /**
-     * It could not.
+     * Unavailable.
      */
     case unavailable(
         /**
@@ -5846,18 +5968,20 @@ public func FfiConverterTypeCellularStatus_lower(_ value: CellularStatus) -> Rus
 
 
 /**
- * Whether plain http is followed on the operator's side, where operators insert the subscriber's identity (header enrichment).
- * No setting of the platform governs these connections: this one is the only control.
+ * Whether plain http is followed on the operator's side, where operators insert the subscriber's
+ * identity (header enrichment). No platform setting governs these connections: this one is the
+ * only control.
  */
 
 public enum Cleartext: Equatable, Hashable {
     
     /**
-     * Followed on redirects; never for the auth URL, to the host of the redirect URI or of the backend, or with this flow's code.
+     * Followed on redirects; never for the auth URL, to the host of the redirect URI or of the
+     * backend, or with this verification's code.
      */
     case onRedirects
     /**
-     * Refused. Some operators cannot verify then.
+     * Rejected. Some operators will not work.
      */
     case never
 
@@ -5922,22 +6046,25 @@ public func FfiConverterTypeCleartext_lower(_ value: Cleartext) -> RustBuffer {
 
 
 /**
- * How the code gets from the operator to the backend.
+ * How the authorization code gets from the operator to the backend.
  */
 
 public enum CodeDelivery: Equatable, Hashable {
     
     /**
-     * The phone reads the code, from the redirect to the redirect URI (which is not fetched) or from a JSON answer, and posts it with `complete`. Recommended.
+     * The phone reads the code from the redirect to the redirect URI (which is not fetched) or
+     * from a JSON response, and posts it with `complete`. Recommended.
      */
     case relay
     /**
-     * The redirect URI is the backend's own: the phone fetches it, and the backend's answer is the verdict. Safe only
-     * with a backend that refuses a callback without the proof of the session (its cookie or `X-Number-Verify-Session`).
+     * The redirect URI belongs to the backend: the phone fetches it, and the backend's response is
+     * the result. Safe only with a backend that rejects a callback without proof of the session
+     * (its cookie or `X-Number-Verify-Session`).
      */
     case followThrough
     /**
-     * There is no code: the last 2xx answer ends the walk and `complete` asks for the verdict. Weaker, since the verdict cannot be bound to this phone.
+     * There is no code: the last 2xx response ends the redirect chain and `complete` requests the
+     * result. Weaker, because the result cannot be bound to this phone.
      */
     case noCode
 
@@ -6018,8 +6145,9 @@ enum CoreError: Swift.Error {
     
     
     /**
-     * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first is not zero.
-     * Spaces, hyphens, dots and parentheses are allowed between them. Nothing was sent.
+     * The phone number is not in E.164 form: a plus sign, then 5 to 15 digits of which the first
+     * is not zero. Spaces, hyphens, dots and parentheses are allowed between them. Nothing was
+     * sent.
      */
     case InvalidPhoneNumber
     /**
@@ -6039,11 +6167,11 @@ enum CoreError: Swift.Error {
          */reason: CellularCause
     )
     /**
-     * A call to the app's own backend failed.
+     * A call to the app's backend failed.
      */
     case Backend(
         /**
-         * The call: start or complete.
+         * The call: `start` or `complete`.
          */step: Step, 
         /**
          * What failed.
@@ -6055,7 +6183,7 @@ enum CoreError: Swift.Error {
          * Seconds to wait before another attempt, from the backend's `Retry-After`.
          */retryAfterS: UInt32?, 
         /**
-         * What to do; the backend's own advice if it gave one.
+         * The recommended action; the backend's advice if it returned any.
          */advice: Fallback
     )
     /**
@@ -6072,13 +6200,13 @@ enum CoreError: Swift.Error {
          * What failed.
          */reason: AuthorizationCause, 
         /**
-         * The HTTP status, if it is the reason.
+         * The HTTP status, if it is the cause.
          */status: UInt16?, 
         /**
-         * The TLS alert that the server sent (RFC 8446, section 6), if it is the reason.
+         * The TLS alert that the server sent (RFC 8446, section 6), if it is the cause.
          */alert: String?, 
         /**
-         * What to do.
+         * The recommended action.
          */advice: Fallback
     )
     /**
@@ -6086,24 +6214,25 @@ enum CoreError: Swift.Error {
      */
     case DeniedByOperator(
         /**
-         * The error code, such as `access_denied`; absent if it was not a plain code.
+         * The error code, such as `access_denied`; absent if it was not a valid code.
          */error: String?, 
         /**
          * The operator's `error_description`, if any.
          */description: OperatorMessage?, 
         /**
-         * The request that brought the denial, counted from 1.
+         * The request whose response was the denial, counted from 1.
          */hop: UInt32, 
         /**
          * The host that it was sent to.
          */host: String
     )
     /**
-     * The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs to another verification.
+     * The `state` in the response does not match the request (RFC 6749, section 10.12): it belongs
+     * to another verification.
      */
     case StateMismatch(
         /**
-         * The request that brought the response, counted from 1.
+         * The request whose response carried the state, counted from 1.
          */hop: UInt32, 
         /**
          * The host that it was sent to.
@@ -6122,13 +6251,14 @@ enum CoreError: Swift.Error {
      */
     case Cancelled
     /**
-     * The library failed: a fault in it or in the app's own Rust code (a panic), or the system refused it a thread. Please report it.
+     * The library failed: a bug in it or in the app's Rust code (a panic), or the system could not
+     * start a thread. Please report it.
      */
     case Internal
 
     
     /**
-     * What to do, as an English phrase for a developer, without a full stop.
+     * The recommended action, as an English phrase for developers, without a trailing period.
      */
 public func advice() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -6140,7 +6270,7 @@ public func advice() -> String  {
 }
     
     /**
-     * What the app should do.
+     * The recommended action for the app.
      */
 public func fallback() -> Fallback  {
     return try!  FfiConverterTypeFallback_lift(try! rustCall() {
@@ -6152,8 +6282,9 @@ public func fallback() -> Fallback  {
 }
     
     /**
-     * What happened, as an English sentence for a developer, without a full stop. Holds no code, number, cookie, query or text of
-     * a peer. `setting` is the spelling of an invalid setting in the app's language; defaults to the one in JSON.
+     * What happened, as an English sentence for developers, without a trailing period. Contains no
+     * code, number, cookie, query or text of a peer. `setting` is the spelling of an invalid
+     * setting in the app's language; defaults to the JSON name.
      */
 public func message(setting: String?) -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -6166,8 +6297,8 @@ public func message(setting: String?) -> String  {
 }
     
     /**
-     * The error as a JSON object: `kind step cause hop host message fallback detail`, for logs and support.
-     * Holds no code, number, cookie, query or text of a peer.
+     * The error as a JSON object: `kind step cause hop host message fallback detail`, for logs and
+     * support. Contains no code, number, cookie, query or text of a peer.
      */
 public func toJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -6336,7 +6467,7 @@ public func FfiConverterTypeCoreError_lower(_ value: CoreError) -> RustBuffer {
 public enum Fallback: Equatable, Hashable {
     
     /**
-     * Verify the number in another way, such as a code by SMS: repeating will not help.
+     * Verify the number in another way, such as an SMS code: retrying will not help.
      */
     case useAnotherChannel
     /**
@@ -6344,11 +6475,11 @@ public enum Fallback: Equatable, Hashable {
      */
     case retryLater
     /**
-     * Ask the user to turn on mobile data (for this app), then repeat.
+     * Ask the user to turn on mobile data (for this app), then retry.
      */
     case askToEnableMobileData
     /**
-     * The app, its settings or its backend have to be corrected.
+     * The app, its settings or its backend must be corrected.
      */
     case fixIntegration
 
@@ -6433,7 +6564,7 @@ enum ListenerError: Swift.Error, Equatable, Hashable {
     
     
     /**
-     * The listener threw something.
+     * The listener threw an error.
      */
     case Failed
 
@@ -6498,21 +6629,21 @@ public func FfiConverterTypeListenerError_lower(_ value: ListenerError) -> RustB
 
 
 /**
- * How much is logged.
+ * The log level.
  */
 
 public enum LogLevel: Equatable, Hashable {
     
     /**
-     * What the app's own code did wrong.
+     * Errors in the app's own code.
      */
     case warn
     /**
-     * The end of each flow too.
+     * Also the end of each verification.
      */
     case info
     /**
-     * Each step and each answer on the way too.
+     * Also each step and each intermediate response.
      */
     case debug
 
@@ -6583,7 +6714,7 @@ public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
 
 
 /**
- * One network at one time, in the words of its platform.
+ * A reference to one network, in the platform's terms.
  */
 
 public enum NetworkBinding: Equatable, Hashable {
@@ -6613,7 +6744,8 @@ public enum NetworkBinding: Equatable, Hashable {
          */name: String
     )
     /**
-     * No binding: whatever network the system chooses. For development only, and refused unless it is allowed there.
+     * No binding: the system chooses the network. For development only; rejected unless
+     * `allow_unbound` is set.
      */
     case unbound
 
@@ -6696,7 +6828,7 @@ public func FfiConverterTypeNetworkBinding_lower(_ value: NetworkBinding) -> Rus
 
 
 /**
- * How the connections of the cellular leg were bound.
+ * How the connections over the cellular network were bound.
  */
 
 public enum NetworkKind: Equatable, Hashable {
@@ -6714,7 +6846,7 @@ public enum NetworkKind: Equatable, Hashable {
      */
     case linuxInterface
     /**
-     * Not at all: development only.
+     * Not bound: development only.
      */
     case unbound
 
@@ -6791,7 +6923,7 @@ public func FfiConverterTypeNetworkKind_lower(_ value: NetworkKind) -> RustBuffe
 
 
 /**
- * Which hosts on the operator's side get the extra headers.
+ * Which hosts on the operator's side receive the extra headers.
  */
 
 public enum OperatorHeaders: Equatable, Hashable {
@@ -6866,50 +6998,51 @@ public func FfiConverterTypeOperatorHeaders_lower(_ value: OperatorHeaders) -> R
 
 
 /**
- * One thing that happened in a running flow. Holds nothing secret.
+ * An event of a running verification. Contains no secrets.
  */
 
 public enum Progress: Equatable, Hashable {
     
     /**
-     * A step began. `start` and `acquire` run at the same time.
+     * A step began. `start` and `acquire` run concurrently.
      */
     case stepBegan(
         /**
          * The step.
          */step: Step, 
         /**
-         * Milliseconds since the flow began.
+         * Milliseconds since the verification began.
          */atMs: UInt64
     )
     /**
-     * A step ended well.
+     * A step completed.
      */
     case stepEnded(
         /**
          * The step.
          */step: Step, 
         /**
-         * Milliseconds since the flow began.
+         * Milliseconds since the verification began.
          */atMs: UInt64
     )
     /**
-     * A host on the operator's side answered.
+     * A host on the operator's side responded.
      */
     case hopAnswered(
         /**
          * The request, as in the trace.
          */hop: Hop, 
         /**
-         * Milliseconds since the flow began.
+         * Milliseconds since the verification began.
          */atMs: UInt64
     )
     /**
-     * The flow takes longer than `slow_after_ms`, and goes on: time to offer the user another channel beside it. Comes once at most.
+     * The verification takes longer than `slow_after_ms`, and continues: offer the user another
+     * channel in addition. Reported at most once.
      */
     case slow(
         /**
-         * Milliseconds since the flow began.
+         * Milliseconds since the verification began.
          */atMs: UInt64
     )
 
@@ -7079,7 +7212,7 @@ public func FfiConverterTypeServerTrustError_lower(_ value: ServerTrustError) ->
 
 
 /**
- * A setting, by what it configures.
+ * Identifies a setting.
  */
 
 public enum Setting: Equatable, Hashable {
@@ -7089,7 +7222,7 @@ public enum Setting: Equatable, Hashable {
      */
     case backendUrl
     /**
-     * The app's own backend client, which a build without an HTTP client needs.
+     * The app's backend client, which is required in a build without an HTTP client.
      */
     case backend
     /**
@@ -7109,7 +7242,7 @@ public enum Setting: Equatable, Hashable {
      */
     case headers
     /**
-     * Further members of the start request.
+     * Additional members of the start request.
      */
     case startFields
     /**
@@ -7157,11 +7290,11 @@ public enum Setting: Equatable, Hashable {
      */
     case backendMs
     /**
-     * When a flow is reported as slow.
+     * When a verification is reported as slow.
      */
     case slowAfterMs
     /**
-     * How many redirects are followed.
+     * The redirect limit.
      */
     case redirectLimit
     /**
@@ -7169,7 +7302,7 @@ public enum Setting: Equatable, Hashable {
      */
     case userAgent
     /**
-     * Whether development may do without a binding.
+     * Whether an unbound network is allowed for development.
      */
     case allowUnbound
     /**
@@ -7181,7 +7314,7 @@ public enum Setting: Equatable, Hashable {
      */
     case resolve
     /**
-     * Name servers for development.
+     * DNS servers for development.
      */
     case dnsServers
     /**
@@ -7394,25 +7527,25 @@ public func FfiConverterTypeSetting_lower(_ value: Setting) -> RustBuffer {
 
 
 /**
- * A step of the flow.
+ * A step of the verification.
  */
 
 public enum Step: Equatable, Hashable {
     
     /**
-     * The backend is asked for the auth URL.
+     * Requests the auth URL from the backend.
      */
     case start
     /**
-     * The cellular network is brought up.
+     * Acquires the cellular network.
      */
     case acquire
     /**
-     * The auth URL is followed over the cellular network.
+     * Follows the auth URL over the cellular network.
      */
     case authorize
     /**
-     * The backend is asked for the verdict.
+     * Requests the result from the backend.
      */
     case complete
 
@@ -7489,7 +7622,7 @@ public func FfiConverterTypeStep_lower(_ value: Step) -> RustBuffer {
 
 
 /**
- * A version of TLS. Older ones are not spoken (RFC 8996).
+ * A TLS version. Older ones are not supported (RFC 8996).
  */
 
 public enum TlsVersion: Equatable, Hashable {
@@ -8164,14 +8297,15 @@ public func uniffiForeignFutureHandleCountNumberVerify() -> Int {
     UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.count
 }
 /**
- * Reads hints from a JSON array, in the form that the start response has them (`docs/backend-api.yaml`):
+ * Parses hints from a JSON array, in the form of the start response (`docs/backend-api.yaml`):
  * `[{"host": "*.operator.example", "headers": {"Accept": "text/html"}, "addressFamily": "ipv4", "maxTls": "1.2"}]`.
  *
- * Members with other names are ignored.
+ * Unknown members are ignored.
  *
  * # Errors
  *
- * [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is something else or a hint breaks a rule of [`Hint`].
+ * [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is not in this form or a
+ * hint is invalid.
  */
 public func coreHintsFromJson(json: String)throws  -> [Hint]  {
     return try  FfiConverterSequenceTypeHint.lift(try rustCallWithError(FfiConverterTypeCoreError_lift) {
@@ -8182,10 +8316,11 @@ public func coreHintsFromJson(json: String)throws  -> [Hint]  {
 })
 }
 /**
- * Logs to the system from now on: logcat on Android, the unified log on Apple systems, stderr elsewhere. Silent without it. Call it again
- * for another level. Holds no code, number, cookie or query.
+ * Enables logging to the system log: logcat on Android, the unified log on Apple systems, stderr
+ * elsewhere. Off by default. Call it again to change the level. Contains no code, number, cookie
+ * or query.
  *
- * A Rust app that has a logger of its own keeps it, and hears of all levels that it asks for.
+ * A Rust app that has installed a logger keeps it; that logger receives the levels it enables.
  */
 public func logToSystem(level: LogLevel)  {try! rustCall() {
         uniffiCallStatus in
@@ -8210,25 +8345,25 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_number_verify_checksum_func_core_hints_from_json() != 34233) {
+    if (uniffi_number_verify_checksum_func_core_hints_from_json() != 14998) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_func_log_to_system() != 55883) {
+    if (uniffi_number_verify_checksum_func_log_to_system() != 21215) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_backend_start() != 63486) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_backend_complete() != 1032) {
+    if (uniffi_number_verify_checksum_method_backend_complete() != 17632) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_code() != 62562) {
+    if (uniffi_number_verify_checksum_method_completionrequest_code() != 15836) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_correlator() != 7018) {
+    if (uniffi_number_verify_checksum_method_completionrequest_correlator() != 158) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_completionrequest_headers() != 64249) {
+    if (uniffi_number_verify_checksum_method_completionrequest_headers() != 62105) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_completionrequest_idempotency_key() != 62096) {
@@ -8243,115 +8378,115 @@ private let initializationResult: InitializationResult = {
     if (uniffi_number_verify_checksum_method_completionrequest_time_left_ms() != 11712) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_correlator() != 49654) {
+    if (uniffi_number_verify_checksum_method_startrequest_correlator() != 48964) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_headers() != 57778) {
+    if (uniffi_number_verify_checksum_method_startrequest_headers() != 15102) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_startrequest_idempotency_key() != 61418) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 42029) {
+    if (uniffi_number_verify_checksum_method_startrequest_phone_number() != 5160) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_startrequest_start_fields() != 17364) {
+    if (uniffi_number_verify_checksum_method_startrequest_start_fields() != 30999) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_startrequest_time_left_ms() != 64146) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 28713) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_acquire() != 15915) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_release() != 31930) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_release() != 4936) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_cellularprovider_status() != 47388) {
+    if (uniffi_number_verify_checksum_method_cellularprovider_status() != 18633) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_networkevents_lost() != 25121) {
+    if (uniffi_number_verify_checksum_method_networkevents_lost() != 52263) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_networkevents_operated_by() != 28887) {
+    if (uniffi_number_verify_checksum_method_networkevents_operated_by() != 25470) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_method_operatormessage_text() != 31651) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievalflow_cancel() != 26645) {
+    if (uniffi_number_verify_checksum_method_retrievalflow_cancel() != 8162) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievalflow_result() != 63132) {
+    if (uniffi_number_verify_checksum_method_retrievalflow_result() != 7718) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievalflow_trace() != 33590) {
+    if (uniffi_number_verify_checksum_method_retrievalflow_trace() != 65522) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 1173) {
+    if (uniffi_number_verify_checksum_method_verificationflow_cancel() != 57050) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verificationflow_result() != 21109) {
+    if (uniffi_number_verify_checksum_method_verificationflow_result() != 48775) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verificationflow_trace() != 2800) {
+    if (uniffi_number_verify_checksum_method_verificationflow_trace() != 54772) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 48809) {
+    if (uniffi_number_verify_checksum_method_progresslistener_on_progress() != 61650) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievednumber_phone_number() != 43415) {
+    if (uniffi_number_verify_checksum_method_retrievednumber_phone_number() != 31696) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievednumber_response_json() != 59798) {
+    if (uniffi_number_verify_checksum_method_retrievednumber_response_json() != 61152) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_retrievednumber_trace() != 56643) {
+    if (uniffi_number_verify_checksum_method_retrievednumber_trace() != 24709) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verification_response_json() != 9058) {
+    if (uniffi_number_verify_checksum_method_verification_response_json() != 9698) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verification_trace() != 42957) {
+    if (uniffi_number_verify_checksum_method_verification_trace() != 26050) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_verification_verified() != 470) {
+    if (uniffi_number_verify_checksum_method_verification_verified() != 16098) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 25968) {
+    if (uniffi_number_verify_checksum_method_servertrust_check_server_trusted() != 50115) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_begin_retrieval() != 40807) {
+    if (uniffi_number_verify_checksum_method_coreverifier_begin_retrieval() != 36906) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_begin_with() != 1191) {
+    if (uniffi_number_verify_checksum_method_coreverifier_begin_with() != 53664) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_check() != 29480) {
+    if (uniffi_number_verify_checksum_method_coreverifier_check() != 26340) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 29873) {
+    if (uniffi_number_verify_checksum_method_coreverifier_forget_hosts() != 60763) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 41459) {
+    if (uniffi_number_verify_checksum_method_coreverifier_prepare() != 45335) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 34427) {
+    if (uniffi_number_verify_checksum_constructor_authorizationstart_new() != 58076) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_header_new() != 63239) {
+    if (uniffi_number_verify_checksum_constructor_header_new() != 45985) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_corestartfield_new() != 35435) {
+    if (uniffi_number_verify_checksum_constructor_corestartfield_new() != 48052) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_corestartfield_with_text() != 25551) {
+    if (uniffi_number_verify_checksum_constructor_corestartfield_with_text() != 8394) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_coreverifier_new() != 53559) {
+    if (uniffi_number_verify_checksum_constructor_coreverifier_new() != 58740) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_number_verify_checksum_constructor_coreverifier_with_backend() != 58105) {
+    if (uniffi_number_verify_checksum_constructor_coreverifier_with_backend() != 55374) {
         return InitializationResult.apiChecksumMismatch
     }
 
