@@ -1,5 +1,6 @@
-//! The dependency rules of `src/` (ARCHITECTURE.md has them in words): which part may know which, no cycle between files, and which files
-//! are exported to Kotlin and Swift. Unit tests inside the files are exempt.
+//! The dependency rules of `src/` (described in ARCHITECTURE.md): which module may depend on which,
+//! no cycles between files, and which files are exported to Kotlin and Swift. Unit tests inside the
+//! files are exempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::{fs, iter};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
-/// What a part must not depend on.
+/// What a module must not depend on.
 const FORBIDDEN: [(&str, &[&str]); 7] = [
     ("authorization", &["transport", "cellular", "network", "backend", "config", "settings", "error", "flow"]),
     ("transport", &["settings", "config", "error", "backend", "authorization", "cellular", "flow"]),
@@ -18,7 +19,7 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
     ("settings", &["authorization", "transport", "cellular", "backend", "flow"]),
     ("config", &["authorization", "transport", "cellular", "backend", "flow"]),
 ];
-/// Exceptions: the walk has to know which addresses are refused.
+/// Exceptions: the walk must know which addresses are forbidden.
 const ALLOWED: [(&str, &str); 1] = [("authorization", "network::address")];
 /// The files whose types and functions are exported to Kotlin and Swift.
 const EXPORTED: [&str; 13] = [
@@ -36,10 +37,10 @@ const EXPORTED: [&str; 13] = [
     "server_trust",
     "logging",
 ];
-/// They know nothing of what is exported.
+/// These must not depend on exported types.
 const NOT_EXPORTING: [&str; 3] = ["authorization", "transport", "network"];
 
-/// A module by its path, such as `cellular::bound`.
+/// A module path, such as `cellular::bound`.
 type Module = String;
 
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ struct Source {
 
 #[derive(Debug, Default)]
 struct Facts {
-    /// Modules by the file that they stand in; those that a facade only re-exports do not count.
+    /// Modules, by the file that defines them; re-exports through a facade are not included.
     uses: BTreeSet<Module>,
     has_uniffi: bool,
 }
@@ -79,7 +80,7 @@ fn module(file: &Path) -> Module {
     if names == ["lib"] { String::new() } else { names.join("::") }
 }
 
-/// What is wrong with these sources; nothing, as a rule.
+/// The violations in these sources; normally empty.
 fn violations(sources: &[Source]) -> Vec<String> {
     let modules: BTreeSet<Module> = sources.iter().map(|source| source.module.clone()).collect();
     let facts: BTreeMap<Module, Facts> =
@@ -108,7 +109,7 @@ fn is_in(module: &str, part: &str) -> bool {
     module.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Of a folder, its own module, except for the errors' folder, which is exported as a whole.
+/// The module of a folder itself, except for the errors folder, which is exported as a whole.
 fn is_exported(module: &str) -> bool {
     EXPORTED.contains(&module) || is_in(module, "error")
 }
@@ -128,7 +129,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Notes the module that a path leads to, if it is one of this crate.
+    /// Records the module that a path refers to, if it belongs to this crate.
     fn note(&mut self, path: &[String]) {
         let Some(full) = self.resolve(path) else { return };
         let lengths = (1..=full.len()).rev();
@@ -200,14 +201,14 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
-/// `#[cfg(test)]`, and what is only for other crates' tests.
+/// `#[cfg(test)]`, and items that exist only for the tests of other crates.
 fn is_for_tests(attribute: &Attribute) -> bool {
     let condition = attribute.meta.require_list().map(|list| list.tokens.to_string()).unwrap_or_default();
     attribute.path().is_ident("cfg")
         && (condition == "test" || condition.contains("internals") || condition == "doctest")
 }
 
-/// The first cycle that is found.
+/// The first cycle found.
 fn cycle(facts: &BTreeMap<Module, Facts>) -> Option<Vec<Module>> {
     let mut done = BTreeSet::new();
     facts.keys().find_map(|module| cycle_from(module, facts, &mut Vec::new(), &mut done))
@@ -216,28 +217,28 @@ fn cycle(facts: &BTreeMap<Module, Facts>) -> Option<Vec<Module>> {
 fn cycle_from(
     module: &Module,
     facts: &BTreeMap<Module, Facts>,
-    way: &mut Vec<Module>,
+    path_so_far: &mut Vec<Module>,
     done: &mut BTreeSet<Module>,
 ) -> Option<Vec<Module>> {
-    if let Some(at) = way.iter().position(|before| before == module) {
-        return Some(way[at..].iter().chain([module]).cloned().collect());
+    if let Some(at) = path_so_far.iter().position(|before| before == module) {
+        return Some(path_so_far[at..].iter().chain([module]).cloned().collect());
     }
     if !done.insert(module.clone()) {
         return None;
     }
-    way.push(module.clone());
-    let found = facts[module].uses.iter().find_map(|used| cycle_from(used, facts, way, done));
-    way.pop();
+    path_so_far.push(module.clone());
+    let found = facts[module].uses.iter().find_map(|used| cycle_from(used, facts, path_so_far, done));
+    path_so_far.pop();
     found
 }
 
 #[test]
-fn the_rules_hold() {
+fn source_follows_dependency_rules() {
     let found = violations(&sources());
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The sources with one line more in one of them.
+/// The sources with an additional line in one of them.
 fn with_line(module: &str, line: &str) -> Vec<Source> {
     let mut sources = sources();
     let source = sources.iter_mut().find(|source| source.module == module).expect(module);
@@ -246,7 +247,7 @@ fn with_line(module: &str, line: &str) -> Vec<Source> {
 }
 
 #[test]
-fn a_forbidden_use_is_found() {
+fn forbidden_use_is_reported() {
     for (module, line) in [
         ("authorization::walk", "use crate::network::default::DefaultNetwork;"),
         ("authorization", "fn f() { crate::logging::log_to_system(todo!()) }"),
@@ -269,7 +270,7 @@ fn a_forbidden_use_is_found() {
 }
 
 #[test]
-fn a_cycle_is_found() {
+fn cycle_is_reported() {
     for (module, line) in [
         ("json", "use crate::cookies::CookieJar; use crate::backend::result;"),
         ("transport::destination", "use super::client::Transport;"),

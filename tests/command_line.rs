@@ -1,4 +1,4 @@
-//! `examples/verify.rs` as a program: its flags, what it prints, and how it exits.
+//! `examples/verify.rs` as a program: its flags, output and exit status.
 
 #![cfg(target_os = "linux")]
 
@@ -9,11 +9,11 @@ use std::process::{Command, Output, Stdio};
 use number_verify_simulator::{Delivery, Failure, Operator, Options, Outcome, Scenario, Simulator};
 use serde_json::{Value, json};
 
-/// Cargo builds it beside the tests.
+/// Cargo builds it in `examples/`, next to the directory of the tests.
 fn program() -> Command {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().unwrap().parent().unwrap().join("examples/verify");
-    assert!(built.exists(), "{} is not there: cargo build --example verify", built.display());
+    assert!(built.exists(), "{} does not exist: run cargo build --example verify", built.display());
     Command::new(built)
 }
 
@@ -34,7 +34,7 @@ fn flows(output: &Output) -> Vec<Value> {
 }
 
 #[test]
-fn without_flags_it_verifies_against_the_simulator() {
+fn without_flags_verifies_against_the_simulator() {
     let output = verify(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output), "verified\n");
@@ -46,20 +46,20 @@ fn without_flags_it_verifies_against_the_simulator() {
 }
 
 #[test]
-fn another_number_is_not_verified() {
+fn other_number_is_not_verified() {
     let output = verify(&["--phone", "+14155550199"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "not verified\n"));
 }
 
 #[test]
-fn a_bad_number_is_explained() {
+fn invalid_number_is_explained() {
     let output = verify(&["--phone", "12"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stdout(&output).contains("E.164") && stdout(&output).contains("+12025550123"), "{}", stdout(&output));
 }
 
 #[test]
-fn number_of_the_sim_is_retrieved() {
+fn retrieve_prints_the_number_of_the_sim() {
     for delivery in ["relay", "follow-through"] {
         let output = verify(&["--retrieve", "--code-delivery", delivery]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "+14155550100\n"), "{delivery}");
@@ -72,7 +72,7 @@ fn number_of_the_sim_is_retrieved() {
 }
 
 #[test]
-fn every_delivery() {
+fn every_delivery_verifies_and_rejects() {
     for delivery in ["relay", "follow-through", "none"] {
         let verified = verify(&["--code-delivery", delivery]);
         assert_eq!((verified.status.code(), stdout(&verified).as_str()), (Some(0), "verified\n"), "{delivery}");
@@ -82,7 +82,7 @@ fn every_delivery() {
 }
 
 #[test]
-fn bad_flags_and_values_are_usage_errors() {
+fn invalid_flags_and_values_are_usage_errors() {
     let garbage = std::env::temp_dir().join(format!("number-verify-no-certificate-{}", std::process::id()));
     std::fs::write(&garbage, "no certificate").unwrap();
     for arguments in [
@@ -126,7 +126,7 @@ fn bad_flags_and_values_are_usage_errors() {
 }
 
 #[test]
-fn json_has_an_object_for_each_flow() {
+fn json_prints_one_object_per_flow() {
     let output = verify(&["--json", "--repeat", "3", "--prepare"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let flows = flows(&output);
@@ -143,7 +143,7 @@ fn json_has_an_object_for_each_flow() {
             {
                 assert!(!hop[name].is_null(), "{name}: {hop}");
             }
-            assert!(hop["dns_ms"].is_null(), "the simulator's names are known: {hop}");
+            assert!(hop["dns_ms"].is_null(), "the simulator's addresses are configured: {hop}");
             let (reused, opened_ahead) = (hop["reused"] == true, hop["opened_ahead"] == true);
             assert!(opened_ahead || hop["connect_ms"].is_null() == reused, "{hop}");
             assert_eq!(hop["tls_ms"].is_null(), reused || opened_ahead || hop["scheme"] == "http", "{hop}");
@@ -152,7 +152,7 @@ fn json_has_an_object_for_each_flow() {
 }
 
 #[test]
-fn without_working_ahead_nothing_is_opened_ahead() {
+fn with_working_ahead_disabled_nothing_opens_ahead() {
     let output = verify(&["--json", "--repeat", "2", "--prepare", "--no-open-ahead"]);
     for flow in flows(&output) {
         assert_eq!(flow["trace"]["opened_ahead"], serde_json::json!([]), "{flow}");
@@ -161,7 +161,7 @@ fn without_working_ahead_nothing_is_opened_ahead() {
 }
 
 #[test]
-fn json_errors_have_all_members() {
+fn json_errors_have_all_fields() {
     for (arguments, kind, step, cause, fallback) in [
         (&["--phone", "12"][..], "invalid_phone_number", None, None, "fix_integration"),
         (
@@ -188,13 +188,13 @@ fn json_errors_have_all_members() {
 }
 
 #[test]
-fn all_flows_run_and_the_worst_counts() {
+fn repeat_runs_all_flows_and_exits_with_the_worst_status() {
     let output = verify(&["--json", "--repeat", "3", "--phone", "12"]);
     assert_eq!((output.status.code(), flows(&output).len()), (Some(3), 3));
 }
 
 #[test]
-fn an_own_backend_over_an_interface() {
+fn custom_backend_is_reached_over_the_interface() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let root = std::env::temp_dir().join(format!("number-verify-root-{}.pem", std::process::id()));
     std::fs::write(&root, simulator.root_ca_pem()).unwrap();
@@ -214,7 +214,7 @@ fn an_own_backend_over_an_interface() {
 }
 
 #[test]
-fn the_log_is_silent_until_it_is_asked_for() {
+fn log_is_off_unless_enabled() {
     let output = verify(&[]);
     assert!(!stderr(&output).contains("number-verify DEBUG"), "{}", stderr(&output));
     let output = program().env("NUMBER_VERIFY_LOG", "1").output().unwrap();
@@ -229,7 +229,7 @@ fn the_log_is_silent_until_it_is_asked_for() {
 }
 
 #[test]
-fn control_c_cancels() {
+fn ctrl_c_cancels() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = format!("http://{}/", silent.local_addr().unwrap());
     let mut arguments = program();
@@ -245,7 +245,7 @@ fn control_c_cancels() {
     assert_eq!(flow["error"]["kind"], "cancelled");
 }
 
-/// Whose last answer is a page, and its title.
+/// Scenarios whose last response is a page, with its title.
 const PAGES: [(&str, &str); 7] = [
     ("form-page", "Sign in"),
     ("script-page", "One moment"),
@@ -256,7 +256,8 @@ const PAGES: [(&str, &str); 7] = [
     ("error-page-503", "503 Service Unavailable"),
 ];
 
-/// Every provider's behaviour and every quirk of operators that the simulator knows ends as it should.
+/// Every provider behavior and every operator quirk of the simulator ends with the expected
+/// outcome.
 #[test]
 fn every_provider_and_quirk() {
     let simulator = Simulator::start(Options::default()).unwrap();
@@ -281,8 +282,8 @@ fn every_provider_and_quirk() {
                 }
             };
             let error = |name: &str| error.get(name).cloned().unwrap_or_default();
-            let told = json!([flow["verified"], error("kind"), error("cause"), error("detail"), error("fallback")]);
-            assert_eq!((output.status.code(), told), (Some(status), expected), "{context}");
+            let reported = json!([flow["verified"], error("kind"), error("cause"), error("detail"), error("fallback")]);
+            assert_eq!((output.status.code(), reported), (Some(status), expected), "{context}");
             let hop = flow["trace"]["hops"].as_array().and_then(|hops| hops.last()).unwrap();
             let title = PAGES.iter().find(|(name, _)| *name == scenario.name).map(|(_, title)| *title);
             assert_eq!(hop["page_title"].as_str(), title, "{context}");
@@ -294,9 +295,9 @@ fn every_provider_and_quirk() {
     std::fs::remove_file(&root).unwrap();
 }
 
-/// A backend that refuses shows what it received.
+/// A backend that rejects the start; the test checks what it received.
 #[test]
-fn start_field_and_correlator_on_the_command_line() {
+fn start_field_and_correlator_are_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = format!("http://{}", listener.local_addr().unwrap());
     let received = std::thread::spawn(move || {
@@ -322,7 +323,7 @@ fn start_field_and_correlator_on_the_command_line() {
 }
 
 #[test]
-fn abort_on_the_command_line() {
+fn abort_path_sends_the_abort() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let root = std::env::temp_dir().join(format!("number-verify-abort-{}.pem", std::process::id()));
     std::fs::write(&root, simulator.root_ca_pem()).unwrap();
@@ -343,9 +344,9 @@ fn abort_on_the_command_line() {
     std::fs::remove_file(root).unwrap();
 }
 
-/// The operator that refuses without hints.
+/// The operator that rejects requests without hints.
 #[test]
-fn hints_on_the_command_line() {
+fn hints_are_applied() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let root = std::env::temp_dir().join(format!("number-verify-hints-{}.pem", std::process::id()));
     std::fs::write(&root, simulator.root_ca_pem()).unwrap();
@@ -377,7 +378,7 @@ fn hints_on_the_command_line() {
     std::fs::remove_file(&root).unwrap();
 }
 
-/// What is not in the tables is not promised.
+/// Scenarios that the tables do not list are not guaranteed.
 #[test]
 fn every_provider_and_quirk_is_documented() {
     let page = include_str!("../docs/providers.md");

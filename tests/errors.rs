@@ -1,4 +1,5 @@
-//! Every error with its advice, as the contract lists them; and the README's table of them is whole.
+//! Every error with its recommended action, as documented in the contract and in the README's
+//! table.
 
 use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
 use number_verify::{
@@ -17,7 +18,7 @@ fn denied(error: Option<&str>) -> VerifyError {
 }
 
 #[test]
-fn cellular_unavailable() {
+fn cellular_unavailable_is_documented() {
     use CellularCause::{
         Airplane, BlockedInBackground, DataOff, InterfaceDown, NoInterface, NoSim, NotDataSim, Permission, SystemFault,
         Timeout, TooManyRequests, Unsupported, Vpn,
@@ -37,12 +38,17 @@ fn cellular_unavailable() {
         (Timeout, "timeout", UseAnotherChannel),
         (Unsupported, "unsupported", UseAnotherChannel),
     ] {
-        assert_documented(&VerifyError::CellularUnavailable { reason }, "cellular_unavailable", Some(name), fallback);
+        assert_documented(
+            &VerifyError::CellularUnavailable { reason },
+            "cellular_unavailable_is_documented",
+            Some(name),
+            fallback,
+        );
     }
 }
 
 #[test]
-fn denied_by_the_operator() {
+fn denied_by_operator_is_documented() {
     for (error, fallback) in [
         (Some("access_denied"), UseAnotherChannel),
         (Some("consent_required"), UseAnotherChannel),
@@ -67,7 +73,7 @@ fn denied_by_the_operator() {
 }
 
 #[test]
-fn backend() {
+fn backend_errors_are_documented() {
     for (reason, name) in [
         (BackendCause::Unreachable, "unreachable"),
         (BackendCause::Tls, "tls"),
@@ -79,12 +85,12 @@ fn backend() {
         let advice = Fallback::RetryLater;
         assert_eq!(reason.to_string(), name);
         let error = VerifyError::Backend { step: Step::Start, reason, status: None, retry_after_s: None, advice };
-        assert_documented(&error, "backend", Some(name), advice);
+        assert_documented(&error, "backend_errors_are_documented", Some(name), advice);
     }
 }
 
 #[test]
-fn authorization() {
+fn authorization_errors_are_documented() {
     use AuthorizationCause::{
         BadLocation, Closed, Connect, Dns, ForbiddenRedirect, HttpStatus, MalformedResponse, RedirectLoop, Timeout,
         Tls, TooLarge, TooManyRedirects, UnexpectedPage,
@@ -108,7 +114,7 @@ fn authorization() {
         let (host, alert) = ("op.test".to_owned(), Some("handshake_failure".to_owned()));
         let error =
             VerifyError::Authorization { hop: 3, host, reason, status: Some(503), alert, advice: UseAnotherChannel };
-        assert_documented(&error, "authorization", Some(name), UseAnotherChannel);
+        assert_documented(&error, "authorization_errors_are_documented", Some(name), UseAnotherChannel);
         let json = json(&error);
         assert_eq!((&json["step"], &json["hop"], &json["host"]), (&"authorize".into(), &3.into(), &"op.test".into()));
         assert_eq!(json["detail"], serde_json::json!({ "status": 503, "alert": "handshake_failure" }));
@@ -116,7 +122,7 @@ fn authorization() {
 }
 
 #[test]
-fn the_others() {
+fn other_errors_are_documented() {
     assert_documented(&VerifyError::InvalidPhoneNumber, "invalid_phone_number", None, FixIntegration);
     let invalid_config = VerifyError::InvalidConfig { setting: Setting::BackendUrl };
     assert_eq!(json(&invalid_config)["cause"], "backend_url");
@@ -138,7 +144,7 @@ fn the_others() {
 }
 
 #[test]
-fn an_invalid_setting_says_what_it_must_be() {
+fn invalid_setting_describes_valid_values() {
     use Setting::{
         AbortPath, AcquireMs, AllowUnbound, AnswerMs, AuthOrigin, Backend, BackendMs, BackendUrl, CompletePath,
         ConnectMs, Correlator, DnsServers, FieldNames, Headers, Hints, OperatorHeaders, OverallMs, RedirectLimit,
@@ -147,7 +153,7 @@ fn an_invalid_setting_says_what_it_must_be() {
     for (settings, words) in [
         (&[BackendUrl, AuthOrigin][..], "https"),
         (&[Backend], "no HTTP client"),
-        (&[StartPath, CompletePath, AbortPath], "under the backend's base URL"),
+        (&[StartPath, CompletePath, AbortPath], "under the backend_errors_are_documented's base URL"),
         (&[Headers, OperatorHeaders], "HTTP tokens"),
         (&[StartFields], "at most 16 with 16 KiB in all"),
         (&[Correlator], "1 to 256 of the characters"),
@@ -170,9 +176,9 @@ fn an_invalid_setting_says_what_it_must_be() {
     }
 }
 
-/// Kotlin's and Swift's exceptions that the interface does not know.
+/// Exceptions from Kotlin or Swift that the interface does not declare.
 #[test]
-fn an_unexpected_exception_of_the_app_is_its_failure() {
+fn unexpected_exception_of_the_app_is_a_failure() {
     let unexpected = || uniffi::UnexpectedUniFFICallbackError::new("+14155550100");
     assert!(matches!(BackendError::from(unexpected()), BackendError::Failed));
     assert!(matches!(CellularError::from(unexpected()), CellularError::Failed));
@@ -180,7 +186,7 @@ fn an_unexpected_exception_of_the_app_is_its_failure() {
     assert!(matches!(ServerTrustError::from(unexpected()), ServerTrustError::Failed));
 }
 
-/// The JSON and the README have it.
+/// The JSON and the README contain it.
 fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallback: Fallback) {
     const README: &str = include_str!("../README.md");
     let json = json(error);
@@ -192,6 +198,6 @@ fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallb
     );
     assert_eq!(json["message"].as_str(), Some(error.to_string().as_str()));
     for name in [Some(kind), cause, Some(&fallback.to_string())].into_iter().flatten() {
-        assert!(README.contains(&format!("`{name}`")), "the README does not tell of {name}");
+        assert!(README.contains(&format!("`{name}`")), "the README does not mention {name}");
     }
 }

@@ -1,4 +1,5 @@
-//! The log of the system, which on Linux is stderr. In a process of its own for each level, since a process has one logger.
+//! The system log, which is stderr on Linux. Each level runs in a separate process, because a
+//! process has a single logger.
 #![cfg(all(target_os = "linux", feature = "http-backend"))]
 
 use std::env;
@@ -40,9 +41,9 @@ impl ProgressListener for Throws {
 }
 
 #[test]
-fn each_level_has_its_lines_and_none_has_the_number() {
+fn each_level_logs_its_lines_and_never_the_number() {
     if let Ok(level) = env::var(LEVEL) {
-        return in_own_process(&level);
+        return in_child_process(&level);
     }
     for (level, warns, ends, steps) in [
         ("none", false, false, false),
@@ -50,10 +51,10 @@ fn each_level_has_its_lines_and_none_has_the_number() {
         ("info", true, true, false),
         ("debug", true, true, true),
     ] {
-        let this = ["--exact", "each_level_has_its_lines_and_none_has_the_number", "--nocapture"];
-        let own = Command::new(env::current_exe().unwrap()).args(this).env(LEVEL, level).output().unwrap();
-        let log = String::from_utf8(own.stderr).unwrap();
-        assert!(own.status.success(), "{log}");
+        let this = ["--exact", "each_level_logs_its_lines_and_never_the_number", "--nocapture"];
+        let child = Command::new(env::current_exe().unwrap()).args(this).env(LEVEL, level).output().unwrap();
+        let log = String::from_utf8(child.stderr).unwrap();
+        assert!(child.status.success(), "{log}");
         assert_eq!(log.contains("number-verify WARN: the progress listener failed\n"), warns, "{level}: {log}");
         let not_released = "number-verify WARN: the cellular provider did not release the network\n";
         assert_eq!(log.contains(not_released), warns, "{level}: {log}");
@@ -63,8 +64,8 @@ fn each_level_has_its_lines_and_none_has_the_number() {
     }
 }
 
-fn in_own_process(level: &str) {
-    // The first call decides whose logger it is, each whose lines.
+fn in_child_process(level: &str) {
+    // The first call installs the logger; every call sets the level.
     match level {
         "warn" => log_to_system(LogLevel::Warn),
         "info" => log_to_system(LogLevel::Info),
@@ -75,13 +76,13 @@ fn in_own_process(level: &str) {
         _ => {}
     }
     log::error!(target: "another", "of another library");
-    // Nothing listens there.
+    // Nothing listens on this port.
     let config = Config::new("https://127.0.0.1:9".to_owned());
     let verifier = NumberVerifier::new(config, Arc::new(NoSim), None).unwrap();
     let test = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(Throws)));
     assert!(test.block_on(flow.result()).is_err());
-    // Nothing is released or logged after that.
+    // Nothing is released or logged after this.
     let ended = verifier.ended();
     drop((flow, verifier));
     test.block_on(ended);

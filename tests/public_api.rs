@@ -1,4 +1,4 @@
-//! The crate's public API, written down in `public_api.txt`: a change of it is seen in review.
+//! The crate's public API, recorded in `public_api.txt`, so that every change shows up in review.
 //!
 //! `UPDATE_PUBLIC_API=1 cargo test --test public_api` accepts a change.
 
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn the_public_api_is_the_recorded_one() {
+fn public_api_matches_the_recorded_one() {
     let exported = exported();
     let mut lines = BTreeSet::new();
     for file in files(&root().join("src")) {
@@ -63,7 +63,7 @@ fn collect(tree: &UseTree, names: &mut BTreeSet<String>) {
         UseTree::Path(path) => collect(&path.tree, names),
         UseTree::Group(group) => group.items.iter().for_each(|tree| collect(tree, names)),
         UseTree::Name(name) => drop(names.insert(name.ident.to_string())),
-        UseTree::Rename(_) | UseTree::Glob(_) => panic!("re-exports are named one by one"),
+        UseTree::Rename(_) | UseTree::Glob(_) => panic!("re-exports must be listed individually"),
     }
 }
 
@@ -138,7 +138,7 @@ fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// Tokens as they are usually spaced.
+/// Tokens with conventional spacing.
 fn text(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (from, to) in [

@@ -1,4 +1,5 @@
-//! What is kept of a peer's text, as properties: nothing at all if it spells the number or a secret in any way.
+//! Which text from a peer is retained, as properties: none, if it spells the number or a secret in
+//! any form.
 
 use http::{HeaderMap, HeaderValue, header};
 use number_verify::internals::{
@@ -12,8 +13,8 @@ use url::form_urlencoded::byte_serialize;
 
 const NUMBER: &str = "+14155550100";
 
-/// What a flow keeps of this text as the title of a page and as the description of an error.
-fn kept(text: &str, state: &str) -> [Option<String>; 2] {
+/// What a flow retains of this text as a page title and as an error description.
+fn retained(text: &str, state: &str) -> [Option<String>; 2] {
     let page = format!("<html><title>{text}</title></html>");
     let mut walk = walk(state);
     let Next::ReadBody(response) = walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }) else {
@@ -47,7 +48,8 @@ fn walk(state: &str) -> Walk {
     Walk::begin(start, rules, CookieJar::new(), redactor).ok().unwrap().0
 }
 
-/// Zeros of all scripts that have decimal digits: the nine characters after each are the other digits.
+/// The zeros of all scripts with decimal digits: the nine characters after each are the other
+/// digits.
 fn zeros() -> Vec<char> {
     let class = regex_syntax::parse(r"\p{Nd}").unwrap().into_kind();
     let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) = class else { panic!("a class") };
@@ -62,7 +64,8 @@ fn separators(classes: &str) -> impl Strategy<Value = Vec<String>> + use<> {
     prop::collection::vec(string_regex(&format!("[{classes}]{{0,3}}")).unwrap(), NUMBER.len())
 }
 
-/// The number with or without its country code, in digits of one script, these separators after each.
+/// The number with or without its country code, in digits of one script, with a separator after
+/// each.
 fn spelled(zero: char, from: usize, separators: &[String]) -> String {
     let digits = NUMBER.chars().filter(char::is_ascii_digit).skip(from);
     digits.zip(separators).flat_map(|(ascii, separator)| [digit(zero, ascii).to_string(), separator.clone()]).collect()
@@ -112,7 +115,7 @@ impl Escape {
     }
 }
 
-/// An ASCII letter as another character that looks like it, or itself.
+/// An ASCII letter as a look-alike character, or the letter itself.
 fn disguised(c: char, style: usize) -> char {
     let letter = |upper: u32, lower: u32| match c {
         'A'..='Z' => char::from_u32(upper + u32::from(c) - u32::from('A')),
@@ -129,7 +132,7 @@ fn disguised(c: char, style: usize) -> char {
 }
 
 #[test]
-fn number_between_words_in_any_spelling_leaves_no_text() {
+fn number_in_any_spelling_removes_the_text() {
     for spelling in [
         "+14155550100",
         "+1&nbsp;415&nbsp;555&nbsp;0100",
@@ -166,12 +169,12 @@ fn number_between_words_in_any_spelling_leaves_no_text() {
         "555 0100",
         "415.555 ext. 0100",
     ] {
-        assert_eq!(kept(&format!("No service for {spelling}, sorry"), "S"), [None, None], "{spelling}");
+        assert_eq!(retained(&format!("No service for {spelling}, sorry"), "S"), [None, None], "{spelling}");
     }
 }
 
 #[test]
-fn ordinary_texts_are_kept() {
+fn ordinary_text_is_retained() {
     for text in [
         "Sign in",
         "No service (error 1001)",
@@ -183,32 +186,32 @@ fn ordinary_texts_are_kept() {
         "Call 0800 1234567 & ask",
         "The last six digits are 550100",
     ] {
-        assert_eq!(kept(text, "topsecret"), [Some(text.to_owned()), Some(text.to_owned())], "{text}");
+        assert_eq!(retained(text, "topsecret"), [Some(text.to_owned()), Some(text.to_owned())], "{text}");
     }
 }
 
 #[test]
-fn text_that_is_too_long_to_compare_leaves_nothing() {
-    assert_eq!(kept(&format!("Sign in{}", " ".repeat(5000)), "S"), [None, None]);
+fn text_too_long_to_compare_is_removed() {
+    assert_eq!(retained(&format!("Sign in{}", " ".repeat(5000)), "S"), [None, None]);
     let encoded = (0..20).fold("%34155550100".to_owned(), |text, _| text.replace('%', "%25"));
-    assert_eq!(kept(&encoded, "S"), [None, None]);
+    assert_eq!(retained(&encoded, "S"), [None, None]);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn number_with_any_separators_in_any_script_leaves_no_text(
+    fn number_with_any_separators_in_any_script_removes_the_text(
         zero in select(zeros()),
         from in 0..=4_usize,
         separators in separators(r"\p{P}\p{S}\p{Z}\p{C}\p{M}"),
     ) {
         let text = format!("for {}, sorry", spelled(zero, from, &separators));
-        prop_assert_eq!(kept(&text, "S"), [None, None], "{}", text);
+        prop_assert_eq!(retained(&text, "S"), [None, None], "{}", text);
     }
 
     #[test]
-    fn escaped_number_leaves_no_text(
+    fn escaped_number_removes_the_text(
         zero in select(zeros()),
         from in 0..=4_usize,
         separators in separators(r"[\p{P}\p{S}\p{Z}]--[&%\\;#]"),
@@ -216,15 +219,15 @@ proptest! {
     ) {
         let number = spelled(zero, from, &separators);
         let escaped: String = number.chars().zip(escapes.iter().cycle()).map(|(c, escape)| match escape {
-            // Followed by a digit, it would be another character.
+            // Followed by a digit, this would be a different character.
             Escape::Unterminated if escapes.len() > 1 => Escape::Decimal.apply(c),
             escape => escape.apply(c),
         }).collect();
-        prop_assert_eq!(kept(&format!("for {escaped} , sorry"), "S"), [None, None], "{}", escaped);
+        prop_assert_eq!(retained(&format!("for {escaped} , sorry"), "S"), [None, None], "{}", escaped);
     }
 
     #[test]
-    fn disguised_secret_leaves_no_text(
+    fn disguised_secret_removes_the_text(
         state in "[A-Za-z0-9]{4}[A-Za-z0-9_.~-]{2,28}",
         styles in prop::collection::vec(0..4_usize, 32),
         separators in prop::collection::vec(string_regex(r"[\p{Cf}\p{Mn}\p{Zs}]{0,2}").unwrap(), 32),
@@ -237,11 +240,11 @@ proptest! {
             Escape::Unterminated if escapes.len() > 1 => Escape::Decimal.apply(c),
             escape => escape.apply(c),
         }).collect();
-        prop_assert_eq!(kept(&format!("for {escaped} , sorry"), &state), [None, None], "{}", escaped);
+        prop_assert_eq!(retained(&format!("for {escaped} , sorry"), &state), [None, None], "{}", escaped);
     }
 
     #[test]
-    fn harmless_text_is_kept(text in r"[A-Za-zÀ-ÿ]{2,10}( [a-zäöü]{1,10}){0,4}( \([0-9]{1,4}\))?[.!?]?") {
-        prop_assert_eq!(kept(&text, "s9-x2_k7"), [Some(text.clone()), Some(text)]);
+    fn harmless_text_is_retained(text in r"[A-Za-zÀ-ÿ]{2,10}( [a-zäöü]{1,10}){0,4}( \([0-9]{1,4}\))?[.!?]?") {
+        prop_assert_eq!(retained(&text, "s9-x2_k7"), [Some(text.clone()), Some(text)]);
     }
 }

@@ -1,10 +1,10 @@
-//! Each test that SECURITY.md names is there.
+//! Every test listed in SECURITY.md exists.
 
 use std::fs;
 use std::path::Path;
 
 #[test]
-fn named_tests_exist() {
+fn listed_tests_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = sources(&["src", "tests", "bindings", "examples"].map(|folder| root.join(folder)));
     let table = fs::read_to_string(root.join("SECURITY.md")).unwrap();
@@ -18,7 +18,7 @@ fn named_tests_exist() {
             let is_file = root.join(name).exists() || root.join("tests/backends").join(name).exists();
             let definitions = ["fn", "def", "class"].map(|keyword| format!("{keyword} {name}"));
             let is_defined = sources.iter().any(|source| definitions.iter().any(|it| has_word(source, it)));
-            assert!(is_file || is_defined, "{name} is not there");
+            assert!(is_file || is_defined, "{name} does not exist");
         }
     }
 }
@@ -31,14 +31,14 @@ fn has_word(text: &str, definition: &str) -> bool {
 }
 
 fn sources(folders: &[std::path::PathBuf]) -> Vec<String> {
-    let mut waiting = folders.to_vec();
+    let mut pending = folders.to_vec();
     let mut sources = Vec::new();
-    while let Some(folder) = waiting.pop() {
+    while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
             let is_source = path.extension().is_some_and(|end| ["rs", "py", "kt", "swift"].iter().any(|it| end == *it));
             if path.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') && entry.file_name() != "target" {
-                waiting.push(path);
+                pending.push(path);
             } else if is_source {
                 sources.push(fs::read_to_string(path).unwrap());
             }

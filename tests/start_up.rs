@@ -1,4 +1,5 @@
-//! A verifier starts nothing before its first use. In a process of its own, since it counts threads and open files.
+//! A verifier starts nothing before its first use. Runs in a separate process, because it counts
+//! threads and open files.
 #![cfg(all(target_os = "linux", feature = "http-backend"))]
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use number_verify::{
 use rcgen::{CertificateParams, KeyPair};
 use tokio::time::timeout;
 
-/// What takes this long on a busy machine hangs.
+/// A step that takes this long even on a busy machine hangs.
 const HANGS: Duration = Duration::from_mins(1);
 const NUMBER: &str = "+14155550100";
 const STORE: &str = "SSL_CERT_FILE";
@@ -42,30 +43,31 @@ impl CellularProvider for Phone {
     }
 }
 
-/// The platform's trust store is a pipe: who opens it waits for the other end, so that it can be seen when it is read.
+/// The platform's trust store is a pipe: opening it blocks until the other end is opened, so the
+/// test can tell when it is read.
 #[test]
-fn nothing_starts_before_the_first_use() {
+fn verifier_starts_nothing_before_first_use() {
     if let Some(store) = env::var_os(STORE).filter(|store| Path::new(store).ends_with("start-up.pipe")) {
-        return in_own_process(Path::new(&store)).unwrap();
+        return in_child_process(Path::new(&store)).unwrap();
     }
     let folder = env::temp_dir().join(format!("number-verify-{}", std::process::id()));
     let store = folder.join("start-up.pipe");
     fs::create_dir_all(&folder).unwrap();
     assert!(Command::new("mkfifo").arg(&store).status().unwrap().success());
-    let this = ["--exact", "nothing_starts_before_the_first_use", "--nocapture"];
-    let own =
+    let this = ["--exact", "verifier_starts_nothing_before_first_use", "--nocapture"];
+    let child =
         Command::new(env::current_exe().unwrap()).args(this).env(STORE, &store).env_remove("SSL_CERT_DIR").status();
     fs::remove_dir_all(&folder).unwrap();
-    assert!(own.unwrap().success());
+    assert!(child.unwrap().success());
 }
 
-fn in_own_process(store: &Path) -> Result<(), Box<dyn Error>> {
+fn in_child_process(store: &Path) -> Result<(), Box<dyn Error>> {
     let before = (threads()?, open_files()?);
     let verifier = NumberVerifier::new(config(), Arc::new(Phone), None)?;
     assert_eq!((threads()?, open_files()?), before, "construction starts a thread or opens a file");
 
     let test = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let without_a_thread = (threads()?, open_files()?);
+    let with_test_runtime = (threads()?, open_files()?);
     let unused = NumberVerifier::new(config(), Arc::new(Phone), None)?;
     let ended = unused.ended();
     drop(unused);
@@ -73,12 +75,12 @@ fn in_own_process(store: &Path) -> Result<(), Box<dyn Error>> {
 
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, 0, hard)?;
-    let refused = test.block_on(verifier.verify(NUMBER.to_owned()));
+    let rejected = test.block_on(verifier.verify(NUMBER.to_owned()));
     let checked = test.block_on(verifier.check());
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    assert!(matches!(refused, Err(VerifyError::Internal)), "{refused:?}");
+    assert!(matches!(rejected, Err(VerifyError::Internal)), "{rejected:?}");
     assert!(matches!(checked, Err(VerifyError::Internal)), "{checked:?}");
-    assert_eq!((threads()?, open_files()?), without_a_thread);
+    assert_eq!((threads()?, open_files()?), with_test_runtime);
 
     let flow = verifier.begin(NUMBER.to_owned(), None);
     write(store, "")?;
@@ -94,7 +96,7 @@ fn in_own_process(store: &Path) -> Result<(), Box<dyn Error>> {
         let result = test.block_on(async { timeout(HANGS, flow.result()).await })?;
         assert!(
             matches!(result, Err(VerifyError::Backend { .. })),
-            "the store is read again, and then kept: {result:?}"
+            "the store is read again and then cached: {result:?}"
         );
     }
 
@@ -104,12 +106,12 @@ fn in_own_process(store: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Nothing listens there.
+/// Nothing listens on this port.
 fn config() -> Config {
     Config::new("https://127.0.0.1:9".to_owned())
 }
 
-/// Waits until somebody reads it.
+/// Blocks until a reader opens the pipe.
 fn write(store: &Path, text: &str) -> std::io::Result<()> {
     File::options().write(true).open(store)?.write_all(text.as_bytes())
 }
@@ -124,7 +126,7 @@ fn threads() -> std::io::Result<BTreeMap<String, String>> {
     Ok(threads)
 }
 
-/// By number. The folder itself is open while it is read.
+/// By descriptor. Excludes the directory itself, which is open while it is read.
 fn open_files() -> std::io::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for file in fs::read_dir("/proc/self/fd")? {

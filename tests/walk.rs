@@ -1,4 +1,5 @@
-//! The walk as a specification: one row, one rule. No I/O; every row drives the production state machine.
+//! The walk as a specification: one row per rule. No I/O; every row drives the production state
+//! machine.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use number_verify::internals::{
@@ -13,21 +14,21 @@ use url::{Host, Url};
 /// state S, `redirect_uri` <https://cb.test/cb>.
 const AUTH: &str = "https://op.test/a/b?x=1&state=S&redirect_uri=https%3A%2F%2Fcb.test%2Fcb";
 /// state S, no `redirect_uri`.
-const UNTOLD: &str = "https://op.test/a/b?state=S";
+const WITHOUT_REDIRECT_URI: &str = "https://op.test/a/b?state=S";
 /// `redirect_uri` <https://cb.test/cb>, no state.
 const STATELESS: &str = "https://op.test/a/b?redirect_uri=https%3A%2F%2Fcb.test%2Fcb";
 
-// ---- what goes in -------------------------------------------------------------------------------------------------------
+// ---- input ---------------------------------------------------------------------------------------------------------
 
 #[derive(Clone)]
-struct Given {
+struct Input {
     auth_url: String,
     redirect_uri: Option<&'static str>,
     state: Option<&'static str>,
     rules: Rules,
 }
 
-fn given(auth_url: &str, delivery: Delivery) -> Given {
+fn input(auth_url: &str, delivery: Delivery) -> Input {
     let rules = Rules {
         delivery,
         cleartext: true,
@@ -36,19 +37,19 @@ fn given(auth_url: &str, delivery: Delivery) -> Given {
         configured_redirect_uri: None,
         backend_origin: Some(Url::parse("https://api.test").unwrap().origin()),
     };
-    Given { auth_url: auth_url.to_owned(), redirect_uri: None, state: None, rules }
+    Input { auth_url: auth_url.to_owned(), redirect_uri: None, state: None, rules }
 }
 
-fn relay() -> Given {
-    given(AUTH, Delivery::Relay)
+fn relay() -> Input {
+    input(AUTH, Delivery::Relay)
 }
 
-impl Given {
-    fn answered(self, redirect_uri: &'static str) -> Self {
+impl Input {
+    fn with_redirect_uri(self, redirect_uri: &'static str) -> Self {
         Self { redirect_uri: Some(redirect_uri), ..self }
     }
 
-    fn answered_state(self, state: &'static str) -> Self {
+    fn with_state(self, state: &'static str) -> Self {
         Self { state: Some(state), ..self }
     }
 
@@ -84,7 +85,7 @@ fn body(code: u16, body: &str) -> Reply {
     Reply { body: body.as_bytes().to_vec(), ..status(code) }
 }
 
-/// A 302 to there.
+/// A 302 to this location.
 fn to(location: &str) -> Reply {
     status(302).with(header::LOCATION, location.as_bytes())
 }
@@ -100,11 +101,11 @@ impl Reply {
     }
 }
 
-// ---- what comes out -----------------------------------------------------------------------------------------------------
+// ---- output --------------------------------------------------------------------------------------------------------
 
-/// Where these answers lead, as text: the request that comes after them, or how the walk ended.
-fn walk(given: Given, replies: &[Reply]) -> String {
-    let (mut walk, mut request) = match given.begin(CookieJar::new()) {
+/// The outcome of these responses as text: the next request, or how the walk ended.
+fn walk(input: Input, replies: &[Reply]) -> String {
+    let (mut walk, mut request) = match input.begin(CookieJar::new()) {
         Ok(begun) => begun,
         Err(reason) => return reason,
     };
@@ -114,7 +115,7 @@ fn walk(given: Given, replies: &[Reply]) -> String {
             Next::ReadBody(response) => {
                 return response.read(&reply.body).map_or_else(|failure| failed(&failure), |end| done(&end));
             }
-            Next::Done(answer) => return done(&answer),
+            Next::Done(completion) => return done(&completion),
             Next::Fail(failure) => return failed(&failure),
         }
     }
@@ -124,16 +125,16 @@ fn walk(given: Given, replies: &[Reply]) -> String {
     format!("GET {}{}{}", request.url, with("cookie", cookie), with("session", session))
 }
 
-/// Reads this body of a 200.
+/// Reads this body of a 200 response.
 fn read(walk: &mut Walk, body: &[u8]) -> Result<Completion, Failure> {
     match walk.on_head(&Head { status: 200, headers: &HeaderMap::new() }) {
         Next::ReadBody(response) => response.read(body),
-        _ => panic!("a body decides"),
+        _ => panic!("the body must be read"),
     }
 }
 
-fn done(answer: &Completion) -> String {
-    match answer {
+fn done(completion: &Completion) -> String {
+    match completion {
         Completion::Code { code, state: None } => format!("code {}", code.expose_secret()),
         Completion::Code { code, state: Some(state) } => {
             format!("code {} state {}", code.expose_secret(), state.expose_secret())
@@ -213,7 +214,7 @@ fn locations() {
         assert_eq!(walk(relay(), &[to(location)]), expected, "{name}");
     }
     let twice = |other: &str| to("/c").with(header::LOCATION, other.as_bytes());
-    assert_eq!(walk(relay(), &[twice("/c")]), "GET https://op.test/c", "repeated alike");
+    assert_eq!(walk(relay(), &[twice("/c")]), "GET https://op.test/c", "repeated identically");
     assert_eq!(walk(relay(), &[twice("/d")]), "bad_location", "repeated differently");
     assert_eq!(walk(relay(), &[status(302)]), "bad_location", "missing");
     assert_eq!(walk(relay(), &[to(&"a".repeat(16 * 1024 + 1))]), "bad_location", "over 16 KiB");
@@ -223,25 +224,25 @@ fn locations() {
 #[rustfmt::skip] // one row, one line
 fn redirect_uris() {
     const LOCALHOST: &str = "http://localhost:3000/cb";
-    let asked = |query: &str| given(&format!("https://op.test/a?state=S{query}"), Delivery::Relay);
-    let untold = || asked("");
-    for (name, given, location, expected) in [
+    let with_query = |query: &str| input(&format!("https://op.test/a?state=S{query}"), Delivery::Relay);
+    let without_redirect_uri = || with_query("");
+    for (name, input, location, expected) in [
         ("of the auth URL", relay(), "https://cb.test/cb?code=C&state=S", "code C state S"),
-        ("of the start answer", untold().answered("myapp://cb"), "myapp://cb?code=C&state=S", "code C state S"),
-        ("of the configuration", untold().configured("myapp:cb"), "myapp:cb?code=C&state=S", "code C state S"),
-        ("config comes last", relay().configured("myapp:cb"), "myapp:cb?code=C&state=S", "forbidden_redirect"),
-        ("named twice alike, host case", given("https://op.test/a?state=S&redirect_uri=myapp%3A%2F%2FCb%2Fx", Delivery::Relay).answered("myapp://cb/x"), "myapp://cb/x?code=C&state=S", "code C state S"),
-        ("named twice alike", relay().answered("https://CB.test/cb"), "https://cb.test/cb?code=C&state=S", "code C state S"),
+        ("of the start response", without_redirect_uri().with_redirect_uri("myapp://cb"), "myapp://cb?code=C&state=S", "code C state S"),
+        ("of the configuration", without_redirect_uri().configured("myapp:cb"), "myapp:cb?code=C&state=S", "code C state S"),
+        ("configuration has the lowest precedence", relay().configured("myapp:cb"), "myapp:cb?code=C&state=S", "forbidden_redirect"),
+        ("specified twice, differing in host case", input("https://op.test/a?state=S&redirect_uri=myapp%3A%2F%2FCb%2Fx", Delivery::Relay).with_redirect_uri("myapp://cb/x"), "myapp://cb/x?code=C&state=S", "code C state S"),
+        ("specified twice, identical", relay().with_redirect_uri("https://CB.test/cb"), "https://cb.test/cb?code=C&state=S", "code C state S"),
         ("case of scheme and host", relay(), "HTTPS://CB.TEST/cb?code=C&state=S", "code C state S"),
         ("default port", relay(), "https://cb.test:443/cb?code=C&state=S", "code C state S"),
-        ("custom scheme's host case", asked("&redirect_uri=myApp://Cb"), "myapp://cB/?code=C&state=S", "code C state S"),
-        ("localhost", untold().answered(LOCALHOST), "http://localhost:3000/cb?code=C&state=S", "code C state S"),
+        ("custom scheme's host case", with_query("&redirect_uri=myApp://Cb"), "myapp://cB/?code=C&state=S", "code C state S"),
+        ("localhost", without_redirect_uri().with_redirect_uri(LOCALHOST), "http://localhost:3000/cb?code=C&state=S", "code C state S"),
         ("other path", relay(), "https://cb.test/cb2?code=C", "GET https://cb.test/cb2?code=C"),
         ("other port", relay(), "https://cb.test:8443/cb?code=C", "GET https://cb.test:8443/cb?code=C"),
         ("longer host", relay(), "https://cb.test.evil.test/cb?code=C", "GET https://cb.test.evil.test/cb?code=C"),
         ("http instead of https", relay(), "http://cb.test/cb?code=C", "forbidden_redirect"),
-        ("own query kept", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&a=1&state=S", "code C state S"),
-        ("own query lost", untold().answered("myapp://cb?a=1"), "myapp://cb?code=C&state=S", "lost_redirect_uri"),
+        ("own query preserved", without_redirect_uri().with_redirect_uri("myapp://cb?a=1"), "myapp://cb?code=C&a=1&state=S", "code C state S"),
+        ("own query lost", without_redirect_uri().with_redirect_uri("myapp://cb?a=1"), "myapp://cb?code=C&state=S", "lost_redirect_uri"),
         ("trailing slash", relay(), "https://cb.test/cb/?code=C&state=S", "lost_redirect_uri"),
         ("another scheme", relay(), "http://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
         ("an app's scheme", relay(), "myapp://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
@@ -251,17 +252,17 @@ fn redirect_uris() {
         ("another path", relay(), "https://CB.test./?state=S&code=C", "lost_redirect_uri"),
         ("in the fragment", relay(), "https://cb.test/cb/#code=C&state=S", "lost_redirect_uri"),
         ("state encoded", relay(), "https://cb.test/cb/?code=C&state=%2553", "lost_redirect_uri"),
-        ("followed through", given(AUTH, Delivery::FollowThrough), "https://cb.test/cb/?code=C&state=S", "lost_redirect_uri"),
+        ("followed through", input(AUTH, Delivery::FollowThrough), "https://cb.test/cb/?code=C&state=S", "lost_redirect_uri"),
         ("another host's code", relay(), "https://op.test/cb?code=C&state=S", "GET https://op.test/cb?code=C&state=S"),
         ("its host, another state", relay(), "https://cb.test/login?code=C&state=T", "GET https://cb.test/login?code=C&state=T"),
         ("its host, no code", relay(), "https://cb.test/login?state=S", "GET https://cb.test/login?state=S"),
-        ("unknown, code passes", untold(), "https://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
-        ("unknown, error passes", untold(), "myapp://cb?error=e&state=S", "lost_redirect_uri"),
-        ("unknown, code in the fragment", untold(), "https://cb.test/cb#code=C&state=S", "lost_redirect_uri"),
-        ("unknown, other state", untold(), "https://x.test/?code=C&state=T", "GET https://x.test/?code=C&state=T"),
-        ("unknown, state alone", untold(), "https://x.test/?state=S", "GET https://x.test/?state=S"),
+        ("unknown, code passes", without_redirect_uri(), "https://cb.test/cb?code=C&state=S", "lost_redirect_uri"),
+        ("unknown, error passes", without_redirect_uri(), "myapp://cb?error=e&state=S", "lost_redirect_uri"),
+        ("unknown, code in the fragment", without_redirect_uri(), "https://cb.test/cb#code=C&state=S", "lost_redirect_uri"),
+        ("unknown, other state", without_redirect_uri(), "https://x.test/?code=C&state=T", "GET https://x.test/?code=C&state=T"),
+        ("unknown, state alone", without_redirect_uri(), "https://x.test/?state=S", "GET https://x.test/?state=S"),
     ] {
-        assert_eq!(walk(given, &[to(location)]), expected, "{name}");
+        assert_eq!(walk(input, &[to(location)]), expected, "{name}");
     }
 }
 
@@ -286,15 +287,15 @@ fn parameters_at_redirect_uri() {
         ("error with a state in other case", AUTH, "?error=access_denied&state=s", "state_mismatch"),
         ("error with two states", AUTH, "?error=access_denied&state=S&state=T", "state_mismatch"),
         ("error and code, without state", AUTH, "?error=access_denied&code=C", "malformed_response"),
-        ("empty error beside a code", AUTH, "?error=&code=C&state=S", "code C state S"),
-        ("null error beside a code", AUTH, "?error=null&code=C&state=S", "code C state S"),
-        ("false error beside a code", AUTH, "?code=C&state=S&error=false", "code C state S"),
-        ("empty error beside a code, without state", AUTH, "?error=&code=C", "state_mismatch"),
-        ("an empty and a real error beside a code", AUTH, "?error=&error=e&code=C&state=S", "malformed_response"),
-        ("state nobody asked for", STATELESS, "?code=C&state=T", "code C state T"),
+        ("empty error with a code", AUTH, "?error=&code=C&state=S", "code C state S"),
+        ("null error with a code", AUTH, "?error=null&code=C&state=S", "code C state S"),
+        ("false error with a code", AUTH, "?code=C&state=S&error=false", "code C state S"),
+        ("empty error with a code, without state", AUTH, "?error=&code=C", "state_mismatch"),
+        ("an empty and a real error with a code", AUTH, "?error=&error=e&code=C&state=S", "malformed_response"),
+        ("unrequested state", STATELESS, "?code=C&state=T", "code C state T"),
         ("repeated state that was not requested", STATELESS, "?code=C&state=S&state=T", "malformed_response"),
-        ("no state, none asked for", STATELESS, "?code=C", "code C"),
-        ("empty state, none asked for", STATELESS, "?code=C&state=", "code C"),
+        ("no state, none requested", STATELESS, "?code=C", "code C"),
+        ("empty state, none requested", STATELESS, "?code=C&state=", "code C"),
         ("error", AUTH, "?error=access_denied&state=S", "denied access_denied"),
         ("error in the fragment", AUTH, "#error=server_error&state=S", "denied server_error"),
         ("only a description", STATELESS, "#error_description=no%20luck", "denied ?"),
@@ -307,20 +308,20 @@ fn parameters_at_redirect_uri() {
         ("repeated error", AUTH, "?error=a&error=b&state=S", "malformed_response"),
         ("repeated code", AUTH, "?code=C&code=C&state=S", "malformed_response"),
         ("empty code", AUTH, "?code=&state=S", "malformed_response"),
-        ("code that is no text", AUTH, "?code=%ff&state=S", "malformed_response"),
+        ("code that is not UTF-8", AUTH, "?code=%ff&state=S", "malformed_response"),
         ("no code", AUTH, "?state=S", "malformed_response"),
     ] {
         let location = format!("https://cb.test/cb{parameters}");
-        assert_eq!(walk(given(auth_url, Delivery::Relay), &[to(&location)]), expected, "{name}");
+        assert_eq!(walk(input(auth_url, Delivery::Relay), &[to(&location)]), expected, "{name}");
     }
 }
 
-/// Operators that echo the state in another form of the same text.
+/// Operators that return the state in a different encoding of the same text.
 #[test]
-fn states_that_come_back_encoded() {
+fn states_returned_in_another_encoding() {
     let walked = |sent: &'static str, echoed: &str| {
-        let auth = given("https://op.test/a?redirect_uri=https%3A%2F%2Fcb.test%2Fcb", Delivery::Relay);
-        walk(auth.answered_state(sent), &[to(&format!("https://cb.test/cb?code=C&state={echoed}"))])
+        let auth = input("https://op.test/a?redirect_uri=https%3A%2F%2Fcb.test%2Fcb", Delivery::Relay);
+        walk(auth.with_state(sent), &[to(&format!("https://cb.test/cb?code=C&state={echoed}"))])
     };
     for (sent, echoed) in [
         ("a+b/c==", "a+b/c=="),
@@ -354,7 +355,7 @@ fn states_that_come_back_encoded() {
 }
 
 #[test]
-fn json_answers() {
+fn json_responses() {
     for (name, json, expected) in [
         ("code", r#"{"code":"C"}"#, "code C"),
         ("code and state", r#"{"code":"C","state":"S"}"#, "code C state S"),
@@ -364,37 +365,41 @@ fn json_answers() {
         ("same code twice", r#"{"code":"C","code":"C"}"#, "code C"),
         ("different codes", r#"{"code":"C","code":"D"}"#, "malformed_response"),
         ("other state", r#"{"code":"C","state":"T"}"#, "state_mismatch"),
-        ("state is no string", r#"{"code":"C","state":1}"#, "state_mismatch"),
+        ("state is not a string", r#"{"code":"C","state":1}"#, "state_mismatch"),
         ("different states", r#"{"code":"C","state":"S","state":"T"}"#, "state_mismatch"),
         ("empty code", r#"{"code":""}"#, "malformed_response"),
         ("code is a number", r#"{"code":1}"#, "malformed_response"),
         ("code is null", r#"{"code":null}"#, "malformed_response"),
         ("error", r#"{"error":"access_denied"}"#, "denied access_denied"),
-        ("error beside a null code", r#"{"error":"access_denied","code":null}"#, "denied access_denied"),
+        ("error with a null code", r#"{"error":"access_denied","code":null}"#, "denied access_denied"),
         ("error is an object", r#"{"error":{"code":1}}"#, "denied ?"),
         ("error and code", r#"{"error":"e","code":"C"}"#, "denied e"),
         ("CAMARA error", r#"{"status":403,"code":"PERMISSION_DENIED","message":"m"}"#, "denied PERMISSION_DENIED"),
         ("CAMARA error, null error", r#"{"status":403,"code":"X","error":null}"#, "denied X"),
         ("false error", r#"{"code":"C","error":false}"#, "code C"),
         ("empty error", r#"{"code":"C","error":""}"#, "code C"),
-        ("error that says null", r#"{"code":"C","error":"null"}"#, "code C"),
-        ("error that is true", r#"{"code":"C","error":true}"#, "denied ?"),
+        ("error is the text null", r#"{"code":"C","error":"null"}"#, "code C"),
+        ("error is true", r#"{"code":"C","error":true}"#, "denied ?"),
         ("CAMARA error, status as text", r#"{"status":"403","code":"PERMISSION_DENIED"}"#, "denied PERMISSION_DENIED"),
         ("CAMARA error, status as text with blanks", r#"{"status":" 404.0 ","code":"X"}"#, "denied X"),
-        ("status 200 as text beside a code", r#"{"status":"200","code":"C"}"#, "code C"),
-        ("NUL after it", "{\"code\":\"C\"}\0", "code C"),
-        ("status 200 beside a code", r#"{"status":200,"code":"C"}"#, "code C"),
+        ("status 200 as text with a code", r#"{"status":"200","code":"C"}"#, "code C"),
+        ("NUL at the end", "{\"code\":\"C\"}\0", "code C"),
+        ("status 200 with a code", r#"{"status":200,"code":"C"}"#, "code C"),
         ("status that is text", r#"{"status":"ok","code":"C"}"#, "code C"),
-        ("nothing of ours", r#"{"hello":"world"}"#, "unexpected_page"),
+        ("no known fields", r#"{"hello":"world"}"#, "unexpected_page"),
         ("an array", r#"[{"code":"C"}]"#, "unexpected_page"),
-        ("code within", r#"{"data":{"code":"C"}}"#, "unexpected_page"),
-        ("more after it", r#"{"code":"C"}x"#, "unexpected_page"),
+        ("nested code", r#"{"data":{"code":"C"}}"#, "unexpected_page"),
+        ("trailing data", r#"{"code":"C"}x"#, "unexpected_page"),
     ] {
         assert_eq!(walk(relay(), &[body(200, json)]), expected, "{name}");
     }
-    let wanted = r#"{"code":"C","state":1}"#;
-    assert_eq!(walk(given(STATELESS, Delivery::Relay), &[body(200, wanted)]), "malformed_response", "unasked state");
-    assert_eq!(walk(given(UNTOLD, Delivery::Relay), &[body(200, r#"{"code":"C"}"#)]), "code C", "no redirect_uri");
+    let json = r#"{"code":"C","state":1}"#;
+    assert_eq!(walk(input(STATELESS, Delivery::Relay), &[body(200, json)]), "malformed_response", "unrequested state");
+    assert_eq!(
+        walk(input(WITHOUT_REDIRECT_URI, Delivery::Relay), &[body(200, r#"{"code":"C"}"#)]),
+        "code C",
+        "no redirect_uri"
+    );
 }
 
 #[test]
@@ -427,21 +432,21 @@ fn statuses() {
 #[rustfmt::skip] // one row, one line
 fn cleartext() {
     let never = || {
-        let mut given = relay();
-        given.rules.cleartext = false;
-        given
+        let mut input = relay();
+        input.rules.cleartext = false;
+        input
     };
     let backend = |url: &str| {
-        let mut given = relay();
-        given.rules.backend_origin = Some(Url::parse(url).unwrap().origin());
-        given
+        let mut input = relay();
+        input.rules.backend_origin = Some(Url::parse(url).unwrap().origin());
+        input
     };
     let http = || to("http://he.op.test/");
-    for (name, given, replies, expected) in [
+    for (name, input, replies, expected) in [
         ("header-enrichment hop", relay(), vec![http()], "GET http://he.op.test/"),
-        ("and back", relay(), vec![http(), to("https://op.test/c")], "GET https://op.test/c"),
+        ("and back to https", relay(), vec![http(), to("https://op.test/c")], "GET https://op.test/c"),
         ("turned off", never(), vec![http()], "forbidden_redirect"),
-        ("a lone code", relay(), vec![to("http://op.test/?code=C")], "GET http://op.test/?code=C"),
+        ("a code without state", relay(), vec![to("http://op.test/?code=C")], "GET http://op.test/?code=C"),
         ("code with state", relay(), vec![to("http://op.test/?code=C&state=x")], "forbidden_redirect"),
         ("redirect_uri's host", relay(), vec![to("http://cb.test/other")], "forbidden_redirect"),
         ("backend's host", relay(), vec![to("http://api.test/")], "forbidden_redirect"),
@@ -460,7 +465,7 @@ fn cleartext() {
         ("error in JSON", relay(), vec![http(), body(200, r#"{"error":"e"}"#)], "denied e"),
         ("page", relay(), vec![http(), body(200, "<html>")], "unexpected_page"),
     ] {
-        assert_eq!(walk(given, &replies), expected, "{name}");
+        assert_eq!(walk(input, &replies), expected, "{name}");
     }
 }
 
@@ -495,17 +500,17 @@ fn addresses() {
 fn follow_through() {
     const BACKENDS: &str = "https://op.test/?state=S&redirect_uri=https://api.test/cb";
     const CALLBACK: &str = "https://cb.test/cb?code=C&state=S";
-    let follow = || given(AUTH, Delivery::FollowThrough);
-    let backends = || given(BACKENDS, Delivery::FollowThrough);
-    let untold = || given(UNTOLD, Delivery::FollowThrough);
+    let follow = || input(AUTH, Delivery::FollowThrough);
+    let backends = || input(BACKENDS, Delivery::FollowThrough);
+    let without_redirect_uri = || input(WITHOUT_REDIRECT_URI, Delivery::FollowThrough);
     let callback = || to(CALLBACK);
-    for (name, given, replies, expected) in [
+    for (name, input, replies, expected) in [
         ("the backend's origin gets the session", backends(), vec![to("https://api.test/cb?code=C&state=S")], "GET https://api.test/cb?code=C&state=S session=SESSION"),
-        ("named by the auth URL alone: no session", follow(), vec![callback()], "GET https://cb.test/cb?code=C&state=S"),
-        ("named by the start answer", follow().answered("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
-        ("named by the configuration", untold().configured("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
-        ("no session on the way", backends(), vec![to("https://api.test/other")], "GET https://api.test/other"),
-        ("verdict", follow(), vec![callback(), body(200, r#"{"verified":true}"#)], "callback 200"),
+        ("from the auth URL alone: no session", follow(), vec![callback()], "GET https://cb.test/cb?code=C&state=S"),
+        ("from the start response", follow().with_redirect_uri("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("from the configuration", without_redirect_uri().configured("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("no session before the callback", backends(), vec![to("https://api.test/other")], "GET https://api.test/other"),
+        ("result", follow(), vec![callback(), body(200, r#"{"verified":true}"#)], "callback 200"),
         ("refused", follow(), vec![callback(), body(403, "{}")], "callback refused 403"),
         ("broken", follow(), vec![callback(), status(502)], "callback refused 502"),
         ("busy", follow(), vec![callback(), status(429).with(header::RETRY_AFTER, b"7")], "callback refused 429 until 7"),
@@ -517,50 +522,50 @@ fn follow_through() {
         ("other state is not fetched", follow(), vec![to("https://cb.test/cb?code=C&state=T")], "state_mismatch"),
         ("no code is not fetched", follow(), vec![to("https://cb.test/cb?state=S")], "malformed_response"),
         ("two codes are not fetched", follow(), vec![to("https://cb.test/cb?code=C&code=D&state=S")], "malformed_response"),
-        ("custom scheme", untold().answered("myapp://cb"), vec![to("myapp://cb?code=C&state=S")], "forbidden_redirect"),
-        ("http", untold().answered("http://cb.test/cb"), vec![to("http://cb.test/cb?code=C&state=S")], "forbidden_redirect"),
-        ("loopback", untold().answered("https://127.0.0.1/cb"), vec![to("https://127.0.0.1/cb?code=C&state=S")], "forbidden_redirect"),
+        ("custom scheme", without_redirect_uri().with_redirect_uri("myapp://cb"), vec![to("myapp://cb?code=C&state=S")], "forbidden_redirect"),
+        ("http", without_redirect_uri().with_redirect_uri("http://cb.test/cb"), vec![to("http://cb.test/cb?code=C&state=S")], "forbidden_redirect"),
+        ("loopback", without_redirect_uri().with_redirect_uri("https://127.0.0.1/cb"), vec![to("https://127.0.0.1/cb?code=C&state=S")], "forbidden_redirect"),
         ("JSON before redirect_uri", follow(), vec![body(200, r#"{"code":"C"}"#)], "code C"),
-        ("unknown redirect_uri", untold(), vec![callback()], "lost_redirect_uri"),
+        ("unknown redirect_uri", without_redirect_uri(), vec![callback()], "lost_redirect_uri"),
     ] {
-        assert_eq!(walk(given, &replies), expected, "{name}");
+        assert_eq!(walk(input, &replies), expected, "{name}");
     }
 }
 
 #[test]
 #[rustfmt::skip] // one row, one line
 fn no_code() {
-    let none = || given(AUTH, Delivery::NoCode);
+    let none = || input(AUTH, Delivery::NoCode);
     let callback = |parameters: &str| to(&format!("https://cb.test/cb{parameters}"));
-    for (name, given, replies, expected) in [
+    for (name, input, replies, expected) in [
         ("page", none(), vec![body(200, "<html>")], "ended"),
         ("no content", none(), vec![status(204)], "ended"),
         ("code in JSON", none(), vec![body(200, r#"{"code":"C"}"#)], "ended"),
         ("error in JSON", none(), vec![body(200, r#"{"error":"e"}"#)], "denied e"),
         ("status", none(), vec![status(500)], "http_status 500"),
         ("redirect_uri is a hop", none(), vec![callback("?code=C&state=S")], "GET https://cb.test/cb?code=C&state=S"),
-        ("and its page the end", none(), vec![callback("?code=C&state=S"), body(200, "<html>")], "ended"),
-        ("redirected on from there", none(), vec![callback("?code=C&state=S"), to("/x")], "GET https://cb.test/x"),
-        ("refused there", none(), vec![callback("?code=C&state=S"), status(403)], "http_status 403"),
+        ("and its page ends the walk", none(), vec![callback("?code=C&state=S"), body(200, "<html>")], "ended"),
+        ("redirected further", none(), vec![callback("?code=C&state=S"), to("/x")], "GET https://cb.test/x"),
+        ("rejected there", none(), vec![callback("?code=C&state=S"), status(403)], "http_status 403"),
         ("without parameters", none(), vec![callback("")], "GET https://cb.test/cb"),
         ("error at redirect_uri", none(), vec![callback("?error=e&state=S")], "denied e"),
         ("other state", none(), vec![callback("?code=C&state=T")], "state_mismatch"),
         ("no state", none(), vec![callback("?code=C")], "state_mismatch"),
-        ("custom scheme", none().answered("https://cb.test/cb"), vec![to("myapp://cb")], "forbidden_redirect"),
+        ("custom scheme", none().with_redirect_uri("https://cb.test/cb"), vec![to("myapp://cb")], "forbidden_redirect"),
         ("code over http", none(), vec![to("http://he.test/"), callback("?code=C&state=S")], "forbidden_redirect"),
-        ("code passes, redirect_uri unknown", given(UNTOLD, Delivery::NoCode), vec![to("/?code=C&state=S")], "GET https://op.test/?code=C&state=S"),
+        ("code passes, redirect_uri unknown", input(WITHOUT_REDIRECT_URI, Delivery::NoCode), vec![to("/?code=C&state=S")], "GET https://op.test/?code=C&state=S"),
     ] {
-        assert_eq!(walk(given, &replies), expected, "{name}");
+        assert_eq!(walk(input, &replies), expected, "{name}");
     }
 }
 
 #[test]
 #[rustfmt::skip] // one row, one line
-fn start_answers() {
-    let with = |auth_url: &str| given(auth_url, Delivery::Relay);
-    for (name, given, expected) in [
+fn start_responses() {
+    let with = |auth_url: &str| input(auth_url, Delivery::Relay);
+    for (name, input, expected) in [
         ("plain", with("https://op.test/?a=1"), "GET https://op.test/?a=1"),
-        ("blanks around", with(" \r\n\thttps://op.test/ \n"), "GET https://op.test/"),
+        ("surrounding whitespace", with(" \r\n\thttps://op.test/ \n"), "GET https://op.test/"),
         ("fragment is not sent", with("https://op.test/#f"), "GET https://op.test/"),
         ("missing", with(" "), "start: Missing"),
         ("over 16 KiB", with(&format!("https://op.test/{}", "a".repeat(16 * 1024))), "start: Unparsable"),
@@ -575,18 +580,18 @@ fn start_answers() {
         ("port 0", with("https://op.test:0/"), "start: ForbiddenAddress"),
         ("exempt loopback", with("https://127.0.0.1:8443/"), "GET https://127.0.0.1:8443/"),
         ("private", with("https://10.0.0.1/"), "GET https://10.0.0.1/"),
-        ("state twice alike", with("https://op.test/?state=S&state=S"), "GET https://op.test/?state=S&state=S"),
+        ("state specified twice, identical", with("https://op.test/?state=S&state=S"), "GET https://op.test/?state=S&state=S"),
         ("states differ", with("https://op.test/?state=S&state=T"), "start: StateDiffers"),
-        ("answer's state differs", relay().answered_state("T"), "start: StateDiffers"),
+        ("state of the start response differs", relay().with_state("T"), "start: StateDiffers"),
         ("redirect_uris differ", with("https://op.test/?redirect_uri=a:b&redirect_uri=a:c"), "start: RedirectUriDiffers"),
-        ("answer's redirect_uri differs", relay().answered("https://cb.test/other"), "start: RedirectUriDiffers"),
+        ("redirect_uri of the start response differs", relay().with_redirect_uri("https://cb.test/other"), "start: RedirectUriDiffers"),
         ("relative redirect_uri", with("https://op.test/?redirect_uri=/cb"), "start: BadRedirectUri"),
     ] {
-        assert_eq!(walk(given, &[]), expected, "{name}");
+        assert_eq!(walk(input, &[]), expected, "{name}");
     }
-    let hidden = given(STATELESS, Delivery::Relay).answered_state("S");
-    assert_eq!(walk(hidden.clone(), &[to("https://cb.test/cb?code=C&state=S")]), "code C state S", "answer's state");
-    assert_eq!(walk(hidden, &[to("https://cb.test/cb?code=C")]), "state_mismatch", "answer's state is expected");
+    let hidden = input(STATELESS, Delivery::Relay).with_state("S");
+    assert_eq!(walk(hidden.clone(), &[to("https://cb.test/cb?code=C&state=S")]), "code C state S", "the state of the start response");
+    assert_eq!(walk(hidden, &[to("https://cb.test/cb?code=C")]), "state_mismatch", "the state of the start response is expected");
 }
 
 #[test]
@@ -594,14 +599,14 @@ fn start_answers() {
 fn loops_and_limits() {
     let chain = |length: usize| (0..length).map(|hop| to(&format!("/{hop}"))).collect::<Vec<_>>();
     let then = |length: usize, last: Reply| [chain(length), vec![last]].concat();
-    let follow = || given(AUTH, Delivery::FollowThrough);
+    let follow = || input(AUTH, Delivery::FollowThrough);
     let callback = || to("https://cb.test/cb?code=C&state=S");
-    for (name, given, replies, expected) in [
+    for (name, input, replies, expected) in [
         ("15 redirects", relay(), chain(15), "GET https://op.test/14"),
         ("16 redirects", relay(), chain(16), "too_many_redirects"),
-        ("the captured one is not counted", relay(), then(15, callback()), "code C state S"),
-        ("the fetched callback is", follow(), then(15, callback()), "too_many_redirects"),
-        ("and fits as the 15th", follow(), then(14, callback()), "GET https://cb.test/cb?code=C&state=S"),
+        ("the captured redirect is not counted", relay(), then(15, callback()), "code C state S"),
+        ("the fetched callback is counted", follow(), then(15, callback()), "too_many_redirects"),
+        ("and is accepted as the 15th", follow(), then(14, callback()), "GET https://cb.test/cb?code=C&state=S"),
         ("to itself", relay(), vec![to(AUTH)], "redirect_loop"),
         ("to itself but for the fragment", relay(), vec![to("#again")], "redirect_loop"),
         ("there and back", relay(), vec![to("/c"), to("/d"), to("/c")], "redirect_loop"),
@@ -609,7 +614,7 @@ fn loops_and_limits() {
         ("a new cookie makes it another request", relay(), vec![to("/c"), to("/c").setting("n=1")], "GET https://op.test/c cookie=n=1"),
         ("the same cookie again does not", relay(), vec![to("/c").setting("n=1; Path=/"), to("/c").setting("n=1; Path=/")], "redirect_loop"),
     ] {
-        assert_eq!(walk(given, &replies), expected, "{name}");
+        assert_eq!(walk(input, &replies), expected, "{name}");
     }
 }
 
@@ -642,11 +647,11 @@ fn cookies() {
 }
 
 #[test]
-fn cookies_of_the_backend_come_along_to_its_callback() {
+fn backend_cookies_are_sent_to_its_callback() {
     let jar = CookieJar::new();
     let session = HeaderValue::from_static("sid=1; Path=/; Secure; HttpOnly");
     jar.store(&Url::parse("https://cb.test/start").unwrap(), [&session].into_iter(), &Redactor::new());
-    let (mut walk, request) = given(AUTH, Delivery::FollowThrough).begin(jar).unwrap();
+    let (mut walk, request) = input(AUTH, Delivery::FollowThrough).begin(jar).unwrap();
     assert!(request.cookie.is_none());
     let reply = to("https://cb.test/cb?code=C&state=S");
     let Next::Follow(request) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("follow") };
@@ -654,36 +659,36 @@ fn cookies_of_the_backend_come_along_to_its_callback() {
 }
 
 #[test]
-fn title_of_a_page_is_kept_unless_it_contains_a_secret() {
+fn page_title_is_retained_unless_it_contains_a_secret() {
     let (mut walk, _) =
-        given(&AUTH.replace("state=S", "state=topsecret"), Delivery::Relay).begin(CookieJar::new()).unwrap();
-    for (title, kept) in [("\n Sign  in\u{7} ", Some("Sign in")), ("Sign in, TopSecret", None)] {
+        input(&AUTH.replace("state=S", "state=topsecret"), Delivery::Relay).begin(CookieJar::new()).unwrap();
+    for (title, retained) in [("\n Sign  in\u{7} ", Some("Sign in")), ("Sign in, TopSecret", None)] {
         let page = format!("<html><head><title>{title}</title>");
         assert!(matches!(read(&mut walk, page.as_bytes()), Err(Failure::UnexpectedPage)));
-        assert_eq!(walk.title(), kept);
+        assert_eq!(walk.title(), retained);
     }
 }
 
 #[test]
-fn what_went_by_is_known_to_the_redactor() {
+fn redactor_knows_secrets_of_all_messages() {
     let redactor = Redactor::new();
     let start = StartResponse {
         auth_url: "https://op.test/?nonce=in-the-auth-url#in-its-fragment".into(),
         redirect_uri: None,
-        state: Some("state-of-the-answer".into()),
-        session: Some("session-of-the-answer".into()),
+        state: Some("state-of-the-response".into()),
+        session: Some("session-of-the-response".into()),
     };
     let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
     let reply =
         to("/?token=in-a-query#in-a-fragment").setting("s=in-a-cookie").setting("t=in-no-cookie; Domain=x.test");
     assert!(matches!(walk.on_head(&Head { status: 302, headers: &reply.headers }), Next::Follow(_)));
-    let json = br#"{"code":"code-in-json","state":"state-of-the-answer"}"#;
+    let json = br#"{"code":"code-in-json","state":"state-of-the-response"}"#;
     assert!(matches!(read(&mut walk, json), Ok(Completion::Code { .. })));
     for secret in [
         "in-the-auth-url",
         "in-its-fragment",
-        "state-of-the-answer",
-        "session-of-the-answer",
+        "state-of-the-response",
+        "session-of-the-response",
         "in-a-query",
         "in-a-fragment",
         "in-a-cookie",
@@ -695,16 +700,16 @@ fn what_went_by_is_known_to_the_redactor() {
 }
 
 #[test]
-fn a_state_that_nobody_asked_for_is_a_secret_too() {
+fn unrequested_state_is_secret() {
     let redactor = Redactor::new();
     let start = StartResponse { auth_url: "https://op.test/".into(), redirect_uri: None, state: None, session: None };
     let (mut walk, _) = Walk::begin(start, relay().rules, CookieJar::new(), redactor.clone()).unwrap();
-    assert!(read(&mut walk, br#"{"code":"C","state":"unasked"}"#).is_ok());
-    assert!(redactor.contains_secret("unasked"));
+    assert!(read(&mut walk, br#"{"code":"C","state":"unrequested"}"#).is_ok());
+    assert!(redactor.contains_secret("unrequested"));
 }
 
 #[test]
-fn debug_prints_no_secret() {
+fn debug_output_contains_no_secret() {
     let (mut walk, request) = relay().begin(CookieJar::new()).unwrap();
     let reply = to("https://cb.test/cb?error=e&state=S&error_description=topsecret");
     let Next::Fail(denied) = walk.on_head(&Head { status: 302, headers: &reply.headers }) else { panic!("denied") };
@@ -712,14 +717,14 @@ fn debug_prints_no_secret() {
     let body = Completion::Callback { status: 200, body: b"topsecret".to_vec() };
     let after = HeaderValue::from_static("topsecret");
     let refused = Completion::CallbackRefused { status: 400, retry_after: Some(after), body: b"topsecret".to_vec() };
-    let printed = format!("{request:?} {denied:?} {code:?} {body:?} {refused:?} {:?}", Completion::Ended);
+    let output = format!("{request:?} {denied:?} {code:?} {body:?} {refused:?} {:?}", Completion::Ended);
     assert!(
-        !printed.contains("topsecret") && !printed.contains("116, 111, 112") && !printed.contains("state="),
-        "{printed}"
+        !output.contains("topsecret") && !output.contains("116, 111, 112") && !output.contains("state="),
+        "{output}"
     );
 }
 
-// ---- whatever the peers say ---------------------------------------------------------------------------------------------
+// ---- arbitrary input from peers ------------------------------------------------------------------------------------
 
 fn location() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
@@ -786,7 +791,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     })
 }
 
-/// Labels that IDNA processing has rules for, and characters that end a host.
+/// Labels that IDNA processing treats specially, and characters that end a host.
 fn host() -> impl Strategy<Value = String> {
     let label = prop_oneof![
         prop::sample::select(vec![
@@ -878,22 +883,22 @@ fn assert_allowed(request: &Request, rules: &Rules) {
     assert!(url.username().is_empty() && url.password().is_none(), "userinfo in {url}");
     assert!(ip.is_none_or(|ip| !is_forbidden(ip) || url.port() == Some(8443)), "address of {url}");
     assert!(url.fragment().is_none() && url.port() != Some(0), "{url}");
-    assert!(request.session.is_none(), "{url} gets the session, though nobody vouched for it");
+    assert!(request.session.is_none(), "{url} gets the session, although only the auth URL names it");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_walk_ends_and_goes_only_where_it_may(
+    fn every_walk_ends_and_requests_only_allowed_urls(
         replies in prop::collection::vec(reply(), 20),
         delivery in prop::sample::select(vec![Delivery::Relay, Delivery::FollowThrough, Delivery::NoCode]),
         cleartext in any::<bool>(),
     ) {
-        let mut given = given(AUTH, delivery);
-        given.rules.cleartext = cleartext;
-        let rules = given.rules.clone();
-        let (mut walk, request) = given.begin(CookieJar::new()).unwrap();
+        let mut input = input(AUTH, delivery);
+        input.rules.cleartext = cleartext;
+        let rules = input.rules.clone();
+        let (mut walk, request) = input.begin(CookieJar::new()).unwrap();
         assert_allowed(&request, &rules);
         let mut requests = 1;
         for reply in &replies {
@@ -918,7 +923,7 @@ proptest! {
         domain in host(),
         base in prop::sample::select(vec!["https://op.test/", "http://op.test/", "https://xn--mnchen-3ya.test/"]),
     ) {
-        let (mut walk, _) = given("https://op.test/?a", Delivery::Relay).begin(CookieJar::new()).unwrap();
+        let (mut walk, _) = input("https://op.test/?a", Delivery::Relay).begin(CookieJar::new()).unwrap();
         let cookie = format!("s=1; Path=/; Domain={domain}");
         let has_label = format!("{base}{location}").replace('\t', "").to_lowercase().contains("xn--");
         for location in [base, &location] {
@@ -941,7 +946,7 @@ proptest! {
     }
 
     #[test]
-    fn any_start_answer_is_checked(auth_url in "\\PC{0,40}|https://\\PC{0,40}", redirect_uri in "\\PC{0,20}|myapp:\\PC{0,20}") {
+    fn any_start_response_is_checked(auth_url in "\\PC{0,40}|https://\\PC{0,40}", redirect_uri in "\\PC{0,20}|myapp:\\PC{0,20}") {
         let rules = relay().rules;
         let start = StartResponse { auth_url: auth_url.into(), redirect_uri: Some(redirect_uri), state: None, session: None };
         if let Ok((_, request)) = Walk::begin(start, rules.clone(), CookieJar::new(), Redactor::new()) {
