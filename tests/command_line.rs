@@ -256,7 +256,7 @@ const PAGES: [(&str, &str); 7] = [
     ("error-page-503", "503 Service Unavailable"),
 ];
 
-/// Every provider behavior and every operator quirk of the simulator ends with the expected
+/// Every provider behaviour and every operator quirk of the simulator ends with the expected
 /// outcome.
 #[test]
 fn every_provider_and_quirk() {

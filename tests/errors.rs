@@ -38,12 +38,7 @@ fn cellular_unavailable_is_documented() {
         (Timeout, "timeout", UseAnotherChannel),
         (Unsupported, "unsupported", UseAnotherChannel),
     ] {
-        assert_documented(
-            &VerifyError::CellularUnavailable { reason },
-            "cellular_unavailable_is_documented",
-            Some(name),
-            fallback,
-        );
+        assert_documented(&VerifyError::CellularUnavailable { reason }, "cellular_unavailable", Some(name), fallback);
     }
 }
 
@@ -85,7 +80,7 @@ fn backend_errors_are_documented() {
         let advice = Fallback::RetryLater;
         assert_eq!(reason.to_string(), name);
         let error = VerifyError::Backend { step: Step::Start, reason, status: None, retry_after_s: None, advice };
-        assert_documented(&error, "backend_errors_are_documented", Some(name), advice);
+        assert_documented(&error, "backend", Some(name), advice);
     }
 }
 
@@ -114,7 +109,7 @@ fn authorization_errors_are_documented() {
         let (host, alert) = ("op.test".to_owned(), Some("handshake_failure".to_owned()));
         let error =
             VerifyError::Authorization { hop: 3, host, reason, status: Some(503), alert, advice: UseAnotherChannel };
-        assert_documented(&error, "authorization_errors_are_documented", Some(name), UseAnotherChannel);
+        assert_documented(&error, "authorization", Some(name), UseAnotherChannel);
         let json = json(&error);
         assert_eq!((&json["step"], &json["hop"], &json["host"]), (&"authorize".into(), &3.into(), &"op.test".into()));
         assert_eq!(json["detail"], serde_json::json!({ "status": 503, "alert": "handshake_failure" }));
@@ -153,7 +148,7 @@ fn invalid_setting_describes_valid_values() {
     for (settings, words) in [
         (&[BackendUrl, AuthOrigin][..], "https"),
         (&[Backend], "no HTTP client"),
-        (&[StartPath, CompletePath, AbortPath], "under the backend_errors_are_documented's base URL"),
+        (&[StartPath, CompletePath, AbortPath], "under the backend's base URL"),
         (&[Headers, OperatorHeaders], "HTTP tokens"),
         (&[StartFields], "at most 16 with 16 KiB in all"),
         (&[Correlator], "1 to 256 of the characters"),
