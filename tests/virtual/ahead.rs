@@ -1,4 +1,5 @@
-//! What opens before it is needed: exact costs, and that nothing opens which an earlier verification on the same network did not use.
+//! Connections that open ahead of need: exact costs, and nothing opens that an earlier verification
+//! on the same network did not use.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,9 +7,9 @@ use number_verify::NetworkBinding;
 use tokio::time::{Duration, sleep};
 
 use crate::flow::{Outcome, Phone, Setting};
-use crate::network::{Door, ROUND_TRIP};
+use crate::network::{ROUND_TRIP, Reachability};
 use crate::script::{CODE, Chain, STATE};
-use crate::server::{Asked, Hosts, Reply};
+use crate::server::{Hosts, HttpRequest, Reply};
 
 fn phone(chain: &str, change: impl FnOnce(&mut Setting)) -> Phone {
     let chain = Arc::new(Chain::new(chain));
@@ -48,7 +49,7 @@ async fn prepared_verification_costs_one_round_trip_per_request() {
     }
 }
 
-/// Nothing is known of the hosts in a fresh process, so that there is nothing to connect to but the backend.
+/// A fresh process has no remembered hosts, so that there is nothing to connect to but the backend.
 #[tokio::test(start_paused = true)]
 async fn first_verification_opens_nothing_ahead_even_if_prepared() {
     for (chain, cold) in [("S1", 9), ("S2", 14)] {
@@ -65,7 +66,8 @@ async fn first_verification_opens_nothing_ahead_even_if_prepared() {
     }
 }
 
-/// What the app has in its configuration may be connected to: three round trips less, and each other new host costs four as before.
+/// Hosts in the app's configuration may be connected to: this saves three round trips; each other
+/// new host costs four as before.
 #[tokio::test(start_paused = true)]
 async fn configured_auth_host_opens_ahead_of_the_first_verification() {
     for (chain, prepared) in [("S1", 6), ("S2", 11)] {
@@ -104,9 +106,10 @@ async fn repeated_verification_hides_connections_behind_start_and_earlier_hops()
     }
 }
 
-/// `start`, acquiring and, right after that, connecting run at the same time.
+/// `start` and acquiring the network run concurrently; connecting begins as soon as the network is
+/// acquired.
 #[tokio::test(start_paused = true)]
-async fn connections_open_as_soon_as_the_network_is_there() {
+async fn connections_open_as_soon_as_the_network_is_acquired() {
     let phone = phone("S1", |setting| {
         setting.start_takes = 5 * ROUND_TRIP;
         setting.acquire_takes = 2 * ROUND_TRIP;
@@ -118,9 +121,9 @@ async fn connections_open_as_soon_as_the_network_is_there() {
     assert_eq!(outcome.trace.acquire_ms, Some(200));
 }
 
-/// A verification that begins while the prepared connections open waits for them.
+/// A verification that begins while prepared connections are opening waits for them.
 #[tokio::test(start_paused = true)]
-async fn verification_waits_for_connections_that_are_opening() {
+async fn verification_waits_for_opening_connections() {
     for (head_start, expected) in [(0, 6), (1, 5), (2, 4), (3, 3)] {
         let phone = phone("S1", |_| {});
         phone.verify().await;
@@ -128,14 +131,14 @@ async fn verification_waits_for_connections_that_are_opening() {
         sleep(head_start * ROUND_TRIP).await;
         let outcome = phone.verify().await;
         assert_eq!(cost(&outcome).1, expected, "{head_start}");
-        assert_eq!(outcome.connections.len(), 2, "none opens twice");
+        assert_eq!(outcome.connections.len(), 2, "no connection opens twice");
         let waited = outcome.trace.hops[0].connect_ms.unwrap_or_default();
         assert_eq!(waited, u64::from(3 - head_start) * 100);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn switched_off_or_forgotten_a_verification_begins_cold() {
+async fn verification_starts_cold_if_disabled_or_hosts_are_forgotten() {
     let off = phone("S2", |setting| setting.config.open_ahead = false);
     let forgotten = phone("S2", |_| {});
     for _ in 0..2 {
@@ -151,7 +154,7 @@ async fn switched_off_or_forgotten_a_verification_begins_cold() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hosts_are_remembered_for_one_operator_or_else_for_one_network() {
+async fn hosts_are_remembered_per_operator_or_network() {
     let index = |index| NetworkBinding::AppleInterface { index };
     for (first, second, is_remembered) in [
         ((None, index(1)), (None, index(1)), true),
@@ -176,7 +179,7 @@ async fn hosts_are_remembered_for_one_operator_or_else_for_one_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hosts_are_forgotten_after_an_hour() {
+async fn hosts_are_forgotten_after_one_hour() {
     for (minutes, expected) in [(59, 3), (61, 9)] {
         let phone = phone("S1", |_| {});
         phone.verify().await;
@@ -191,7 +194,7 @@ async fn hosts_are_forgotten_after_an_hour() {
 #[derive(Default)]
 struct Routed {
     route: Mutex<Vec<usize>>,
-    closed: Mutex<Option<(usize, Door)>>,
+    closed: Mutex<Option<(usize, Reachability)>>,
 }
 
 impl Routed {
@@ -214,15 +217,15 @@ impl Hosts for Routed {
         (0..8).map(|index| format!("n{index}.glide.test")).chain([format!("{STATE}.glide.test")]).collect()
     }
 
-    fn door(&self, host: &str) -> Door {
+    fn reachability(&self, host: &str) -> Reachability {
         match *self.closed.lock().unwrap() {
-            Some((index, door)) if self.names()[index] == host => door,
-            _ => Door::Open,
+            Some((index, reachability)) if self.names()[index] == host => reachability,
+            _ => Reachability::Open,
         }
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        let index = self.names().iter().position(|name| *name == asked.host).unwrap();
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        let index = self.names().iter().position(|name| *name == request.host).unwrap();
         let route = self.route.lock().unwrap();
         let next = route.iter().position(|host| *host == index).and_then(|at| route.get(at + 1));
         let location = match next {
@@ -233,42 +236,43 @@ impl Hosts for Routed {
     }
 }
 
-/// It costs nothing but two connections that nothing is sent on.
+/// The cost is limited to two connections that carry no request.
 #[tokio::test(start_paused = true)]
-async fn wrong_guess_costs_no_time_and_two_connections_at_most() {
+async fn wrong_guess_costs_no_time_and_at_most_two_connections() {
     let hosts = Arc::<Routed>::default();
     let phone = hosts.phone();
     hosts.lead(&[0, 1, 2, 3]);
     assert_eq!(cost(&phone.verify().await).1, 16);
     hosts.lead(&[0, 4, 5]);
     let outcome = phone.verify().await;
-    assert_eq!(cost(&outcome).1, 12, "as without any guess");
+    assert_eq!(cost(&outcome).1, 12, "the same as without a guess");
     assert_eq!(outcome.trace.opened_ahead, ["n0.glide.test", "n1.glide.test", "n2.glide.test"]);
     let wasted = outcome.connections.len() - outcome.trace.hops.len();
     assert_eq!(wasted, 2);
-    // The latest chain counts from now on.
+    // From here on, the latest chain is the remembered one.
     let outcome = phone.verify().await;
     assert_eq!((cost(&outcome).1, outcome.connections.len()), (6, 3));
 }
 
-/// Of the hosts that are opened ahead, one that is not needed and does not respond delays nothing; one that is needed is tried once more.
+/// Of the hosts opened ahead, one that is not needed and does not respond causes no delay; one that
+/// is needed is tried once more.
 #[tokio::test(start_paused = true)]
-async fn opening_that_fails_has_no_effect_of_its_own() {
-    for door in [Door::Refused, Door::BlackHole, Door::Unknown] {
+async fn failed_connection_ahead_has_no_effect() {
+    for reachability in [Reachability::Refused, Reachability::BlackHole, Reachability::Unknown] {
         let hosts = Arc::<Routed>::default();
         let phone = hosts.phone();
         hosts.lead(&[0, 1, 2]);
         phone.verify().await;
-        *hosts.closed.lock().unwrap() = Some((1, door));
+        *hosts.closed.lock().unwrap() = Some((1, reachability));
         hosts.lead(&[0, 3]);
-        assert_eq!(cost(&phone.verify().await).1, 8, "{door:?}");
+        assert_eq!(cost(&phone.verify().await).1, 8, "{reachability:?}");
         hosts.lead(&[0, 3, 1]);
         let error = phone.verify().await.error_json();
-        let cause = match door {
-            Door::Refused => "connect",
-            Door::BlackHole => "timeout",
-            Door::Unknown => "dns",
-            Door::Open | Door::Unreachable | Door::Slow(_) => unreachable!(),
+        let cause = match reachability {
+            Reachability::Refused => "connect",
+            Reachability::BlackHole => "timeout",
+            Reachability::Unknown => "dns",
+            Reachability::Open | Reachability::Unreachable | Reachability::Slow(_) => unreachable!(),
         };
         assert_eq!((&error["cause"], &error["hop"]), (&cause.into(), &3.into()), "{error}");
         // A chain that failed is not remembered.
@@ -278,29 +282,30 @@ async fn opening_that_fails_has_no_effect_of_its_own() {
     }
 }
 
-/// A host gets its time for connecting once, also if a request first waited for an opening that failed.
+/// Each host has a single connect timeout, even if a request first waited for a connection attempt
+/// that failed.
 #[tokio::test(start_paused = true)]
-async fn opening_in_vain_does_not_prolong_the_timeout() {
+async fn failed_connection_ahead_does_not_extend_the_timeout() {
     let hosts = Arc::<Routed>::default();
     let phone = hosts.phone();
     hosts.lead(&[0, 1]);
     phone.verify().await;
-    *hosts.closed.lock().unwrap() = Some((1, Door::BlackHole));
+    *hosts.closed.lock().unwrap() = Some((1, Reachability::BlackHole));
     let outcome = phone.verify().await;
     assert_eq!(outcome.error_json()["cause"], "timeout");
     assert_eq!(outcome.trace.total_ms, 400 + 5_000, "the first host, and the timeout of the second");
 }
 
-/// An opening that nothing polls any more is not waited for.
+/// A verification does not wait for a connection attempt that is no longer polled.
 #[tokio::test(start_paused = true)]
-async fn opening_of_a_verification_that_no_longer_needs_it_stalls_no_other() {
+async fn abandoned_connection_ahead_stalls_no_other_verification() {
     let hosts = Arc::<Routed>::default();
     let mut setting = hosts.setting();
     setting.complete_takes = Duration::from_secs(6);
     let phone = Arc::new(Phone::new(setting));
     hosts.lead(&[0, 1, 2, 3, 4]);
     assert_eq!(cost(&phone.verify().await).1, 20);
-    // The first one ends its walk at the second host, while the connection to the fourth one opens.
+    // The first walk ends at the second host while the connection to the fourth one is opening.
     hosts.lead(&[0, 1]);
     let first = tokio::spawn({
         let phone = phone.clone();
@@ -314,9 +319,9 @@ async fn opening_of_a_verification_that_no_longer_needs_it_stalls_no_other() {
     assert_eq!(first.await.unwrap().result.ok(), Some(true));
 }
 
-/// Hosts may have the number or the state in their names.
+/// Host names may contain the number or the state.
 #[tokio::test(start_paused = true)]
-async fn host_with_a_secret_in_its_name_is_not_remembered() {
+async fn host_name_with_a_secret_is_not_remembered() {
     let hosts = Arc::<Routed>::default();
     let phone = hosts.phone();
     hosts.lead(&[0, 8, 1]);

@@ -1,18 +1,19 @@
-//! A name server that answers the questions of one family only holds a thread for each of the others, long after the flow has gone on.
+//! A name server that responds to the queries of one address family only blocks a thread for each
+//! query of the other family, long after the flow has continued.
 
 use std::sync::Arc;
 
 use number_verify::internals::{Family, Threads};
 
 use crate::flow::{Phone, Setting};
-use crate::network::{Door, Resolver};
+use crate::network::{Reachability, Resolver};
 use crate::script::{CODE, STATE};
-use crate::server::{Asked, Hosts, Reply};
+use crate::server::{Hosts, HttpRequest, Reply};
 
-/// As many as there are redirects.
+/// As many as the redirect limit.
 const HOSTS: usize = 16;
 
-/// Every hop is on another host.
+/// Every hop is on a different host.
 struct ManyHosts;
 
 impl Hosts for ManyHosts {
@@ -20,12 +21,12 @@ impl Hosts for ManyHosts {
         (0..HOSTS).map(|index| format!("n{index}.glide.test")).collect()
     }
 
-    fn door(&self, _: &str) -> Door {
-        Door::Open
+    fn reachability(&self, _: &str) -> Reachability {
+        Reachability::Open
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        let index = self.names().iter().position(|name| *name == asked.host).unwrap();
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        let index = self.names().iter().position(|name| *name == request.host).unwrap();
         let location = match index + 1 {
             HOSTS => format!("https://app.example.test/cb?code={CODE}&state={STATE}"),
             next => format!("https://n{next}.glide.test/"),
@@ -35,7 +36,7 @@ impl Hosts for ManyHosts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unanswered_family_delays_no_host_however_many_there_are() {
+async fn family_without_response_delays_no_host() {
     for (mute, per_host_ms) in [(Family::V6, 450), (Family::V4, 400)] {
         let auth_url = format!("https://n0.glide.test/?state={STATE}&redirect_uri=https%3A%2F%2Fapp.example.test%2Fcb");
         let resolver = Resolver::Blocking { threads: Threads::new(), mute };
@@ -45,7 +46,7 @@ async fn an_unanswered_family_delays_no_host_however_many_there_are() {
         for flow in 1..=3 {
             let outcome = phone.verify().await;
             assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{mute:?}, flow {flow}: {:?}", outcome.result);
-            // Name, TCP, TLS and request: a round trip each; an IPv4 address waits 50 ms for the IPv6 one (RFC 8305).
+            // DNS, TCP, TLS and request: one round trip each; an IPv4 address waits 50 ms for the IPv6 one (RFC 8305).
             assert_eq!(outcome.trace.authorize_ms, Some(per_host_ms * HOSTS as u64), "{mute:?}, flow {flow}");
         }
     }

@@ -1,5 +1,6 @@
-//! Responses that break the rules, at the first hop and on a kept connection: each has its cause, the flow ends in bounded time, and the
-//! network is released once. Faults of names, connections and TLS, and those that are the same at every step, are in `matrix`.
+//! Responses that violate the protocol, at the first hop and on a pooled connection: each maps to
+//! its cause, the flow ends in bounded time, and the network is released once. Faults of DNS,
+//! connections and TLS, and faults that are the same at every step, are in `matrix`.
 
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ fn faults() -> Vec<(&'static str, Reply, &'static str)> {
         ("other transfer coding", send(OTHER_CODING), "malformed_response"),
         ("switching protocols", send(UPGRADE), "malformed_response"),
         ("status 999", send("HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n"), "malformed_response"),
-        ("unasked coding", send(BROTLI), "malformed_response"),
-        ("gzip that is none", send(NO_GZIP), "malformed_response"),
+        ("unrequested coding", send(BROTLI), "malformed_response"),
+        ("invalid gzip", send(NO_GZIP), "malformed_response"),
         ("headers over 64 KiB", headers(70, 1000), "too_large"),
         ("one endless header", headers(1, 200_000), "too_large"),
         ("endless reason", send(&format!("HTTP/1.1 200 {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(LIMIT))), "too_large"),
@@ -63,7 +64,7 @@ fn faults() -> Vec<(&'static str, Reply, &'static str)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_fault_has_its_cause() {
+async fn every_fault_maps_to_its_cause() {
     for (name, fault, cause) in faults() {
         for hop in [1, 3] {
             let mut chain = Chain::new("S1");
@@ -81,9 +82,10 @@ async fn every_fault_has_its_cause() {
     }
 }
 
-/// What a redirect's body does is no matter: the next hop does not wait for it, on another connection if need be.
+/// The body of a redirect has no effect: the next hop does not wait for it and uses another
+/// connection if necessary.
 #[tokio::test(start_paused = true)]
-async fn bodies_of_redirects_do_not_matter() {
+async fn redirect_bodies_are_ignored() {
     const HEAD: &str = "HTTP/1.1 302 Found\r\nLocation: https://operator-a.test/consent?tx=9c1d77\r\nSet-Cookie: opsess=1b9d6bcd4f; Path=/";
     for (name, reply, connections) in [
         ("stalled", Reply::SendAndStall(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
@@ -93,7 +95,7 @@ async fn bodies_of_redirects_do_not_matter() {
             Reply::Send(format!("{HEAD}\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000)).into()),
             4,
         ),
-        ("none, and closed", Reply::SendAndClose(format!("{HEAD}\r\nContent-Length: 0\r\n\r\n").into()), 4),
+        ("no body, and closed", Reply::SendAndClose(format!("{HEAD}\r\nContent-Length: 0\r\n\r\n").into()), 4),
         ("unusable", Reply::Send(format!("{HEAD}\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\nfour").into()), 3),
     ] {
         let mut chain = Chain::new("S2");
@@ -105,9 +107,10 @@ async fn bodies_of_redirects_do_not_matter() {
     }
 }
 
-/// Without a code to look for, the last page may be as large, or as broken, as it likes; a status that says no still does.
+/// Without a code to look for, the last page may have any size or be malformed; an error status
+/// still fails the walk.
 #[tokio::test(start_paused = true)]
-async fn pages_that_nobody_looks_at() {
+async fn pages_without_an_expected_code_are_not_parsed() {
     let large = |status: u16| format!("HTTP/1.1 {status} X\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000));
     let brotli = |status: u16| format!("HTTP/1.1 {status} X\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx");
     for (delivery, page, expected) in [
@@ -129,22 +132,23 @@ async fn pages_that_nobody_looks_at() {
     }
 }
 
-/// At `redirect_uri` a page may be as large as it likes, and `complete` has the verdict; a verdict that is cut off is none.
+/// At `redirect_uri` a page may have any size, because `complete` returns the result; a truncated
+/// result is an error.
 #[tokio::test(start_paused = true)]
-async fn bodies_of_a_callback() {
+async fn callback_bodies() {
     for (name, reply, expected) in [
         (
             "a large page",
             Reply::Send(format!("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000)).into()),
             None,
         ),
-        ("a verdict", Reply::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verified\":true}".to_vec()), None),
+        ("a result", Reply::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verified\":true}".to_vec()), None),
         (
-            "half a verdict",
+            "a truncated result",
             Reply::SendAndVanish(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"verif".to_vec()),
             Some("closed"),
         ),
-        ("a verdict in an unasked coding", Reply::Send(BROTLI.into()), Some("malformed_response")),
+        ("a result in an unrequested coding", Reply::Send(BROTLI.into()), Some("malformed_response")),
     ] {
         let mut chain = Chain::new("S1");
         chain.instead(4, Instead::Always(reply));
@@ -157,9 +161,10 @@ async fn bodies_of_a_callback() {
     }
 }
 
-/// The server may not have seen the request: it is sent again on a fresh connection, and once more if that one dies, too.
+/// The server may not have received the request: it is sent again on a new connection, and once
+/// more if that one also fails.
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_dies_before_a_response_is_replaced() {
+async fn connection_closed_before_a_response_is_replaced() {
     for (name, reply) in [
         ("reset", Reply::Reset),
         ("closed", Reply::SendAndClose(Vec::new())),
@@ -175,8 +180,8 @@ async fn a_connection_that_dies_before_a_response_is_replaced() {
         let mut chain = Chain::new("S1");
         chain.instead(1, Instead::Once(reply.clone()));
         let outcome = flow(chain).await;
-        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name} on a fresh one: {:?}", outcome.result);
-        assert_eq!(outcome.connections.len(), 3, "{name} on a fresh one");
+        assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name} on a new connection: {:?}", outcome.result);
+        assert_eq!(outcome.connections.len(), 3, "{name} on a new connection");
 
         for (hop, connections) in [(1, 2), (3, 4)] {
             let mut chain = Chain::new("S1");
@@ -217,9 +222,9 @@ async fn headers_and_informational_responses_are_limited() {
     }
 }
 
-/// Answers that look odd and are fine.
+/// Responses that are unusual but valid.
 #[tokio::test(start_paused = true)]
-async fn odd_answers_that_are_fine() {
+async fn unusual_responses_are_accepted() {
     const JSON: &str = r#"{"code":"code-c0de"}"#;
     let length = JSON.len();
     for (name, reply) in [
@@ -244,7 +249,7 @@ async fn odd_answers_that_are_fine() {
             format!("HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: {length}\r\n\r\n{JSON}"),
         ),
         (
-            "a label that is no coding, and NUL at the end",
+            "an unknown content coding, and NUL at the end",
             format!(
                 "HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8, binary\r\nContent-Length: {}\r\n\r\n{JSON}\0",
                 length + 1

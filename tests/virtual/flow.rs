@@ -1,4 +1,5 @@
-//! One flow of the production code over the in-memory network, with a backend and a provider that wait as long as the test says.
+//! A production flow over the in-memory network, with a backend and a provider whose delays the
+//! test sets.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -21,7 +22,7 @@ use crate::network::{Attachment, Events, MemoryNetwork, Resolver};
 use crate::pipe::Nagle;
 use crate::server::{CERTIFICATES, Hosts};
 
-/// What surrounds the hosts.
+/// The environment of the hosts.
 pub struct Setting {
     pub hosts: Arc<dyn Hosts>,
     pub auth_url: String,
@@ -30,13 +31,13 @@ pub struct Setting {
     pub acquire_takes: Duration,
     pub release_takes: Duration,
     pub complete_takes: Duration,
-    /// What the provider reports as the operator, and as the binding, at each call of `acquire`.
+    /// The operator and the binding that the provider reports for each call of `acquire`.
     pub networks: Arc<dyn Fn(usize) -> (Option<&'static str>, NetworkBinding) + Send + Sync>,
-    /// What the provider reports, and how long after the call of `acquire`.
+    /// The losses that the provider reports, and how long after the call of `acquire`.
     pub losses: Vec<(Duration, CellularCause)>,
     pub trust: Option<Arc<dyn AppTrust>>,
     pub config: Config,
-    /// Of the start response; a test may change them from flow to flow.
+    /// Hints of the start response; a test may change them between flows.
     pub start_hints: Arc<Mutex<Vec<Hint>>>,
     pub resolver: Resolver,
     pub attachment: Arc<Mutex<Attachment>>,
@@ -67,7 +68,7 @@ impl Setting {
     }
 }
 
-/// What a flow left behind.
+/// The outcome of a flow.
 pub struct Outcome {
     /// Whether the number was verified, or the retrieved one is the SIM's.
     pub result: Result<bool, VerifyError>,
@@ -89,13 +90,13 @@ impl Outcome {
     }
 }
 
-/// The SIM's.
+/// The number of the SIM.
 const NUMBER: &str = "+14155550100";
 /// Secrets in the options of every flow here.
 pub const TOKEN: &str = "c4n4ry-t0ken";
 pub const ATTESTATION: &str = "c4n4ry-attestation";
 
-/// A verifier with its surroundings; flows of it share what flows of a verifier share.
+/// A verifier with its environment; its flows share the state that flows of a verifier share.
 pub struct Phone {
     verifier: Arc<Verifier<MemoryNetwork>>,
     prepared: Prepared,
@@ -112,7 +113,7 @@ impl Phone {
     pub fn new(setting: Setting) -> Self {
         let settings = Settings::check(&setting.config).unwrap();
         let events = Arc::<Mutex<Events>>::default();
-        let (told, first_writes) = mpsc::unbounded_channel();
+        let (first_writes_sender, first_writes) = mpsc::unbounded_channel();
         let provider = Arc::new(Provider {
             acquire_takes: setting.acquire_takes,
             release_takes: setting.release_takes,
@@ -138,7 +139,7 @@ impl Phone {
             let tls =
                 setting.trust.map_or_else(|| TLS.clone(), |trust| Tls::new(&[], Some(trust), Threads::new()).unwrap());
             move |_: &ValidBinding| {
-                let (hosts, events, first_writes) = (hosts.clone(), events.clone(), told.clone());
+                let (hosts, events, first_writes) = (hosts.clone(), events.clone(), first_writes_sender.clone());
                 let (resolver, attachment, names) = (resolver.clone(), attachment.clone(), Mutex::default());
                 let network = MemoryNetwork { attachment, names, resolver, hosts, nagle, events, first_writes };
                 Ok(Transport::new(network, &tls, limits, number_verify::internals::AllowedHosts::default()))
@@ -152,7 +153,7 @@ impl Phone {
         Self { verifier, prepared, provider, backend, events, first_writes: Mutex::new(first_writes) }
     }
 
-    /// As [`NumberVerifier::prepare`](number_verify::NumberVerifier::prepare).
+    /// Like [`NumberVerifier::prepare`](number_verify::NumberVerifier::prepare).
     pub async fn prepare(&self) -> Result<(), VerifyError> {
         self.prepared.begin(self.verifier.clone(), ()).acquired().await.map(|_| ())
     }
@@ -176,7 +177,7 @@ impl Phone {
         self.events.lock().unwrap().open
     }
 
-    /// Runs a verification, and does not wait for the release.
+    /// Runs a verification without waiting for the release.
     pub async fn verify_only(&self) -> Outcome {
         self.run_holding(verify(), oneshot::channel().0).await
     }
@@ -186,7 +187,7 @@ impl Phone {
         self.run(verify()).await
     }
 
-    /// The same for a flow that retrieves the number.
+    /// The same for a retrieval.
     pub async fn retrieve(&self) -> Outcome {
         self.run(Purpose::Retrieve).await
     }

@@ -1,5 +1,6 @@
-//! Heads of responses that are odd: a redirect is a status and a Location, and nothing else in its head ends the flow. After any
-//! repair the connection is not used again, and where a body is needed, contradictory lengths are an error.
+//! Malformed response heads: a redirect is a status and a Location, and no other malformed field
+//! ends the flow. After any repair the connection is not reused, and if a body is needed,
+//! contradictory lengths are an error.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::server::Reply;
 
 const JSON: &str = r#"{"code":"code-c0de"}"#;
 
-/// The verification with this head at the fourth hop, whose host has the next hop too.
+/// The verification with this head at the fourth hop, whose host also serves the next hop.
 async fn redirected(head: &str) -> Outcome {
     let mut chain = Chain::new("S2");
     chain.instead(4, Instead::Always(Reply::Send(head.into())));
@@ -29,7 +30,7 @@ async fn flow(chain: Chain) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn redirects() {
+async fn malformed_heads_of_redirects_are_tolerated() {
     const LOCATION: &str = "Location: https://operator-a.test/consent?tx=9c1d77\r\n";
     const COOKIE: &str = "Set-Cookie: opsess=1b9d6bcd4f; Path=/\r\n";
     let plain = format!("HTTP/1.1 302 Found\r\n{LOCATION}{COOKIE}Content-Length: 0\r\n\r\n");
@@ -38,21 +39,21 @@ async fn redirects() {
     for (name, head) in [
         ("folded Location", plain.replace("Location: ", "Location:\r\n ")),
         ("folded cookie", plain.replace("; Path", ";\r\n\tPath")),
-        ("blank before a colon", plain.replace(COOKIE, &format!("{COOKIE}X-Frame-Options : DENY\r\n"))),
-        ("blank before Location's colon", plain.replace("Location:", "Location \t:")),
-        ("a warning of PHP", plain.replace(COOKIE, &format!("PHP Warning: x in /y.php on line 3\r\n{COOKIE}"))),
+        ("space before a colon", plain.replace(COOKIE, &format!("{COOKIE}X-Frame-Options : DENY\r\n"))),
+        ("space before Location's colon", plain.replace("Location:", "Location \t:")),
+        ("a PHP warning", plain.replace(COOKIE, &format!("PHP Warning: x in /y.php on line 3\r\n{COOKIE}"))),
         ("a line without a colon", plain.replace(COOKIE, &format!("<br />\r\n{COOKIE}"))),
         ("a control character", plain.replace(COOKIE, &format!("X: a\u{0}b\r\n{COOKIE}"))),
         ("lower-case protocol", plain.replace("HTTP/1.1", "http/1.1")),
-        ("two blanks after the version", plain.replace("HTTP/1.1 ", "HTTP/1.1  ")),
-        ("a version that is none", plain.replace("HTTP/1.1", "HTTP/2")),
+        ("two spaces after the version", plain.replace("HTTP/1.1 ", "HTTP/1.1  ")),
+        ("an invalid version", plain.replace("HTTP/1.1", "HTTP/2")),
         ("two carriage returns", plain.replace("\r\n", "\r\r\n")),
         (
             "chunked twice",
             plain.replace("Content-Length: 0", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
         ),
         (
-            "chunked beside a length",
+            "chunked with a length",
             plain.replace("Content-Length: 0", "Transfer-Encoding: chunked\r\nContent-Length: 0"),
         ),
         (
@@ -62,18 +63,18 @@ async fn redirects() {
         ("another transfer coding", plain.replace("Content-Length: 0", "Transfer-Encoding: gzip")),
         ("a negative length", plain.replace("Content-Length: 0", "Content-Length: -1")),
         ("two lengths", plain.replace("Content-Length: 0", "Content-Length: 0\r\nContent-Length: 10")),
-        ("a length that is no number", plain.replace("Content-Length: 0", "Content-Length: none")),
-        ("an endless length", plain.replace("Content-Length: 0", &format!("Content-Length: {}", "9".repeat(30)))),
+        ("a length that is not a number", plain.replace("Content-Length: 0", "Content-Length: none")),
+        ("a length of 30 digits", plain.replace("Content-Length: 0", &format!("Content-Length: {}", "9".repeat(30)))),
     ] {
         assert_ne!(head, plain, "{name}");
         let outcome = redirected(&head).await;
         assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
-        assert_eq!(outcome.connections.len(), 4, "{name}: the connection is not used again");
+        assert_eq!(outcome.connections.len(), 4, "{name}: the connection is not reused");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies() {
+async fn contradictory_lengths_of_needed_bodies_are_errors() {
     let length = JSON.len();
     let chunked = format!("{length:x}\r\n{JSON}\r\n0\r\n\r\n");
     for (name, response) in [
@@ -96,8 +97,8 @@ async fn bodies() {
     assert_eq!(completed(Reply::SendAndClose(until_close.into())).await.result.ok(), Some(true), "identity");
     for (name, head) in [
         ("two lengths", format!("Content-Length: {length}\r\nContent-Length: 3")),
-        ("a length beside chunked", format!("Content-Length: {length}\r\nTransfer-Encoding: chunked")),
-        ("chunked beside a length", format!("Transfer-Encoding: chunked\r\nContent-Length: {length}")),
+        ("a length with chunked", format!("Content-Length: {length}\r\nTransfer-Encoding: chunked")),
+        ("chunked with a length", format!("Transfer-Encoding: chunked\r\nContent-Length: {length}")),
         ("another transfer coding", "Transfer-Encoding: gzip, chunked".to_owned()),
         ("a negative length", "Content-Length: -1".to_owned()),
         ("a length with a sign", format!("Content-Length: +{length}")),

@@ -1,4 +1,4 @@
-//! Hints: requests to a host differ as they say, and to no other; they permit nothing.
+//! Hints: they change the requests to their host only, and grant no additional permissions.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,16 +25,20 @@ async fn flow(chain: &Arc<Chain>, settings: &[Hint], start: &[Hint]) -> Outcome 
     Phone::new(setting).verify().await
 }
 
-/// The hosts whose requests had this line.
+/// The hosts whose requests contained this line.
 fn hosts_with(chain: &Chain, line: &str) -> Vec<String> {
-    let mut hosts: Vec<_> =
-        chain.asked().into_iter().filter(|asked| asked.head.contains(line)).map(|asked| asked.host).collect();
+    let mut hosts: Vec<_> = chain
+        .requests()
+        .into_iter()
+        .filter(|request| request.head.contains(line))
+        .map(|request| request.host)
+        .collect();
     hosts.dedup();
     hosts
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_go_to_the_hosts_they_are_for() {
+async fn hinted_headers_are_sent_to_matching_hosts_only() {
     for (pattern, hosts) in [
         (OPERATOR, vec!["operator-a.test"]),
         ("OPERATOR-A.test.", vec!["operator-a.test"]),
@@ -57,7 +61,7 @@ async fn headers_go_to_the_hosts_they_are_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_start_response_wins_over_the_settings_and_those_over_operator_headers() {
+async fn start_response_takes_precedence_over_settings_and_operator_headers() {
     let chain = Arc::new(Chain::new("S1"));
     let mut setting = Setting::new(chain.clone(), chain.auth_url());
     setting.config.operator_headers = ["Accept", "User-Agent", "X-Box"]
@@ -72,7 +76,7 @@ async fn the_start_response_wins_over_the_settings_and_those_over_operator_heade
     setting.start_hints = Arc::new(Mutex::new(vec![headers(&["x-box"], "start")]));
     let outcome = Phone::new(setting).verify().await;
     assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
-    let head = &chain.asked()[0].head;
+    let head = &chain.requests()[0].head;
     for line in ["\r\nAccept: settings\r\n", "\r\nUser-Agent: operator_headers\r\n", "\r\nX-Box: start\r\n"] {
         assert!(head.contains(line), "{head}");
     }
@@ -82,7 +86,7 @@ async fn the_start_response_wins_over_the_settings_and_those_over_operator_heade
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_trace_shows_the_version_of_tls() {
+async fn trace_contains_the_tls_version() {
     for (hint, expected) in [
         (None, [Some(TlsVersion::Tls13), Some(TlsVersion::Tls13), None]),
         (Some(max_tls(OPERATOR, TlsVersion::Tls12)), [Some(TlsVersion::Tls13), Some(TlsVersion::Tls12), None]),
@@ -95,23 +99,24 @@ async fn the_trace_shows_the_version_of_tls() {
         let hops = &outcome.trace.hops;
         let versions: Vec<_> = hops.iter().take(3).map(|hop| hop.tls_version).collect();
         assert_eq!(versions, expected, "{hint:?}");
-        assert!(hops.iter().all(|hop| hop.family == Some(AddressFamily::Ipv4)), "also on connections that are reused");
-        assert_eq!(outcome.connections.len(), 3, "{hint:?}: no offer is refused");
+        assert!(hops.iter().all(|hop| hop.family == Some(AddressFamily::Ipv4)), "also on reused connections");
+        assert_eq!(outcome.connections.len(), 3, "{hint:?}: no TLS offer is refused");
     }
 }
 
-/// A family that a host does not have is no reason to use the other.
+/// If a host lacks the requested family, the other family is not used.
 #[tokio::test(start_paused = true)]
-async fn a_family_that_is_not_there() {
+async fn hinted_family_that_the_host_lacks_fails() {
     let chain = Arc::new(Chain::new("S1"));
     let hint = Hint { host: OPERATOR.to_owned(), address_family: Some(AddressFamily::Ipv6), ..Hint::default() };
     let error = flow(&chain, &[hint], &[]).await.error_json();
     assert_eq!((&error["cause"], &error["hop"]), (&"dns".into(), &2.into()), "{error}");
 }
 
-/// What a hint excludes is not reused from another verification, and what it made is not used without it.
+/// A connection that a hint excludes is not reused from another verification, and a connection made
+/// with a hint is not used without it.
 #[tokio::test(start_paused = true)]
-async fn connections_are_kept_apart() {
+async fn connections_with_different_hints_are_not_shared() {
     let chain = Arc::new(Chain::new("S1"));
     let setting = Setting::new(chain.clone(), chain.auth_url());
     let hints = setting.start_hints.clone();
@@ -128,7 +133,7 @@ async fn connections_are_kept_apart() {
     drop(lease);
 }
 
-/// One that breaks a rule does not apply, and the verification goes on.
+/// An invalid hint is ignored and the verification continues.
 #[tokio::test(start_paused = true)]
 async fn invalid_hints_of_a_start_response_are_ignored() {
     let cookie =
@@ -141,16 +146,16 @@ async fn invalid_hints_of_a_start_response_are_ignored() {
     assert_eq!(hosts_with(&chain, "a=b"), [""; 0]);
 }
 
-/// The backend, which the phone meets here by follow-through, gets what it always gets.
+/// The backend, which the phone reaches here by follow-through, receives its usual request.
 #[tokio::test(start_paused = true)]
-async fn the_backend_gets_no_hint() {
+async fn backend_requests_ignore_hints() {
     let chain = Arc::new(Chain::new("S1"));
     let mut setting = Setting::new(chain.clone(), chain.auth_url());
     "https://app.example.test".clone_into(&mut setting.config.backend_url);
     setting.config.code_delivery = CodeDelivery::FollowThrough;
     setting.config.hints = vec![accept("*.test", "hinted")];
     let outcome = Phone::new(setting).verify().await;
-    assert!(chain.asked().iter().any(|asked| asked.host == "app.example.test"), "{:?}", outcome.result);
+    assert!(chain.requests().iter().any(|request| request.host == "app.example.test"), "{:?}", outcome.result);
     assert!(!hosts_with(&chain, "\r\nAccept: hinted\r\n").contains(&"app.example.test".to_owned()));
     assert_eq!(hosts_with(&chain, "\r\nAccept: hinted\r\n").len(), 3);
 }

@@ -1,4 +1,5 @@
-//! The provider reports that the network is lost: exactly when a verification ends, and when it does not. `matrix` has a loss at every step.
+//! The provider reports the loss of the network: in which cases this ends a verification, and in
+//! which it does not. `matrix` has a loss at every step.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// The calls to the backend take a second each, and acquiring the network takes half of one.
+/// The calls to the backend take one second each, and acquiring the network takes half a second.
 async fn flow(chain: Chain, losses: &[(u64, CellularCause)]) -> (Outcome, usize) {
     let auth_url = chain.auth_url();
     let mut setting = Setting::new(Arc::new(chain), auth_url);
@@ -24,12 +25,12 @@ async fn flow(chain: Chain, losses: &[(u64, CellularCause)]) -> (Outcome, usize)
     setting.losses = losses.iter().map(|(after, reason)| (ms(*after), *reason)).collect();
     let phone = Phone::new(setting);
     let outcome = phone.verify().await;
-    sleep(ms(1_000)).await; // for the servers to notice
+    sleep(ms(1_000)).await; // until the servers notice
     (outcome, phone.open_connections())
 }
 
 #[tokio::test(start_paused = true)]
-async fn loss_ends_a_verification_that_needs_the_network_at_once() {
+async fn loss_ends_verifications_that_need_the_network_immediately() {
     let stalled = || {
         let mut chain = Chain::new("S1");
         chain.instead(2, Instead::Always(Reply::SendAndStall(b"HTTP/1.1 3".to_vec())));
@@ -37,7 +38,7 @@ async fn loss_ends_a_verification_that_needs_the_network_at_once() {
     };
     for (name, chain, losses, expected) in [
         ("before acquire returns", Chain::new("S1"), &[(200, Vpn)][..], (Vpn, 200)),
-        ("in the same moment", Chain::new("S1"), &[(500, Vpn)], (Vpn, 500)),
+        ("at the same moment", Chain::new("S1"), &[(500, Vpn)], (Vpn, 500)),
         ("during start", Chain::new("S1"), &[(700, DataOff)], (DataOff, 700)),
         ("while it waits for a response", stalled(), &[(3_000, BlockedInBackground)], (BlockedInBackground, 3_000)),
         ("twice", stalled(), &[(2_500, DataOff), (2_600, Vpn)], (DataOff, 2_500)),
@@ -57,7 +58,7 @@ async fn loss_ends_a_verification_that_needs_the_network_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn loss_after_the_code_was_captured_changes_nothing() {
+async fn loss_after_the_code_was_captured_is_ignored() {
     for after in [2_200, 60_000] {
         let (outcome, open) = flow(Chain::new("S1"), &[(after, InterfaceDown)]).await;
         assert_eq!(outcome.result.ok(), Some(true), "{after}");
@@ -67,9 +68,10 @@ async fn loss_after_the_code_was_captured_changes_nothing() {
     }
 }
 
-/// The callback was sent, so the backend may have the result: `complete` fetches it over the default network.
+/// The callback was sent, so the backend may have the result: `complete` fetches it over the
+/// default network.
 #[tokio::test(start_paused = true)]
-async fn loss_at_the_callback_leaves_the_result_to_complete() {
+async fn loss_during_the_callback_lets_complete_fetch_the_result() {
     let mut chain = Chain::new("S1");
     chain.instead(4, Instead::Always(Reply::SendAndStall(Vec::new())));
     let auth_url = chain.auth_url();
@@ -82,9 +84,9 @@ async fn loss_at_the_callback_leaves_the_result_to_complete() {
     assert_eq!((outcome.acquired, outcome.released), (1, 1));
 }
 
-/// Each verification acquires a network of its own then, although the first one still holds the lost one.
+/// Each verification then acquires a new network, although the first one still holds the lost one.
 #[tokio::test(start_paused = true)]
-async fn lost_network_is_not_joined() {
+async fn lost_network_is_not_shared() {
     let chain = Chain::new("S1");
     let auth_url = chain.auth_url();
     let mut setting = Setting::new(Arc::new(chain), auth_url);

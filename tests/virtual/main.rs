@@ -1,5 +1,6 @@
-//! The production flow over an in-memory network with a virtual clock and real TLS: what it costs in round trips, what it
-//! overlaps, and how it ends when hosts misbehave. Everything here is exact and the same in every run.
+//! The production flow over an in-memory network with a virtual clock and real TLS: its cost in
+//! round trips, what it overlaps, and how it ends if hosts misbehave. All results are exact and
+//! identical in every run.
 
 mod ahead;
 #[path = "../support/captured.rs"]

@@ -1,4 +1,4 @@
-//! The phone's network: names and connections cost a round trip each.
+//! The phone's network: lookups and connections cost a round trip each.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,51 +14,53 @@ use crate::server::{self, Hosts};
 
 pub const ROUND_TRIP: Duration = Duration::from_millis(100);
 
-/// How a host takes a connection.
+/// How a host responds to a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Reachability {
     Open,
     /// A reset instead of a SYN-ACK.
     Refused,
-    /// No answer at all.
+    /// No response.
     BlackHole,
-    /// Its name does not exist.
+    /// Its host name does not exist.
     Unknown,
     /// There is no route.
     Unreachable,
-    /// It takes this much longer.
+    /// Connecting takes this much longer.
     Slow(Duration),
 }
 
-/// How a lookup ends.
+/// The outcome of a lookup.
 #[derive(Debug, Clone)]
 pub enum Lookup {
-    /// With the host's address.
+    /// The host's address.
     Usual,
-    /// The same, this much later.
+    /// The same, after this delay.
     Slow(Duration),
     Fails(NetworkError),
     Finds(Vec<IpAddr>),
 }
 
-/// What happened on a network.
+/// Events on a network.
 #[derive(Debug, Default)]
 pub struct Events {
     pub lookups: Vec<String>,
     pub connections: Vec<String>,
-    /// Connections that the servers still have.
+    /// Connections that are still open on the servers.
     pub open: usize,
 }
 
-/// How names are looked up.
+/// How host names are resolved.
 #[derive(Clone, Default)]
 pub enum Resolver {
     /// Each lookup takes a round trip and no thread.
     #[default]
     Async,
-    /// The same, but only for the first lookup of a name on a network, as with the system's cache.
+    /// The same, but only for the first lookup of a host name on a network, as with the system's
+    /// cache.
     Caching,
-    /// Each lookup occupies a thread, as on Android; those of one family do for 20 seconds, whoever still waits.
+    /// Each lookup occupies a thread, as on Android; lookups of the mute family do so for 20
+    /// seconds, regardless of remaining waiters.
     Blocking { threads: Threads, mute: Family },
 }
 
@@ -67,7 +69,7 @@ pub enum Resolver {
 pub struct Attachment {
     pub addresses: Option<LocalAddresses>,
     pub is_up: bool,
-    /// Why it cannot be acquired.
+    /// The reason why it cannot be acquired.
     pub refusal: Option<CellularCause>,
     pub wire: Wire,
 }
@@ -103,7 +105,7 @@ impl MemoryNetwork {
         self.attachment.lock().unwrap().wire.clone()
     }
 
-    /// Time passes; on a wire that was cut meanwhile, nothing comes of it.
+    /// Waits; if the wire was cut meanwhile, never returns.
     async fn wait(&self, wire: &Wire, time: Duration) {
         sleep(time).await;
         if wire.is_cut() {
@@ -157,12 +159,12 @@ impl Network for MemoryNetwork {
         let name = self.name_of(address.ip().to_canonical()).ok_or(NetworkError::Unreachable)?;
         self.events.lock().unwrap().connections.push(name.clone());
         let wire = self.wire();
-        match self.hosts.door(&name) {
-            Door::Open => {}
-            Door::Slow(time) => self.wait(&wire, time).await,
-            Door::Unreachable => return Err(NetworkError::Unreachable),
-            Door::BlackHole => std::future::pending().await,
-            Door::Refused | Door::Unknown => {
+        match self.hosts.reachability(&name) {
+            Reachability::Open => {}
+            Reachability::Slow(time) => self.wait(&wire, time).await,
+            Reachability::Unreachable => return Err(NetworkError::Unreachable),
+            Reachability::BlackHole => std::future::pending().await,
+            Reachability::Refused | Reachability::Unknown => {
                 sleep(ROUND_TRIP).await;
                 return Err(NetworkError::Failed);
             }

@@ -1,7 +1,8 @@
 //! A TCP connection without a kernel: bytes arrive half a round trip after they were written.
 //!
-//! `TCP_NODELAY` is the default. With Nagle's algorithm (RFC 9293, section 3.7.4) a small segment waits until everything
-//! before it is acknowledged; acknowledgements are not delayed, which is kind to Nagle.
+//! `TCP_NODELAY` is the default. With Nagle's algorithm (RFC 9293, section 3.7.4) a small segment
+//! waits until all earlier data is acknowledged; acknowledgements are not delayed, which favours
+//! Nagle.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,7 +23,8 @@ pub enum Nagle {
     On,
 }
 
-/// What connections run over. Once it is cut, nothing arrives any more, not even the end of a connection.
+/// The medium of the connections. Once it is cut, nothing arrives any more, not even the end of a
+/// connection.
 #[derive(Debug, Clone, Default)]
 pub struct Wire(Arc<AtomicBool>);
 
@@ -54,21 +56,23 @@ pub struct Pipe {
     first_write: Option<mpsc::UnboundedSender<usize>>,
     outgoing: Option<mpsc::UnboundedSender<Segment>>,
     incoming: mpsc::UnboundedReceiver<Segment>,
-    on_the_way: Option<(Segment, Pin<Box<Sleep>>)>,
+    in_transit: Option<(Segment, Pin<Box<Sleep>>)>,
     arrived: Bytes,
     wire: Wire,
     end: End,
 }
 
-/// Whose end of a connection it is.
+/// The end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Client,
-    /// It notices that the client has closed the connection, over a wire that is cut too: tests count what is open.
+    /// It notices that the client has closed the connection, even over a cut wire: tests count open
+    /// connections.
     Server,
 }
 
-/// A connection: the client's end and the server's. The size of the client's first write is told.
+/// A connection: the client's end and the server's. The size of the client's first write is sent to
+/// the channel.
 pub fn connection(
     round_trip: Duration,
     nagle: Nagle,
@@ -84,7 +88,7 @@ pub fn connection(
         first_write,
         outgoing: Some(outgoing),
         incoming,
-        on_the_way: None,
+        in_transit: None,
         arrived: Bytes::new(),
         wire: wire.clone(),
         end,
@@ -120,13 +124,13 @@ impl AsyncRead for Pipe {
                 self.arrived.advance(length);
                 return Poll::Ready(Ok(()));
             }
-            if let Some((_, sleep)) = &mut self.on_the_way {
+            if let Some((_, sleep)) = &mut self.in_transit {
                 ready!(sleep.as_mut().poll(cx));
                 if self.wire.is_cut() {
-                    self.on_the_way = None;
+                    self.in_transit = None;
                     continue;
                 }
-                match self.on_the_way.take().map(|(segment, _)| segment.content) {
+                match self.in_transit.take().map(|(segment, _)| segment.content) {
                     Some(Content::Data(data)) => self.arrived = data,
                     _ => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
                 }
@@ -135,7 +139,7 @@ impl AsyncRead for Pipe {
             match ready!(self.incoming.poll_recv(cx)) {
                 Some(segment) => {
                     let sleep = Box::pin(sleep_until(segment.arrives));
-                    self.on_the_way = Some((segment, sleep));
+                    self.in_transit = Some((segment, sleep));
                 }
                 None if self.wire.is_cut() && self.end == End::Client => return Poll::Pending,
                 None => return Poll::Ready(Ok(())),
@@ -149,7 +153,7 @@ impl AsyncWrite for Pipe {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
-    /// What is written at once travels together.
+    /// Data of one vectored write is sent in one segment.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,

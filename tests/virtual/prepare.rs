@@ -1,4 +1,4 @@
-//! How a preparation lives and ends: alone, with verifications, more than once, and cancelled.
+//! The lifetime of a preparation: alone, with verifications, repeated, and cancelled.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -35,7 +35,7 @@ async fn preparation_without_a_verification_ends_after_30_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn second_preparation_begins_the_30_seconds_anew_on_the_same_network() {
+async fn second_preparation_restarts_the_30_seconds_on_the_same_network() {
     let phone = phone(|_| {});
     phone.verify().await;
     for _ in 0..5 {
@@ -48,7 +48,7 @@ async fn second_preparation_begins_the_30_seconds_anew_on_the_same_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn preparation_ends_with_the_verification_that_follows_or_goes_on_if_begun_during_one() {
+async fn preparation_ends_with_next_verification_or_continues_if_begun_during_one() {
     let phone = phone(|_| {});
     phone.prepare().await.unwrap();
     assert_eq!(phone.verify_only().await.result.ok(), Some(true));
@@ -67,9 +67,9 @@ async fn preparation_ends_with_the_verification_that_follows_or_goes_on_if_begun
     assert_eq!((phone.acquired_and_released(), phone.open_connections()), ((2, 2), 0));
 }
 
-/// The caller that waits for the network may go; what it began goes on.
+/// The caller may stop waiting for the network; the preparation continues.
 #[tokio::test(start_paused = true)]
-async fn preparation_whose_caller_does_not_wait_goes_on() {
+async fn preparation_continues_if_its_caller_does_not_wait() {
     let phone = phone(|setting| setting.acquire_takes = ROUND_TRIP);
     assert!(poll!(Box::pin(phone.prepare())).is_pending());
     sleep(2 * ROUND_TRIP).await;
@@ -80,7 +80,7 @@ async fn preparation_whose_caller_does_not_wait_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn preparation_on_a_lost_network_ends_with_it() {
+async fn preparation_ends_with_its_lost_network() {
     let phone = phone(|setting| setting.losses = vec![(Duration::from_secs(5), CellularCause::InterfaceDown)]);
     phone.verify().await;
     phone.prepare().await.unwrap();
@@ -91,7 +91,7 @@ async fn preparation_on_a_lost_network_ends_with_it() {
 #[derive(Debug, Clone)]
 enum Action {
     Prepare,
-    /// And do not wait for the network.
+    /// Without waiting for the network.
     PrepareAndGo,
     Begin,
     CancelLatest,
@@ -115,7 +115,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_ends_with_one_release_for_each_acquire_and_no_connection(
+    fn every_order_ends_with_one_release_per_acquire_and_no_connection(
         actions in prop::collection::vec(action(), 1..16),
         acquire_ms in 0..1_000_u64,
         release_ms in 0..1_000_u64,

@@ -1,21 +1,22 @@
-//! What is sent again after a reused connection has died, and what never is: a code is for one use (RFC 6749, section 4.1.2).
+//! Which requests are retried after a reused connection has failed, and which never are: a code can
+//! be used once (RFC 6749, section 4.1.2).
 
 use std::sync::{Arc, Mutex};
 
 use number_verify::CodeDelivery;
 
 use crate::flow::{Outcome, Phone, Setting};
-use crate::network::Door;
+use crate::network::Reachability;
 use crate::script::{CODE, STATE};
-use crate::server::{Asked, Hosts, Reply};
+use crate::server::{Hosts, HttpRequest, Reply};
 
 const HOST: &str = "app.example.test";
 
-/// One host, one connection: `/auth` redirects to a path, whose first request meets a fault.
+/// One host, one connection: `/auth` redirects to a path whose first request meets a fault.
 struct OneHost {
     location: String,
     fault: Reply,
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 impl Hosts for OneHost {
@@ -23,13 +24,13 @@ impl Hosts for OneHost {
         vec![HOST.to_owned()]
     }
 
-    fn door(&self, _: &str) -> Door {
-        Door::Open
+    fn reachability(&self, _: &str) -> Reachability {
+        Reachability::Open
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        let mut all = self.asked.lock().unwrap();
-        all.push(asked.target.split('?').next().unwrap().to_owned());
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        let mut all = self.requests.lock().unwrap();
+        all.push(request.target.split('?').next().unwrap().to_owned());
         match all.len() {
             1 => {
                 let location = &self.location;
@@ -43,14 +44,14 @@ impl Hosts for OneHost {
 }
 
 async fn flow(delivery: CodeDelivery, location: &str, fault: Reply) -> (Outcome, Vec<String>) {
-    let host = Arc::new(OneHost { location: location.to_owned(), fault, asked: Mutex::default() });
+    let host = Arc::new(OneHost { location: location.to_owned(), fault, requests: Mutex::default() });
     let redirect_uri = "https%3A%2F%2Fapp.example.test%2Fcb";
     let auth_url = format!("https://{HOST}/auth?state={STATE}&redirect_uri={redirect_uri}");
     let mut setting = Setting::new(host.clone(), auth_url);
     setting.config.code_delivery = delivery;
     let outcome = Phone::new(setting).verify().await;
-    let asked = host.asked.lock().unwrap().clone();
-    (outcome, asked)
+    let requests = host.requests.lock().unwrap().clone();
+    (outcome, requests)
 }
 
 fn faults() -> [(&'static str, Reply); 4] {
@@ -62,62 +63,62 @@ fn faults() -> [(&'static str, Reply); 4] {
     ]
 }
 
-/// The backend may have received the code, so that it is asked for the result instead.
+/// The backend may have received the code, so that `complete` fetches the result.
 #[tokio::test(start_paused = true)]
-async fn a_callback_without_a_response_is_not_repeated_and_complete_fetches_the_result() {
+async fn callback_without_a_response_is_not_repeated_and_complete_fetches_the_result() {
     let location = format!("/cb?code={CODE}&state={STATE}");
     for (name, fault) in faults() {
-        let (outcome, asked) = flow(CodeDelivery::FollowThrough, &location, fault).await;
-        assert_eq!(asked, ["/auth", "/cb"], "{name}");
+        let (outcome, requests) = flow(CodeDelivery::FollowThrough, &location, fault).await;
+        assert_eq!(requests, ["/auth", "/cb"], "{name}");
         assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{name}: {:?}", outcome.result);
         assert_eq!((outcome.completions, outcome.completed_with), (1, None), "{name}: complete has no code");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_carries_the_code_is_never_repeated() {
+async fn request_with_the_code_is_never_repeated() {
     let with_code = format!("code={CODE}&state={STATE}");
     for location in [format!("/cb?{with_code}"), format!("/other?{with_code}")] {
         for (name, fault) in faults() {
-            let (outcome, asked) = flow(CodeDelivery::NoCode, &location, fault).await;
-            assert_eq!(asked.len(), 2, "{location} {name}: {asked:?}");
+            let (outcome, requests) = flow(CodeDelivery::NoCode, &location, fault).await;
+            assert_eq!(requests.len(), 2, "{location} {name}: {requests:?}");
             assert!(outcome.result.is_err(), "{location} {name}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_request_is_repeated_once() {
+async fn other_request_is_repeated_once() {
     for (name, fault) in faults() {
-        let (_, asked) = flow(CodeDelivery::FollowThrough, "/hop", fault).await;
+        let (_, requests) = flow(CodeDelivery::FollowThrough, "/hop", fault).await;
         let is_repeated = name != "stalled";
-        assert_eq!(asked.len(), if is_repeated { 3 } else { 2 }, "{name}: {asked:?}");
+        assert_eq!(requests.len(), if is_repeated { 3 } else { 2 }, "{name}: {requests:?}");
     }
 }
 
-/// A server that says when it will do better is asked again then, once, if that is soon.
+/// A request is retried once after the server's `Retry-After` time, if that time is short.
 #[tokio::test(start_paused = true)]
-async fn a_busy_server_is_asked_again_when_it_says_so() {
+async fn request_is_repeated_after_a_short_retry_after() {
     let busy = |status: &str, when: &str| {
         Reply::Send(format!("HTTP/1.1 {status}\r\n{when}Content-Length: 4\r\n\r\nbusy").into())
     };
     let past = "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-    for (name, reply, asked_again) in [
+    for (name, reply, is_retried) in [
         ("503", busy("503 Busy", "Retry-After: 1\r\n"), true),
         ("429", busy("429 Too Many Requests", "Retry-After: 2\r\n"), true),
         ("at once", busy("503 Busy", "Retry-After: 0\r\n"), true),
-        ("a date that is over", busy("503 Busy", past), true),
+        ("a date in the past", busy("503 Busy", past), true),
         ("later", busy("503 Busy", "Retry-After: 3\r\n"), false),
         ("no Retry-After", busy("503 Busy", ""), false),
         ("no time", busy("503 Busy", "Retry-After: soon\r\n"), false),
         ("another status", busy("500 Broken", "Retry-After: 1\r\n"), false),
     ] {
-        let (outcome, asked) = flow(CodeDelivery::Relay, "/hop", reply.clone()).await;
-        assert_eq!(asked.len(), if asked_again { 3 } else { 2 }, "{name}: {asked:?}");
-        let expected = if asked_again { "unexpected_page" } else { "http_status" };
+        let (outcome, requests) = flow(CodeDelivery::Relay, "/hop", reply.clone()).await;
+        assert_eq!(requests.len(), if is_retried { 3 } else { 2 }, "{name}: {requests:?}");
+        let expected = if is_retried { "unexpected_page" } else { "http_status" };
         assert_eq!(outcome.error_json()["cause"], expected, "{name}: the third response is a page");
         let with_code = format!("/other?code={CODE}&state={STATE}");
-        let (_, asked) = flow(CodeDelivery::NoCode, &with_code, reply).await;
-        assert_eq!(asked.len(), 2, "{name}: a code is not sent twice");
+        let (_, requests) = flow(CodeDelivery::NoCode, &with_code, reply).await;
+        assert_eq!(requests.len(), 2, "{name}: a code is not sent twice");
     }
 }

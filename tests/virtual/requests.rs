@@ -1,4 +1,4 @@
-//! Requests look like a browser's navigation, byte for byte: boxes of operators compare them.
+//! Requests look like a browser's navigation, byte for byte: operators' middleboxes compare them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use number_verify::Header;
 use crate::flow::{Phone, Setting};
 use crate::script::Chain;
 
-/// The heads of all requests to the operator's side, without their first line, the values of secrets left out.
+/// The heads of all requests to the operator's side, without the request line and with secret
+/// values left out.
 async fn heads(operator_headers: &[(&str, &str)]) -> Vec<String> {
     let chain = Arc::new(Chain::new("S2"));
     let auth_url = chain.auth_url();
@@ -16,11 +17,11 @@ async fn heads(operator_headers: &[(&str, &str)]) -> Vec<String> {
         operator_headers.iter().map(|(name, value)| Header::new((*name).to_owned(), (*value).to_owned())).collect();
     let outcome = Phone::new(setting).verify().await;
     assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
-    chain.asked().into_iter().map(|asked| asked.head.split_once("\r\n").unwrap().1.to_owned()).collect()
+    chain.requests().into_iter().map(|request| request.head.split_once("\r\n").unwrap().1.to_owned()).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_are_spelled_and_ordered_as_usual() {
+async fn header_names_have_usual_case_and_order() {
     let heads = heads(&[]).await;
     assert!(heads.len() > 3);
     for head in &heads {
@@ -34,11 +35,11 @@ async fn names_are_spelled_and_ordered_as_usual() {
         );
     }
     assert!(heads.iter().any(|head| !head.contains("Accept-Encoding")), "one hop is plain http");
-    assert!(heads.iter().any(|head| head.contains("Cookie: ")), "one hop wants a cookie");
+    assert!(heads.iter().any(|head| head.contains("Cookie: ")), "one hop requires a cookie");
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_replace_what_the_library_says() {
+async fn settings_replace_default_header_values() {
     let heads = heads(&[("accept", "application/json"), ("x-box", "1"), ("user-agent", "Mozilla/5.0")]).await;
     let first = &heads[0];
     for line in ["Accept: application/json\r\n", "User-Agent: Mozilla/5.0\r\n", "X-Box: 1\r\n"] {

@@ -1,4 +1,5 @@
-//! TLS sessions and names outlive the release of a network that comes back as the same one, and are never used on another.
+//! TLS sessions and DNS results are preserved across the release of a network that is acquired
+//! again, and are never used on a different network.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,24 +16,25 @@ use crate::script::Chain;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A phone, and what it is attached to.
-fn phone(change: impl FnOnce(&mut Setting)) -> (Phone, Place) {
+/// A phone, and the network that it is attached to.
+fn phone(change: impl FnOnce(&mut Setting)) -> (Phone, AttachedNetwork) {
     let chain = Arc::new(Chain::new("S1"));
     let mut setting = Setting::new(chain.clone(), chain.auth_url());
     change(&mut setting);
-    let place = Place { network: Arc::new(Mutex::new(network(100))), attachment: setting.attachment.clone() };
-    let network = place.network.clone();
+    let attached =
+        AttachedNetwork { network: Arc::new(Mutex::new(network(100))), attachment: setting.attachment.clone() };
+    let network = attached.network.clone();
     setting.networks = Arc::new(move |_| network.lock().unwrap().clone());
-    (Phone::new(setting), place)
+    (Phone::new(setting), attached)
 }
 
-struct Place {
+struct AttachedNetwork {
     /// The operator and the handle.
     network: Arc<Mutex<(Option<&'static str>, NetworkBinding)>>,
     attachment: Arc<Mutex<Attachment>>,
 }
 
-/// By its id. The operator is not known.
+/// By its id. The operator is unknown.
 fn network(id: u64) -> (Option<&'static str>, NetworkBinding) {
     (None, NetworkBinding::AndroidNetwork { handle: id << 32 | 0xcafe_d00d })
 }
@@ -55,7 +57,7 @@ fn bytes(outcome: &Outcome) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn released_network_that_comes_back_resumes_its_sessions() {
+async fn network_acquired_again_resumes_its_sessions() {
     let (phone, _) = phone(|_| {});
     let cold = phone.verify().await;
     assert!(!is_resumed(&cold));
@@ -67,21 +69,22 @@ async fn released_network_that_comes_back_resumes_its_sessions() {
     assert_eq!((warm.acquired, warm.released, phone.open_connections()), (2, 2, 0));
 }
 
-/// What differs is the names: TLS 1.3 takes a round trip in both cases. Without remembered hosts, no connection opens ahead.
+/// The difference is in DNS: TLS 1.3 takes a round trip in both cases. Without remembered hosts, no
+/// connection opens ahead.
 #[tokio::test(start_paused = true)]
-async fn names_that_the_system_still_knows_cost_no_round_trip() {
-    let (phone, place) = phone(|setting| setting.resolver = Resolver::Caching);
+async fn names_cached_by_the_system_cost_no_round_trip() {
+    let (phone, attached) = phone(|setting| setting.resolver = Resolver::Caching);
     let spent = |outcome: &Outcome| (Duration::from_millis(outcome.trace.authorize_ms.unwrap()), outcome.lookups.len());
     let (cold, warm) = ((9 * ROUND_TRIP, 2), (7 * ROUND_TRIP, 0));
     assert_eq!(spent(&phone.verify().await), cold);
     phone.forget_hosts();
     assert_eq!(spent(&phone.verify().await), warm);
-    *place.network.lock().unwrap() = network(101);
+    *attached.network.lock().unwrap() = network(101);
     assert_eq!(spent(&phone.verify().await), cold);
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_network_begins_cold() {
+async fn different_network_starts_cold() {
     let dual = || addresses("10.20.30.40", "2a00:1:2:3::7");
     for (name, before, after, resumes) in [
         ("the same", dual(), (100, dual()), true),
@@ -99,84 +102,84 @@ async fn another_network_begins_cold() {
             false,
         ),
     ] {
-        let (phone, place) = phone(|_| {});
-        place.attachment.lock().unwrap().addresses = before;
+        let (phone, attached) = phone(|_| {});
+        attached.attachment.lock().unwrap().addresses = before;
         assert!(!is_resumed(&phone.verify().await), "{name}");
-        *place.network.lock().unwrap() = network(after.0);
-        place.attachment.lock().unwrap().addresses = after.1;
+        *attached.network.lock().unwrap() = network(after.0);
+        attached.attachment.lock().unwrap().addresses = after.1;
         assert_eq!(is_resumed(&phone.verify().await), resumes, "{name}");
     }
 }
 
-/// A SIM of another operator behind the same interface, with the addresses of the first.
+/// A SIM of a different operator behind the same interface, with the addresses of the first.
 #[tokio::test(start_paused = true)]
-async fn another_operator_begins_cold() {
-    let (phone, place) = phone(|_| {});
+async fn different_operator_starts_cold() {
+    let (phone, attached) = phone(|_| {});
     for (operator, resumes) in
         [(Some("31026"), false), (Some("31026"), true), (Some("310410"), false), (None, false), (Some("310410"), false)]
     {
-        place.network.lock().unwrap().0 = operator;
+        attached.network.lock().unwrap().0 = operator;
         assert_eq!(is_resumed(&phone.verify().await), resumes, "{operator:?}");
     }
 }
 
 /// Only the last network is remembered.
 #[tokio::test(start_paused = true)]
-async fn network_after_another_begins_cold() {
-    let (phone, place) = phone(|_| {});
+async fn network_used_before_another_starts_cold() {
+    let (phone, attached) = phone(|_| {});
     for id in [100, 101, 100] {
-        *place.network.lock().unwrap() = network(id);
+        *attached.network.lock().unwrap() = network(id);
         assert!(!is_resumed(&phone.verify().await), "{id}");
     }
     assert!(is_resumed(&phone.verify().await));
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_network_hands_nothing_on() {
+async fn lost_network_drops_its_sessions() {
     let (phone, _) = phone(|setting| setting.losses = vec![(Duration::from_secs(5), CellularCause::InterfaceDown)]);
     let held = phone.lease();
     assert!(!is_resumed(&phone.verify_only().await));
     sleep(Duration::from_secs(6)).await;
     drop(held);
     assert!(!is_resumed(&phone.verify().await));
-    assert!(is_resumed(&phone.verify().await), "that one was released before its loss");
+    assert!(is_resumed(&phone.verify().await), "that network was released before its loss");
 }
 
 #[tokio::test(start_paused = true)]
-async fn network_that_is_down_or_changed_at_its_release_hands_nothing_on() {
+async fn network_down_or_changed_at_release_drops_its_sessions() {
     type Change = fn(&mut Attachment);
     let down: Change = |network| network.is_up = false;
     let renumbered: Change = |network| network.addresses = LocalAddresses::new(Some(Ipv4Addr::new(10, 9, 9, 9)), None);
     for change in [down, renumbered] {
-        let (phone, place) = phone(|setting| setting.release_takes = Duration::from_secs(1));
-        let before = place.attachment.lock().unwrap().clone();
+        let (phone, attached) = phone(|setting| setting.release_takes = Duration::from_secs(1));
+        let before = attached.attachment.lock().unwrap().clone();
         let held = phone.lease();
         assert!(!is_resumed(&phone.verify_only().await));
-        change(&mut place.attachment.lock().unwrap());
+        change(&mut attached.attachment.lock().unwrap());
         drop(held);
         sleep(Duration::from_secs(2)).await;
-        *place.attachment.lock().unwrap() = before;
+        *attached.attachment.lock().unwrap() = before;
         assert!(!is_resumed(&phone.verify().await));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_acquisition_drops_the_sessions_and_a_cancelled_one_does_not() {
-    let (phone, place) = phone(|setting| setting.acquire_takes = Duration::from_secs(1));
+async fn failed_acquisition_drops_the_sessions_and_cancelled_does_not() {
+    let (phone, attached) = phone(|setting| setting.acquire_takes = Duration::from_secs(1));
     assert!(!is_resumed(&phone.verify().await));
     let cancelled = phone.lease();
     yield_now().await;
     drop(cancelled);
     assert!(is_resumed(&phone.verify().await));
-    place.attachment.lock().unwrap().refusal = Some(CellularCause::DataOff);
+    attached.attachment.lock().unwrap().refusal = Some(CellularCause::DataOff);
     assert_eq!(phone.verify().await.error_json()["cause"], "data_off");
-    place.attachment.lock().unwrap().refusal = None;
+    attached.attachment.lock().unwrap().refusal = None;
     assert!(!is_resumed(&phone.verify().await));
 }
 
-/// From the first acquisition on, whatever comes between.
+/// Measured from the first acquisition, regardless of what happens in between.
 #[tokio::test(start_paused = true)]
-async fn sessions_are_used_for_an_hour_at_most() {
+async fn sessions_expire_after_one_hour() {
     let (phone, _) = phone(|_| {});
     for (pause, resumes) in [(0, false), (30, true), (29, true), (2, false), (59, true), (2, false)] {
         sleep(pause * MINUTE).await;
@@ -184,9 +187,9 @@ async fn sessions_are_used_for_an_hour_at_most() {
     }
 }
 
-/// Time asleep counts.
+/// The time asleep is included.
 #[tokio::test(start_paused = true)]
-async fn sleep_of_an_hour_ends_the_sessions() {
+async fn sessions_expire_after_an_hour_of_sleep() {
     let asleep = Arc::<AtomicU64>::default();
     let (began, minutes) = (Instant::now(), asleep.clone());
     let clock = Clock::new(move || began.elapsed() + u32::try_from(minutes.load(Ordering::Relaxed)).unwrap() * MINUTE);

@@ -1,4 +1,4 @@
-//! The measured chains of redirects, from `scenarios.json`, as hosts on the network.
+//! The measured redirect chains, from `scenarios.json`, as hosts on the network.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -6,8 +6,8 @@ use std::sync::{LazyLock, Mutex};
 use serde::Deserialize;
 use url::Url;
 
-use crate::network::Door;
-use crate::server::{Asked, Hosts, Reply, Tls13};
+use crate::network::Reachability;
+use crate::server::{Hosts, HttpRequest, Reply, Tls13};
 
 pub const STATE: &str = "state-7d21";
 pub const CODE: &str = "code-c0de";
@@ -36,16 +36,16 @@ struct Hop {
 
 static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(include_str!("scenarios.json")).unwrap());
 
-/// A chain, with one hop that may do something else instead.
+/// A chain, one hop of which may behave differently.
 pub struct Chain {
     scenario: Scenario,
     pub ticket_padding: usize,
     tls13: HashMap<String, Tls13>,
     instead: Mutex<HashMap<usize, Instead>>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<HttpRequest>>,
 }
 
-/// What a hop says instead of its redirect.
+/// A hop's response instead of its redirect.
 pub enum Instead {
     Once(Reply),
     Always(Reply),
@@ -54,11 +54,11 @@ pub enum Instead {
 impl Chain {
     pub fn new(name: &str) -> Self {
         let scenario = FILE.scenarios[name].clone();
-        let (tls13, instead, asked) = Default::default();
-        Self { scenario, ticket_padding: 0, tls13, instead, asked }
+        let (tls13, instead, requests) = Default::default();
+        Self { scenario, ticket_padding: 0, tls13, instead, requests }
     }
 
-    /// What the host of this hop (counted from 1) makes of the offer of TLS 1.3.
+    /// How the TLS server of this hop's host (hops are counted from 1) handles the TLS 1.3 offer.
     pub fn tls13(&mut self, hop: usize, tls13: Tls13) {
         let url = Url::parse(&self.scenario.hops[hop - 1].url).unwrap();
         self.tls13.insert(url.host_str().unwrap().to_owned(), tls13);
@@ -72,14 +72,14 @@ impl Chain {
         self.scenario.start.replace("{state}", STATE)
     }
 
-    /// The URLs that a flow must ask for in relay, without their queries.
+    /// The URLs, without their queries, that a flow must request with relay.
     pub fn hops(&self) -> Vec<String> {
         let fetched = self.scenario.hops.iter().filter(|hop| hop.location.is_some());
         fetched.map(|hop| hop.url.clone()).collect()
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<HttpRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     fn instead_at(&self, index: usize) -> Option<Reply> {
@@ -95,8 +95,8 @@ impl Chain {
     }
 }
 
-impl Asked {
-    /// Without the query.
+impl HttpRequest {
+    /// The URL without the query.
     pub fn url(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
         format!("{scheme}://{}{}", self.host, self.target.split('?').next().unwrap_or_default())
@@ -110,8 +110,8 @@ impl Hosts for Chain {
         names
     }
 
-    fn door(&self, _: &str) -> Door {
-        Door::Open
+    fn reachability(&self, _: &str) -> Reachability {
+        Reachability::Open
     }
 
     fn tls13(&self, host: &str) -> Tls13 {
@@ -122,16 +122,16 @@ impl Hosts for Chain {
         self.ticket_padding
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        self.asked.lock().unwrap().push(asked.clone());
-        let Some(index) = self.scenario.hops.iter().position(|hop| hop.url == asked.url()) else {
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        self.requests.lock().unwrap().push(request.clone());
+        let Some(index) = self.scenario.hops.iter().position(|hop| hop.url == request.url()) else {
             return Reply::Send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
         };
         if let Some(reply) = self.instead_at(index) {
             return reply;
         }
         let hop = &self.scenario.hops[index];
-        if hop.need_cookie.as_ref().is_some_and(|cookie| asked.cookie.as_ref() != Some(cookie)) {
+        if hop.need_cookie.as_ref().is_some_and(|cookie| request.cookie.as_ref() != Some(cookie)) {
             return Reply::Send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
         }
         let location = hop.location.clone().unwrap_or_default().replace("{state}", STATE).replace("{code}", CODE);

@@ -1,4 +1,4 @@
-//! Hostile hosts that give back what they know, everywhere they can: nothing of it is shown or logged.
+//! Hostile hosts return all secrets that they know, wherever they can: none is reported or logged.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ const NUMBER: &str = "14155550100";
 
 #[tokio::test(start_paused = true)]
 #[rustfmt::skip] // one row, one line
-async fn hostile_hosts() {
+async fn hostile_hosts_leak_no_secrets() {
     captured::start();
     let secrets = [CANARY, NUMBER, "555-0100", STATE, TOKEN, ATTESTATION, "4f1c9a7be0d24c55a9", "15550001111", "c4n4ry-cookie"].map(str::to_owned);
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/";

@@ -1,4 +1,5 @@
-//! The hosts: TLS on port 443, plain HTTP/1.1 on any other, and whatever bytes the test wants as an answer.
+//! The hosts: TLS on port 443, plain HTTP/1.1 on any other port, and any bytes that the test
+//! provides as a response.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,105 +14,109 @@ use tokio_rustls::rustls::server::{Acceptor, NoServerSessionStorage, ProducesTic
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{CipherSuite, ServerConfig, SupportedProtocolVersion};
 
-use crate::network::{Door, Lookup};
+use crate::network::{Lookup, Reachability};
 use crate::pipe::Pipe;
 
-/// Who is on the network, and what they say.
+/// The hosts on the network, and their responses.
 pub trait Hosts: Send + Sync {
     fn names(&self) -> Vec<String>;
-    fn door(&self, host: &str) -> Door;
-    fn answer(&self, asked: &Asked) -> Reply;
+    fn reachability(&self, host: &str) -> Reachability;
+    fn respond(&self, request: &HttpRequest) -> Reply;
 
     fn lookup(&self, host: &str) -> Lookup {
-        if self.door(host) == Door::Unknown { Lookup::Fails(NetworkError::Failed) } else { Lookup::Usual }
+        if self.reachability(host) == Reachability::Unknown {
+            Lookup::Fails(NetworkError::Failed)
+        } else {
+            Lookup::Usual
+        }
     }
 
-    /// What a host makes of a `ClientHello`.
+    /// How a host handles a `ClientHello`.
     fn handshake(&self, _host: &str) -> Handshake {
         Handshake::Usual
     }
 
-    /// What a host does when a request begins to come in, before it has read it.
+    /// What a host does when a request begins to arrive, before reading it.
     fn interruption(&self, _host: &str) -> Option<Reply> {
         None
     }
 
-    /// What a host's TLS makes of the offer of TLS 1.3.
+    /// How a host's TLS handles the TLS 1.3 offer.
     fn tls13(&self, _host: &str) -> Tls13 {
         Tls13::Spoken
     }
 
-    /// How many bytes TLS tickets are longer than they need to be.
+    /// By how many bytes TLS tickets are padded.
     fn ticket_padding(&self) -> usize {
         0
     }
 }
 
-/// What a server makes of a `ClientHello`.
+/// How a server handles a `ClientHello`.
 #[derive(Debug, Clone)]
 pub enum Handshake {
     Usual,
-    /// Later.
+    /// After a delay.
     Slow(Duration),
-    /// With a certificate that leads to no trusted root.
+    /// With a certificate that does not chain to a trusted root.
     WrongCertificate,
-    /// Something else, instead of TLS.
+    /// Other bytes instead of TLS.
     Instead(Reply),
 }
 
-/// What a server makes of the offer of TLS 1.3.
+/// How a server handles the TLS 1.3 offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls13 {
     Spoken,
-    /// TLS 1.2 is taken instead, as it should be.
+    /// Negotiates TLS 1.2 as it should.
     Declined,
-    /// This alert (RFC 8446, section 6), then the end.
+    /// Sends this alert (RFC 8446, section 6), then closes.
     Alert(u8),
     Close,
     Reset,
-    /// The end of every handshake.
+    /// Closes during every handshake.
     NoTls,
 }
 
-/// A request.
+/// A received request.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct HttpRequest {
     pub https: bool,
     pub host: String,
     /// With the query.
     pub target: String,
     pub cookie: Option<String>,
-    /// As it came.
+    /// As received.
     pub head: String,
 }
 
-/// An answer, byte for byte.
+/// A response, byte for byte.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// The connection stays.
+    /// The connection stays open.
     Send(Vec<u8>),
-    /// The connection is closed after it, with `close_notify`.
+    /// The connection is closed afterwards, with `close_notify`.
     SendAndClose(Vec<u8>),
-    /// The connection ends after it, as if the host had lost power.
+    /// The connection ends afterwards, as if the host had lost power.
     SendAndVanish(Vec<u8>),
-    /// Nothing comes after it.
+    /// Nothing follows.
     SendAndStall(Vec<u8>),
-    /// The rest comes in parts, after a pause each. Then the connection stays.
+    /// The rest is sent in parts, each after a pause. Then the connection stays open.
     SendSlowly { first: Vec<u8>, pause: Duration, rest: Vec<Vec<u8>> },
-    /// This, and a reset of the connection.
+    /// These bytes, and a reset of the connection.
     SendAndReset(Vec<u8>),
     /// The connection is reset.
     Reset,
 }
 
-/// The OCSP response that all servers staple; not a valid one.
+/// The OCSP response that all servers staple; it is not valid.
 pub const OCSP_RESPONSE: &[u8] = b"OCSP";
 
 pub struct Certificates {
     pub root_pem: String,
     config: ServerConfig,
     tls12: ServerConfig,
-    /// Of another issuer.
+    /// From another issuer.
     wrong: ServerConfig,
 }
 
@@ -136,7 +141,7 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
                 OCSP_RESPONSE.to_vec(),
             )
             .unwrap();
-        // What a server remembers is no part of what `tests/soak` weighs.
+        // Server-side session state must not be part of the memory that `tests/soak` measures.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config
     };
@@ -149,7 +154,7 @@ pub static CERTIFICATES: LazyLock<Certificates> = LazyLock::new(|| {
     }
 });
 
-/// Tickets that anybody can read, since nobody here is a secret's owner.
+/// Unencrypted tickets: the test servers have no secrets to protect.
 #[derive(Debug)]
 struct PlainTickets {
     padding: usize,
@@ -173,7 +178,7 @@ impl ProducesTickets for PlainTickets {
     }
 }
 
-/// A server's end of a connection.
+/// The server's end of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// The client's next read fails.
     fn reset(&mut self);
@@ -237,14 +242,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         {
             return;
         }
-        let Some(asked) = read(first, &mut stream, host, https).await else { return };
-        if perform(hosts.answer(&asked), &mut stream, &reset).await.is_none() {
+        let Some(request) = read(first, &mut stream, host, https).await else { return };
+        if perform(hosts.respond(&request), &mut stream, &reset).await.is_none() {
             return;
         }
     }
 }
 
-/// Nothing if the connection ends with it.
+/// `None` if the connection ends with it.
 async fn perform<S: AsyncRead + AsyncWrite + Unpin>(
     reply: Reply,
     stream: &mut S,
@@ -292,7 +297,7 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<()
     stream.flush().await.ok()
 }
 
-async fn read(first: u8, stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) -> Option<Asked> {
+async fn read(first: u8, stream: &mut (impl AsyncRead + Unpin), host: &str, https: bool) -> Option<HttpRequest> {
     let mut head = vec![first];
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -302,10 +307,10 @@ async fn read(first: u8, stream: &mut (impl AsyncRead + Unpin), host: &str, http
     let header = |name: &str| {
         head.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name))
     };
-    assert_eq!(header("host")?.1, host, "the request went to the wrong host");
+    assert_eq!(header("host")?.1, host, "the request was sent to the wrong host");
     let cookie = header("cookie").map(|(_, value)| value.to_owned());
-    // The body is of no interest.
+    // The body is not needed.
     let length = header("content-length").map_or(0, |(_, length)| length.parse().unwrap());
     stream.read_exact(&mut vec![0; length]).await.ok()?;
-    Some(Asked { https, host: host.to_owned(), target, cookie, head })
+    Some(HttpRequest { https, host: host.to_owned(), target, cookie, head })
 }

@@ -1,4 +1,4 @@
-//! What runs at the same time, and which limit ends what, on the virtual clock.
+//! What runs concurrently, and which timeout ends which step, on the virtual clock.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ async fn flow(change: impl FnOnce(&mut Setting)) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn start_and_acquire_overlap() {
+async fn start_and_acquire_run_concurrently() {
     let outcome = flow(|setting| {
         setting.start_takes = Duration::from_secs(1);
         setting.acquire_takes = Duration::from_secs(1);
@@ -23,11 +23,11 @@ async fn start_and_acquire_overlap() {
     .await;
     let trace = &outcome.trace;
     assert_eq!((trace.start_ms, trace.acquire_ms), (Some(1000), Some(1000)));
-    assert_eq!(trace.total_ms - trace.authorize_ms.unwrap(), 1000, "start and acquire together");
+    assert_eq!(trace.total_ms - trace.authorize_ms.unwrap(), 1000, "start and acquire overlap");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_slower_of_the_two_counts() {
+async fn slower_of_start_and_acquire_determines_the_time() {
     for (start, acquire) in [(300, 2000), (2000, 300)] {
         let outcome = flow(|setting| {
             setting.start_takes = Duration::from_millis(start);
@@ -38,15 +38,16 @@ async fn the_slower_of_the_two_counts() {
     }
 }
 
-/// The limit of the whole flow names the step that it ended; a step's own limit is that step's timeout.
+/// The overall deadline reports the step that it ended; a step's own timeout is reported as a
+/// timeout of that step.
 #[tokio::test(start_paused = true)]
-async fn limits() {
+async fn each_timeout_ends_its_step() {
     for (name, start, acquire, overall, expected, at_ms) in [
         ("overall, in start", 60_000, 0, 3_000, ("deadline_exceeded", "start", None), 3_000),
         ("overall, in acquire", 0, 60_000, 3_000, ("deadline_exceeded", "acquire", None), 3_000),
         ("overall, in authorize", 0, 0, 450, ("deadline_exceeded", "authorize", None), 450),
-        ("start's own", 60_000, 0, 20_000, ("backend", "start", Some("timeout")), 8_000),
-        ("acquire's own", 0, 60_000, 20_000, ("cellular_unavailable", "acquire", Some("timeout")), 8_000),
+        ("timeout of start", 60_000, 0, 20_000, ("backend", "start", Some("timeout")), 8_000),
+        ("timeout of acquire", 0, 60_000, 20_000, ("cellular_unavailable", "acquire", Some("timeout")), 8_000),
     ] {
         let outcome = flow(|setting| {
             setting.start_takes = Duration::from_millis(start);
@@ -63,9 +64,9 @@ async fn limits() {
     }
 }
 
-/// A provider that takes long to release keeps the next verification waiting, but not beyond the time limit of acquire.
+/// A slow release delays the next verification, but not beyond the timeout of acquire.
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_acquire_covers_the_wait_for_an_earlier_release() {
+async fn acquire_timeout_includes_the_wait_for_an_earlier_release() {
     for (acquire_ms, is_in_time) in [(1_000, false), (4_000, true)] {
         let chain = Arc::new(Chain::new("S1"));
         let mut setting = Setting::new(chain.clone(), chain.auth_url());
@@ -86,30 +87,30 @@ async fn the_limit_of_acquire_covers_the_wait_for_an_earlier_release() {
                 "{error}"
             );
             assert_eq!(second.trace.total_ms, acquire_ms);
-            assert_eq!(second.acquired, 1, "nothing is acquired before the earlier release is over");
+            assert_eq!(second.acquired, 1, "nothing is acquired before the earlier release has finished");
         }
     }
 }
 
-/// The network may be held for longer than a server keeps a connection.
+/// The network may be held for longer than a server keeps a connection open.
 #[tokio::test(start_paused = true)]
-async fn idle_connections_close_by_themselves() {
+async fn idle_connections_are_closed() {
     let chain = Arc::new(Chain::new("S1"));
     let phone = Phone::new(Setting::new(chain.clone(), chain.auth_url()));
     let _lease = phone.lease();
     assert_eq!(phone.verify_only().await.result.ok(), Some(true));
-    assert!(phone.open_connections() > 0, "they are kept for the next verification");
+    assert!(phone.open_connections() > 0, "they are pooled for the next verification");
     sleep(Duration::from_secs(29)).await;
     assert!(phone.open_connections() > 0);
     sleep(Duration::from_secs(3)).await;
     assert_eq!(phone.open_connections(), 0);
-    assert_eq!(phone.verify_only().await.result.ok(), Some(true), "new ones open");
+    assert_eq!(phone.verify_only().await.result.ok(), Some(true), "new connections open");
     assert!(phone.open_connections() > 0);
 }
 
-/// What a hop had cost is in the trace, though the deadline cut it.
+/// The trace contains the cost of a hop, even if the deadline interrupted it.
 #[tokio::test(start_paused = true)]
-async fn the_trace_of_a_hop_that_was_cut() {
+async fn trace_contains_the_interrupted_hop() {
     let outcome = flow(|setting| setting.config.deadlines.overall_ms = 250).await;
     let [hop] = outcome.trace.hops.as_slice() else { panic!("one hop") };
     assert_eq!((hop.dns_ms, hop.connect_ms, hop.tls_ms, hop.status), (Some(100), Some(100), Some(50), None));

@@ -1,4 +1,5 @@
-//! Servers that cannot cope with the offer of TLS 1.3: the offer is made once more with TLS 1.2 alone, on a fresh connection.
+//! Servers that cannot handle the TLS 1.3 offer: the handshake is retried once with TLS 1.2 only,
+//! on a new connection.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use crate::flow::{Outcome, Phone, Setting};
 use crate::script::{Chain, Instead};
 use crate::server::{Reply, Tls13};
 
-/// The verification where the second hop's host, the operator's, is like this.
+/// The verification if the second hop's host, the operator's, behaves like this.
 async fn operator(tls13: Tls13) -> Outcome {
     let mut chain = Chain::new("S1");
     chain.tls13(2, tls13);
@@ -21,10 +22,10 @@ async fn flow(chain: Chain) -> Outcome {
 const PROTOCOL_VERSION: u8 = 70;
 
 #[tokio::test(start_paused = true)]
-async fn old_servers_get_a_second_offer() {
+async fn servers_that_fail_on_tls13_get_a_tls12_offer() {
     let connections = operator(Tls13::Spoken).await.connections.len();
     for (name, tls13, more) in [
-        ("TLS 1.2 as it should be", Tls13::Declined, 0),
+        ("correct negotiation of TLS 1.2", Tls13::Declined, 0),
         ("protocol_version", Tls13::Alert(PROTOCOL_VERSION), 1),
         ("handshake_failure", Tls13::Alert(40), 1),
         ("illegal_parameter", Tls13::Alert(47), 1),
@@ -38,7 +39,7 @@ async fn old_servers_get_a_second_offer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_matter_of_versions_gets_none() {
+async fn other_tls_alerts_get_no_second_offer() {
     let connections = operator(Tls13::Spoken).await.connections.len();
     for (alert, name) in [(49, "access_denied"), (80, "internal_error"), (112, "unrecognized_name")] {
         let outcome = operator(Tls13::Alert(alert)).await;
@@ -48,20 +49,20 @@ async fn what_is_no_matter_of_versions_gets_none() {
     }
 }
 
-/// The end of a connection inside a handshake is a refusal, and no network's fault.
+/// A connection closed during the handshake is a rejection by the server, not a network failure.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_ends_every_handshake() {
+async fn server_that_closes_every_handshake_gets_one_more_offer() {
     let connections = operator(Tls13::Spoken).await.connections.len();
     let outcome = operator(Tls13::NoTls).await;
     let error = outcome.error_json();
     assert_eq!((&error["cause"], &error["fallback"]), (&"tls".into(), &"use_another_channel".into()), "{error}");
     assert_eq!(error["hop"], 2, "{error}");
-    assert_eq!(outcome.connections.len(), connections + 1, "one more offer, and no more");
+    assert_eq!(outcome.connections.len(), connections + 1, "exactly one more offer");
 }
 
-/// While the network is held, the host gets TLS 1.2 alone at once.
+/// While the network is held, the host is immediately offered TLS 1.2 only.
 #[tokio::test(start_paused = true)]
-async fn an_old_server_is_remembered() {
+async fn server_that_fails_on_tls13_is_remembered() {
     let mut chain = Chain::new("S1");
     chain.tls13(1, Tls13::Alert(PROTOCOL_VERSION));
     let location = "https://operator-a.test/authorize?client_id=glide";
@@ -69,5 +70,5 @@ async fn an_old_server_is_remembered() {
     chain.instead(1, Instead::Always(Reply::SendAndClose(head.into())));
     let outcome = flow(chain).await;
     assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{:?}", outcome.result);
-    assert_eq!(outcome.connections.len(), 4, "two for the first request, one for each of the others");
+    assert_eq!(outcome.connections.len(), 4, "two for the first request, one for each other request");
 }

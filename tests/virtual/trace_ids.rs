@@ -1,4 +1,4 @@
-//! The trace has what an operator's support can find a request by, and no secret with it.
+//! The trace contains the request ids that an operator's support needs, and no secrets.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ async fn ids(lines: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_of_the_list_and_plain_values() {
+async fn listed_headers_with_plain_values_are_recorded() {
     for line in [
         "x-correlator: 3f1b-77",
         "x-request-id: 0123456789abcdef",
@@ -47,17 +47,17 @@ async fn names_of_the_list_and_plain_values() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_else() {
+async fn other_headers_and_values_are_not_recorded() {
     for line in [
-        "x-trace: of another name".to_owned(),
-        "x-request-id: with blanks".to_owned(),
+        "x-trace: different name".to_owned(),
+        "x-request-id: with spaces".to_owned(),
         "x-request-id: <b>".to_owned(),
         "x-request-id: ä".to_owned(),
         "x-request-id: a@b".to_owned(),
         "x-request-id: a;b".to_owned(),
         "x-request-id:".to_owned(),
         format!("x-request-id: {}", "a".repeat(129)),
-        // Secrets: known before, of this response, and of a later one.
+        // Secrets: known before, from this response, and from a later one.
         "x-request-id: 14155550100".to_owned(),
         "x-request-id: n-1-415-555-0100".to_owned(),
         format!("x-request-id: {STATE}"),

@@ -1,13 +1,16 @@
-//! All orders of what can happen to the network of a verifier, up to a length: verifications that begin, end and are cancelled,
-//! preparations, the provider's and the backend's calls that return, connections that open, losses, and time that passes. After each event
-//! what must always hold is checked, and at the end that nothing is left.
+//! All orders, up to a given length, of events on a verifier's network: verifications that begin,
+//! end and are cancelled, preparations, calls of the provider and the backend that return,
+//! connections that open, losses, and passing time. The invariants are checked after each event,
+//! and at the end that no resource is left.
 //!
-//! The library polls all that it does on one thread, with tokio's runtime for one, so that the order of events between its `.await`s is
-//! what can differ. An event comes when everything has been polled, or, at most [`AT_ONCE`] times, in the same moment as the one before it,
-//! so that neither was polled when both have happened. Two things are not explored: what other threads do within a poll, where locks and
-//! channels guard single steps; and in which order tasks are polled that wait for the same thing, which is tokio's choice.
+//! The library is polled entirely on one thread, with tokio's runtime for one thread, so that only
+//! the order of events between its `.await`s can vary. An event occurs after everything has been
+//! polled, or, at most [`AT_ONCE`] times, at the same moment as the previous one, so that neither
+//! was polled before both occurred. Two aspects are not explored: what other threads do within a
+//! poll, where locks and channels guard single steps; and the order in which tasks that wait for
+//! the same thing are polled, which is tokio's choice.
 //!
-//! `INTERLEAVINGS` is the greatest length. `docs/soak.md` has the figures.
+//! `INTERLEAVINGS` sets the maximum length. `docs/soak.md` has the figures.
 
 mod phone;
 mod surroundings;
@@ -20,14 +23,15 @@ use tokio::time::{Duration, sleep};
 
 use self::phone::Phone;
 
-/// A few seconds in a debug build.
+/// Takes a few seconds in a debug build.
 const LENGTH: usize = 4;
-/// Events of one order that come in the same moment as the one before.
+/// Events of one order that occur at the same moment as the previous one.
 const AT_ONCE: usize = 2;
-/// Who of several that wait for the network is polled first is random (`tokio::sync::watch`), so that what was possible after some events
-/// may not be when they are repeated.
+/// When several tasks wait for the network, which one is polled first is random
+/// (`tokio::sync::watch`), so that an event that was possible may not be possible when the order is
+/// repeated.
 const REPETITIONS: usize = 100;
-/// In which everything is polled, and nothing times out.
+/// Enough for everything to be polled, too short for any timeout.
 const MOMENT: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,7 @@ enum Event {
     Acquired,
     Refused,
     Lost,
-    /// The interface is down, or up again, and nothing reports it.
+    /// The interface goes down, or comes up again, without a report.
     Flips,
     Released,
     Connected,
@@ -73,7 +77,7 @@ const EVENTS: [Event; 15] = [
 struct Step(Event, bool);
 
 #[test]
-fn every_order_of_events_keeps_the_rules_of_the_network() {
+fn every_order_of_events_keeps_the_network_invariants() {
     let length = env::var("INTERLEAVINGS").map_or(LENGTH, |length| length.parse().expect("a number"));
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -90,17 +94,17 @@ fn every_order_of_events_keeps_the_rules_of_the_network() {
     });
 }
 
-/// Runs one order of events, and returns what can come after it.
+/// Runs one order of events, and returns the events that can follow it.
 async fn run(order: &[Step], results: &mut BTreeMap<String, usize>) -> Vec<Step> {
     for _ in 0..REPETITIONS {
         if let Some(next) = run_once(order, results).await {
             return next;
         }
     }
-    panic!("{order:?} was possible once, and no longer is");
+    panic!("{order:?} was possible before, and no longer is");
 }
 
-/// Nothing if an event was not possible.
+/// `None` if an event was not possible.
 async fn run_once(order: &[Step], results: &mut BTreeMap<String, usize>) -> Option<Vec<Step>> {
     let mut phone = Phone::new();
     let mut last = None;

@@ -1,4 +1,5 @@
-//! The verifier whose events are ordered, and what is known of it: which verifications run, and what may or must have become of them.
+//! The verifier whose events are ordered, and the state expected of it: which verifications run,
+//! and which results they may or must have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use super::surroundings::{ORIGIN, Surrounded, Surroundings};
 use super::{Event, MOMENT, Step};
 use crate::flow::TLS;
 
-/// Verifications at the same time.
+/// Concurrent verifications.
 const VERIFICATIONS: usize = 2;
-/// Different for each loss, so that the cause shows which one ended a verification.
+/// A different cause for each loss, to show which loss ended a verification.
 const LOSSES: [CellularCause; 3] = [CellularCause::Vpn, CellularCause::Airplane, CellularCause::NoSim];
 const VERIFIED: &str = "verified";
 const CANCELLED: &str = "cancelled";
@@ -32,22 +33,23 @@ pub struct Phone {
     around: Arc<Surroundings>,
     running: Vec<Running>,
     begun: usize,
-    /// Whether a preparation that no verification has taken over holds the network, or waits for it.
+    /// Whether a preparation that no verification has taken over holds the network, or waits for
+    /// it.
     held: Held,
-    /// Begun since everything was polled.
+    /// Begun since everything was polled last.
     is_held_anew: bool,
-    /// Since everything was polled.
+    /// Since everything was polled last.
     failures: Vec<CellularCause>,
     losses: usize,
-    /// Now, or since everything was polled.
+    /// Now, or since everything was polled last.
     is_down: bool,
     /// A release has taken half a minute.
     is_stuck: bool,
-    /// A clone for each flow and each network that is not over.
+    /// A clone for each flow and each network that has not ended.
     alive: Arc<()>,
 }
 
-/// What is begun in the moment of a failure may be before it or after it.
+/// A verification that begins at the moment of a failure may come before or after it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Held {
     No,
@@ -60,7 +62,7 @@ struct Running {
     task: JoinHandle<Result<bool, VerifyError>>,
     is_new: bool,
     has_start: bool,
-    /// Results that it may have since what happened last.
+    /// Results that are possible because of recent events.
     may: Vec<String>,
     must_end: bool,
 }
@@ -182,7 +184,7 @@ impl Phone {
         }
     }
 
-    /// As in production, a verification takes over what is prepared.
+    /// As in production, a verification takes over the prepared network.
     fn begin(&mut self) {
         let (verifier, prepared, alive) = (self.verifier.clone(), self.prepared.take(), self.alive.clone());
         self.held = Held::No;
@@ -219,20 +221,20 @@ impl Phone {
         let result = format!("cellular_unavailable/{}", serde_json::to_value(reason).unwrap().as_str().unwrap());
         for running in &mut self.running {
             running.may.push(result.clone());
-            // One that was not polled yet may come after the network has ended, and acquires another.
+            // A verification not yet polled may begin after the network has ended, and acquires another.
             running.must_end |= !running.is_new;
         }
         self.held = if self.is_held_anew && self.held != Held::No { Held::Maybe } else { Held::No };
         self.failures.push(reason);
     }
 
-    /// What does not hold, once everything was polled.
+    /// The violated invariants, once everything was polled.
     pub async fn check(&mut self, results: &mut BTreeMap<String, usize>) -> Vec<String> {
         let mut broken: Vec<String> = self.around.broken.lock().unwrap().iter().map(|it| (*it).to_owned()).collect();
         for mut running in std::mem::take(&mut self.running) {
             if running.task.is_finished() {
                 let result = summary(running.task.await);
-                // A network that is down is found out at any time.
+                // The library may notice at any time that a network is down.
                 let is_allowed = running.may.contains(&result)
                     || result == VERIFIED && running.has_start
                     || result == DOWN && self.is_down;
@@ -248,7 +250,7 @@ impl Phone {
                 self.running.push(running);
             }
         }
-        // A verification that finds the network down ends what others hold of it.
+        // A verification that finds the network down ends the verifications that share it.
         if self.is_down && self.held == Held::Yes {
             self.held = Held::Maybe;
         }
@@ -258,14 +260,14 @@ impl Phone {
         let around = &self.around;
         let (acquired, released) = (around.acquired.load(Relaxed), self.released());
         let (is_held, releases) = (around.is_held(), around.releases.waiting());
-        let may_be_wanted = self.held != Held::No || !self.running.is_empty();
-        let is_wanted = self.held == Held::Yes || !self.running.is_empty();
+        let may_be_needed = self.held != Held::No || !self.running.is_empty();
+        let is_needed = self.held == Held::Yes || !self.running.is_empty();
         let others = around.starts.waiting() + around.acquires.waiting() + around.connects.waiting();
         for (rule, holds) in [
             ("one release for each acquire", acquired == released + usize::from(is_held)),
-            ("a release has a limit", !self.is_stuck),
-            ("released once nothing wants it", may_be_wanted || !is_held),
-            ("acquired as long as something wants it", !is_wanted || is_held || releases > 0),
+            ("a release has a timeout", !self.is_stuck),
+            ("released once it is not needed", may_be_needed || !is_held),
+            ("acquired as long as it is needed", !is_needed || is_held || releases > 0),
             (
                 "no connection without a network",
                 is_held || around.connects.waiting() + around.sockets.load(Relaxed) == 0,
@@ -279,16 +281,17 @@ impl Phone {
         broken
     }
 
-    /// Ends everything, and returns what is left; then the network can still be acquired.
+    /// Ends everything and returns the remaining resources; the network must still be acquirable
+    /// afterwards.
     pub async fn end(self) -> Vec<String> {
         drop(self.prepared.take());
         self.running.iter().for_each(|running| running.task.abort());
-        self.let_go().await;
+        self.complete_calls().await;
         let lease = self.verifier.network.lease(self.alive.clone());
-        self.let_go().await;
+        self.complete_calls().await;
         let is_acquired = lease.acquired().await.is_ok();
         drop(lease);
-        self.let_go().await;
+        self.complete_calls().await;
         let around = &self.around;
         let (acquired, released) = (around.acquired.load(Relaxed), around.released.load(Relaxed));
         let rules = [
@@ -301,8 +304,8 @@ impl Phone {
         rules.into_iter().filter(|(_, holds)| !holds).map(|(rule, _)| rule.to_owned()).collect()
     }
 
-    /// All calls return.
-    async fn let_go(&self) {
+    /// Lets all calls return.
+    async fn complete_calls(&self) {
         sleep(MOMENT).await;
         let around = &self.around;
         loop {

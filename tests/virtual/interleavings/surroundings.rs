@@ -1,4 +1,5 @@
-//! Surroundings of a verifier in which nothing happens by itself: each call waits until the test lets it return.
+//! The environment of a verifier in which nothing happens on its own: each call waits until the
+//! test lets it return.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,14 +14,14 @@ use number_verify::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Duration;
 
-use crate::network::Door;
+use crate::network::Reachability;
 use crate::pipe::{self, Nagle, Pipe, Wire};
-use crate::server::{self, Asked, Hosts, Reply};
+use crate::server::{self, Hosts, HttpRequest, Reply};
 
 pub const ORIGIN: &str = "https://auth.glide.test";
 const HOST: &str = "auth.glide.test";
 
-/// Calls that wait, each with whom it is for.
+/// Pending calls, each with the caller's name.
 pub struct Calls<T>(Mutex<Vec<(String, oneshot::Sender<T>)>>);
 
 impl<T> Default for Calls<T> {
@@ -30,44 +31,44 @@ impl<T> Default for Calls<T> {
 }
 
 impl<T> Calls<T> {
-    /// Absent once the surroundings end.
-    async fn wait(&self, whose: String) -> Option<T> {
+    /// `None` once the environment ends.
+    async fn wait(&self, caller: String) -> Option<T> {
         let (sender, response) = oneshot::channel();
-        self.0.lock().unwrap().push((whose, sender));
+        self.0.lock().unwrap().push((caller, sender));
         response.await.ok()
     }
 
-    /// Those whose callers still wait.
+    /// Calls whose callers still wait.
     pub fn waiting(&self) -> usize {
         let mut calls = self.0.lock().unwrap();
         calls.retain(|(_, sender)| !sender.is_closed());
         calls.len()
     }
 
-    /// The oldest returns; whose it was.
+    /// Lets the oldest call return; returns its caller's name.
     pub fn returns(&self, response: T) -> String {
-        let (whose, sender) = self.0.lock().unwrap().remove(0);
+        let (caller, sender) = self.0.lock().unwrap().remove(0);
         let _ = sender.send(response);
-        whose
+        caller
     }
 }
 
-/// What the phone is surrounded by.
+/// The environment of the phone.
 #[derive(Default)]
 pub struct Surroundings {
     pub acquires: Calls<Result<(), CellularCause>>,
     pub releases: Calls<()>,
     pub starts: Calls<Result<(), BackendError>>,
     pub connects: Calls<bool>,
-    /// Of the network that was acquired, or is being, and is not released.
+    /// Of the network that is acquired or being acquired, and not released.
     pub held: Mutex<Option<Arc<NetworkEvents>>>,
     pub acquired: AtomicUsize,
     pub released: AtomicUsize,
-    /// The interface.
+    /// The state of the interface.
     pub is_down: AtomicBool,
-    /// That the server has.
+    /// Sockets open on the server.
     pub sockets: AtomicUsize,
-    /// What must not happen.
+    /// Violations.
     pub broken: Mutex<Vec<&'static str>>,
 }
 
@@ -150,7 +151,7 @@ impl Network for Surrounded {
     }
 }
 
-/// Redirects at once to the redirect URI.
+/// Redirects immediately to the redirect URI.
 struct OneHop;
 
 impl Hosts for OneHop {
@@ -158,11 +159,11 @@ impl Hosts for OneHop {
         vec![HOST.to_owned()]
     }
 
-    fn door(&self, _: &str) -> Door {
-        Door::Open
+    fn reachability(&self, _: &str) -> Reachability {
+        Reachability::Open
     }
 
-    fn answer(&self, _: &Asked) -> Reply {
+    fn respond(&self, _: &HttpRequest) -> Reply {
         let location = "https://app.example.test/cb?code=c0de&state=st4te";
         Reply::Send(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into())
     }

@@ -1,4 +1,4 @@
-//! Runs cells, and checks what must hold in each of them. All that does not is reported together.
+//! Runs cells and checks the invariants of each. All violations are reported together.
 
 use std::sync::Arc;
 
@@ -16,19 +16,21 @@ use super::world::{COOKIE, SESSION, World};
 use super::{Call, Cell, Fault, Step};
 use crate::script::{CODE, STATE};
 
-/// What a verification may take beyond its deadline.
+/// How long a verification may exceed its deadline.
 const TOLERANCE: Duration = Duration::from_millis(250);
-/// What is repeated at once takes a few round trips.
+/// An immediate retry takes a few round trips.
 const REPEATED: Duration = Duration::from_secs(1);
-/// For what comes after the verification: its release, and the abort call, which has 2 s. Then the app verifies again.
+/// For the release after the verification and the abort call, which has a timeout of 2 s. Then the
+/// app verifies again.
 const AFTERWARDS: Duration = Duration::from_millis(1500);
-/// By then nothing goes on in the background: a release has 5 s, an idle connection 30 s to the next look at it.
+/// No background work remains after this time: a release has a timeout of 5 s, an idle connection
+/// is checked every 30 s.
 const OVER: Duration = Duration::from_mins(2);
 
-/// A verification's result and trace; nothing if it was cancelled.
+/// A verification's result and trace; `None` if it was cancelled.
 type Outcome = Option<(Result<(), VerifyError>, Trace)>;
 
-/// What does not hold in one cell.
+/// The violations in one cell.
 struct Findings {
     cell: Cell,
     all: Vec<String>,
@@ -73,7 +75,7 @@ pub async fn backend(cells: Vec<Cell>, clock: loopback::QuietClock) {
     assert!(all.is_empty(), "{} findings:\n{}", all.len(), all.join("\n"));
 }
 
-/// A verification with the fault, and one right after without.
+/// A verification with the fault, followed by one without it.
 async fn check(world: &Arc<World>, phone: &Phone) -> Findings {
     let cell = world.cell;
     let mut findings = Findings { cell, all: Vec::new() };
@@ -97,7 +99,7 @@ async fn check(world: &Arc<World>, phone: &Phone) -> Findings {
     findings.expect(again.is_ok(), || format!("the next verification: {again:?}\n{}", trace.to_table()));
     sleep(OVER).await;
     let (acquired, released) = phone.acquired_and_released();
-    // A start that fails at once ends the verification before the network is acquired.
+    // A start that fails immediately ends the verification before the network is acquired.
     let once_each = acquired == released && (1..=2).contains(&acquired);
     findings.expect(once_each, || format!("two verifications acquired {acquired} times and released {released} times"));
     findings.expect(phone.busy_threads().is_empty(), || format!("threads: {:?}", phone.busy_threads()));
@@ -128,14 +130,14 @@ fn is_in_time(findings: &mut Findings, began: Instant, struck_at: Instant, ended
         _ if expected::expected(cell) == Expected::Verified => (began, deadline),
         Waits::No => (struck_at, struck_at + REPEATED),
         Waits::SleepCheck => (struck_at, struck_at + seconds(1)),
-        // A part of the time had passed before the fault.
+        // A part of the timeout had elapsed before the fault.
         Waits::Connect => (struck_at + seconds(4), struck_at + seconds(5)),
         Waits::Response => (struck_at + seconds(7), struck_at + seconds(8)),
         Waits::Overall => (deadline, deadline),
     };
     let is_in_time = (earliest..=latest.min(deadline) + TOLERANCE).contains(&ended);
     findings.expect(is_in_time, || {
-        format!("it ended {:?} after its begin, {:?} after the fault", ended - began, ended - struck_at)
+        format!("it ended {:?} after it began, {:?} after the fault", ended - began, ended - struck_at)
     });
 }
 
@@ -144,11 +146,11 @@ fn has_no_secret(findings: &mut Findings, outcome: &Outcome) {
     let error = result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
     let shown = format!("{error:?} {trace:?} {} {}", trace.to_json(), trace.to_table());
     for secret in [CODE, STATE, SESSION, COOKIE, NUMBER.trim_start_matches('+')] {
-        findings.expect(!shown.contains(secret), || format!("{secret} stands in {shown}"));
+        findings.expect(!shown.contains(secret), || format!("{shown} contains {secret}"));
     }
 }
 
-/// After the verifier is gone.
+/// After the verifier is dropped.
 async fn is_over(mut findings: Findings, tasks_before: usize, open: usize) -> Vec<String> {
     for _ in 0..10 {
         yield_now().await;

@@ -1,4 +1,4 @@
-//! What must come of each cell: rules by step and fault.
+//! The expected outcome of each cell: rules by step and fault.
 
 use super::Connection::{New, Reused};
 use super::Fault::{
@@ -12,7 +12,7 @@ use super::{Call, Cell, Fault, Hop, Io, Lasts, Step};
 pub enum Expected {
     /// The fault is harmless.
     Verified,
-    /// By the app, which gets no error of the verification.
+    /// Cancelled by the app, which gets no error.
     Cancelled,
     Error(Error),
 }
@@ -26,16 +26,16 @@ pub struct Error {
     pub fallback: &'static str,
 }
 
-/// What the verification waits for before it ends, from the moment of the fault.
+/// How long the verification waits before it ends, from the moment of the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
-    /// For nothing, but for what is repeated at once.
+    /// It does not wait, except for an immediate retry.
     No,
     /// `connect_ms`: DNS, connect and TLS of a host over cellular.
     Connect,
     /// `answer_ms`, `acquire_ms` or `backend_ms`.
     Response,
-    /// For a second, after which a flow looks at the clock that counts sleep.
+    /// One second, after which a flow checks the clock that includes sleep.
     SleepCheck,
     /// Until the overall deadline.
     Overall,
@@ -64,8 +64,9 @@ pub fn expected(cell: Cell) -> Expected {
     }
 }
 
-/// Whether a second attempt on a fresh connection, or with TLS 1.2, may succeed. Only what the server cannot have acted on is repeated, or
-/// what it recognises: a GET that hands over no code, and calls to the backend by their `Idempotency-Key`.
+/// Whether a retry on a new connection, or with TLS 1.2, may succeed. Only requests that the server
+/// cannot have processed are retried, or that it recognises: a GET that does not deliver a code,
+/// and calls to the backend by their `Idempotency-Key`.
 pub fn is_repeated(step: Step, fault: Fault) -> bool {
     let Step::Io(call, connection, io) = step else { return false };
     let is_cut = matches!(fault, Reset | ClosedEarly | Truncated);
@@ -78,7 +79,7 @@ pub fn is_repeated(step: Step, fault: Fault) -> bool {
     }
 }
 
-/// Which request an error of the operator's side is about.
+/// The hop that an error of the operator's side refers to.
 pub fn hop(cell: Cell) -> Option<u64> {
     let Step::Io(Call::Authorize(hop), connection, io) = cell.step else { return None };
     let at = match (hop, connection) {
@@ -90,7 +91,7 @@ pub fn hop(cell: Cell) -> Option<u64> {
     Some(if io == Io::Body && is_redirect(hop) { at + 1 } else { at })
 }
 
-/// What the verification waits for from the moment of the fault on.
+/// How long the verification waits from the moment of the fault.
 pub fn waits(cell: Cell) -> Waits {
     let begins_to_connect = match cell.step {
         Step::Io(Call::Authorize(_), _, Io::Dns | Io::Connect | Io::Tls) => true,
@@ -121,7 +122,7 @@ fn is_sent(io: Io) -> bool {
     matches!(io, Io::Request | Io::Head)
 }
 
-/// No hop waits for it; but an address change meets the lookup or the request of the next one.
+/// No hop waits for it; but an address change affects the lookup or the request of the next hop.
 fn body_of_redirect(fault: Fault) -> Expected {
     if fault == AddressChange { over_cellular(Io::Body, fault) } else { Expected::Verified }
 }
@@ -134,7 +135,7 @@ fn acquire(fault: Fault) -> Expected {
         Garbage => unavailable("no_interface"),
         InterfaceLost => unavailable("interface_down"),
         AddressChange => Expected::Verified,
-        fault => panic!("{fault:?} is no fault of acquire"),
+        fault => panic!("{fault:?} is not a fault of acquire"),
     }
 }
 
@@ -150,11 +151,12 @@ fn over_cellular(io: Io, fault: Fault) -> Expected {
         (_, Reset | ClosedEarly | Truncated) => failed("closed"),
         (_, Garbage) => failed("malformed_response"),
         (_, TooLarge) => failed("too_large"),
-        (io, fault) => panic!("{fault:?} is no fault of {io:?}"),
+        (io, fault) => panic!("{fault:?} is not a fault of {io:?}"),
     }
 }
 
-/// The backend may have the result once the callback was sent: `complete` fetches it. A response that breaks the rules is an error.
+/// The backend may have the result once the callback was sent: `complete` fetches it. A malformed
+/// response is an error.
 fn callback(io: Io, fault: Fault) -> Expected {
     match fault {
         Refused => error("backend", Some("status"), "complete", "retry_later"),

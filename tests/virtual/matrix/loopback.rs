@@ -1,8 +1,10 @@
-//! The backend on real sockets of the loopback interface, and yet on the virtual clock: reqwest opens its own TCP connections.
+//! The backend on real sockets of the loopback interface, combined with the virtual clock: reqwest
+//! opens its own TCP connections.
 //!
-//! tokio's paused clock moves on when nothing can run, and does not know of bytes that are on their way through the kernel. On Linux they are
-//! there when `write` returns. So before the clock moves on, the sockets are looked at a few times more ([`QuietClock`]): only if the server
-//! has neither received nor sent a byte meanwhile, all parties really wait.
+//! tokio's paused clock advances when no task can run, and does not take into account bytes in
+//! transit through the kernel. On Linux they have arrived when `write` returns. So before the clock
+//! advances, the sockets are polled a few more times ([`QuietClock`]): only if the server has
+//! neither received nor sent a byte meanwhile are all parties really waiting.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -23,17 +25,17 @@ use tokio::time::sleep;
 
 use super::phone::Phone;
 use super::world::{BACKEND, World};
-use crate::network::{Door, Lookup};
+use crate::network::{Lookup, Reachability};
 use crate::server::{self, Hosts, Socket};
 
 const SERVES: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const REFUSES: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// The queue of its listener is full: the kernel drops what comes.
+/// The queue of its listener is full: the kernel drops incoming connections.
 const BLACK_HOLE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// Linux has no route for a TCP connection to a multicast address.
 const UNREACHABLE: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
-/// Keeps the virtual clock from moving on while bytes are on their way.
+/// Prevents the virtual clock from advancing while bytes are in transit.
 #[derive(Clone, Default)]
 pub struct QuietClock(Arc<Inner>);
 
@@ -44,12 +46,12 @@ struct Inner {
 }
 
 impl QuietClock {
-    /// The client's turn after the server's, and the server's after that; and one more.
-    const LOOKS: usize = 3;
+    /// One for the client after the server, one for the server after that, and one more.
+    const POLLS: usize = 3;
 
     fn on_idle(&self) {
-        if self.0.looks.fetch_add(1, Ordering::Relaxed) < Self::LOOKS {
-            // A task that is ready keeps the thread from waiting: it only looks at the sockets.
+        if self.0.looks.fetch_add(1, Ordering::Relaxed) < Self::POLLS {
+            // A ready task prevents the thread from blocking: it only polls the sockets.
             self.0.waker.lock().unwrap().iter().for_each(Waker::wake_by_ref);
         } else {
             self.start_over();
@@ -72,15 +74,15 @@ impl QuietClock {
 /// Runs a test on the virtual clock.
 pub fn run<F: Future<Output = ()>>(test: impl FnOnce(QuietClock) -> F) {
     let clock = QuietClock::default();
-    let (idle, kept) = (clock.clone(), clock.clone());
+    let (idle, handle) = (clock.clone(), clock.clone());
     let mut runtime = Builder::new_current_thread();
     runtime.enable_all().start_paused(true).on_thread_park(move || idle.on_idle());
     runtime.build().unwrap().block_on(async {
         tokio::spawn(clock.clone().ready());
         test(clock).await;
     });
-    // It keeps the runtime, which has the clock.
-    kept.0.waker.lock().unwrap().take();
+    // The waker holds the runtime, which holds the clock.
+    handle.0.waker.lock().unwrap().take();
 }
 
 /// The backend of one cell.
@@ -88,7 +90,7 @@ pub struct Server {
     port: u16,
     open: Arc<AtomicUsize>,
     _accepting: JoinSet<()>,
-    /// Its one place in the queue is taken.
+    /// Occupies the only place in the listener's queue.
     _black_hole: (TcpListener, std::net::TcpStream),
 }
 
@@ -104,7 +106,7 @@ impl Server {
                 clock.start_over();
                 counted.fetch_add(1, Ordering::Relaxed);
                 let (hosts, counted, stream) =
-                    (world.clone(), counted.clone(), Noticed { stream, clock: clock.clone() });
+                    (world.clone(), counted.clone(), Observed { stream, clock: clock.clone() });
                 tokio::spawn(async move {
                     server::converse(stream, format!("{BACKEND}:{port}"), true, hosts).await;
                     counted.fetch_sub(1, Ordering::Relaxed);
@@ -135,11 +137,11 @@ async fn resolve(world: Arc<World>, host: String) -> Result<Vec<IpAddr>, Network
         Lookup::Fails(error) => return Err(error),
         Lookup::Finds(addresses) => return Ok(addresses),
     }
-    let address = match world.door(&host) {
-        Door::Open => SERVES,
-        Door::Refused | Door::Unknown => REFUSES,
-        Door::Unreachable => UNREACHABLE,
-        Door::BlackHole | Door::Slow(_) => BLACK_HOLE,
+    let address = match world.reachability(&host) {
+        Reachability::Open => SERVES,
+        Reachability::Refused | Reachability::Unknown => REFUSES,
+        Reachability::Unreachable => UNREACHABLE,
+        Reachability::BlackHole | Reachability::Slow(_) => BLACK_HOLE,
     };
     Ok(vec![address.into()])
 }
@@ -160,14 +162,14 @@ fn listeners() -> (TcpListener, TcpListener) {
     }
 }
 
-/// A connection whose bytes are noticed by the clock.
-struct Noticed {
+/// A connection that reports its activity to the clock.
+struct Observed {
     stream: TcpStream,
     clock: QuietClock,
 }
 
-impl Noticed {
-    fn notice<T>(&self, polled: Poll<T>) -> Poll<T> {
+impl Observed {
+    fn observe<T>(&self, polled: Poll<T>) -> Poll<T> {
         if polled.is_ready() {
             self.clock.start_over();
         }
@@ -175,23 +177,23 @@ impl Noticed {
     }
 }
 
-impl Socket for Noticed {
+impl Socket for Observed {
     fn reset(&mut self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
 
-impl AsyncRead for Noticed {
+impl AsyncRead for Observed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.notice(polled)
+        self.observe(polled)
     }
 }
 
-impl AsyncWrite for Noticed {
+impl AsyncWrite for Observed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.notice(polled)
+        self.observe(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -200,6 +202,6 @@ impl AsyncWrite for Noticed {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.notice(polled)
+        self.observe(polled)
     }
 }

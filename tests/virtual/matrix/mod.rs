@@ -1,7 +1,9 @@
-//! The fault matrix: every fault that makes sense at every I/O step of a verification, and what must come of it. [`TABLE`] is the whole
-//! list; `world.rs` has what a fault is at a step, `expected.rs` the rules for its outcome, `check.rs` what holds in every cell.
+//! The fault matrix: every applicable fault at every I/O step of a verification, with its expected
+//! outcome. [`TABLE`] is the complete list; `world.rs` implements the faults, `expected.rs` has the
+//! rules for the outcomes, `check.rs` the invariants of every cell.
 //!
-//! Run it with `cargo test --all-features --test virtual matrix -- --nocapture`, which prints the number of cells of each part.
+//! Run it with `cargo test --all-features --test virtual matrix -- --nocapture`, which prints the
+//! number of cells of each part.
 
 mod check;
 mod expected;
@@ -20,32 +22,32 @@ use self::Fault::{
 pub enum Fault {
     Refused,
     Unreachable,
-    /// Nothing comes back.
+    /// No response.
     BlackHole,
     Reset,
-    /// The connection is closed as it should be, and too early.
+    /// The connection is closed in an orderly way, but too early.
     ClosedEarly,
     /// It ends without `close_notify`.
     Truncated,
-    /// Nothing comes after the first half.
+    /// Nothing follows the first half.
     Stalled,
     OneBytePerSecond,
     Garbage,
     TooLarge,
     WrongCertificate,
-    /// What is open or under way gets no response any more; new connections do.
+    /// Open connections and pending requests get no response any more; new connections do.
     AddressChange,
-    /// The network is gone, and the provider or the system reports it.
+    /// The network is lost, and the provider or the system reports it.
     InterfaceLost,
-    /// By the app.
+    /// Cancelled by the app.
     Cancelled,
     /// The overall deadline passes.
     Deadline,
-    /// The process stands still for an hour.
+    /// The process is suspended for an hour.
     Suspended,
 }
 
-/// Each fault (a row) at each step (a column): `x` is a cell, a letter the reason for leaving it out.
+/// Each fault (row) at each step (column): `x` is a cell, a letter the reason for its omission.
 #[rustfmt::skip]
 const TABLE: [(Fault, [char; 8]); 16] = [
     //                 acquire  DNS  connect  TLS  request head  body  release
@@ -67,41 +69,41 @@ const TABLE: [(Fault, [char; 8]); 16] = [
     (Suspended,        ['x',    'x',  'x',    'x',  'x',   'x',  'x',  'x']),
 ];
 
-/// Why there is no such cell.
+/// The reasons for omitted cells.
 const LEFT_OUT: [(char, &str); 13] = [
-    ('a', "a server refuses with the head of a response"),
-    ('b', "there is no byte of a response yet: to the client it is closed early"),
+    ('a', "a server rejects a request with the response head"),
+    ('b', "no byte of the response was sent: the client sees an early close"),
     ('c', "certificates come in the TLS handshake"),
-    ('d', "a lookup has no connection that a client sees: it is answered or not"),
-    ('e', "the verification has ended by then"),
-    ('h', "the head has the status"),
-    ('n', "the step has nothing of the kind"),
-    ('o', "the connection is open: it is silent then, or reset"),
-    ('r', "to the client it is refused"),
-    ('s', "to the client it is stalled"),
-    ('t', "to the client it is the first byte of TLS that does not come"),
-    ('v', "backends may have any address: no lookup is garbage"),
-    ('w', "to the client it is a black hole"),
+    ('d', "a lookup has no connection visible to the client: it gets a response or not"),
+    ('e', "the verification has already ended"),
+    ('h', "the status is in the head"),
+    ('n', "not applicable to the step"),
+    ('o', "the connection is open: it stalls or is reset"),
+    ('r', "the client sees a refused connection"),
+    ('s', "the client sees a stalled response"),
+    ('t', "the client sees a missing first TLS byte"),
+    ('v', "backends may have any address: no lookup result is invalid"),
+    ('w', "the client sees a black hole"),
 ];
 
-/// Where in a redirect chain a hop is.
+/// Position of a hop in a redirect chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hop {
     First,
     Middle,
     /// Its response has the code in JSON.
     Last,
-    /// That hands the code over, in delivery by follow-through.
+    /// The hop that delivers the code, with delivery by follow-through.
     Callback,
 }
 
-/// Whose input and output it is.
+/// The call to which the I/O belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     Start,
     Authorize(Hop),
     Complete,
-    /// After `complete` was refused.
+    /// After `complete` was rejected.
     Abort,
 }
 
@@ -116,7 +118,7 @@ pub enum Io {
     Dns,
     Connect,
     Tls,
-    /// It comes in, and was not read.
+    /// It is arriving and was not read.
     Request,
     /// It is half sent.
     Head,
@@ -133,7 +135,7 @@ pub enum Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lasts {
-    /// Only the first time. Of its own interest if something is repeated then.
+    /// Only the first time. A separate case if the step is retried.
     Once,
     /// Until the verification ends.
     Stays,
@@ -156,7 +158,7 @@ impl Step {
     }
 }
 
-/// The reason, if there is no such cell.
+/// The reason, if the cell is omitted.
 fn left_out(step: Step, fault: Fault) -> Option<&'static str> {
     let (_, row) = TABLE.iter().find(|(row, _)| *row == fault).unwrap();
     let mark = match (step, fault) {
@@ -165,7 +167,7 @@ fn left_out(step: Step, fault: Fault) -> Option<&'static str> {
         _ => row[step.column()],
     };
     let reason = LEFT_OUT.iter().find(|(letter, _)| *letter == mark);
-    assert!(reason.is_some() || mark == 'x', "{mark} has no reason");
+    assert!(reason.is_some() || mark == 'x', "no reason for {mark}");
     reason.map(|(_, reason)| *reason)
 }
 
@@ -210,29 +212,29 @@ fn to_the_backend() -> [Vec<Cell>; 3] {
 }
 
 #[test]
-fn the_matrix_has_at_least_400_cells() {
+fn matrix_has_at_least_400_cells() {
     let (cellular, backend) = (over_cellular().concat().len(), to_the_backend().concat().len());
     println!("fault matrix: {} cells, {cellular} over cellular and {backend} to the backend", cellular + backend);
     assert!(cellular + backend >= 400);
 }
 
 #[tokio::test(start_paused = true)]
-async fn acquire_release_and_the_first_hops() {
+async fn acquire_release_and_first_hops() {
     check::cellular(&over_cellular()[0]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_middle_hop_and_the_last_one_on_a_reused_connection() {
+async fn middle_hop_and_last_hop_on_a_reused_connection() {
     check::cellular(&over_cellular()[1]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_hop_on_a_new_host() {
+async fn last_hop_on_a_new_host() {
     check::cellular(&over_cellular()[2]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callback() {
+async fn callback_hop() {
     check::cellular(&over_cellular()[3]).await;
 }
 

@@ -1,4 +1,4 @@
-//! The production verifier over the network of one cell, and a provider that fails as the cell says.
+//! The production verifier over the network of one cell, and a provider with the cell's fault.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,8 @@ use crate::network::{Events, MemoryNetwork, Resolver};
 use crate::pipe::Nagle;
 use crate::server::CERTIFICATES;
 
-/// The overall deadline of cells that exceed it: longer than a chain takes, shorter than the time limit of a step.
+/// The overall deadline of cells that exceed it: longer than a chain takes, shorter than the
+/// timeout of a step.
 pub const SHORT_DEADLINE_MS: u64 = 4_000;
 pub const NUMBER: &str = "+14155550100";
 
@@ -36,7 +37,7 @@ pub struct Phone {
     threads: Threads,
 }
 
-/// No chain but to the test's own root is trusted.
+/// Trusts only chains to the test's own root.
 struct NoApp;
 
 impl AppTrust for NoApp {
@@ -46,7 +47,7 @@ impl AppTrust for NoApp {
 }
 
 impl Phone {
-    /// With the backend that the closure makes.
+    /// With the backend that the closure creates.
     pub fn new(
         world: &Arc<World>,
         backend_url: &str,
@@ -83,10 +84,10 @@ impl Phone {
         Self { verifier, provider, events, threads }
     }
 
-    /// With a backend of the app's own, which does not fail.
-    pub fn with_an_own_backend(world: &Arc<World>) -> Self {
+    /// With a custom backend that does not fail.
+    pub fn with_custom_backend(world: &Arc<World>) -> Self {
         Self::new(world, "https://api.example.test", |settings, _, _| {
-            let backend = Arc::new(OwnBackend { auth_url: world.auth_url() });
+            let backend = Arc::new(CustomBackend { auth_url: world.auth_url() });
             Arc::new(AppBackend { backend, timeout: settings.backend })
         })
     }
@@ -110,7 +111,7 @@ impl Phone {
         (acquired.load(Ordering::Relaxed), released.load(Ordering::Relaxed))
     }
 
-    /// That the hosts of the chain still have.
+    /// Connections that the chain's hosts still have.
     pub fn open_connections(&self) -> usize {
         self.events.lock().unwrap().open
     }
@@ -154,7 +155,7 @@ struct Provider {
 impl CellularProvider for Provider {
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::Relaxed);
-        assert!(!self.is_held.swap(true, Ordering::Relaxed), "it is acquired, and was not released");
+        assert!(!self.is_held.swap(true, Ordering::Relaxed), "acquired again without a release");
         self.world.surroundings.report_to(events);
         let mut name = "memory".to_owned();
         match self.world.strikes(Step::Acquire) {
@@ -170,7 +171,7 @@ impl CellularProvider for Provider {
 
     async fn release(&self) -> Result<(), CellularError> {
         self.released.fetch_add(1, Ordering::Relaxed);
-        assert!(self.is_held.swap(false, Ordering::Relaxed), "it is released, and was not acquired");
+        assert!(self.is_held.swap(false, Ordering::Relaxed), "released without an acquire");
         match self.world.strikes(Step::Release) {
             None => {}
             Some(Fault::Refused) => return Err(CellularError::Failed),
@@ -187,12 +188,12 @@ impl CellularProvider for Provider {
     }
 }
 
-struct OwnBackend {
+struct CustomBackend {
     auth_url: String,
 }
 
 #[async_trait]
-impl Backend for OwnBackend {
+impl Backend for CustomBackend {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         Ok(AuthorizationStart::new(self.auth_url.clone(), None, Some(SESSION.to_owned()), None, Vec::new()))
     }

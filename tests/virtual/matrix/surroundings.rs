@@ -1,4 +1,5 @@
-//! The faults that no host and no server causes: what happens to the phone, its networks and its process while a step goes on.
+//! Faults that are not caused by a host or server: events on the phone, its networks and its
+//! process during a step.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use tokio::time::{Duration, Instant, sleep};
 use super::Fault;
 use crate::network::{Attachment, ROUND_TRIP};
 
-/// On which network the step runs.
+/// The network on which the step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leg {
     Cellular,
@@ -27,7 +28,7 @@ impl Fault {
 
 #[derive(Default)]
 pub struct Surroundings {
-    /// To the cellular network.
+    /// The connection to the cellular network.
     pub attachment: Arc<Mutex<Attachment>>,
     events: Mutex<Option<Arc<NetworkEvents>>>,
     hours_asleep: AtomicU64,
@@ -35,7 +36,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// How long a step goes on after the fault began.
+    /// How long a step continues after the fault began.
     pub fn goes_on(fault: Fault) -> Duration {
         match fault {
             Fault::Cancelled | Fault::Deadline => Duration::from_hours(1),
@@ -49,7 +50,7 @@ impl Surroundings {
         Clock::new(move || began.elapsed() + asleep())
     }
 
-    /// What the cellular network reports to, from one `acquire` to the next.
+    /// The receiver of the cellular network's reports, from one `acquire` to the next.
     pub fn report_to(&self, events: Arc<NetworkEvents>) {
         *self.events.lock().unwrap() = Some(events);
     }
@@ -59,7 +60,8 @@ impl Surroundings {
         self.cancelled.notified().await;
     }
 
-    /// The fault, once what was sent before has arrived. Of the backend's network, the server has those of the network.
+    /// Applies the fault once earlier data has arrived. On the backend's network, the server
+    /// applies the network faults.
     pub async fn change(self: Arc<Self>, fault: Fault, leg: Leg) {
         sleep(ROUND_TRIP / 2 + Duration::from_millis(10)).await;
         match fault {

@@ -1,4 +1,5 @@
-//! The hosts of one cell, and what its fault is at its step. The backend is one of them, on the loopback interface.
+//! The hosts of one cell, and its fault at its step. The backend is one of them, on the loopback
+//! interface.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,9 +10,9 @@ use tokio::time::{Duration, Instant};
 
 use super::surroundings::{Leg, Surroundings};
 use super::{Call, Cell, Connection, Fault, Hop, Io, Lasts, Step};
-use crate::network::{Door, Lookup};
+use crate::network::{Lookup, Reachability};
 use crate::script::{CODE, STATE};
-use crate::server::{Asked, Handshake, Hosts, Reply};
+use crate::server::{Handshake, Hosts, HttpRequest, Reply};
 
 pub const BACKEND: &str = "api.example.test";
 pub const SESSION: &str = "c4n4ry-session";
@@ -21,7 +22,7 @@ const TWO: &str = "two.example.test";
 const THREE: &str = "three.example.test";
 const APP: &str = "app.example.test";
 const FOREVER: Duration = Duration::from_hours(1);
-/// The beginning of a `ServerHello`.
+/// The first bytes of a `ServerHello`.
 const HALF_A_SERVER_HELLO: &[u8] =
     &[22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
@@ -38,11 +39,11 @@ pub struct World {
 struct State {
     is_armed: bool,
     struck_at: Option<Instant>,
-    /// The backend's network is gone.
+    /// The backend's network is lost.
     is_offline: bool,
     /// How many requests each host has responded to.
     served: HashMap<String, usize>,
-    /// The hosts that have responded to nothing since the last handshake.
+    /// Hosts that have not responded since the last handshake.
     fresh: HashSet<String>,
 }
 
@@ -52,21 +53,21 @@ impl World {
         Arc::new(Self { cell, surroundings, state })
     }
 
-    /// From now on the fault is there.
+    /// Activates the fault.
     pub fn arm(&self) {
         let mut state = self.state.lock().unwrap();
         state.is_armed = true;
         state.served.clear();
     }
 
-    /// The fault is gone. Returns when it struck first.
+    /// Deactivates the fault. Returns when it first occurred.
     pub fn heal(&self) -> Option<Instant> {
         let mut state = self.state.lock().unwrap();
         (state.is_armed, state.is_offline) = (false, false);
         state.struck_at
     }
 
-    /// The fault, if it strikes this step now.
+    /// The fault, if it occurs at this step now.
     pub fn strikes(&self, step: Step) -> Option<Fault> {
         let Cell { fault, lasts, .. } = self.cell;
         let mut state = self.state.lock().unwrap();
@@ -116,11 +117,12 @@ impl World {
         matches!(self.cell.step, Step::Io(of, on, _) if (of, on) == (call, connection))
     }
 
-    /// The hosts of the chain, hop by hop: as few as the step needs, since a handshake is what takes long.
+    /// The hosts of the chain, hop by hop: only as many as the step needs, because handshakes are
+    /// slow.
     fn chain(&self) -> &'static [&'static str] {
         let Step::Io(Call::Authorize(hop), connection, _) = self.cell.step else { return &[ONE] };
         match (hop, connection) {
-            // A callback has its own hop after these.
+            // A callback is an additional hop after these.
             (Hop::First, _) | (Hop::Callback, Connection::Reused) => &[ONE, TWO],
             (Hop::Middle, Connection::New) => &[ONE, TWO, THREE],
             (Hop::Middle | Hop::Last, Connection::Reused) => &[ONE, TWO, TWO, ONE],
@@ -147,9 +149,9 @@ impl World {
         format!(r#"{{"authUrl":"{}","session":"{SESSION}"}}"#, self.auth_url())
     }
 
-    /// Head and body of the usual response.
-    fn usual(&self, asked: &Asked) -> (String, String) {
-        let path = asked.target.split('?').next().unwrap_or_default();
+    /// Head and body of the normal response.
+    fn usual(&self, request: &HttpRequest) -> (String, String) {
+        let path = request.target.split('?').next().unwrap_or_default();
         let is_last_call = |call| self.is_about(call, Connection::New);
         let (status, headers, body) = match path {
             "/start" => ("200 OK", closes(is_last_call(Call::Complete)), self.start_response()),
@@ -157,7 +159,7 @@ impl World {
                 ("403 Forbidden", closes(is_last_call(Call::Abort)), r#"{"title":"no"}"#.to_owned())
             }
             "/complete" | "/cb" => ("200 OK", String::new(), r#"{"verified":true}"#.to_owned()),
-            _ if name(&asked.host) == BACKEND => ("200 OK", String::new(), r#"{"is":"over"}"#.to_owned()),
+            _ if name(&request.host) == BACKEND => ("200 OK", String::new(), r#"{"is":"over"}"#.to_owned()),
             path => {
                 let hop: usize = path.trim_start_matches('/').parse().unwrap();
                 match self.chain().get(hop + 1) {
@@ -178,14 +180,14 @@ impl World {
         (head, body)
     }
 
-    /// While the fault of an abort is there, `complete` is refused.
+    /// While the fault of an abort is active, `complete` is rejected.
     fn is_about_an_abort(&self) -> bool {
         let Step::Io(Call::Abort, ..) = self.cell.step else { return false };
         let state = self.state.lock().unwrap();
         state.is_armed
     }
 
-    /// A response that stops in the middle, and how it goes on.
+    /// A response that stops in the middle, and what follows.
     fn halfway(&self, fault: Fault, whole: &[u8], half: usize) -> Reply {
         let (first, rest) = whole.split_at(half);
         let first = first.to_vec();
@@ -224,7 +226,7 @@ impl Hosts for World {
             Fault::InterfaceLost if self.leg() == Leg::Backend => Lookup::Fails(NetworkError::Unreachable),
             Fault::AddressChange if self.leg() == Leg::Backend => Lookup::Slow(FOREVER),
             Fault::BlackHole => Lookup::Slow(FOREVER),
-            // What no server of an operator may have.
+            // Addresses that an operator's server must not have.
             Fault::Garbage => Lookup::Finds(vec![Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()]),
             // Nothing listens at any of them.
             Fault::TooLarge if self.leg() == Leg::Backend => {
@@ -237,14 +239,14 @@ impl Hosts for World {
         }
     }
 
-    fn door(&self, host: &str) -> Door {
-        let Some(fault) = self.strikes_host(host, Io::Connect) else { return Door::Open };
+    fn reachability(&self, host: &str) -> Reachability {
+        let Some(fault) = self.strikes_host(host, Io::Connect) else { return Reachability::Open };
         match fault {
-            Fault::Refused => Door::Refused,
-            Fault::Unreachable => Door::Unreachable,
-            Fault::InterfaceLost if self.leg() == Leg::Backend => Door::Unreachable,
-            Fault::BlackHole => Door::BlackHole,
-            fault => Door::Slow(Surroundings::goes_on(fault)),
+            Fault::Refused => Reachability::Refused,
+            Fault::Unreachable => Reachability::Unreachable,
+            Fault::InterfaceLost if self.leg() == Leg::Backend => Reachability::Unreachable,
+            Fault::BlackHole => Reachability::BlackHole,
+            fault => Reachability::Slow(Surroundings::goes_on(fault)),
         }
     }
 
@@ -274,10 +276,10 @@ impl Hosts for World {
         })
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        let (head, body) = self.usual(asked);
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        let (head, body) = self.usual(request);
         let whole = [head.as_bytes(), body.as_bytes()].concat();
-        if let Some(fault) = self.strikes_host(&asked.host, Io::Head) {
+        if let Some(fault) = self.strikes_host(&request.host, Io::Head) {
             return match fault {
                 Fault::Refused => Reply::Send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()),
                 Fault::Garbage => Reply::Send(garbage()),
@@ -288,7 +290,7 @@ impl Hosts for World {
                 fault => self.halfway(fault, &whole, head.len() / 2),
             };
         }
-        if let Some(fault) = self.strikes_host(&asked.host, Io::Body) {
+        if let Some(fault) = self.strikes_host(&request.host, Io::Body) {
             let without_length = head.split("Content-Length").next().unwrap_or_default();
             return match fault {
                 Fault::Garbage => {
@@ -302,17 +304,17 @@ impl Hosts for World {
             };
         }
         let mut state = self.state.lock().unwrap();
-        state.fresh.remove(name(&asked.host));
-        // Not a call, and its response has no body.
-        if asked.head.starts_with("HEAD ") {
+        state.fresh.remove(name(&request.host));
+        // A HEAD request is not a call, and its response has no body.
+        if request.head.starts_with("HEAD ") {
             return Reply::Send(head.into());
         }
-        *state.served.entry(name(&asked.host).to_owned()).or_default() += 1;
+        *state.served.entry(name(&request.host).to_owned()).or_default() += 1;
         if head.contains("Connection: close") { Reply::SendAndClose(whole) } else { Reply::Send(whole) }
     }
 }
 
-/// With secrets, which must not be in any output.
+/// Contains secrets, which must not appear in any output.
 fn garbage() -> Vec<u8> {
     format!("\u{1}\u{2} {CODE} {STATE} {SESSION}\r\n\r\n").into()
 }
@@ -321,7 +323,7 @@ fn closes(closes: bool) -> String {
     if closes { "Connection: close\r\n".to_owned() } else { String::new() }
 }
 
-/// Without the port.
+/// The host without the port.
 fn name(host: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
