@@ -1,24 +1,24 @@
-//! What apps do when a verification ends with `retry_later`.
+//! The behaviour of apps when a verification ends with `retry_later`.
 
 use std::time::Duration;
 
 use crate::simulation::Millis;
 
-/// When an app verifies again.
+/// When an app retries a verification.
 #[derive(Debug, Clone, Copy)]
 pub struct App {
     /// Or after the backend's `Retry-After`, if that is longer.
     pub at_least: Millis,
-    /// A random time of up to this much is added.
+    /// Upper bound of the random delay that is added.
     pub spread: Millis,
-    /// How often, before it takes another channel.
+    /// The number of retries before the app uses another channel.
     pub times: u8,
 }
 
-/// As the README advises; no user gives up before.
+/// As the README advises; users are assumed not to give up earlier.
 pub const ADVISED: App = App { at_least: 30_000, spread: 90_000, times: 2 };
 
-/// As an app might without advice.
+/// Retries of an app that does not follow the advice.
 pub const EAGER: App = App { at_least: 5_000, spread: 0, times: 5 };
 
 impl App {
@@ -30,7 +30,7 @@ impl App {
 }
 
 #[test]
-fn advice_is_that_of_the_readme() {
+fn advice_matches_the_readme() {
     let readme = include_str!("../../README.md");
     let App { at_least, spread, times } = ADVISED;
     assert_eq!(times, 2, "at most twice");

@@ -1,4 +1,4 @@
-//! A backend that is down for a minute, in the ways in which backends are.
+//! A backend that is down for a minute, in several ways.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,25 +7,26 @@ use number_verify::internals::Attempt;
 
 use crate::simulation::Millis;
 
-/// When it is down: long enough after the first phone that the load is steady.
+/// The outage: long enough after the first phone that the load is steady.
 pub const DOWN: Range<Millis> = 10 * 60_000..11 * 60_000;
-/// Of a response, and of a connection that is refused.
+/// Of a response, and of a refused connection.
 const ROUND_TRIP: Millis = 100;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Outage {
     /// Nothing listens: connections are refused.
     Refused,
-    /// Connections are accepted, and no response comes.
+    /// Connections are accepted, but no response is sent.
     Hanging,
     /// A proxy responds with 503 and this `Retry-After`, in seconds.
     Busy(u64),
-    /// A rate limit of all phones together: 429, and a `Retry-After` that counts down to the end of its window, which is the same for all.
+    /// A rate limit shared by all phones: 429, and a `Retry-After` that counts down to the end of
+    /// its window, which is the same for all.
     Limited,
 }
 
 impl Outage {
-    /// How an attempt at this time ends, and how long that takes.
+    /// The outcome of an attempt at this time, and how long it takes.
     pub fn attempt(self, at: Millis, timeout: Millis) -> (Attempt, Millis) {
         let response = |status, retry_after_s: Option<u64>| {
             (Attempt::Response { status, retry_after: retry_after_s.map(Duration::from_secs) }, ROUND_TRIP)

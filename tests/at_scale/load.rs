@@ -1,4 +1,4 @@
-//! The backend's load, second by second, and what it is compared with.
+//! The backend's load per second, and the values that it is compared with.
 
 use std::ops::Range;
 
@@ -8,17 +8,18 @@ use crate::simulation::{ARRIVALS, Millis};
 const DOWN_S: Range<usize> = seconds(DOWN.start)..seconds(DOWN.end);
 /// Before the outage, when as many verifications end as begin.
 const STEADY_S: Range<usize> = 60..DOWN_S.start;
-/// Until the last phones come.
+/// Until the last phones arrive.
 const AFTER_S: Range<usize> = DOWN_S.end..seconds(ARRIVALS);
-/// The load is back to normal if the mean over this time is: single seconds vary by a tenth by chance.
+/// The load is back to normal if its mean over this time is: single seconds vary by a tenth by
+/// chance.
 const WINDOW_S: usize = 10;
 const TOLERANCE: f64 = 0.1;
 
 #[derive(Debug, Clone, Default)]
 pub struct Load {
-    /// That reach the backend or its proxy.
+    /// Requests that reach the backend or its proxy.
     requests: Vec<u32>,
-    /// Connections that are refused.
+    /// Refused connections.
     refused: Vec<u32>,
 }
 
@@ -32,22 +33,22 @@ impl Load {
         counts[second] += 1;
     }
 
-    /// Requests per second in the mean.
+    /// Mean requests per second.
     pub fn steady(&self) -> f64 {
         mean(&self.requests[STEADY_S])
     }
 
-    /// The most of one second, during the outage or after it, as a multiple of the steady load.
+    /// The maximum of one second, during the outage or after it, as a multiple of the steady load.
     pub fn peak(&self) -> f64 {
         self.multiple(&self.requests, DOWN_S.start..AFTER_S.end)
     }
 
-    /// The same of connections that are refused.
+    /// The same for refused connections.
     pub fn peak_refused(&self) -> f64 {
         self.multiple(&self.refused, DOWN_S)
     }
 
-    /// Seconds from the end of the outage until the load is back to normal for good.
+    /// Seconds from the end of the outage until the load stays normal.
     pub fn drained_after_s(&self) -> usize {
         let steady = self.steady();
         let is_unusual = |window: &[u32]| (mean(window) / steady - 1.0).abs() > TOLERANCE;
@@ -55,7 +56,8 @@ impl Load {
         last.map_or(0, |last| last + 1)
     }
 
-    /// From a minute before the outage to three minutes after it, in seconds since its beginning: requests, connections refused.
+    /// From a minute before the outage to three minutes after it, in seconds since its beginning:
+    /// requests, refused connections.
     pub fn around_the_outage(&self) -> impl Iterator<Item = (i32, u32, u32)> {
         let of = |counts: &[u32], second: usize| counts.get(second).copied().unwrap_or(0);
         (-60..)
@@ -64,8 +66,8 @@ impl Load {
     }
 
     fn multiple(&self, counts: &[u32], range: Range<usize>) -> f64 {
-        let most = counts.iter().take(range.end).skip(range.start).max();
-        f64::from(most.copied().unwrap_or(0)) / self.steady()
+        let maximum = counts.iter().take(range.end).skip(range.start).max();
+        f64::from(maximum.copied().unwrap_or(0)) / self.steady()
     }
 }
 

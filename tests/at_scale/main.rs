@@ -1,5 +1,6 @@
-//! A million phones and a backend that is down for a minute: with the retry rules of the library, and the advice to apps, its load is at most
-//! twice the usual one when it is back, and usual again within two minutes. On a virtual clock, and the same in every run. `docs/scale.md` has
+//! A million phones and a backend that is down for a minute: with the library's retry rules and the
+//! advice to apps, the load after the outage is at most twice the steady load, and back to normal
+//! within two minutes. Runs on a virtual clock and is identical in every run. `docs/scale.md` has
 //! the model and the figures.
 
 mod app;
@@ -16,7 +17,8 @@ use backend::Outage;
 use random::Random;
 use simulation::{LONG_WALKS, Outcome, PHONES, SHORT_WALKS, Scenario, USUAL_WALKS, Walks, run};
 
-/// How often one call is sent: again at once after a connection that failed, and again after a short `Retry-After`.
+/// How often one call is sent: again immediately after a failed connection, and again after a short
+/// `Retry-After`.
 const ONCE: u8 = 1;
 const TWICE: u8 = 2;
 
@@ -25,7 +27,7 @@ fn with(outage: Outage, app: App, walks: Walks) -> Outcome {
     run(Scenario { outage, app, walks }, || random.share())
 }
 
-fn is_absorbed(outage: Outage, attempts: u8) {
+fn assert_absorbed(outage: Outage, attempts: u8) {
     let outcome = with(outage, ADVISED, USUAL_WALKS);
     let load = &outcome.load;
     println!("{outage:?}: {}", figures(&outcome));
@@ -42,34 +44,34 @@ fn is_absorbed(outage: Outage, attempts: u8) {
 }
 
 #[test]
-fn outage_with_connections_refused_is_absorbed() {
-    is_absorbed(Outage::Refused, TWICE);
+fn outage_with_refused_connections_is_absorbed() {
+    assert_absorbed(Outage::Refused, TWICE);
 }
 
 #[test]
 fn outage_without_responses_is_absorbed() {
-    is_absorbed(Outage::Hanging, ONCE);
+    assert_absorbed(Outage::Hanging, ONCE);
 }
 
 #[test]
 fn outage_with_a_retry_after_that_the_library_waits_for_is_absorbed() {
-    is_absorbed(Outage::Busy(1), TWICE);
-    is_absorbed(Outage::Busy(2), TWICE);
+    assert_absorbed(Outage::Busy(1), TWICE);
+    assert_absorbed(Outage::Busy(2), TWICE);
 }
 
 #[test]
 fn outage_with_a_retry_after_that_the_app_waits_for_is_absorbed() {
-    is_absorbed(Outage::Busy(30), ONCE);
+    assert_absorbed(Outage::Busy(30), ONCE);
 }
 
 #[test]
-fn rate_limit_that_ends_for_all_phones_at_once_is_absorbed() {
-    is_absorbed(Outage::Limited, TWICE);
+fn rate_limit_shared_by_all_phones_is_absorbed() {
+    assert_absorbed(Outage::Limited, TWICE);
 }
 
-/// The limits of what `docs/scale.md` promises.
+/// The bounds that `docs/scale.md` documents.
 #[test]
-fn faster_and_slower_operators_and_a_longer_pause_have_their_own_bounds() {
+fn faster_and_slower_operators_and_a_longer_retry_after_stay_within_their_bounds() {
     for walks in [SHORT_WALKS, LONG_WALKS] {
         for outage in [Outage::Refused, Outage::Busy(1), Outage::Busy(2), Outage::Busy(30)] {
             let load = with(outage, ADVISED, walks).load;
@@ -83,14 +85,14 @@ fn faster_and_slower_operators_and_a_longer_pause_have_their_own_bounds() {
 }
 
 #[test]
-fn control_without_randomness_the_load_is_above_twice_the_steady_one() {
+fn control_without_randomness_exceeds_twice_the_steady_load() {
     let outcome = run(Scenario { outage: Outage::Limited, app: ADVISED, walks: USUAL_WALKS }, || 0);
     println!("{}", figures(&outcome));
     assert!(outcome.load.peak() > 2.0);
 }
 
 #[test]
-fn control_with_eager_apps_the_load_is_above_twice_the_steady_one() {
+fn control_with_eager_apps_exceeds_twice_the_steady_load() {
     let outcome = with(Outage::Refused, EAGER, USUAL_WALKS);
     println!("{}", figures(&outcome));
     assert!(outcome.load.peak() > 2.0);
@@ -112,7 +114,7 @@ fn figures(outcome: &Outcome) -> String {
 
 /// For `make scale-plot`.
 #[test]
-#[ignore = "writes the figures of docs/scale.md, and tests nothing"]
+#[ignore = "writes the figures of docs/scale.md; no assertions"]
 fn figures_of_the_documentation() {
     let mut table = String::from("outage,rules,second,requests,refused\n");
     let mut add = |outage: &str, rules: &str, outcome: Outcome| {

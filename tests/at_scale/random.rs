@@ -1,4 +1,4 @@
-//! Random numbers that are the same in every run (SplitMix64).
+//! Random numbers that are identical in every run (SplitMix64).
 
 pub struct Random(pub u64);
 

@@ -1,5 +1,5 @@
-//! A million phones that verify, event by event: no thread, no socket, no waiting. Whether and when a call is repeated is decided by the
-//! library's own rule.
+//! A million phones that verify, event by event: without threads, sockets or real waiting. The
+//! library's own rule decides whether and when a call is retried.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -15,28 +15,31 @@ use crate::backend::Outage;
 use crate::load::Load;
 use crate::random::Random;
 
-/// Of the virtual clock.
+/// Milliseconds of the virtual clock.
 pub type Millis = u32;
 
 pub const PHONES: u32 = 1_000_000;
-/// Each phone comes at a random time within half an hour: a Poisson process that has this many.
+/// Each phone arrives at a random time within half an hour: a Poisson process with this number of
+/// arrivals.
 pub const ARRIVALS: Millis = 30 * 60_000;
 
-/// How long the operator's side takes, between `start` and `complete`: at least so long, and twice a random time of up to `spread`.
+/// The time on the operator's side between `start` and `complete`: at least `at_least`, plus twice
+/// a random time of up to `spread`.
 #[derive(Debug, Clone, Copy)]
 pub struct Walks {
     pub at_least: Millis,
     pub spread: Millis,
 }
 
-/// 1 to 5 s, 3 s in the middle: 9 to 14 round trips of a cellular network, and the time in which a sleeping radio wakes up.
+/// 1 to 5 s, mean 3 s: 9 to 14 round trips of a cellular network, and the time in which a sleeping
+/// radio wakes up.
 pub const USUAL_WALKS: Walks = Walks { at_least: 1000, spread: 2000 };
-/// 0.5 to 1.5 s, as if all phones had an awake radio and a near operator.
+/// 0.5 to 1.5 s, as if all phones had an active radio and a nearby operator.
 pub const SHORT_WALKS: Walks = Walks { at_least: 500, spread: 500 };
 /// 2 to 10 s.
 pub const LONG_WALKS: Walks = Walks { at_least: 2000, spread: 4000 };
 
-/// What is not the library's to decide.
+/// Conditions that are outside the library's control.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     pub outage: Outage,
@@ -44,20 +47,20 @@ pub struct Scenario {
     pub walks: Walks,
 }
 
-/// What came of it.
+/// The outcome of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub load: Load,
     pub verified: u32,
     /// Phones whose app has given up.
     pub other_channel: u32,
-    /// How often a call was sent at most.
+    /// The maximum number of attempts of one call.
     pub most_attempts: u8,
-    /// How many verifications one phone began at most.
+    /// The maximum number of verifications of one phone.
     pub most_verifications: u8,
 }
 
-/// All phones until each has ended. The rules get their random numbers from `draw`.
+/// Runs all phones until each has ended. The rules get their random numbers from `draw`.
 pub fn run(scenario: Scenario, draw: impl FnMut() -> u16) -> Outcome {
     let mut random = Random(19);
     let mut arrivals: Vec<_> = (0..PHONES).map(|_| random.below(ARRIVALS)).collect();
@@ -84,29 +87,29 @@ struct Simulation<D> {
     scenario: Scenario,
     draw: D,
     random: Random,
-    /// Of the phones that are still to come, in order.
+    /// Phones that have not arrived yet, in order.
     arrivals: Peekable<vec::IntoIter<Millis>>,
-    /// Of the others, the next attempt of each.
+    /// For the others, the next attempt of each.
     waiting: BinaryHeap<Reverse<Call>>,
-    /// That have come.
+    /// Phones that have arrived.
     phones: u32,
     overall: Millis,
     timeout: Millis,
     outcome: Outcome,
 }
 
-/// An attempt to come.
+/// A future attempt.
 #[derive(Debug, Clone, Copy)]
 struct Call {
     at: Millis,
     phone: u32,
     step: Step,
-    /// Before this one.
+    /// Attempts before this one.
     attempts: u8,
     retries: Retries,
     /// Of the verification.
     deadline: Millis,
-    /// Which of its phone it is, from 1 on.
+    /// The index among its phone's verifications, starting at 1.
     verification: u8,
 }
 
@@ -200,5 +203,5 @@ impl PartialEq for Call {
 impl Eq for Call {}
 
 fn millis(value: impl TryInto<Millis>) -> Millis {
-    value.try_into().unwrap_or_else(|_| panic!("more than the virtual clock has"))
+    value.try_into().unwrap_or_else(|_| panic!("exceeds the range of the virtual clock"))
 }

@@ -1,4 +1,4 @@
-//! The app's backend. It accepts only the code and state that its own verification got.
+//! The app's backend. It accepts only the code and state of the same verification.
 
 use std::sync::Arc;
 
@@ -42,9 +42,9 @@ impl Backend for AppBackend {
     async fn complete(&self, request: Arc<CompletionRequest>) -> Result<String, BackendError> {
         let planned = hosts::named(&request.correlator()).ok_or(BackendError::Failed)?;
         let id = planned.id;
-        let own = (Some(hosts::code(id)), Some(hosts::state(id)), Some(format!("se55ion-{id}")));
-        if (request.code(), request.state(), request.session()) != own {
-            self.ledger.broke(format!("{planned:?} completes with what another verification got"));
+        let expected = (Some(hosts::code(id)), Some(hosts::state(id)), Some(format!("se55ion-{id}")));
+        if (request.code(), request.state(), request.session()) != expected {
+            self.ledger.broke(format!("{planned:?} completes with values of another verification"));
         }
         let fault = planned.fault.and_then(|fault| match &FAULTS[fault].1 {
             Fault::Complete(call) => Some(call),

@@ -1,4 +1,4 @@
-//! What can go wrong in one verification, and the only result that it may then have.
+//! The faults of one verification, and the only result allowed for each.
 
 use number_verify::BackendError;
 
@@ -9,13 +9,13 @@ pub enum Fault {
     Complete(Call),
     /// A hop's response instead of its redirect.
     Hop(fn() -> Reply),
-    /// The same for the first request, not for its repetition.
+    /// The same for the first request, not for its retry.
     HopOnce(fn() -> Reply),
-    /// Where a hop redirects instead.
+    /// The target of a hop's redirect instead of the next hop.
     Redirect(fn(&Hop<'_>) -> String),
 }
 
-/// What becomes of a call to the backend.
+/// The outcome of a call to the backend.
 pub enum Call {
     Fails(BackendError),
     Hangs,
@@ -26,9 +26,9 @@ pub enum Call {
 /// A request of a verification.
 pub struct Hop<'a> {
     pub number: u8,
-    /// The URL, without its query.
+    /// The URL without its query.
     pub url: &'a str,
-    /// What identifies the verification.
+    /// Identifies the verification.
     pub query: &'a str,
     pub state: &'a str,
 }

@@ -1,15 +1,15 @@
-//! The operator's side: four hops on three hosts, one of them plain http, one that needs a cookie. What a request is to meet stands in
-//! its query.
+//! The operator's side: four hops on three hosts, one of them on plain http, one that requires a
+//! cookie. The query of a request contains the fault that it is to meet.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 
 use crate::faults::{FAULTS, Fault, Hop};
-use crate::network::Door;
+use crate::network::Reachability;
 use crate::plan::Planned;
-use crate::server::{Asked, Hosts, Reply, Tls13};
+use crate::server::{Hosts, HttpRequest, Reply, Tls13};
 
-/// On the way of each verification: the first and third are the http hop's neighbours.
+/// The hops of each verification: the first and third are the http hop's neighbours.
 const HOPS: [&str; 4] = [
     "https://auth.glide.test/1",
     "https://operator-a.test/2",
@@ -31,12 +31,12 @@ const PROTOCOL_VERSION: u8 = 70;
 
 #[derive(Default)]
 pub struct Operator {
-    /// Verifications that met a fault which they meet once.
+    /// Verifications that have met a fault that occurs once.
     met: Mutex<HashSet<usize>>,
 }
 
 impl Operator {
-    /// No verification runs.
+    /// Requires that no verification is running.
     pub fn forget(&self) {
         *self.met.lock().unwrap() = HashSet::new();
     }
@@ -55,13 +55,13 @@ pub fn state(id: usize) -> String {
     format!("st4te-{id}")
 }
 
-/// Names the verification, and what it meets.
+/// Encodes the verification and its fault.
 pub fn name(planned: &Planned) -> String {
     let fault = planned.fault.map(|fault| fault.to_string()).unwrap_or_default();
     format!("{}_{fault}_{}", planned.id, planned.hop)
 }
 
-/// The verification of this name.
+/// The verification encoded in this name.
 pub fn named(name: &str) -> Option<Planned> {
     let mut parts = name.split('_');
     let (id, fault, hop) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok(), parts.next()?.parse().ok()?);
@@ -73,11 +73,11 @@ impl Hosts for Operator {
         NAMES.map(str::to_owned).to_vec()
     }
 
-    fn door(&self, host: &str) -> Door {
+    fn reachability(&self, host: &str) -> Reachability {
         match host {
-            "refused.example.test" => Door::Refused,
-            "silent.example.test" => Door::BlackHole,
-            _ => Door::Open,
+            "refused.example.test" => Reachability::Refused,
+            "silent.example.test" => Reachability::BlackHole,
+            _ => Reachability::Open,
         }
     }
 
@@ -89,28 +89,28 @@ impl Hosts for Operator {
         }
     }
 
-    fn answer(&self, asked: &Asked) -> Reply {
-        let (path, query) = asked.target.split_once('?').unwrap_or_default();
+    fn respond(&self, request: &HttpRequest) -> Reply {
+        let (path, query) = request.target.split_once('?').unwrap_or_default();
         let (_, name) = query.rsplit_once("meets=").unwrap_or_default();
         let (Some(planned), Some(Ok(number))) = (named(name), path.strip_prefix('/').map(str::parse)) else {
             return Reply::Send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into());
         };
-        let scheme = if asked.https { "https" } else { "http" };
+        let scheme = if request.https { "https" } else { "http" };
         let state = state(planned.id);
-        let (query, url) = (format!("meets={name}"), format!("{scheme}://{}{path}", asked.host));
+        let (query, url) = (format!("meets={name}"), format!("{scheme}://{}{path}", request.host));
         let hop = Hop { number, url: &url, query: &query, state: &state };
         match planned.fault.filter(|_| number == planned.hop).map(|fault| &FAULTS[fault].1) {
             Some(Fault::Hop(reply)) => reply(),
             Some(Fault::HopOnce(reply)) if self.met.lock().unwrap().insert(planned.id) => reply(),
             Some(Fault::Redirect(location)) => redirect(&location(&hop), ""),
-            _ => as_usual(asked, &planned, &hop),
+            _ => normal_response(request, &planned, &hop),
         }
     }
 }
 
-fn as_usual(asked: &Asked, planned: &Planned, hop: &Hop<'_>) -> Reply {
+fn normal_response(request: &HttpRequest, planned: &Planned, hop: &Hop<'_>) -> Reply {
     let cookie = format!("session={}", planned.id);
-    if asked.host == "operator-a.test" && hop.number == 4 && asked.cookie.as_ref() != Some(&cookie) {
+    if request.host == "operator-a.test" && hop.number == 4 && request.cookie.as_ref() != Some(&cookie) {
         return Reply::Send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".into());
     }
     let set_cookie =

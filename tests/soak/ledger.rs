@@ -1,4 +1,4 @@
-//! What disturbed the phone and when, and what a verification may therefore result in.
+//! Records what disturbed the phone and when, and therefore which results are allowed.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ const DEADLINE: &str = "deadline_exceeded";
 pub struct Ledger {
     disturbances: Mutex<Vec<Disturbance>>,
     results: Mutex<BTreeMap<String, usize>>,
-    /// What must not happen.
+    /// Violations.
     broken: Mutex<Vec<String>>,
 }
 
@@ -26,7 +26,7 @@ struct Disturbance {
 }
 
 impl Ledger {
-    /// From now on, for so long, a verification cannot have the network for this reason.
+    /// For this long, starting now, a verification cannot have the network, for this reason.
     pub fn no_network(&self, lasts: Duration, reason: CellularCause) {
         let reason = serde_json::to_value(reason).unwrap();
         self.disturbed(lasts, format!("cellular_unavailable/{}", reason.as_str().unwrap()));
@@ -40,18 +40,18 @@ impl Ledger {
         self.disturbances.lock().unwrap().push(Disturbance { until: Instant::now() + lasts, result });
     }
 
-    /// A verification that began then has ended.
+    /// Records the result of a verification that began at this time.
     pub fn ended(&self, planned: &Planned, began: Instant, result: String) {
-        let own = planned.fault.map_or(VERIFIED, |fault| FAULTS[fault].2);
+        let expected = planned.fault.map_or(VERIFIED, |fault| FAULTS[fault].2);
         let is_cancelled = planned.cancelled_after.is_some() && result == CANCELLED;
-        if result != own && !is_cancelled && !self.is_disturbed(began, &result) {
+        if result != expected && !is_cancelled && !self.is_disturbed(began, &result) {
             let meets = planned.fault.map_or("nothing", |fault| FAULTS[fault].0);
             self.broke(format!("{planned:?} meets {meets}: {result}"));
         }
         *self.results.lock().unwrap().entry(result).or_default() += 1;
     }
 
-    /// A preparation that began then.
+    /// Records the result of a preparation that began at this time.
     pub fn prepared(&self, began: Instant, result: String) {
         if result != VERIFIED && !self.is_disturbed(began, &result) {
             self.broke(format!("prepare: {result}"));
@@ -71,7 +71,7 @@ impl Ledger {
         !self.broken.lock().unwrap().is_empty()
     }
 
-    /// No verification runs.
+    /// Requires that no verification is running.
     pub fn forget(&self) {
         *self.disturbances.lock().unwrap() = Vec::new();
     }

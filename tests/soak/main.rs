@@ -1,6 +1,7 @@
-//! So many verifications on one verifier, several at the same time, with faults, cancellations, lost networks and preparations in random
-//! order: each has the only result that it may have, and nothing is left behind. The production flow runs over the in-memory network of
-//! `tests/virtual`, with real TLS and a virtual clock; `docs/soak.md` has the figures.
+//! Many verifications on one verifier, several at the same time, with faults, cancellations, lost
+//! networks and preparations in random order: each has its only allowed result, and no resource is
+//! left. The production flow runs over the in-memory network of `tests/virtual`, with real TLS and
+//! a virtual clock; `docs/soak.md` has the figures.
 //!
 //! `SOAK_COUNT` is the number of verifications, `SOAK_SEED` repeats a run.
 
@@ -39,27 +40,29 @@ use plan::{Batch, Then};
 use process::Process;
 use random::Random;
 
-/// Always the same, so that a change does not fail for events that it has nothing to do with; `make soak` draws others.
+/// Fixed, so that a change does not fail because of unrelated events; `make soak` draws other
+/// seeds.
 const SEED: u64 = 20_261_128;
-/// 13 s of a processor in a debug build.
+/// 13 s of processor time in a debug build.
 const COUNT: usize = 2_000;
-/// The heap at rest may grow by less than this once caches are full: not by one byte for each of 100,000 verifications.
+/// The heap at rest may grow by less than this once caches are full: less than one byte for each of
+/// 100,000 verifications.
 const GROWTH: usize = 64 * 1024;
-/// That work which blocks has at most; those that are idle live for ten seconds.
+/// The maximum for blocking work; idle threads live for ten seconds.
 const THREADS: u64 = 16;
-/// The first tenth fills them.
+/// The first tenth fills the caches.
 const WARM_UP: usize = 10;
-/// Lines that are printed.
+/// The number of printed lines.
 const REPORTS: usize = 10;
 
 #[test]
-fn verifications_in_any_order_leave_nothing_behind() {
+fn verifications_in_any_order_leak_no_resources() {
     let setting = |name| env::var(name).ok().map(|value| value.parse().expect("a number"));
     let seed: u64 = setting("SOAK_SEED").unwrap_or(SEED);
     let count = setting("SOAK_COUNT").map_or(COUNT, |count| usize::try_from(count).unwrap());
     println!("SOAK_SEED={seed} SOAK_COUNT={count}");
     let runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    drop(runtime()); // The first one of a process opens two files that stay open (tokio, signals).
+    drop(runtime()); // The first runtime of a process opens two files that stay open (tokio, signals).
     let (before, runtime) = (Process::now(), runtime());
     runtime.block_on(soak(count, seed));
     drop(runtime);
@@ -106,7 +109,7 @@ async fn soak(count: usize, seed: u64) {
     }
 }
 
-/// Whether everything has ended.
+/// Returns whether everything has ended.
 async fn run(phone: &Arc<Phone>, batch: Batch) -> bool {
     let verifications = batch.verifications.into_iter().map(|(after, planned)| async move {
         sleep(after).await;

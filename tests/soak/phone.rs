@@ -1,4 +1,4 @@
-//! The production verifier over the in-memory network, and what happens to it.
+//! The production verifier over the in-memory network, and the events that affect it.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::plan::{Event, Planned};
 use crate::provider::Modem;
 use crate::server::CERTIFICATES;
 
-/// Three times the longest that a verification may take.
+/// Three times the maximum duration of a verification.
 const HANGS: Duration = Duration::from_mins(1);
 
 pub struct Phone {
@@ -35,9 +35,9 @@ pub struct Phone {
     pub ledger: Arc<Ledger>,
     attachment: Arc<Mutex<Attachment>>,
     events: Arc<Mutex<Events>>,
-    /// Seconds that the process was suspended.
+    /// Seconds for which the process was suspended.
     suspended: Arc<AtomicU64>,
-    /// A clone for each flow and each network that is not over.
+    /// A clone for each flow and each network that has not ended.
     alive: Arc<()>,
 }
 
@@ -76,7 +76,8 @@ impl Phone {
         Arc::new(Self { verifier, prepared, modem, operator, ledger, attachment, events, suspended, alive })
     }
 
-    /// Runs a verification to its end and enters its result. As in production, it takes over what is prepared when it begins.
+    /// Runs a verification to its end and records its result. As in production, it takes over a
+    /// prepared network when it begins.
     pub async fn verify(self: Arc<Self>, planned: Planned) {
         let (phone, prepared, began) = (self.clone(), self.prepared.take(), Instant::now());
         let mut running = tokio::spawn(async move {
@@ -143,7 +144,7 @@ impl Phone {
         self.prepared.begin(self.verifier.clone(), self.alive.clone())
     }
 
-    /// Nothing runs any more: whatever is left is a leak.
+    /// Everything has ended: any remaining resource is a leak.
     pub fn is_at_rest(&self) -> bool {
         let (acquired, released) = self.modem.acquired_and_released();
         let (sockets, holders) = (self.open_sockets(), Arc::strong_count(&self.alive) - 1);
@@ -159,7 +160,7 @@ impl Phone {
         !self.ledger.is_broken()
     }
 
-    /// That the servers have.
+    /// Sockets open on the servers.
     pub fn open_sockets(&self) -> usize {
         self.events.lock().unwrap().open
     }

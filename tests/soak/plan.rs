@@ -1,4 +1,5 @@
-//! What happens, drawn at random: batches of verifications at the same time, and what disturbs them. The same for the same seed.
+//! The random plan: batches of concurrent verifications, and the events that disturb them.
+//! Identical for the same seed.
 
 use number_verify::CellularCause;
 use tokio::time::Duration;
@@ -6,13 +7,14 @@ use tokio::time::Duration;
 use crate::faults::{FAULTS, Fault};
 use crate::random::Random;
 
-/// Verifications at the same time, at most.
+/// Maximum number of concurrent verifications.
 const AT_ONCE: u32 = 16;
-/// Verifications with a fault of their own, in percent.
+/// Verifications with a fault, in percent.
 const FAULTY: u32 = 10;
-/// Cancelled ones, in percent.
+/// Cancelled verifications, in percent.
 const CANCELLED: u32 = 5;
-/// Batches of which all are cancelled within a second, in percent: some before there is a network.
+/// Batches that are cancelled entirely within a second, in percent: some before the network is
+/// acquired.
 const ABANDONED: u32 = 5;
 
 pub struct Batch {
@@ -25,9 +27,9 @@ pub struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub struct Planned {
     pub id: usize,
-    /// Which of [`FAULTS`].
+    /// Index into [`FAULTS`].
     pub fault: Option<usize>,
-    /// The hop that a fault concerns.
+    /// The hop that a fault affects.
     pub hop: u8,
     pub cancelled_after: Option<Duration>,
 }
@@ -35,17 +37,17 @@ pub struct Planned {
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     Prepare,
-    /// And do not wait for the network.
+    /// Without waiting for the network.
     PrepareAndGo,
     Lost(CellularCause),
-    /// The interface is down for so long, and nothing reports it.
+    /// The interface is down for this long, without a report.
     Down(Duration),
-    /// The process is suspended for so long.
+    /// The process is suspended for this long.
     Suspended {
         seconds: u64,
     },
     ForgetHosts,
-    /// The next network is another one, or an earlier one again.
+    /// The next network is a different one, or an earlier one again.
     Moves(u8),
 }
 
@@ -53,7 +55,7 @@ pub enum Event {
 #[derive(Debug, Clone, Copy)]
 pub enum Then {
     Wait(Duration),
-    /// All that was begun ends.
+    /// Everything that was begun ends.
     Settle(Duration),
 }
 
@@ -65,7 +67,7 @@ impl Then {
 }
 
 impl Batch {
-    /// With at most so many verifications, the first of which has this id.
+    /// With at most `most` verifications, the first of which has this id.
     pub fn draw(random: &mut Random, most: usize, first_id: usize) -> Self {
         let count = (1 + random.below(AT_ONCE) as usize).min(most);
         let mut verifications: Vec<_> =
@@ -89,14 +91,16 @@ impl Batch {
     }
 }
 
-/// Of a raster, so that often several things happen in the same moment: bytes and connections take half a round trip or a whole one.
+/// A multiple of a fixed interval, so that several events often coincide: bytes and connections
+/// take half a round trip or a whole one.
 fn moment(random: &mut Random, steps: u32) -> Duration {
     Duration::from_millis(50) * random.below(steps)
 }
 
 fn planned(random: &mut Random, id: usize) -> Planned {
     let fault = (random.below(100) < FAULTY).then(|| random.below(36) as usize);
-    // A redirect to another host must not pass by the hop that sets the cookie; plain http never gives the response.
+    // A redirect to another host must not skip the hop that sets the cookie; plain http never
+    // delivers the response.
     let hop = match fault.map(|fault| &FAULTS[fault].1) {
         Some(Fault::Redirect(_)) => [1, 4][random.below(2) as usize],
         _ => [1, 2, 3, 4][random.below(4) as usize],

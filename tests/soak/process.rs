@@ -1,4 +1,4 @@
-//! What this process has at one moment, as its allocator and the kernel count it (proc(5)).
+//! Resources of this process at one moment, as counted by its allocator and the kernel (proc(5)).
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::memory;
 #[derive(Debug, Clone, Copy)]
 pub struct Process {
     pub heap_bytes: usize,
-    /// What only Linux counts in this way is zero elsewhere.
+    /// Values that only Linux counts in this way are zero elsewhere.
     pub rss_kib: u64,
     pub threads: u64,
     pub files: usize,
@@ -16,7 +16,7 @@ pub struct Process {
 impl Process {
     pub fn now() -> Self {
         let heap_bytes = memory::live_bytes();
-        // The folder that is read is one of the open files.
+        // The directory being read is one of the open files.
         let files = fs::read_dir("/proc/self/fd").map_or(0, |files| files.count().saturating_sub(1));
         Self { heap_bytes, rss_kib: status("VmRSS"), threads: status("Threads"), files }
     }

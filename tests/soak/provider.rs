@@ -1,4 +1,5 @@
-//! The phone's modem: slow, refusing or hanging at times, and strict about the order of its calls.
+//! The phone's modem: sometimes slow, rejecting or hanging, and strict about the order of its
+//! calls.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -19,7 +20,7 @@ pub struct Modem {
 
 struct State {
     random: Random,
-    /// Of the network that is held.
+    /// The event sink of the network that is held.
     events: Option<Arc<NetworkEvents>>,
     is_releasing: bool,
     network: u8,
@@ -27,7 +28,7 @@ struct State {
     released: usize,
 }
 
-/// Until the call returns, or is dropped.
+/// Until the call returns or is dropped.
 struct Releasing<'a>(&'a Modem);
 
 impl Drop for Releasing<'_> {
@@ -36,7 +37,7 @@ impl Drop for Releasing<'_> {
     }
 }
 
-enum Turn {
+enum Delay {
     After(Duration),
     Never,
 }
@@ -53,7 +54,7 @@ impl Modem {
         (state.acquired, state.released)
     }
 
-    /// The network, if it is held, is lost.
+    /// Loses the network, if it is held.
     pub fn lose(&self, reason: CellularCause) {
         if let Some(events) = &self.state().events {
             self.ledger.no_network(Duration::ZERO, reason);
@@ -61,7 +62,7 @@ impl Modem {
         }
     }
 
-    /// The next network is this one.
+    /// Selects the next network.
     pub fn moves(&self, network: u8) {
         self.state().network = network;
     }
@@ -72,12 +73,12 @@ impl Modem {
 }
 
 impl State {
-    /// One in 200 hangs.
-    fn turn(&mut self) -> Turn {
+    /// One in 200 calls hangs.
+    fn delay(&mut self) -> Delay {
         match self.random.below(200) {
-            0 => Turn::Never,
-            1..50 => Turn::After(Duration::from_millis(50) * self.random.below(20)),
-            _ => Turn::After(Duration::ZERO),
+            0 => Delay::Never,
+            1..50 => Delay::After(Duration::from_millis(50) * self.random.below(20)),
+            _ => Delay::After(Duration::ZERO),
         }
     }
 }
@@ -85,18 +86,18 @@ impl State {
 #[async_trait]
 impl CellularProvider for Modem {
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
-        let (turn, network, refuses) = {
+        let (delay, network, refuses) = {
             let mut state = self.state();
             state.acquired += 1;
             if state.events.replace(events.clone()).is_some() || state.is_releasing {
-                self.ledger.broke("acquired before it is released".to_owned());
+                self.ledger.broke("acquired before the release".to_owned());
             }
-            (state.turn(), state.network, state.random.below(100) == 0)
+            (state.delay(), state.network, state.random.below(100) == 0)
         };
-        match turn {
-            Turn::After(Duration::ZERO) => {}
-            Turn::After(duration) => sleep(duration).await,
-            Turn::Never => {
+        match delay {
+            Delay::After(Duration::ZERO) => {}
+            Delay::After(duration) => sleep(duration).await,
+            Delay::Never => {
                 self.ledger.no_network(ACQUIRE_LIMIT, CellularCause::Timeout);
                 std::future::pending::<()>().await;
             }
@@ -112,20 +113,20 @@ impl CellularProvider for Modem {
     }
 
     async fn release(&self) -> Result<(), CellularError> {
-        let (turn, fails) = {
+        let (delay, fails) = {
             let mut state = self.state();
             state.released += 1;
             if state.events.take().is_none() {
                 self.ledger.broke("released twice".to_owned());
             }
             state.is_releasing = true;
-            (state.turn(), state.random.below(100) == 0)
+            (state.delay(), state.random.below(100) == 0)
         };
         let _releasing = Releasing(self);
-        match turn {
-            Turn::After(Duration::ZERO) => {}
-            Turn::After(duration) => sleep(duration).await,
-            Turn::Never => std::future::pending().await,
+        match delay {
+            Delay::After(Duration::ZERO) => {}
+            Delay::After(duration) => sleep(duration).await,
+            Delay::Never => std::future::pending().await,
         }
         if fails { Err(CellularError::Failed) } else { Ok(()) }
     }

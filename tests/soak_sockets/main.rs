@@ -1,9 +1,11 @@
-//! Verifications over real sockets, on one verifier that is called from many threads: with cancellations, flows that are dropped, lost
-//! networks and preparations in random order. Each has a result that it may have; at the end every socket is closed, every thread has
-//! ended, and the network was released as often as it was acquired.
+//! Verifications over real sockets, on one verifier that is called from many threads: with
+//! cancellations, dropped flows, lost networks and preparations in random order. Each has an
+//! allowed result; at the end every socket is closed, every thread has ended, and the network was
+//! released as often as it was acquired.
 //!
-//! The simulator runs in the same process and keeps what it receives, so that the heap is compared once that has ended, too.
-//! `SOAK_COUNT` is the number of verifications, `SOAK_SEED` repeats the events.
+//! The simulator runs in the same process and records what it receives, so that the heap is
+//! compared again once the simulator has ended. `SOAK_COUNT` is the number of verifications,
+//! `SOAK_SEED` repeats the events.
 
 #[path = "../soak/memory.rs"]
 mod memory;
@@ -30,21 +32,22 @@ use modem::{LOSS, Modem};
 use process::Process;
 use random::Random;
 
-/// Always the same, so that a change does not fail for events that it has nothing to do with; `make soak` draws others.
+/// Fixed, so that a change does not fail because of unrelated events; `make soak` draws other
+/// seeds.
 const SEED: u64 = 20_261_128;
 const COUNT: u32 = 300;
 const AT_ONCE: usize = 16;
-/// After so many, all have ended before another begins.
+/// After this many, all end before the next begins.
 const GROUP: usize = 40;
-/// Nothing here takes a second on an idle machine.
+/// No operation takes a second on an idle machine.
 const HANGS: Duration = Duration::from_mins(2);
-/// What may be left of the heap: less than 14 bytes for each of 5,000 verifications.
+/// Allowed heap growth: less than 14 bytes for each of 5,000 verifications.
 const GROWTH: usize = 64 * 1024;
 const LAG: Duration = Duration::from_secs(5);
-/// Of the simulator's SIM, and of none.
+/// The number of the simulator's SIM, and one of no SIM.
 const NUMBERS: [&str; 2] = ["+14155550100", "+14155550199"];
 
-/// One verification, and what else happens when it begins.
+/// One verification, and the event that accompanies its start.
 #[derive(Debug, Clone, Copy)]
 struct Planned {
     is_own: bool,
@@ -84,14 +87,14 @@ impl Planned {
 }
 
 #[test]
-fn verifications_from_many_threads_leave_no_socket_and_no_thread() {
+fn verifications_from_many_threads_leak_no_sockets_or_threads() {
     let setting = |name| env::var(name).ok().map(|value| value.parse().expect("a number"));
     let seed: u64 = setting("SOAK_SEED").unwrap_or(SEED);
     let count = setting("SOAK_COUNT").map_or(COUNT, |count| u32::try_from(count).unwrap());
     println!("SOAK_SEED={seed} SOAK_COUNT={count}");
     let simulator = Simulator::start(Options::default()).unwrap();
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-    runtime.block_on(async { sleep(Duration::from_millis(100)).await }); // Its threads have started.
+    runtime.block_on(async { sleep(Duration::from_millis(100)).await }); // Until its threads have started.
     let before = Process::now();
     runtime.block_on(soak(&simulator, seed, count));
     let mut after = Process::now();
@@ -99,7 +102,7 @@ fn verifications_from_many_threads_leave_no_socket_and_no_thread() {
         if (after.threads, after.files) == (before.threads, before.files) {
             break;
         }
-        std::thread::sleep(Duration::from_millis(100)); // The simulator closes its ends.
+        std::thread::sleep(Duration::from_millis(100)); // Until the simulator has closed its ends.
         after = Process::now();
     }
     println!("before: {before:?}, after: {after:?}");
@@ -158,7 +161,7 @@ async fn run(verifier: Arc<NumberVerifier>, modem: Arc<Modem>, planned: Planned)
     match planned.event {
         Event::None => {}
         Event::Prepare => {
-            let prepared = timeout(HANGS, verifier.prepare()).await.expect("it hangs");
+            let prepared = timeout(HANGS, verifier.prepare()).await.expect("prepare hangs");
             assert!(prepared.is_ok() || modem.was_lost_since(began), "{planned:?}: {prepared:?}");
         }
         Event::Lost => modem.lose(),
@@ -176,7 +179,7 @@ async fn run(verifier: Arc<NumberVerifier>, modem: Arc<Modem>, planned: Planned)
             return "cancelled";
         }
     }
-    match timeout(HANGS, flow.result()).await.expect("it hangs") {
+    match timeout(HANGS, flow.result()).await.expect("the verification hangs") {
         Ok(verification) if verification.verified() == planned.is_own => ["no", "yes"][usize::from(planned.is_own)],
         Err(VerifyError::Cancelled) if matches!(planned.ends, Ends::Cancelled(_)) => "cancelled",
         Err(VerifyError::CellularUnavailable { reason: LOSS }) if modem.was_lost_since(began) => "lost",

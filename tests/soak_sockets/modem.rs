@@ -1,4 +1,4 @@
-//! A network that is the loopback interface, and can be lost.
+//! A network that consists of the loopback interface and can be lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ pub const LOSS: CellularCause = CellularCause::InterfaceDown;
 
 #[derive(Default)]
 pub struct Modem {
-    /// Of the network that is held.
+    /// The event sink of the network that is held.
     events: Mutex<Option<Arc<NetworkEvents>>>,
     acquired: AtomicUsize,
     released: AtomicUsize,
@@ -39,7 +39,7 @@ impl Modem {
 impl CellularProvider for Modem {
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Ordering::SeqCst);
-        assert!(self.events.lock().unwrap().replace(events).is_none(), "acquired before it is released");
+        assert!(self.events.lock().unwrap().replace(events).is_none(), "acquired before the release");
         Ok(NetworkBinding::LinuxInterface { name: "lo".to_owned() })
     }
 
