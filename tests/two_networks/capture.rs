@@ -1,6 +1,7 @@
-//! Every packet that passes the far end of a link, in both directions, counted by whom it belongs to.
+//! Every packet that passes the far end of a link, in both directions, counted by its owner.
 //!
-//! ARP is not counted: it carries nothing of a flow. Whatever else is not known is a [`Kind::Stray`], never ignored.
+//! ARP is not counted: it carries no data of a flow. Any other unknown packet is a [`Kind::Stray`],
+//! never ignored.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -25,23 +26,24 @@ pub const MARKER_PORT: u16 = 9;
 
 /// linux/if_ether.h
 const ETH_P_ALL: u16 = 3;
-/// Nobody reads while a flow runs.
+/// Large, because nothing reads the socket while a flow runs.
 const BUFFER: usize = 16 * 1024 * 1024;
-/// An Ethernet header and the largest IPv4 packet; a link without hardware passes TCP segments on as large as that.
+/// An Ethernet header and the largest IPv4 packet; a link without hardware forwards TCP segments up
+/// to that size.
 const FRAME: usize = 14 + 65_535;
 
-/// Whom a packet belongs to.
+/// The owner of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// To or from the app's backend.
     Backend,
-    /// A question for the backend's name, or its answer.
+    /// A DNS query for the backend's host name, or its response.
     BackendLookup,
     /// To or from the operators: the cellular leg.
     Cellular,
     /// All other traffic with the name server.
     CellularLookup,
-    /// A socket that has nothing to do with the flow.
+    /// A socket that does not belong to the flow.
     Bystander,
     /// The end of a count.
     Marker,
@@ -51,7 +53,7 @@ pub enum Kind {
 
 pub type Packets = BTreeMap<Kind, usize>;
 
-/// Sees all packets in the network namespace of the thread that started it.
+/// Captures all packets in the network namespace of the thread that started it.
 pub struct Capture(Socket);
 
 impl Capture {
@@ -66,7 +68,7 @@ impl Capture {
         let mut packets = Packets::new();
         let mut frame = vec![0; FRAME];
         loop {
-            let length = (&self.0).read(&mut frame).expect("a marker was sent, but not seen");
+            let length = (&self.0).read(&mut frame).expect("a marker was sent, but not captured");
             match kind(&frame[..length]) {
                 None => {}
                 Some(Kind::Marker) => return packets,
@@ -76,7 +78,7 @@ impl Capture {
     }
 }
 
-/// That exactly these kinds of packets were seen: none is missing, and there is no other one.
+/// Asserts that exactly these kinds of packets were seen, and no others.
 pub fn expect_only(scenario: &str, packets: &Packets, kinds: &[Kind]) {
     println!("{scenario}: {packets:?}");
     assert!(packets.keys().eq(kinds), "{scenario}: {packets:?} instead of {kinds:?}");
@@ -111,7 +113,7 @@ fn kind_of_ipv4(ip: &Ipv4Slice, transport: Option<&TransportSlice>) -> Kind {
     }
 }
 
-/// What is not plainly about the backend counts for the cellular leg.
+/// A lookup that is not clearly for the backend is counted for the cellular leg.
 fn kind_of_lookup(payload: &[u8]) -> Kind {
     let message = Message::from_vec(payload).ok();
     let name = message.and_then(|message| Some(message.queries.first()?.name().to_ascii()));

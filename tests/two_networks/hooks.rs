@@ -1,7 +1,7 @@
-//! Lets a test act at a known moment of a flow: between two of its hops.
+//! Lets a test act at a defined moment of a flow: between two of its hops.
 //!
-//! Lines of the log are written by the thread that drives the flow, which waits meanwhile. A progress listener would not do: it has a thread of
-//! its own, and the flow goes on.
+//! Log lines are written by the thread that drives the flow, which blocks meanwhile. A progress
+//! listener is not suitable: it runs on a separate thread, and the flow continues.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,10 +10,10 @@ use std::sync::{Arc, LazyLock, Mutex, Once};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// Receives the index of each hop that was answered.
+/// Receives the index of each hop that received a response.
 pub type Hook = Arc<dyn Fn(u32) + Send + Sync>;
 
-/// By network namespace: each phone is in its own.
+/// By network namespace: each phone has its own.
 static HOOKS: LazyLock<Mutex<HashMap<PathBuf, Hook>>> = LazyLock::new(Mutex::default);
 
 /// Sets the hook of the calling thread's phone.

@@ -1,4 +1,5 @@
-//! A phone with two networks, in network namespaces that end with their threads: nothing of the host is changed.
+//! A phone with two networks, in network namespaces that end with their threads: the host's
+//! configuration is not changed.
 //!
 //! ```text
 //!          10.1.0.2 wlan ─── far 10.1.0.1   the same servers at the same addresses:
@@ -6,8 +7,8 @@
 //!          10.2.0.2 cell ─── far 10.2.0.1     name server 203.0.113.53
 //! ```
 //!
-//! The default route is over `wlan`; `cell` has one of a higher metric. The operators know the SIM +14155550100 by the
-//! addresses of `cell`. There is no IPv6.
+//! The default route is over `wlan`; `cell` has a route with a higher metric. The operators
+//! identify the SIM +14155550100 by the addresses of `cell`. There is no IPv6.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -39,13 +40,14 @@ use crate::capture::{
 use crate::hooks;
 
 pub const NUMBER: &str = "+14155550100";
-/// Of the phone whose hotspot `wlan` may be.
+/// The number of the phone whose hotspot `wlan` may be.
 pub const FRIENDS_NUMBER: &str = "+14155550177";
 /// A test network (ITU-T E.212).
 pub const OPERATOR: Option<&str> = Some("00101");
-/// Unlike any index in the phone: where both ends have the same one, Linux takes a second to notice that the link is up.
+/// Differs from every index in the phone: if both ends have the same index, Linux takes a second to
+/// notice that the link is up.
 const FAR_INDEX: u32 = 100;
-/// For what hangs.
+/// The timeout for steps that may hang.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A network of the phone.
@@ -65,11 +67,11 @@ pub const WLAN: Link =
 pub const CELL: Link =
     Link { name: "cell", near: Ipv4Addr::new(10, 2, 0, 2), far: Ipv4Addr::new(10, 2, 0, 1), metric: 200 };
 
-/// Takes the place of `cell`, once that is deleted.
+/// Replaces `cell` after its deletion.
 pub const SPARE: Link =
     Link { name: "spare", near: Ipv4Addr::new(10, 3, 0, 2), far: Ipv4Addr::new(10, 3, 0, 1), metric: 300 };
 
-/// All networks with their servers, and the calling thread in the phone between them.
+/// All networks with their servers, and the phone, which is the calling thread.
 pub struct Lab {
     pub wlan: Far,
     cell: Far,
@@ -81,30 +83,31 @@ pub struct Lab {
 pub struct Far {
     link: Link,
     capture: Capture,
-    /// Takes the markers, so that nobody answers that the port is closed.
+    /// Receives the markers, so that no "port unreachable" is sent.
     _markers: UdpSocket,
 }
 
 /// The packets on both sides.
-pub struct Seen {
+pub struct CapturedPackets {
     pub wlan: Packets,
     pub cell: Packets,
 }
 
 impl Lab {
-    /// Runs a scenario in the phone; says so and does nothing where namespaces are not permitted.
+    /// Runs a scenario in the phone; prints a notice and does nothing if namespaces are not
+    /// permitted.
     pub fn run(scenario: impl FnOnce(&Self) + Send) {
         Self::run_with(None, scenario);
     }
 
-    /// The same, and `wlan` is a friend's hotspot: its traffic leaves through the friend's SIM.
+    /// The same, with `wlan` as a friend's hotspot: its traffic leaves through the friend's SIM.
     pub fn run_on_a_hotspot(scenario: impl FnOnce(&Self) + Send) {
         Self::run_with(Some(Sim::new(WLAN.near.into(), 16, FRIENDS_NUMBER)), scenario);
     }
 
     fn run_with(sim_of_wlan: Option<Sim>, scenario: impl FnOnce(&Self) + Send) {
         if is_permitted() {
-            on_own_thread(|| {
+            on_new_thread(|| {
                 enter_phone().expect("the phone");
                 scenario(&Self::build(sim_of_wlan).expect("the networks"));
             });
@@ -128,20 +131,20 @@ impl Lab {
         };
         ip("link set lo up")?;
         let phone = gettid();
-        let (wlan, wlan_sockets) = on_own_thread(|| Far::build(WLAN, phone, &options))?;
-        let (cell, cell_sockets) = on_own_thread(|| Far::build(CELL, phone, &options))?;
-        let (spare, spare_sockets) = on_own_thread(|| Far::build(SPARE, phone, &options))?;
+        let (wlan, wlan_sockets) = on_new_thread(|| Far::build(WLAN, phone, &options))?;
+        let (cell, cell_sockets) = on_new_thread(|| Far::build(CELL, phone, &options))?;
+        let (spare, spare_sockets) = on_new_thread(|| Far::build(SPARE, phone, &options))?;
         [WLAN, CELL, SPARE].into_iter().try_for_each(attach)?;
         let simulator = Simulator::start_in(options, vec![wlan_sockets, cell_sockets, spare_sockets])?;
         Ok(Self { wlan, cell, spare, simulator })
     }
 
-    /// The app's configuration where this operator serves the number.
+    /// The app's configuration if this operator serves the number.
     pub fn config(&self, operator: Operator) -> Config {
         self.config_for(self.simulator.backend_url(operator))
     }
 
-    /// The app's configuration where the operator gives numbers.
+    /// The app's configuration if the operator retrieves numbers.
     pub fn config_for_retrieval(&self) -> Config {
         let [backend, ..] = self.simulator.backend_urls_with_retrieval();
         self.config_for(backend)
@@ -154,15 +157,16 @@ impl Lab {
         config
     }
 
-    /// Every packet on both sides. An interface that the scenario took down comes up again, to close its count.
-    pub fn packets(&self) -> Seen {
+    /// Every packet on both sides. An interface that the scenario took down is brought up again to
+    /// close its count.
+    pub fn packets(&self) -> CapturedPackets {
         bring_up(CELL).expect("the cellular interface");
-        Seen { wlan: self.wlan.packets(), cell: self.cell.packets() }
+        CapturedPackets { wlan: self.wlan.packets(), cell: self.cell.packets() }
     }
 }
 
-impl Seen {
-    /// That exactly these kinds of packets were seen on each side.
+impl CapturedPackets {
+    /// Asserts that exactly these kinds of packets were seen on each side.
     pub fn expect(&self, scenario: &str, wlan: &[Kind], cell: &[Kind]) {
         expect_only(&format!("{scenario}, on wlan"), &self.wlan, wlan);
         expect_only(&format!("{scenario}, on cell"), &self.cell, cell);
@@ -170,10 +174,11 @@ impl Seen {
 }
 
 impl Far {
-    /// Makes a namespace for the calling thread, with a link to the phone. It lives on in its sockets.
+    /// Makes a namespace for the calling thread, with a link to the phone. Its sockets keep it
+    /// alive.
     fn build(link: Link, phone: Pid, options: &Options) -> io::Result<(Self, Sockets)> {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        keep_to_plain_ipv4()?;
+        use_plain_ipv4()?;
         let capture = Capture::start()?;
         let Link { name, near, far, .. } = link;
         ip(&format!(
@@ -187,7 +192,7 @@ impl Far {
             route add default via {near}"
         ))?;
         let sockets = Sockets::bind(options)?;
-        tell_bystanders(name)?;
+        serve_network_name(name)?;
         let markers = UdpSocket::bind((far, MARKER_PORT))?;
         Ok((Self { link, capture, _markers: markers }, sockets))
     }
@@ -208,7 +213,7 @@ fn attach(link: Link) -> io::Result<()> {
     ip(&format!("route add default via {far} metric {metric}"))
 }
 
-/// Waits until the interface runs, too.
+/// Also waits until the interface is running.
 pub fn bring_up(Link { name, .. }: Link) -> io::Result<()> {
     ip(&format!("link set {name} up"))?;
     wait_until("the interface runs", || {
@@ -219,19 +224,21 @@ pub fn bring_up(Link { name, .. }: Link) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves the name of the network to whoever connects.
-fn tell_bystanders(name: &'static str) -> io::Result<()> {
+/// Serves the name of the network to every client.
+fn serve_network_name(name: &'static str) -> io::Result<()> {
     let listener = TcpListener::bind((OPERATORS, BYSTANDER_PORT))?;
     thread::spawn(move || {
         for stream in listener.incoming() {
-            stream.and_then(|mut stream| stream.write_all(name.as_bytes())).expect("a bystander is told");
+            stream
+                .and_then(|mut stream| stream.write_all(name.as_bytes()))
+                .expect("the bystander's socket is writable");
         }
     });
     Ok(())
 }
 
-/// Which network a plain socket of this process, bound to nothing, goes over, and from which address.
-pub fn ask_as_bystander() -> io::Result<(String, IpAddr)> {
+/// The network that an unbound socket of this process uses, and its local address.
+pub fn network_of_bystander() -> io::Result<(String, IpAddr)> {
     let address = SocketAddr::from((OPERATORS, BYSTANDER_PORT));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -242,7 +249,8 @@ pub fn ask_as_bystander() -> io::Result<(String, IpAddr)> {
 
 /// Runs a flow for the SIM's number and waits until all its sockets are closed.
 ///
-/// The network comes up after `start`, so that a flow without it has an auth URL that it could open elsewhere.
+/// The network is acquired after `start`, so that a flow without the network has an auth URL that
+/// it could open over another one.
 pub fn verify(
     config: Config,
     binding: NetworkBinding,
@@ -280,7 +288,7 @@ pub fn retrieve(
     outcome.map(|retrieved| retrieved.phone_number())
 }
 
-/// A network that is there as soon as `start` is over.
+/// A network that is available once `start` has finished.
 struct Modem {
     binding: NetworkBinding,
     started: Arc<Notify>,
@@ -306,7 +314,8 @@ impl CellularProvider for Modem {
     }
 }
 
-/// Prepares, loses the network, and verifies. Returns how often the network was acquired and released, too.
+/// Prepares, loses the network, and verifies. Also returns how often the network was acquired and
+/// released.
 pub fn verify_prepared(
     config: Config,
     binding: NetworkBinding,
@@ -326,7 +335,7 @@ pub fn verify_prepared(
     (outcome.map(|verification| verification.verified()), count(&modem.acquired), count(&modem.released))
 }
 
-/// Verifies, changes something, verifies again, and once more after `prepare()`.
+/// Verifies, applies a change, verifies again, and once more after `prepare()`.
 pub fn verify_repeatedly(
     config: Config,
     binding: NetworkBinding,
@@ -352,10 +361,10 @@ pub fn verify_repeatedly(
     [first, second, third]
 }
 
-/// A network that is always there.
+/// A network that is always available.
 pub struct CountedModem {
     binding: NetworkBinding,
-    /// As the provider reports it.
+    /// As reported by the provider.
     operator: Option<&'static str>,
     pub acquired: AtomicUsize,
     pub released: AtomicUsize,
@@ -400,21 +409,22 @@ impl ProgressListener for Observer {
     }
 }
 
-/// Commands of `ip`, one in a line, in the network namespace of the calling thread.
+/// Runs commands of `ip`, one per line, in the network namespace of the calling thread.
 pub fn ip(commands: &str) -> io::Result<()> {
     let mut command = Command::new("ip");
     command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| io::Error::other(format!("ip: {error}")))?;
     child.stdin.take().expect("a pipe").write_all(commands.as_bytes())?;
     let output = child.wait_with_output()?;
-    let complaint = || format!("ip: {}", String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "));
-    if output.status.success() { Ok(()) } else { Err(io::Error::other(complaint())) }
+    let message = || format!("ip: {}", String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "));
+    if output.status.success() { Ok(()) } else { Err(io::Error::other(message())) }
 }
 
-/// Moves the calling thread into network and mount namespaces of its own, where the system's resolver knows our name server only.
+/// Moves the calling thread into new network and mount namespaces, in which the system's resolver
+/// uses only our name server.
 fn enter_phone() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).map_err(while_doing("new namespaces"))?;
-    keep_to_plain_ipv4()?;
+    use_plain_ipv4()?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(while_doing("private mounts"))?;
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -428,7 +438,7 @@ fn enter_phone() -> io::Result<()> {
     Ok(())
 }
 
-/// Puts a text in the place of a file.
+/// Mounts a text over a file.
 fn cover(file: &str, text: &str, scratch: &Path) -> io::Result<()> {
     let cover = scratch.join(file.replace('/', "-"));
     fs::write(&cover, text)?;
@@ -439,8 +449,9 @@ fn while_doing(what: &str) -> impl Fn(Errno) -> io::Error {
     move |error| io::Error::other(format!("{what}: {error}"))
 }
 
-/// No IPv6, whose own chatter would be counted, and no filter of source addresses, which would hide a leak.
-fn keep_to_plain_ipv4() -> io::Result<()> {
+/// Disables IPv6, whose own traffic would be counted, and the filter of source addresses, which
+/// would hide a leak.
+fn use_plain_ipv4() -> io::Result<()> {
     for interfaces in ["all", "default"] {
         set_sysctl(&format!("ipv4/conf/{interfaces}/rp_filter"), "0")?;
         if Path::new("/proc/sys/net/ipv6").exists() {
@@ -455,7 +466,8 @@ fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
     fs::write(format!("/proc/sys/net/{name}"), value).map_err(failed)
 }
 
-/// How many TCP and UDP sockets of the phone somebody still holds (proc(5): those have an inode).
+/// The number of TCP and UDP sockets of the phone that are still held (proc(5): those have an
+/// inode).
 fn open_sockets() -> usize {
     let held = |line: &&str| line.split_whitespace().nth(9).is_some_and(|inode| inode != "0");
     let count = |protocol| {
@@ -468,21 +480,22 @@ fn open_sockets() -> usize {
 pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < give_up, "in vain: {what}");
+        assert!(Instant::now() < give_up, "timed out: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+fn on_new_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
-/// Whether this machine lets us do what the networks need. Says so past the harness, which swallows what a passing test prints.
+/// Whether this machine permits the required namespaces. Prints the reason directly to stderr,
+/// because the test harness captures the output of passing tests.
 fn is_permitted() -> bool {
     static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
     let must_run = env::var("NUMBER_VERIFY_NO_SKIP").is_ok_and(|value| value == "1");
     let refusal = REFUSAL.get_or_init(|| {
-        let refusal = on_own_thread(try_out).err().map(|error| error.to_string());
+        let refusal = on_new_thread(check_permissions).err().map(|error| error.to_string());
         if let (Some(reason), false) = (&refusal, must_run) {
             let _ = writeln!(
                 io::stderr(),
@@ -495,7 +508,7 @@ fn is_permitted() -> bool {
     refusal.is_none()
 }
 
-fn try_out() -> io::Result<()> {
+fn check_permissions() -> io::Result<()> {
     enter_phone()?;
     ip("link add near type veth peer name far")?;
     Capture::start().map(drop)

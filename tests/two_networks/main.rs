@@ -1,8 +1,9 @@
-//! The proof that the two legs of a flow keep to their networks: packets are counted on both, and servers that would answer a
-//! packet on the wrong one stand on both, under the same names and addresses.
+//! Proof that the two legs of a flow use only their networks: packets are counted on both, and both
+//! have servers with the same host names and addresses, which would respond to a packet on the
+//! wrong network.
 //!
-//! Needs root and `ip`. Elsewhere it says "skipped: two networks: …" and passes, unless `NUMBER_VERIFY_NO_SKIP=1` is set.
-//! `--nocapture` shows the counts.
+//! Needs root and `ip`. Otherwise it prints "skipped: two networks: …" and passes, unless
+//! `NUMBER_VERIFY_NO_SKIP=1` is set. `--nocapture` shows the counts.
 
 #![cfg(target_os = "linux")]
 
@@ -21,45 +22,44 @@ use serde_json::Value;
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
 use crate::lab::{
-    CELL, FRIENDS_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, ask_as_bystander, bring_up, ip, retrieve, verify,
+    CELL, FRIENDS_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, bring_up, ip, network_of_bystander, retrieve, verify,
     verify_prepared, verify_repeatedly,
 };
 
-/// How soon a verification ends once its interface is lost, with the release of the network. The fastest of some attempts, because another
-/// process may have the processor.
+/// The maximum time from the loss of the interface to the end of the verification, including the
+/// release of the network. The fastest of several attempts, because another process may occupy the
+/// processor.
 const ENDS_AFTER_A_LOSS: Duration = Duration::from_millis(250);
 const ATTEMPTS: usize = 3;
-/// B's way leads over plain http.
+/// B's redirect chain includes plain http.
 const OPERATORS: [Operator; 2] = [Operator::A, Operator::B];
-/// Commands of `ip`, and what a flow then says.
+/// Commands of `ip`, and the error that a flow then reports.
 const LOSSES: [(&str, CellularCause, &str); 2] = [
     ("link set cell down", CellularCause::InterfaceDown, "interface_down"),
     ("link delete cell", CellularCause::NoInterface, "no_interface"),
 ];
 
 #[test]
-fn each_leg_keeps_to_its_network() {
+fn each_leg_uses_only_its_network() {
     for operator in OPERATORS {
         Lab::run(|lab| {
             let outcome = verify(lab.config(operator), interface(CELL.name), |_| {});
             assert!(matches!(outcome, Ok(true)), "operator {operator}: {outcome:?}");
-            let seen = lab.packets();
+            let packets = lab.packets();
             let scenario = format!("cell, operator {operator}");
-            seen.expect(&scenario, &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+            packets.expect(&scenario, &[Backend, BackendLookup], &[Cellular, CellularLookup]);
             assert_servers_agree(lab);
-            let lookups = seen.wlan[&BackendLookup] + seen.cell[&CellularLookup];
-            let questions = lab.simulator.dns_queries().len();
-            assert!(
-                lookups >= 2 * questions,
-                "{lookups} packets were counted for {questions} questions and their answers"
-            );
+            let lookups = packets.wlan[&BackendLookup] + packets.cell[&CellularLookup];
+            let queries = lab.simulator.dns_queries().len();
+            assert!(lookups >= 2 * queries, "{lookups} packets were counted for {queries} queries and their responses");
         });
     }
 }
 
-/// What opens ahead of a request, by `prepare()` or by a flow, is bound as everything else; the backend's connection is not.
+/// Connections opened ahead of a request, by `prepare()` or by a flow, are bound like all others;
+/// the backend's connection is not.
 #[test]
-fn connections_that_open_ahead_keep_to_their_network() {
+fn connections_opened_ahead_use_only_their_network() {
     for operator in OPERATORS {
         Lab::run(|lab| {
             let traces = verify_repeatedly(lab.config(operator), interface(CELL.name), || {});
@@ -78,7 +78,7 @@ fn connections_that_open_ahead_keep_to_their_network() {
 
 /// The hosts are remembered for the name of the interface, which another network has now.
 #[test]
-fn connections_that_open_ahead_after_a_loss_keep_to_the_new_network() {
+fn connections_opened_ahead_after_a_loss_use_only_the_new_network() {
     let (cell, spare, far) = (CELL.name, SPARE.name, SPARE.far);
     let replace = format!(
         "link delete {cell}
@@ -102,12 +102,12 @@ fn connections_that_open_ahead_after_a_loss_keep_to_the_new_network() {
     });
 }
 
-/// By their own books, which know where each request and question came from.
+/// According to the servers' records, which contain the origin of each request and query.
 fn assert_servers_agree(lab: &Lab) {
     let requests = lab.simulator.requests().into_iter().map(|request| (request.host, request.peer));
     for (host, peer) in requests.chain(lab.simulator.dns_queries()) {
         let link = if host == BACKEND_HOST { WLAN } else { CELL };
-        assert_eq!(peer, link.near, "{host} was asked from {peer}");
+        assert_eq!(peer, link.near, "{host} received a request from {peer}");
     }
 }
 
@@ -115,15 +115,15 @@ fn assert_servers_agree(lab: &Lab) {
 fn other_sockets_of_the_process_stay_on_the_default_network() {
     for operator in OPERATORS {
         Lab::run(|lab| {
-            let (told, heard) = mpsc::channel();
+            let (sender, receiver) = mpsc::channel();
             let outcome = verify(lab.config(operator), interface(CELL.name), move |hop| {
                 if hop == 1 {
-                    told.send(ask_as_bystander()).unwrap();
+                    sender.send(network_of_bystander()).unwrap();
                 }
             });
             assert!(matches!(outcome, Ok(true)), "operator {operator}: {outcome:?}");
             let (network, address) =
-                heard.recv_timeout(PATIENCE).expect("a bystander after hop 1").expect("its answer");
+                receiver.recv_timeout(PATIENCE).expect("a bystander after hop 1").expect("its response");
             assert_eq!((network.as_str(), address), (WLAN.name, WLAN.near.into()));
             let scenario = format!("cell and a bystander, operator {operator}");
             lab.packets().expect(&scenario, &[Backend, BackendLookup, Bystander], &[Cellular, CellularLookup]);
@@ -132,7 +132,7 @@ fn other_sockets_of_the_process_stay_on_the_default_network() {
 }
 
 #[test]
-fn without_its_interface_a_flow_fails_and_sends_nothing_elsewhere() {
+fn flow_without_its_interface_fails_and_sends_nothing_elsewhere() {
     for (before, name, reason, in_json) in [
         ("link set cell down", CELL.name, CellularCause::InterfaceDown, "interface_down"),
         ("", "nowhere", CellularCause::NoInterface, "no_interface"),
@@ -147,7 +147,7 @@ fn without_its_interface_a_flow_fails_and_sends_nothing_elsewhere() {
 }
 
 #[test]
-fn an_interface_lost_in_a_flow_ends_it_and_nothing_goes_elsewhere() {
+fn flow_ends_on_interface_loss_and_sends_nothing_elsewhere() {
     for (loss, reason, in_json) in LOSSES {
         for operator in OPERATORS {
             Lab::run(|lab| {
@@ -160,9 +160,9 @@ fn an_interface_lost_in_a_flow_ends_it_and_nothing_goes_elsewhere() {
     }
 }
 
-/// Hop 2 has no name to look up, and connects at once.
+/// Hop 2 needs no lookup and connects immediately.
 #[test]
-fn nothing_connects_elsewhere_when_the_interface_is_lost() {
+fn after_interface_loss_nothing_connects_elsewhere() {
     for (loss, reason, in_json) in LOSSES {
         Lab::run(|lab| {
             let mut config = lab.config(Operator::A);
@@ -176,9 +176,9 @@ fn nothing_connects_elsewhere_when_the_interface_is_lost() {
     }
 }
 
-/// Hop 3 goes over the connection of hop 1, where no response will ever come.
+/// Hop 3 uses the connection of hop 1, which will never receive a response.
 #[test]
-fn a_pooled_connection_goes_nowhere_else_when_the_interface_is_lost() {
+fn after_interface_loss_pooled_connection_sends_nothing_elsewhere() {
     for (loss, reason, in_json) in LOSSES {
         let after_the_loss = Mutex::new(Vec::new());
         for _ in 0..ATTEMPTS {
@@ -205,7 +205,7 @@ fn a_pooled_connection_goes_nowhere_else_when_the_interface_is_lost() {
 
 /// The new interface has the name of the lost one, and another index.
 #[test]
-fn a_network_lost_after_prepare_is_acquired_anew() {
+fn network_lost_after_prepare_is_acquired_again() {
     let (cell, spare, far) = (CELL.name, SPARE.name, SPARE.far);
     let replace = format!(
         "link set {spare} down
@@ -234,9 +234,10 @@ fn a_network_lost_after_prepare_is_acquired_anew() {
     }
 }
 
-/// The operators do tell the networks apart: a flow over the wrong one finds no SIM. And so do the counts.
+/// The operators distinguish the networks: a flow over the wrong one finds no SIM. The counts show
+/// the difference as well.
 #[test]
-fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
+fn wrong_network_verifies_nothing_and_the_counts_show_it() {
     for binding in [interface(WLAN.name), NetworkBinding::Unbound] {
         for operator in OPERATORS {
             Lab::run(|lab| {
@@ -251,9 +252,10 @@ fn over_the_wrong_network_nothing_is_verified_and_the_counts_show_it() {
     }
 }
 
-/// The operator gives the friend's number to all that comes over the hotspot. No flow of this library does.
+/// The operator returns the friend's number for all traffic over the hotspot. No flow of this
+/// library sends any.
 #[test]
-fn guest_on_a_hotspot_retrieves_the_number_of_the_own_sim_or_none() {
+fn hotspot_guest_retrieves_the_own_sim_number_or_none() {
     Lab::run_on_a_hotspot(|lab| {
         let retrieved = retrieve(lab.config_for_retrieval(), interface(CELL.name), |_| {});
         assert_eq!(retrieved.as_deref().ok(), Some(NUMBER), "{:?}", retrieved.as_ref().err());
@@ -264,8 +266,8 @@ fn guest_on_a_hotspot_retrieves_the_number_of_the_own_sim_or_none() {
             ip(loss).unwrap();
             let retrieved = retrieve(lab.config_for_retrieval(), interface(CELL.name), |_| {});
             assert!(matches!(retrieved, Err(VerifyError::CellularUnavailable { .. })), "{loss}: {:?}", retrieved.err());
-            let seen = lab.wlan.packets();
-            assert!(!seen.contains_key(&Cellular) && !seen.contains_key(&CellularLookup), "{loss}: {seen:?}");
+            let packets = lab.wlan.packets();
+            assert!(!packets.contains_key(&Cellular) && !packets.contains_key(&CellularLookup), "{loss}: {packets:?}");
         });
     }
     Lab::run_on_a_hotspot(|lab| {
@@ -280,7 +282,7 @@ fn interface(name: &str) -> NetworkBinding {
     NetworkBinding::LinuxInterface { name: name.to_owned() }
 }
 
-/// A flow over the cellular interface, which is lost as soon as this hop was answered.
+/// A flow over the cellular interface, which is lost as soon as this hop has received a response.
 fn verify_until(config: Config, loss: &'static str, last_hop: u32) -> Result<bool, VerifyError> {
     verify(config, interface(CELL.name), move |hop| {
         if hop == last_hop {

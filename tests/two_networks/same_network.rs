@@ -1,4 +1,5 @@
-//! How the library recognises a network that it has released: by what the system reports of it, without a packet.
+//! How the library recognises a network that it has released: from what the system reports about
+//! it, without sending a packet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,27 +48,27 @@ impl Phone {
     }
 }
 
-/// How many questions for the operators' names were asked.
-fn questions(lab: &Lab) -> usize {
+/// The number of DNS queries for the operators' host names.
+fn queries(lab: &Lab) -> usize {
     lab.simulator.dns_queries().iter().filter(|(host, _)| host != BACKEND_HOST).count()
 }
 
 #[test]
-fn same_interface_with_the_same_address_resumes_and_asks_for_no_name() {
+fn same_interface_with_same_address_resumes_without_dns_queries() {
     Lab::run(|lab| {
         let phone = Phone::new(lab.config(Operator::A));
         assert!(!phone.verify());
-        let asked = questions(lab);
-        assert!(asked > 0);
+        let queries_before = queries(lab);
+        assert!(queries_before > 0);
         assert!(phone.verify());
-        assert_eq!(questions(lab), asked);
+        assert_eq!(queries(lab), queries_before);
         lab.packets().expect("the same", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
     });
 }
 
-/// The SIM behind a router may be another one, and the router's addresses the same.
+/// The SIM behind a router may differ while the router's addresses are the same.
 #[test]
-fn private_addresses_identify_no_network_without_an_operator() {
+fn private_addresses_without_an_operator_identify_no_network() {
     Lab::run(|lab| {
         let phone = Phone::of(lab.config(Operator::A), None);
         assert!(!phone.verify());
@@ -77,7 +78,7 @@ fn private_addresses_identify_no_network_without_an_operator() {
 }
 
 #[test]
-fn same_interface_with_another_address_begins_cold() {
+fn same_interface_with_new_address_starts_cold() {
     let (cell, near, far) = (CELL.name, CELL.near, CELL.far);
     let renumber = format!(
         "address delete {near}/24 dev {cell}
@@ -87,10 +88,10 @@ fn same_interface_with_another_address_begins_cold() {
     Lab::run(|lab| {
         let phone = Phone::new(lab.config(Operator::A));
         assert!(!phone.verify());
-        let asked = questions(lab);
+        let queries_before = queries(lab);
         ip(&renumber).unwrap();
         assert!(!phone.verify());
-        assert_eq!(questions(lab), 2 * asked);
+        assert_eq!(queries(lab), 2 * queries_before);
         ip(&format!("address add {near}/24 dev {cell}")).unwrap();
         lab.packets().expect("renumbered", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
     });
@@ -98,7 +99,7 @@ fn same_interface_with_another_address_begins_cold() {
 
 /// The name and the address are the same.
 #[test]
-fn another_interface_of_the_same_name_begins_cold() {
+fn other_interface_with_the_same_name_starts_cold() {
     let (cell, near, spare, spare_far) = (CELL.name, CELL.near, SPARE.name, SPARE.far);
     let replace = format!(
         "link set {cell} down
@@ -121,7 +122,7 @@ fn another_interface_of_the_same_name_begins_cold() {
 }
 
 #[test]
-fn recognising_a_network_sends_nothing() {
+fn recognising_a_network_sends_no_packets() {
     Lab::run(|lab| {
         let phone = Phone::new(lab.config(Operator::A));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

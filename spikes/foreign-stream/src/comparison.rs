@@ -1,4 +1,4 @@
-//! What the spike is compared with: the product's own path, and a foreign side in Rust.
+//! The baselines of the spike: the product's own path, and a foreign side in Rust.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl SocketVerifier {
 
 #[uniffi::export]
 impl ForeignVerifier {
-    /// Over a foreign side that is Rust itself.
+    /// Over a foreign side implemented in Rust.
     #[uniffi::constructor]
     pub fn over_rust(setup: Setup) -> Result<Arc<Self>, SpikeError> {
         let connections = Arc::new(TcpConnections::new(&setup.hosts));

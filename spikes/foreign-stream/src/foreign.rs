@@ -1,4 +1,5 @@
-//! What the foreign side implements: connections that it makes, one at a time, over the network that it chose.
+//! The interface that the foreign side implements: connections that it makes, one at a time, over
+//! the network that it chose.
 
 use std::io;
 use std::sync::Arc;
@@ -8,10 +9,11 @@ use number_verify::internals::NetworkError;
 /// Makes connections.
 #[uniffi::export(foreign)]
 pub trait Connections: Send + Sync {
-    /// A connection to a host, which is a name or an address, that has not begun to connect. Does not wait.
+    /// Returns an unconnected connection to a host, which is a name or an address. Does not block.
     ///
-    /// An object that is made at once can be closed while it connects, as an `NWConnection` can be cancelled. One that a cancelled
-    /// call would return later is leaked by uniffi 0.32.
+    /// An object that is returned immediately can be closed while it connects, as an `NWConnection`
+    /// can be cancelled. An object that a cancelled call would return later is leaked by uniffi
+    /// 0.32.
     fn connection(&self, host: String, port: u16) -> Result<Arc<dyn Connection>, ConnectionError>;
 }
 
@@ -22,13 +24,13 @@ pub trait Connection: Send + Sync {
     /// Resolves the name and connects, with `TCP_NODELAY`. Returns the IP address of the peer.
     async fn connect(&self) -> Result<String, ConnectionError>;
 
-    /// Returns 1 to `max` bytes, as soon as there are any; none at the end of the stream.
+    /// Returns 1 to `max` bytes as soon as any are available; no bytes at the end of the stream.
     async fn read(&self, max: u32) -> Result<Vec<u8>, ConnectionError>;
 
-    /// Returns once the system has taken all bytes.
+    /// Returns once the system has accepted all bytes.
     async fn write(&self, bytes: Vec<u8>) -> Result<(), ConnectionError>;
 
-    /// Ends the connection and every call that still runs on it. Idempotent. Does not wait.
+    /// Ends the connection and every pending call on it. Idempotent. Does not block.
     fn close(&self) -> Result<(), ConnectionError>;
 }
 
@@ -41,7 +43,7 @@ pub enum ConnectionError {
     /// It was reset or closed.
     #[error("the connection was closed")]
     Closed,
-    /// For any other reason.
+    /// Any other reason.
     #[error("the connection failed")]
     Failed,
 }

@@ -1,6 +1,7 @@
-//! A spike: the cellular leg over connections that the foreign side makes, such as `NWConnection` on iOS, with TLS and HTTP in Rust.
+//! A spike: the cellular leg over connections that the foreign side makes, such as `NWConnection`
+//! on iOS, with TLS and HTTP in Rust.
 //!
-//! `docs/adr/0010-plan-b-for-apple.md` has what it showed.
+//! `docs/adr/0010-plan-b-for-apple.md` has the results.
 
 uniffi::setup_scaffolding!();
 

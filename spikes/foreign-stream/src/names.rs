@@ -1,7 +1,8 @@
-//! Stand-ins for addresses: the foreign side resolves names itself, and the transport connects to addresses.
+//! Placeholder addresses: the foreign side resolves host names itself, but the transport connects
+//! to addresses.
 //!
-//! They are of the discard prefix 100::/64 (RFC 6666), which no host has, with a keyed hash of the name, so that a server cannot
-//! redirect to one that it guessed.
+//! They are taken from the discard prefix 100::/64 (RFC 6666), which no host uses, with a keyed
+//! hash of the host name, so that a server cannot redirect to a guessed one.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 const PREFIX: u128 = 0x0100 << 112;
 
-/// The names of one network.
+/// The host names of one network.
 #[derive(Default)]
 pub struct Names {
     key: RandomState,
@@ -18,15 +19,16 @@ pub struct Names {
 }
 
 impl Names {
-    /// The stand-in for this host name.
-    pub fn stand_in(&self, host: &str) -> Ipv6Addr {
-        let stand_in = Ipv6Addr::from(PREFIX | u128::from(self.key.hash_one(host)));
+    /// The placeholder for this host name.
+    pub fn placeholder(&self, host: &str) -> Ipv6Addr {
+        let placeholder = Ipv6Addr::from(PREFIX | u128::from(self.key.hash_one(host)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(stand_in).or_insert_with(|| host.to_owned());
-        stand_in
+        known.entry(placeholder).or_insert_with(|| host.to_owned());
+        placeholder
     }
 
-    /// The name that this address stands in for, or the address itself as text. `None` if it only looks like a stand-in.
+    /// The host name of this placeholder, or the address itself as text. `None` if it only looks
+    /// like a placeholder.
     pub fn host(&self, address: IpAddr) -> Option<String> {
         match address {
             IpAddr::V6(ip) if u128::from(ip) >> 64 == PREFIX >> 64 => {
@@ -44,17 +46,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stand_in_leads_back_to_its_name() {
+    fn placeholder_maps_back_to_its_host_name() {
         let names = Names::default();
-        let (one, other) = (names.stand_in("one.test"), names.stand_in("other.test"));
-        assert_eq!(one, names.stand_in("one.test"));
+        let (one, other) = (names.placeholder("one.test"), names.placeholder("other.test"));
+        assert_eq!(one, names.placeholder("one.test"));
         assert_eq!(names.host(one.into()).as_deref(), Some("one.test"));
         assert_eq!(names.host(other.into()).as_deref(), Some("other.test"));
         assert!(!is_forbidden(one.into()));
     }
 
     #[test]
-    fn an_unknown_stand_in_is_refused_and_a_literal_stays() {
+    fn unknown_placeholder_is_rejected_and_literal_is_unchanged() {
         let names = Names::default();
         assert_eq!(names.host("100::1".parse().unwrap()), None);
         for literal in ["198.51.100.7", "2001:db8::7", "100:0:0:1::1"] {

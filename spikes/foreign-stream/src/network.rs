@@ -1,4 +1,4 @@
-//! The seam: a network whose connections the foreign side makes.
+//! The network adapter: a network whose connections are made by the foreign side.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -22,7 +22,8 @@ impl ForeignNetwork {
         Self { connections, allowed, names: Names::default() }
     }
 
-    /// Whether the foreign side reports a peer that a verification may talk to. What is not an address is not.
+    /// Whether the peer reported by the foreign side is allowed. A text that is not an address is
+    /// rejected.
     fn accepts(&self, host: &str, port: u16, peer: &str) -> bool {
         peer.parse().is_ok_and(|ip: IpAddr| self.allowed.contains(host, port) || !is_forbidden(ip))
     }
@@ -31,11 +32,12 @@ impl ForeignNetwork {
 impl Network for ForeignNetwork {
     type Stream = ForeignStream;
 
-    /// One stand-in for each name, in either family: the foreign side resolves it when it connects.
+    /// One placeholder per host name, in either family: the foreign side resolves it when it
+    /// connects.
     async fn resolve(&self, host: &str, _: u16, family: Family) -> Result<Vec<IpAddr>, NetworkError> {
         Ok(match family {
             Family::V4 => Vec::new(),
-            Family::V6 => vec![self.names.stand_in(host).into()],
+            Family::V6 => vec![self.names.placeholder(host).into()],
         })
     }
 
@@ -47,7 +49,8 @@ impl Network for ForeignNetwork {
         if self.accepts(&host, port, &peer) { Ok(stream) } else { Err(NetworkError::Failed) }
     }
 
-    /// Always: the spike does not watch the interface. The product would go on to check the binding of its provider.
+    /// Always succeeds: the spike does not monitor the interface. The product would still check the
+    /// binding of its provider.
     fn check(&self) -> Result<(), Unusable> {
         Ok(())
     }

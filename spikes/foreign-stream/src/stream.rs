@@ -1,4 +1,5 @@
-//! A foreign connection as tokio's reader and writer: at most one read and one write are outstanding, and dropping it closes it.
+//! A foreign connection as tokio's reader and writer: at most one read and one write are pending,
+//! and dropping it closes it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::foreign::{Connection, ConnectionError};
 
-/// What one call reads or writes at most: about a TLS record.
+/// The maximum that one call reads or writes: about a TLS record.
 pub const CHUNK: u16 = 16 * 1024;
 
 type Call<T> = Pin<Box<dyn Future<Output = Result<T, ConnectionError>> + Send>>;
@@ -24,19 +25,19 @@ pub struct ForeignStream {
 }
 
 enum Reading {
-    /// What was received and not taken yet.
+    /// Bytes that were received and not consumed yet.
     Received(Bytes),
     Outstanding(Call<Vec<u8>>),
     Ended,
     Failed,
 }
 
-/// Closes the connection, also one that is still connecting.
+/// Closes the connection, even if it is still connecting.
 struct ClosedOnDrop(Arc<dyn Connection>);
 
 impl ClosedOnDrop {
     fn close(&self) {
-        // There is nothing to do about a failure: the bytes are no longer needed.
+        // A failure can be ignored: the bytes are no longer needed.
         let _ = self.0.close();
     }
 }
@@ -48,7 +49,8 @@ impl Drop for ClosedOnDrop {
 }
 
 impl ForeignStream {
-    /// Connects, and returns what the foreign side reports as the address of the peer. Dropping the future closes the connection.
+    /// Connects, and returns the peer's address as reported by the foreign side. Dropping the
+    /// future closes the connection.
     pub async fn connect(connection: Arc<dyn Connection>) -> Result<(Self, String), ConnectionError> {
         let connection = ClosedOnDrop(connection);
         let peer = connection.0.connect().await?;
@@ -76,11 +78,12 @@ impl ForeignStream {
     }
 }
 
-/// What a foreign read returned: a stream that ended is `Ended`, and more bytes than allowed are an error.
+/// The result of a foreign read: the end of the stream is `Ended`, more bytes than allowed are an
+/// error.
 fn received(outcome: Result<Vec<u8>, ConnectionError>) -> io::Result<Reading> {
     let bytes = outcome?;
     if bytes.len() > CHUNK.into() {
-        return Err(io::Error::other("a foreign read returned more than was asked for"));
+        return Err(io::Error::other("a foreign read returned more bytes than requested"));
     }
     Ok(if bytes.is_empty() { Reading::Ended } else { Reading::Received(bytes.into()) })
 }
@@ -113,7 +116,8 @@ impl AsyncRead for ForeignStream {
 }
 
 impl AsyncWrite for ForeignStream {
-    /// Takes bytes when the foreign side has taken those before. A failure is reported by what follows: a write, a flush, a read.
+    /// Accepts bytes once the foreign side has accepted the earlier ones. A failure is reported by
+    /// the next call: a write, a flush or a read.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_writing(cx))?;
         if self.is_shut_down {
@@ -123,7 +127,7 @@ impl AsyncWrite for ForeignStream {
         let length = taken.len();
         if length > 0 {
             self.writing = Some(self.begin_writing(taken));
-            // The foreign side begins when its call is first polled.
+            // The foreign side starts when its call is first polled.
             if let Poll::Ready(Err(error)) = self.poll_writing(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -135,7 +139,7 @@ impl AsyncWrite for ForeignStream {
         self.poll_writing(cx)
     }
 
-    /// Closes both directions: HTTP/1.1 shuts a connection down only when it is done with both.
+    /// Closes both directions: HTTP/1.1 shuts a connection down only after it has finished in both.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = ready!(self.poll_writing(cx));
         self.is_shut_down = true;

@@ -1,4 +1,5 @@
-//! The foreign side in Rust: TCP over the default network, with names from a table. It costs what the bridge costs without the FFI.
+//! The foreign side in Rust: TCP over the default network, with host names from a table. It costs
+//! what the bridge costs without the FFI.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +15,7 @@ use crate::foreign::{Connection, ConnectionError, Connections};
 pub struct TcpConnections(HashMap<(String, u16), IpAddr>);
 
 impl TcpConnections {
-    /// Hosts as `HOST:PORT:ADDRESS`, IPv6 in brackets. What has another form is left out.
+    /// Hosts as `HOST:PORT:ADDRESS`, IPv6 in brackets. Entries in any other form are ignored.
     #[must_use]
     pub fn new(hosts: &[String]) -> Self {
         Self(hosts.iter().filter_map(|host| entry(host)).collect())

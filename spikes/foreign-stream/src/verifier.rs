@@ -1,4 +1,4 @@
-//! Verifications over foreign connections, put together as `src/verifier.rs` of the library does it.
+//! Verifications over foreign connections, assembled like `src/verifier.rs` of the library.
 
 use std::sync::Arc;
 
@@ -12,17 +12,18 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::foreign::Connections;
 use crate::network::ForeignNetwork;
 
-/// Of a body from the operator's side, as in the library.
+/// The maximum size of a body from the operator's side, as in the library.
 const BODY: usize = 64 * 1024;
 
-/// What is verified, and against which simulator.
+/// The parameters of a verification, and the simulator that it uses.
 #[derive(Clone, uniffi::Record)]
 pub struct Setup {
     /// The base URL of its backend.
     pub backend_url: String,
-    /// Its hosts, each as `HOST:PORT:ADDRESS`. They may have any address; the backend is reached at its own.
+    /// Its hosts, each as `HOST:PORT:ADDRESS`. They may have any address; the backend is reached at
+    /// its own.
     pub hosts: Vec<String>,
-    /// The certificate that it is trusted by, in PEM form.
+    /// The root certificate to trust, in PEM form.
     pub root_certificate: String,
     /// The phone number.
     pub phone_number: String,
@@ -37,7 +38,7 @@ impl Setup {
     }
 }
 
-/// A verification that succeeded.
+/// A completed verification.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Report {
     /// The result.
@@ -58,16 +59,16 @@ impl Report {
     }
 }
 
-/// Why there is no result.
+/// The error of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum SpikeError {
-    /// The library's own error, without anything secret.
+    /// The library's error, without any secrets.
     #[error("{text}")]
     Verify {
         /// Its text.
         text: String,
     },
-    /// The setup is invalid, or the I/O thread does not start.
+    /// The setup is invalid, or the I/O thread cannot be started.
     #[error("the verifier cannot be set up")]
     Setup,
 }
@@ -118,7 +119,8 @@ impl ForeignVerifier {
         Ok(Arc::new(Self { verifier, phone_number: setup.phone_number, runtime }))
     }
 
-    /// Runs one verification. Dropping the future cancels it; cancelling the task in Swift does not, as uniffi 0.32 has it.
+    /// Runs one verification. Dropping the future cancels it; cancelling the task in Swift does
+    /// not, with uniffi 0.32.
     pub async fn verify(&self) -> Result<Report, SpikeError> {
         let (verifier, phone_number) = (self.verifier.clone(), self.phone_number.clone());
         let verification = self.runtime.spawn(async move {
@@ -130,7 +132,7 @@ impl ForeignVerifier {
     }
 }
 
-/// The foreign side's connections choose the network; there is nothing to acquire and to bind.
+/// The foreign side's connections choose the network; there is no network to acquire or bind.
 struct AlwaysThere;
 
 #[async_trait::async_trait]

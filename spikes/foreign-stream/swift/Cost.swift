@@ -1,6 +1,6 @@
 import Glibc
 
-/// What verifications took: CPU time of this process, user and system, and elapsed time, in seconds.
+/// The cost of verifications: CPU time of this process, user and system, and elapsed time, in seconds.
 struct Cost {
   var cpu = 0.0
   var elapsed = 0.0

@@ -1,8 +1,9 @@
 import ForeignStream
 import Foundation
 
-/// Runs whole verifications against the simulator over sockets in Rust, a foreign side in Rust and one in Swift, checks that they do the
-/// same, and prints what each costs. The number of verifications of each is the argument, 200 without one.
+/// Runs whole verifications against the simulator over sockets in Rust, a foreign side in Rust and
+/// one in Swift, checks that their results are equal, and prints the cost of each. The argument is
+/// the number of verifications of each; defaults to 200.
 @main
 enum Main {
   static let phoneNumber = "+14155550100"
@@ -35,7 +36,7 @@ enum Main {
     try await checkErrors(setup)
 
     let batches = max((CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 200) / batch, 1)
-    // In turns, so that what else the machine does meets all of them.
+    // Alternating, so that other load on the machine affects all of them.
     for _ in 0..<batches {
       for index in paths.indices {
         let start = Cost.now()
@@ -59,7 +60,7 @@ enum Main {
     return name + String(format: "CPU %6.2f ms  elapsed %6.2f ms", cpu, elapsed)
   }
 
-  /// A foreign side that throws is an error of the verification, and so is a host that it does not know.
+  /// A foreign side that throws fails the verification, and so does a host that it does not know.
   static func checkErrors(_ setup: Setup) async throws {
     for connections in [TCPConnections(hosts: []), Broken()] as [any Connections] {
       do {

@@ -1,13 +1,13 @@
 import ForeignStream
 import Foundation
 
-/// What the simulator program has printed.
+/// The output of the simulator program.
 struct Simulator: Decodable {
   let backends: [String: String]
   let hosts: [String]
   let rootCaPem: String
 
-  /// From the environment. `nil` if it is not there.
+  /// From the environment. `nil` if it is not set.
   static func running() throws -> Simulator? {
     guard let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"] else { return nil }
     let decoder = JSONDecoder()

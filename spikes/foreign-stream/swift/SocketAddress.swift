@@ -1,7 +1,7 @@
 import ForeignStream
 import Glibc
 
-/// An IP address and a port, as the socket functions take them.
+/// An IP address and a port, in the form that the socket functions use.
 struct SocketAddress {
   private var storage = sockaddr_storage()
 

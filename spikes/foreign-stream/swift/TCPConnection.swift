@@ -3,7 +3,8 @@ import ForeignStream
 import Foundation
 import Glibc
 
-/// A blocking socket: one queue reads, another one connects and writes. The descriptor is closed with the object, when no call uses it.
+/// A blocking socket: one queue reads, another one connects and writes. The descriptor is closed
+/// with the object, when no call uses it.
 final class TCPConnection: Connection, Sendable {
   private let descriptor: Int32
   private let address: SocketAddress
@@ -47,7 +48,7 @@ final class TCPConnection: Connection, Sendable {
     }
   }
 
-  /// Also ends a `connect()` and a `read(max:)` that are blocked.
+  /// Also ends a blocked `connect()` and a blocked `read(max:)`.
   func close() throws {
     shutdown(descriptor, Int32(SHUT_RDWR))
   }
@@ -59,7 +60,7 @@ final class TCPConnection: Connection, Sendable {
   }
 }
 
-/// What the last system call failed for.
+/// The reason of the last system call's failure.
 private func failure() -> ConnectionError {
   switch errno {
   case ENETUNREACH, EHOSTUNREACH: .Unreachable

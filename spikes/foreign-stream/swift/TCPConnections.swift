@@ -2,9 +2,10 @@ import Foundation
 import ForeignStream
 import Glibc
 
-/// The foreign side in Swift: TCP over Glibc's sockets, with names from a table. It stands in for `NWConnection`, which Linux does not have.
+/// The foreign side in Swift: TCP over Glibc's sockets, with host names from a table. It replaces
+/// `NWConnection`, which is not available on Linux.
 final class TCPConnections: Connections {
-  /// By `HOST:PORT`.
+  /// Keyed by `HOST:PORT`.
   private let addresses: [String: String]
 
   /// Hosts as `HOST:PORT:ADDRESS`, IPv6 in brackets.

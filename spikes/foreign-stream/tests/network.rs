@@ -1,4 +1,4 @@
-//! The seam: host names and the peer's address.
+//! The network adapter: host names and the peer's address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use foreign_stream::{Connection, ConnectionError, Connections, ForeignNetwork};
 use number_verify::internals::{AllowedHosts, Family, Network, NetworkError};
 
-/// Every connection reports this peer; what was opened is recorded.
+/// Every connection reports this peer; opened connections are recorded.
 struct Recording {
     peer: &'static str,
     opened: Mutex<Vec<(String, u16)>>,
@@ -53,7 +53,7 @@ async fn connect(network: &ForeignNetwork, host: &str, port: u16) -> Result<(), 
 }
 
 #[tokio::test]
-async fn names_and_literal_addresses_reach_the_foreign_side() {
+async fn host_names_and_literal_addresses_reach_the_foreign_side() {
     let (network, recording) = network("198.51.100.7", AllowedHosts::default());
     connect(&network, "op.test", 443).await.unwrap();
     network.connect("198.51.100.9:80".parse().unwrap()).await.unwrap();
@@ -62,7 +62,7 @@ async fn names_and_literal_addresses_reach_the_foreign_side() {
 }
 
 #[tokio::test]
-async fn a_guessed_stand_in_is_unreachable() {
+async fn guessed_placeholder_is_unreachable() {
     let (network, recording) = network("198.51.100.7", AllowedHosts::default());
     let guessed: IpAddr = "100::1".parse().unwrap();
     let outcome = network.connect(SocketAddr::new(guessed, 80)).await;
@@ -71,7 +71,7 @@ async fn a_guessed_stand_in_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_forbidden_or_not_an_address_is_refused() {
+async fn peer_that_is_forbidden_or_not_an_address_is_rejected() {
     for peer in ["127.0.0.1", "fe80::1", "fe80::1%en0", "", "0.0.0.0", "op.test"] {
         let outcome = connect(&network(peer, AllowedHosts::default()).0, "op.test", 443).await;
         assert_eq!(outcome, Err(NetworkError::Failed), "{peer}");
@@ -79,7 +79,7 @@ async fn a_peer_that_is_forbidden_or_not_an_address_is_refused() {
 }
 
 #[tokio::test]
-async fn an_allowed_host_may_have_any_address_on_its_port() {
+async fn allowed_host_may_have_any_address_on_its_port() {
     let allowed = AllowedHosts::these([("op.test".to_owned(), 443)]);
     let (network, _) = network("127.0.0.1", allowed);
     connect(&network, "op.test", 443).await.unwrap();

@@ -1,7 +1,7 @@
-//! What the measured chains cost over foreign connections, on the virtual network of the library's own tests: what they cost over sockets,
-//! 9 and 14 round trips.
+//! The cost of the measured redirect chains over foreign connections, on the virtual network of the
+//! library's own tests: the same as over sockets, 9 and 14 round trips.
 
-#![allow(dead_code)] // Not all of the virtual network is needed.
+#![allow(dead_code)] // Parts of the virtual network are not needed.
 
 #[path = "../../../tests/virtual/network.rs"]
 mod network;
@@ -20,12 +20,12 @@ use number_verify::internals::{AppBackend, Clock, Family, Network, Recorder, Set
 use number_verify::{AuthorizationStart, Backend, BackendError, CompletionRequest, Config, StartRequest};
 use pipe::{Nagle, Pipe};
 use script::Chain;
-use server::{Asked, CERTIFICATES};
+use server::{CERTIFICATES, HttpRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// A foreign side over the virtual network: a name and a connection cost a round trip each.
+/// A foreign side over the virtual network: a lookup and a connection cost a round trip each.
 struct VirtualConnections(Arc<MemoryNetwork>);
 
 struct VirtualConnection {
@@ -92,7 +92,7 @@ impl Backend for FixedBackend {
     }
 }
 
-/// The time of the cellular leg in round trips, and how many connections it made.
+/// The duration of the cellular leg in round trips, and its number of connections.
 async fn cost(name: &str) -> (u64, usize) {
     let chain = Arc::new(Chain::new(name));
     let events = Arc::default();
@@ -110,7 +110,7 @@ async fn cost(name: &str) -> (u64, usize) {
     let verifier = Verifier { settings, network, backend, clock: Clock::system() };
     let record = Recorder::new("correlator".to_owned(), None);
     assert!(verifier.verify("+14155550100".into(), &record, ()).await.unwrap().verified);
-    assert_eq!(chain.asked().iter().map(Asked::url).collect::<Vec<_>>(), chain.hops(), "{name}");
+    assert_eq!(chain.requests().iter().map(HttpRequest::url).collect::<Vec<_>>(), chain.hops(), "{name}");
     let (round_trip, spent) = (ROUND_TRIP.as_millis(), record.trace().authorize_ms.unwrap());
     assert_eq!(u128::from(spent) % round_trip, 0, "{spent} ms is not a whole number of round trips");
     let connections = events.lock().unwrap().connections.len();

@@ -22,7 +22,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_verification_over_foreign_connections_is_the_one_over_sockets() {
+fn verification_over_foreign_connections_equals_the_one_over_sockets() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let setup = setup(&simulator, NUMBER);
     let sockets = block_on(SocketVerifier::new(setup.clone()).unwrap().verify()).unwrap();
@@ -34,7 +34,7 @@ fn a_verification_over_foreign_connections_is_the_one_over_sockets() {
 }
 
 #[test]
-fn another_phone_number_is_not_verified() {
+fn other_phone_number_is_not_verified() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let verifier = ForeignVerifier::over_rust(setup(&simulator, "+14155550199")).unwrap();
     let report = block_on(verifier.verify()).unwrap();
@@ -42,9 +42,9 @@ fn another_phone_number_is_not_verified() {
 }
 
 #[test]
-fn a_host_that_the_foreign_side_does_not_know_is_an_error() {
+fn host_unknown_to_the_foreign_side_is_an_error() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let nobody = Arc::new(TcpConnections::new(&[]));
-    let error = block_on(ForeignVerifier::new(setup(&simulator, NUMBER), nobody).unwrap().verify()).unwrap_err();
+    let no_hosts = Arc::new(TcpConnections::new(&[]));
+    let error = block_on(ForeignVerifier::new(setup(&simulator, NUMBER), no_hosts).unwrap().verify()).unwrap_err();
     assert!(matches!(error, SpikeError::Verify { .. }), "{error}");
 }

@@ -12,7 +12,7 @@ use support::{FakeConnection, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// On the paused clock: nothing else can happen before it is over.
+/// On the paused clock: no other event can occur before it has elapsed.
 const LONG: Duration = Duration::from_hours(1);
 
 async fn open() -> (ForeignStream, Arc<FakeConnection>, Peer) {
@@ -23,7 +23,7 @@ async fn open() -> (ForeignStream, Arc<FakeConnection>, Peer) {
 }
 
 #[tokio::test]
-async fn bytes_come_back_as_they_were_sent() {
+async fn bytes_are_returned_unchanged() {
     let (stream, connection, mut peer) = open().await;
     let echo = tokio::spawn(async move {
         while let Some(bytes) = peer.receives.recv().await {
@@ -48,7 +48,7 @@ async fn bytes_come_back_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_left_for_the_next_read() {
+async fn bytes_that_do_not_fit_are_left_for_the_next_read() {
     let (mut stream, connection, peer) = open().await;
     peer.sends.send(Ok(b"0123456789".to_vec())).unwrap();
     let mut buffer = [0; 4];
@@ -60,7 +60,7 @@ async fn what_does_not_fit_is_left_for_the_next_read() {
 }
 
 #[tokio::test]
-async fn an_ended_stream_stays_ended() {
+async fn ended_stream_stays_ended() {
     let (mut stream, connection, peer) = open().await;
     peer.sends.send(Ok(b"last".to_vec())).unwrap();
     drop(peer.sends);
@@ -71,7 +71,7 @@ async fn an_ended_stream_stays_ended() {
 }
 
 #[tokio::test]
-async fn a_foreign_error_is_an_io_error_once_and_the_stream_stays_failed() {
+async fn foreign_error_is_an_io_error_once_and_the_stream_stays_failed() {
     let (mut stream, connection, peer) = open().await;
     peer.sends.send(Err(ConnectionError::Closed)).unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
@@ -80,14 +80,14 @@ async fn a_foreign_error_is_an_io_error_once_and_the_stream_stays_failed() {
 }
 
 #[tokio::test]
-async fn more_bytes_than_asked_for_are_an_error() {
+async fn more_bytes_than_requested_are_an_error() {
     let (mut stream, _, peer) = open().await;
     peer.sends.send(Ok(vec![0; usize::from(CHUNK) + 1])).unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap_err().kind(), io::ErrorKind::Other);
 }
 
 #[tokio::test]
-async fn nothing_to_read_or_write_does_not_reach_the_foreign_side() {
+async fn empty_reads_and_writes_do_not_reach_the_foreign_side() {
     let (mut stream, connection, _peer) = open().await;
     assert_eq!(stream.read(&mut []).await.unwrap(), 0);
     assert_eq!(stream.write(&[]).await.unwrap(), 0);
@@ -96,7 +96,7 @@ async fn nothing_to_read_or_write_does_not_reach_the_foreign_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_waits_for_the_one_before() {
+async fn write_waits_for_the_previous_write() {
     let (mut stream, connection, mut peer) = open().await;
     connection.writable.forget_permits(usize::MAX);
     assert_eq!(stream.write(b"first").await.unwrap(), 5);
@@ -111,7 +111,7 @@ async fn a_write_waits_for_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_failed_write_is_reported_by_the_flush() {
+async fn failed_write_is_reported_by_the_flush() {
     let (mut stream, connection, _peer) = open().await;
     connection.writable.forget_permits(usize::MAX);
     stream.write_all(b"lost").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_failed_write_is_reported_by_the_flush() {
 }
 
 #[tokio::test]
-async fn shutdown_sends_what_was_written_and_closes() {
+async fn shutdown_flushes_and_closes() {
     let (mut stream, connection, mut peer) = open().await;
     stream.write_all(b"bye").await.unwrap();
     stream.shutdown().await.unwrap();
@@ -130,7 +130,7 @@ async fn shutdown_sends_what_was_written_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_it_while_it_reads_closes_the_connection() {
+async fn dropping_during_a_read_closes_the_connection() {
     let (mut stream, connection, _peer) = open().await;
     assert!(timeout(LONG, stream.read(&mut [0; 8])).await.is_err());
     assert!(!connection.closed.is_cancelled());
@@ -139,7 +139,7 @@ async fn dropping_it_while_it_reads_closes_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_it_while_it_connects_closes_the_connection() {
+async fn dropping_during_connect_closes_the_connection() {
     let connection = support::black_hole();
     assert!(timeout(LONG, ForeignStream::connect(connection.clone())).await.is_err());
     assert!(connection.closed.is_cancelled());

@@ -1,4 +1,4 @@
-//! A foreign connection in memory, whose peer is the test.
+//! An in-memory foreign connection whose peer is the test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,14 +7,14 @@ use foreign_stream::{Connection, ConnectionError};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// What the next read returns.
+/// The result of the next read.
 pub type Incoming = Result<Vec<u8>, ConnectionError>;
 
 pub struct FakeConnection {
     incoming: Mutex<mpsc::UnboundedReceiver<Incoming>>,
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
     connects: bool,
-    /// How many writes the foreign side takes.
+    /// The number of writes that the foreign side accepts.
     pub writable: Semaphore,
     pub reads: AtomicUsize,
     pub writes: AtomicUsize,
@@ -27,12 +27,12 @@ pub struct Peer {
     pub receives: mpsc::UnboundedReceiver<Vec<u8>>,
 }
 
-/// A connection that takes any number of writes, and its peer.
+/// A connection that accepts any number of writes, and its peer.
 pub fn connection() -> (Arc<FakeConnection>, Peer) {
     fake(true)
 }
 
-/// One that never gets through.
+/// A connection that never connects.
 pub fn black_hole() -> Arc<FakeConnection> {
     fake(false).0
 }
