@@ -1,5 +1,5 @@
-//! The aggregator between backends and operators, with the paths and fields of Glide's: OAuth 2.0 authorization code (and client credentials), and the
-//! paths of CAMARA's Number Verification.
+//! The aggregator between backends and operators, with Glide's paths and fields: OAuth 2.0
+//! authorization code (and client credentials), and the paths of CAMARA's Number Verification.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,8 +33,9 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .with_state(world)
 }
 
-/// Picks the operator by the address that the connection comes from, as Glide does, unless the auth URL of a test names one. With OIDC's
-/// `prompt=login` no operator is asked: somebody logs in with a password, at once.
+/// Selects the operator by the address of the connection, as Glide does, unless the auth URL of a
+/// test specifies one. With OIDC's `prompt=login` no operator is involved: a user logs in with a
+/// password, immediately.
 async fn authorize(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -84,7 +85,7 @@ async fn authorize(
     found(&url)
 }
 
-/// By CAMARA's scopes, or Glide's purpose.
+/// According to CAMARA's scopes, or Glide's purpose.
 fn permits(query: &HashMap<String, String>) -> Permits {
     let by_scope = Permits::of(query.get("scope").map_or("", String::as_str));
     let by_purpose = query.get("purpose").is_some_and(|purpose| purpose.ends_with(":number-verification"));
@@ -96,30 +97,30 @@ fn is_redirect_uri(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none())
 }
 
-/// The operator is done.
+/// The operator's redirect back to the aggregator.
 async fn callback(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
     let mut known = world.lock();
     let Some(transaction) = query.get("state").and_then(|id| known.transactions.remove(id)) else {
         return problem(StatusCode::BAD_REQUEST, "invalid_request");
     };
     let number = query.get("code").and_then(|code| known.redeem(code));
-    let answer = if let Some(number) = number {
+    let parameters = if let Some(number) = number {
         let authorization = Authorization { subject: Subject::Sim(number), permits: transaction.permits };
         vec![("code", known.authorize(authorization))]
     } else {
         let error = query.get("error").cloned().unwrap_or_else(|| "server_error".to_owned());
         vec![("error", error), ("error_description", "The subscriber could not be identified.".to_owned())]
     };
-    hand_over(transaction, answer)
+    hand_over(transaction, parameters)
 }
 
 /// The authorization response.
-fn hand_over(transaction: Transaction, mut answer: Vec<(&'static str, String)>) -> Response {
-    answer.push(("state", transaction.state));
+fn hand_over(transaction: Transaction, mut parameters: Vec<(&'static str, String)>) -> Response {
+    parameters.push(("state", transaction.state));
     match transaction.redirect_uri.filter(|_| !transaction.json).map(|uri| Url::parse(&uri)) {
-        None => Json(Value::from_iter(answer)).into_response(),
+        None => Json(Value::from_iter(parameters)).into_response(),
         Some(Ok(mut url)) => {
-            url.query_pairs_mut().extend_pairs(answer);
+            url.query_pairs_mut().extend_pairs(parameters);
             found(url.as_str())
         }
         Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "invalid_request"),
@@ -157,10 +158,10 @@ async fn token(State(world): State<Arc<World>>, headers: HeaderMap, Form(request
 /// RFC 6749, section 2.3.1.
 fn is_client(headers: &HeaderMap) -> bool {
     let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
-    headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == expected.as_bytes())
+    headers.get(header::AUTHORIZATION).is_some_and(|header| header.as_bytes() == expected.as_bytes())
 }
 
-/// A token for a code.
+/// Exchanges a code for a token.
 pub(crate) fn exchange(known: &mut Knowledge, code: &str) -> Option<String> {
     let authorization = known.take(code)?;
     Some(known.token(authorization))

@@ -1,7 +1,8 @@
 //! An app's backend: `start`, `complete`, `abort`, and the callback for delivery by follow-through.
 //!
-//! The number belongs to the session. A session is used once. A callback counts only with the proof that it comes from the client that
-//! called `start`: else somebody's phone was sent to somebody else's auth URL.
+//! The number belongs to the session. A session is used once. A callback is accepted only with the
+//! proof that it comes from the client that called `start`: otherwise a victim's phone could have
+//! been sent to an attacker's auth URL (session fixation).
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -35,7 +36,7 @@ const KEY_USED: Refusal =
 
 pub(crate) const HOST: SimHost = SimHost::backend("backend.simulator.test");
 
-/// How this backend's client is served.
+/// The kind of client that this backend serves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
@@ -92,8 +93,8 @@ fn start(
     let mut known = world.lock();
     let known = &mut *known;
     let identity = format!("{} {} start {body}", kind.name(), scenario.name);
-    if let Some(answer) = replay(known, &headers, &identity) {
-        return answer;
+    if let Some(response) = replay(known, &headers, &identity) {
+        return response;
     }
     let (id, state, nonce) = (known.mint(), known.mint(), known.mint());
     let callback = format!("{}/callback", world.backend_url(kind.name(), &scenario.name));
@@ -106,17 +107,17 @@ fn start(
     let number = number.map(str::to_owned);
     known.sessions.insert(id.clone(), Session { number, state, provider, check, stage: Stage::Started });
     let cookie = (header::SET_COOKIE, format!("nvsess={id}; Path=/; HttpOnly"));
-    let answer = if kind == Kind::Redirecting {
-        Answer { status: StatusCode::FOUND, headers: vec![(header::LOCATION, auth_url), cookie], body: None }
+    let response = if kind == Kind::Redirecting {
+        StoredResponse { status: StatusCode::FOUND, headers: vec![(header::LOCATION, auth_url), cookie], body: None }
     } else {
         let mut body = json!({ "authUrl": auth_url, "redirectUri": redirect_uri, "session": id });
         if let Some(hints) = scenario.hints {
             body["hints"] = hints;
         }
-        Answer { status: StatusCode::OK, headers: vec![cookie], body: Some(body) }
+        StoredResponse { status: StatusCode::OK, headers: vec![cookie], body: Some(body) }
     };
-    store(known, &headers, identity, answer.clone());
-    answer.into_response()
+    store(known, &headers, identity, response.clone());
+    response.into_response()
 }
 
 async fn complete(
@@ -137,18 +138,18 @@ async fn complete(
     let mut known = world.lock();
     let known = &mut *known;
     let identity = format!("{scenario} complete {} {body}", session_cookie(&headers).unwrap_or_default());
-    if let Some(answer) = replay(known, &headers, &identity) {
-        return answer;
+    if let Some(response) = replay(known, &headers, &identity) {
+        return response;
     }
-    let answer = match result(&world, known, id, text("code"), text("state")) {
-        Ok(result) => Answer::ok(result),
+    let response = match result(&world, known, id, text("code"), text("state")) {
+        Ok(result) => StoredResponse::ok(result),
         Err(refusal) => refusal.into(),
     };
-    store(known, &headers, identity, answer.clone());
-    answer.into_response()
+    store(known, &headers, identity, response.clone());
+    response.into_response()
 }
 
-/// The session is over, whatever became of it; a result stays what it is.
+/// Ends the session, whatever its outcome; a result is not changed.
 async fn abort(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
     let request = match json(&headers, &body) {
         Ok(request) => request,
@@ -177,7 +178,7 @@ fn json(headers: &HeaderMap, body: &str) -> Result<Value, Refusal> {
     if is_json(headers) { Ok(serde_json::from_str(body).unwrap_or_default()) } else { Err(NOT_JSON) }
 }
 
-/// The number to verify; none in a retrieval.
+/// The number to verify; `None` for a retrieval.
 fn number(request: &Value) -> Result<Option<&str>, Refusal> {
     match (request.get("purpose"), request.get("phoneNumber")) {
         (None, Some(Value::String(number))) if is_phone_number(number) => Ok(Some(number)),
@@ -187,7 +188,7 @@ fn number(request: &Value) -> Result<Option<&str>, Refusal> {
     }
 }
 
-/// The result of a session, once.
+/// The result of a session, returned once.
 fn result(
     world: &World,
     known: &mut Knowledge,
@@ -291,21 +292,21 @@ fn session_cookie(headers: &HeaderMap) -> Option<String> {
     cookies.split("; ").find_map(|cookie| cookie.strip_prefix("nvsess=")).map(str::to_owned)
 }
 
-/// What is answered, and kept for those who ask again.
+/// A response that is stored for retries of the same request.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct StoredResponse {
     status: StatusCode,
     headers: Vec<(HeaderName, String)>,
     body: Option<Value>,
 }
 
-impl Answer {
+impl StoredResponse {
     fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body) }
     }
 }
 
-impl From<Refusal> for Answer {
+impl From<Refusal> for StoredResponse {
     /// RFC 9457.
     fn from(Refusal(status, title, fallback): Refusal) -> Self {
         let label = (header::CONTENT_TYPE, "application/problem+json".to_owned());
@@ -314,7 +315,7 @@ impl From<Refusal> for Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let mut response = self.body.map_or_else(|| ().into_response(), |body| Json(body).into_response());
         *response.status_mut() = self.status;
@@ -328,18 +329,19 @@ impl IntoResponse for Answer {
 }
 
 fn problem(refusal: Refusal) -> Response {
-    Answer::from(refusal).into_response()
+    StoredResponse::from(refusal).into_response()
 }
 
-/// The same key gets the same answer for the same request, and no answer for another.
+/// The same key returns the stored response for the same request, and an error for a different
+/// request.
 fn replay(known: &Knowledge, headers: &HeaderMap, identity: &str) -> Option<Response> {
-    let stored = known.answers.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
-    Some(if stored.request == identity { stored.answer.clone().into_response() } else { problem(KEY_USED) })
+    let stored = known.responses.get(key(headers)?).filter(|stored| stored.at.elapsed() < LIFETIME)?;
+    Some(if stored.request == identity { stored.response.clone().into_response() } else { problem(KEY_USED) })
 }
 
-fn store(known: &mut Knowledge, headers: &HeaderMap, identity: String, answer: Answer) {
+fn store(known: &mut Knowledge, headers: &HeaderMap, identity: String, response: StoredResponse) {
     if let Some(key) = key(headers) {
-        known.answers.insert(key.to_owned(), Stored { request: identity, answer, at: Instant::now() });
+        known.responses.insert(key.to_owned(), Stored { request: identity, response, at: Instant::now() });
     }
 }
 

@@ -1,7 +1,9 @@
-//! An operator that apps use directly: an OpenID provider as CAMARA's Security and Interoperability Profile describes it, with its error
-//! codes, and Number Verification behind it. Phones are sent to the authorization endpoint; all else is for backends.
+//! An operator that apps use directly: an OpenID provider as defined by CAMARA's Security and
+//! Interoperability Profile, with its error codes, and Number Verification behind it. Phones are
+//! sent to the authorization endpoint; all other endpoints are for backends.
 //!
-//! Any redirect_uri counts as registered. There is never a page: a request that would need one is an error.
+//! Any redirect_uri is treated as registered. The provider never returns a page: a request that
+//! would need one is an error.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,14 +31,15 @@ use crate::{CLIENT_ID, CLIENT_SECRET, verify};
 
 pub(crate) const HOST: SimHost = SimHost::https("camara.simulator.test");
 const CODE_LIFETIME: Duration = Duration::from_mins(1);
-/// Of tokens, and of a client's assertions: CAMARA allows no more.
+/// The lifetime of tokens and of client assertions: CAMARA allows no more.
 const TOKEN_LIFETIME_S: u64 = 300;
 const KEY_ID: &str = "simulator";
 const VERIFY: &str = "/camara/number-verification/v2/verify";
 const DEVICE_PHONE_NUMBER: &str = "/camara/number-verification/v2/device-phone-number";
 const API_SCOPES: [&str; 2] = [VERIFY_SCOPE, DEVICE_PHONE_NUMBER_SCOPE];
-/// What the authorization endpoint may answer (CAMARA's profile, appendix A; OpenID Connect Core, section 3.1.2.6), and what the app
-/// should do. It does so to a `login_hint` of `error:` and one of them; others it ignores.
+/// The errors of the authorization endpoint (CAMARA's profile, appendix A; OpenID Connect Core,
+/// section 3.1.2.6), and the app's recommended action. The endpoint returns one of them for a
+/// `login_hint` of `error:` and its code; other hints are ignored.
 pub(crate) const ERRORS: [(&str, &str); 14] = [
     ("access_denied", ANOTHER_CHANNEL),
     ("consent_required", ANOTHER_CHANNEL),
@@ -55,18 +58,18 @@ pub(crate) const ERRORS: [(&str, &str); 14] = [
 ];
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What the provider alone knows.
+/// The provider's private state.
 #[derive(Debug)]
 pub(crate) struct Provider {
     signing: Key,
     client: Key,
-    /// Makes subjects that tell nothing about the number.
+    /// Derives subjects that reveal nothing about the number.
     salt: String,
     codes: Mutex<HashMap<String, Grant>>,
     assertions: Mutex<HashMap<String, Instant>>,
 }
 
-/// What a code stands for.
+/// The grant behind a code.
 #[derive(Debug)]
 struct Grant {
     number: String,
@@ -141,7 +144,8 @@ async fn jwks(State(world): State<Arc<World>>) -> Response {
     Json(json!({ "keys": [world.camara.signing.jwk(KEY_ID)] })).into_response()
 }
 
-/// The parameters of a request. A repeated one is an error (RFC 6749, section 3.1), and so is an absent name; an empty one is absent.
+/// The parameters of a request. A repeated parameter is an error (RFC 6749, section 3.1), and so is
+/// a missing name; an empty value is treated as absent.
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -150,7 +154,7 @@ impl Parameters {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn has_repetition(&self) -> bool {
@@ -158,7 +162,8 @@ impl Parameters {
     }
 }
 
-/// The authentication request (OpenID Connect Core, section 3.1.2). The phone is known by the address that its connection comes from.
+/// The authentication request (OpenID Connect Core, section 3.1.2). The phone is identified by the
+/// address of its connection.
 async fn authorize(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -167,19 +172,19 @@ async fn authorize(
     let request = Parameters::parse(query.unwrap_or_default().as_bytes());
     let redirect_uri = request.get("redirect_uri").and_then(|uri| Url::parse(uri).ok());
     let Some(mut location) = redirect_uri.filter(|uri| uri.fragment().is_none() && uri.scheme() != "javascript") else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request"); // nobody may be redirected
+        return error(StatusCode::BAD_REQUEST, "invalid_request"); // no redirect to an unverified redirect_uri
     };
     if request.get("client_id") != Some(CLIENT_ID) {
         return error(StatusCode::BAD_REQUEST, "unauthorized_client");
     }
     world.lock().secrets.extend(["state", "nonce"].iter().filter_map(|name| request.get(name)).map(str::to_owned));
     let outcome = is_acceptable(&request).and_then(|()| world.sim(peer).ok_or("login_required"));
-    let answer = match outcome {
+    let parameter = match outcome {
         Ok(number) => ("code", grant(&world, number, &request)),
         Err(error) => ("error", error.to_owned()),
     };
     let state = request.get("state").map(|state| ("state", state.to_owned()));
-    location.query_pairs_mut().extend_pairs([answer].into_iter().chain(state));
+    location.query_pairs_mut().extend_pairs([parameter].into_iter().chain(state));
     found(location.as_str())
 }
 
@@ -205,7 +210,7 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
     if purposes != 1 || !scopes.iter().any(is_of_the_api) || !scopes.iter().all(is_known) {
         return Err("invalid_scope");
     }
-    // A missing one counts as `none` (CAMARA Number Verification).
+    // A missing one is treated as `none` (CAMARA Number Verification).
     if request.get("prompt").is_some_and(|prompt| prompt != "none") {
         return Err("invalid_request");
     }
@@ -217,8 +222,8 @@ fn is_acceptable(request: &Parameters) -> Result<(), &'static str> {
     if !is_protected {
         return Err("invalid_request");
     }
-    let wanted = request.get("login_hint").and_then(|hint| hint.strip_prefix("error:"));
-    ERRORS.into_iter().map(|(error, _)| error).find(|error| wanted == Some(*error)).map_or(Ok(()), Err)
+    let requested = request.get("login_hint").and_then(|hint| hint.strip_prefix("error:"));
+    ERRORS.into_iter().map(|(error, _)| error).find(|error| requested == Some(*error)).map_or(Ok(()), Err)
 }
 
 /// The number behind a code whose scope permits this, for a backend in this process.
@@ -246,7 +251,7 @@ fn grant(world: &World, number: String, request: &Parameters) -> String {
 async fn token(State(world): State<Arc<World>>, headers: HeaderMap, body: String) -> Response {
     let request = Parameters::parse(body.as_bytes());
     match exchange(&world, &headers, &request) {
-        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
+        Ok(response) => ([(header::CACHE_CONTROL, "no-store")], Json(response)).into_response(),
         Err("invalid_client") => {
             let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"simulator\"")];
             (challenge, error(StatusCode::UNAUTHORIZED, "invalid_client")).into_response()
@@ -275,16 +280,16 @@ fn exchange(world: &World, headers: &HeaderMap, request: &Parameters) -> Result<
     }
     let permits = Permits::of(&grant.scope);
     let authorization = Authorization { subject: Subject::Sim(grant.number.clone()), permits };
-    let mut answer = json!({
+    let mut response = json!({
         "access_token": world.lock().token(authorization),
         "token_type": "Bearer",
         "expires_in": TOKEN_LIFETIME_S,
         "scope": grant.scope,
     });
     if grant.scope.split(' ').any(|scope| scope == "openid") {
-        answer["id_token"] = id_token(world, &grant).map_err(|_| "server_error")?.into();
+        response["id_token"] = id_token(world, &grant).map_err(|_| "server_error")?.into();
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn id_token(world: &World, grant: &Grant) -> Result<String, ring::error::Unspecified> {

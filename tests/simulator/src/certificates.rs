@@ -1,4 +1,4 @@
-//! A root of our own, and one certificate of it for all hosts.
+//! A self-made root, and one certificate issued by it for all hosts.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) fn make() -> Result<Certificates, Box<dyn std::error::Error + Send + 
     let names: Vec<String> = hosts::all().map(|(host, _)| host.name).chain(local).map(str::to_owned).collect();
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
-    params.use_authority_key_identifier_extension = true; // RFC 5280, section 4.2.1.1; Python from 3.13 on insists
+    params.use_authority_key_identifier_extension = true; // RFC 5280, section 4.2.1.1; required by Python 3.13 and later
     let leaf = params.signed_by(&key, &root)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?

@@ -1,4 +1,4 @@
-//! A name server that knows the simulated hosts: A and AAAA records, nothing else.
+//! A name server for the simulated hosts: A and AAAA records only.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,36 +18,36 @@ pub(crate) async fn serve(socket: UdpSocket, world: &World) -> io::Result<()> {
     loop {
         let (length, peer) = socket.recv_from(&mut packet).await?;
         let query = packet.get(..length).and_then(|packet| Message::from_vec(packet).ok());
-        if let Some(answer) = query.and_then(|query| answer(&query, peer.ip(), world)) {
-            socket.send_to(&answer, peer).await?;
+        if let Some(response) = query.and_then(|query| response(&query, peer.ip(), world)) {
+            socket.send_to(&response, peer).await?;
         }
     }
 }
 
-fn answer(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
+fn response(query: &Message, peer: IpAddr, world: &World) -> Option<Vec<u8>> {
     let question = query.queries.first()?;
     let name = question.name().to_ascii();
     let host = name.trim_end_matches('.').to_ascii_lowercase();
     world.lock().dns_queries.push((host.clone(), peer));
-    let mut answer = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
-    answer.metadata.recursion_desired = query.metadata.recursion_desired;
-    answer.metadata.recursion_available = true;
-    answer.add_query(question.clone());
+    let mut response = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
+    response.metadata.recursion_desired = query.metadata.recursion_desired;
+    response.metadata.recursion_available = true;
+    response.add_query(question.clone());
     match hosts::named(&host) {
-        None => answer.metadata.response_code = ResponseCode::NXDomain,
+        None => response.metadata.response_code = ResponseCode::NXDomain,
         Some(host) => {
             let data = world.addresses_of(host).into_iter().filter_map(|ip| match (question.query_type(), ip) {
                 (RecordType::A, IpAddr::V4(ip)) => Some(RData::A(A(ip))),
                 (RecordType::AAAA, IpAddr::V6(ip)) => Some(RData::AAAA(AAAA(ip))),
                 _ => None,
             });
-            answer.add_answers(data.map(|data| Record::from_rdata(question.name().clone(), TTL, data)));
+            response.add_answers(data.map(|data| Record::from_rdata(question.name().clone(), TTL, data)));
         }
     }
-    if answer.answers.is_empty() {
-        // How long that may be cached (RFC 2308).
+    if response.answers.is_empty() {
+        // How long the negative response may be cached (RFC 2308).
         let soa = SOA::new(Name::root(), Name::root(), 1, 1, 1, 1, TTL);
-        answer.add_authority(Record::from_rdata(Name::root(), TTL, RData::SOA(soa)));
+        response.add_authority(Record::from_rdata(Name::root(), TTL, RData::SOA(soa)));
     }
-    answer.to_vec().ok()
+    response.to_vec().ok()
 }

@@ -20,9 +20,9 @@ pub(crate) struct SimHost {
 pub(crate) enum Address {
     Backend,
     Operator,
-    /// It has no IPv4.
+    /// The host has no IPv4 address.
     OperatorIpv6,
-    /// It has IPv6 as well, where the simulator has.
+    /// The host has IPv6 in addition, if the simulator has it.
     OperatorBoth,
 }
 
@@ -66,7 +66,7 @@ impl SimHost {
 
 pub(crate) type MakeRouter = fn(Arc<World>) -> Router;
 
-/// Every host, with what it serves.
+/// Every host, with its router.
 pub(crate) fn all() -> impl Iterator<Item = (SimHost, MakeRouter)> {
     let backend: (SimHost, MakeRouter) = (backend::HOST, backend::router);
     [backend]

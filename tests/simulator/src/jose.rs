@@ -1,4 +1,4 @@
-//! Signed tokens (RFC 7515, ES256 only): made with one key, checked with another.
+//! Signed tokens (RFC 7515, ES256 only): signed with one key, verified with another.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::KeyPair;
@@ -29,7 +29,7 @@ impl Key {
 
     /// The public key (RFC 7517).
     pub(crate) fn jwk(&self, id: &str) -> Value {
-        let (x, y) = self.pair.public_key_raw()[1..].split_at(32); // after the mark of an uncompressed point
+        let (x, y) = self.pair.public_key_raw()[1..].split_at(32); // after the tag byte of an uncompressed point
         let [x, y] = [x, y].map(encode);
         json!({ "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": id, "x": x, "y": y })
     }
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-/// As all of it is: base64url without padding.
+/// base64url without padding, as for all parts of a token.
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -1,21 +1,22 @@
-//! A small world to verify phone numbers in: four operators with different quirks, an auth server and verify API that speak as Glide's
-//! do, and a backend. It runs inside a test or as a program.
+//! A simulated environment to verify phone numbers: four operators with different quirks, an auth
+//! server and verify API that follow Glide's protocol, and a backend. It runs inside a test or as a
+//! program.
 //!
-//! An operator knows a SIM by the address that a connection comes from, as a real one does, so a connection over the wrong network fails
-//! honestly.
+//! An operator identifies a SIM by the source address of a connection, as a real one does, so that
+//! a connection over the wrong network fails as it would in the field.
 //!
-//! | file | who |
+//! | file | role |
 //! |---|---|
 //! | `auth.rs` | the aggregator: `/oauth2/auth`, `/oauth2/token` |
 //! | `verify.rs` | CAMARA's verify and device-phone-number, of both |
 //! | `camara.rs`, `jose.rs` | an operator without an aggregator: an OpenID provider |
 //! | `operators.rs` | operators A to D |
 //! | `quirks.rs` | what operators' servers do, byte for byte |
-//! | `providers/` | Glide, CAMARA, Vonage, tru.ID, Twilio, IPification, as a backend and a phone see them |
-//! | `scenarios.rs` | all behaviours of both, with the outcome that is right |
+//! | `providers/` | Glide, CAMARA, Vonage, tru.ID, Twilio, IPification, as seen by a backend and a phone |
+//! | `scenarios.rs` | all behaviours of providers and operators, with the expected outcomes |
 //! | `backend.rs` | the app's backend |
-//! | `world.rs` | what they know |
-//! | `hosts.rs`, `server.rs`, `certificates.rs`, `dns.rs` | how they are reached |
+//! | `world.rs` | their state |
+//! | `hosts.rs`, `server.rs`, `certificates.rs`, `dns.rs` | addresses, TLS and DNS |
 
 mod auth;
 mod backend;
@@ -45,29 +46,29 @@ pub use crate::server::Sockets;
 use crate::world::World;
 pub use crate::world::{Operator, Recorded, Sim};
 
-/// The auth server's only client: its id.
+/// The client id of the auth server's only client.
 pub const CLIENT_ID: &str = "SIMULATOR";
-/// Its secret.
+/// Its client secret.
 pub const CLIENT_SECRET: &str = "only-simulated";
 
-/// Where the simulator listens and whom it knows.
+/// The addresses, ports and SIMs of the simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The address of the backend.
     pub backend_address: IpAddr,
     /// The address of the auth server and of the operators.
     pub operator_address: IpAddr,
-    /// The address of the one host that has no IPv4; without it that host is not there.
+    /// The address of the one host without IPv4; if `None`, that host does not exist.
     pub operator_ipv6: Option<Ipv6Addr>,
-    /// 0 for any free one.
+    /// 0 for any free port.
     pub https_port: u16,
-    /// 0 for any free one.
+    /// 0 for any free port.
     pub http_port: u16,
-    /// Where a name server for the simulated hosts listens (UDP), if one is wanted.
+    /// The address (UDP) of a name server for the simulated hosts, if needed.
     pub dns: Option<SocketAddr>,
     /// The operators' SIMs.
     pub sims: Vec<Sim>,
-    /// How long the auth server's access tokens work.
+    /// The lifetime of the auth server's access tokens.
     pub token_lifetime: Duration,
 }
 
@@ -100,7 +101,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts it on a thread of its own; it is ready when this returns.
+    /// Starts the simulator on a separate thread; it is ready when this returns.
     pub fn start(options: Options) -> io::Result<Self> {
         let sockets = Sockets::bind(&options)?;
         Self::start_in(options, vec![sockets])
@@ -109,7 +110,7 @@ impl Simulator {
     /// The same in several networks at once, with the same addresses and ports in each.
     pub fn start_in(options: Options, networks: Vec<Sockets>) -> io::Result<Self> {
         let certificates = certificates::make().map_err(io::Error::other)?;
-        let first = networks.first().ok_or_else(|| io::Error::other("there is no network"))?;
+        let first = networks.first().ok_or_else(|| io::Error::other("no network"))?;
         let camara = camara::Provider::new().map_err(io::Error::other)?;
         let world = Arc::new(World::new(options, first, camara));
         let (stop, stopped) = oneshot::channel();
@@ -129,28 +130,30 @@ impl Simulator {
         Ok(Self { world, root_ca_pem: certificates.root_pem, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// The base URL of the backend whose numbers are verified by this operator. Its start answer is JSON, and its callback answers
-    /// with the verdict.
+    /// The base URL of the backend whose numbers are verified by this operator. Its start response
+    /// is JSON, and its callback returns the result.
     #[must_use]
     pub fn backend_url(&self, operator: Operator) -> String {
         self.world.backend_url("number-verify", operator.name())
     }
 
-    /// The same, but start answers with a redirect to the auth URL and knows the session by its cookie.
+    /// The same, but start responds with a redirect to the auth URL and identifies the session by
+    /// its cookie.
     #[must_use]
     pub fn backend_url_redirecting(&self, operator: Operator) -> String {
         self.world.backend_url("number-verify-302", operator.name())
     }
 
-    /// The same, but the callback answers with a page, and complete has the verdict.
+    /// The same, but the callback returns a page, and complete returns the result.
     #[must_use]
     pub fn backend_url_with_page(&self, operator: Operator) -> String {
         self.world.backend_url("number-verify-page", operator.name())
     }
 
-    /// The base URLs of a backend that retrieves numbers, too: those of [`backend_url`](Self::backend_url),
-    /// [`backend_url_redirecting`](Self::backend_url_redirecting) and [`backend_url_with_page`](Self::backend_url_with_page), with CAMARA's
-    /// operator.
+    /// The base URLs of a backend that also retrieves numbers: those of
+    /// [`backend_url`](Self::backend_url),
+    /// [`backend_url_redirecting`](Self::backend_url_redirecting) and
+    /// [`backend_url_with_page`](Self::backend_url_with_page), with CAMARA's operator.
     #[must_use]
     pub fn backend_urls_with_retrieval(&self) -> [String; 3] {
         ["number-verify", "number-verify-302", "number-verify-page"].map(|kind| self.world.backend_url(kind, "camara"))
@@ -163,26 +166,27 @@ impl Simulator {
         format!("http://{}/number-verify/{operator}", SocketAddr::new(address, port))
     }
 
-    /// What a client of this simulator must cope with.
+    /// The scenarios that a client of this simulator must handle.
     #[must_use]
     pub fn scenarios(&self) -> Vec<Scenario> {
         let has_ipv6 = self.world.options.operator_ipv6.is_some();
         Scenario::all().filter(|scenario| has_ipv6 || scenario.name != "ipv6-only-host").collect()
     }
 
-    /// The base URL of the backend whose numbers are verified in this way.
+    /// The base URL of the backend for this scenario.
     #[must_use]
     pub fn scenario_url(&self, scenario: &Scenario) -> String {
         self.world.backend_url("number-verify", &scenario.name)
     }
 
-    /// The certificate that all hosts' certificates are signed with.
+    /// The root certificate of all hosts' certificates.
     #[must_use]
     pub fn root_ca_pem(&self) -> &str {
         &self.root_ca_pem
     }
 
-    /// The base URL of the auth server and of the verify API for Glide's own client, which has to trust the root certificate.
+    /// The base URL of the auth server and of the verify API for Glide's own client, which has to
+    /// trust the root certificate.
     #[must_use]
     pub fn glide_url(&self) -> String {
         format!("https://localhost:{}", self.world.https_port)
@@ -206,13 +210,15 @@ impl Simulator {
         self.world.camara.client_key_pem()
     }
 
-    /// The numbers whose verification the verify API answers with an error, each with the error's status and code.
+    /// The numbers for which the verify API returns an error, each with the error's status and
+    /// code.
     #[must_use]
     pub fn verify_errors(&self) -> Vec<(String, u16, &'static str)> {
         verify::errors()
     }
 
-    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets. `localhost` is the auth server.
+    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in
+    /// brackets. `localhost` is the auth server.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         let World { https_port, http_port, other_https_port, .. } = *self.world;
@@ -244,31 +250,32 @@ impl Simulator {
         self.world.http_port
     }
 
-    /// Where its name server listens, if it has one.
+    /// The address of the name server, if there is one.
     #[must_use]
     pub fn dns_address(&self) -> Option<SocketAddr> {
         self.world.dns_address
     }
 
-    /// The reasons of the aborts that the backend received so far.
+    /// The reasons of the aborts that the backend has received.
     #[must_use]
     pub fn aborts(&self) -> Vec<String> {
         self.world.lock().aborts.clone()
     }
 
-    /// Every code, state, nonce, session, cookie value and token so far: what must not leak.
+    /// All codes, states, nonces, sessions, cookie values and tokens issued so far: none of them
+    /// must leak.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         self.world.lock().secrets.clone()
     }
 
-    /// Every request so far.
+    /// All requests received so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.world.lock().requests.clone()
     }
 
-    /// Every name that the name server was asked for, and by whom.
+    /// All DNS queries received so far: host name and source address.
     #[must_use]
     pub fn dns_queries(&self) -> Vec<(String, IpAddr)> {
         self.world.lock().dns_queries.clone()

@@ -1,4 +1,5 @@
-//! The simulator as a program, for a phone or another client. Prints one line of JSON when it is ready.
+//! The simulator as a program, for a phone or another client. Prints one line of JSON when it is
+//! ready.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,31 +13,32 @@ use serde_json::{Value, json};
 /// Operators, an auth server and a backend to verify phone numbers with.
 #[derive(Parser)]
 struct Arguments {
-    /// The address of everybody
+    /// The address of all hosts, unless overridden
     #[arg(long, default_value = "127.0.0.1")]
     address: IpAddr,
-    /// The address of the backend, where it is another one
+    /// The address of the backend, if different
     #[arg(long)]
     backend_address: Option<IpAddr>,
-    /// The address of the auth server and the operators, where it is another one
+    /// The address of the auth server and the operators, if different
     #[arg(long)]
     operator_address: Option<IpAddr>,
-    /// 0 for any free one
+    /// 0 for any free port
     #[arg(long, default_value = "0")]
     https_port: u16,
-    /// 0 for any free one
+    /// 0 for any free port
     #[arg(long, default_value = "0")]
     http_port: u16,
-    /// Where a name server for the simulated hosts listens (port 0 for any free one)
+    /// The address of a name server for the simulated hosts (port 0 for any free port)
     #[arg(long, value_name = "ADDR:PORT")]
     dns: Option<SocketAddr>,
-    /// Whose SIM connections from a network come from (repeatable); without any, all of loopback are +14155550100
+    /// The SIM of connections from a network (repeatable); defaults to +14155550100 for all of
+    /// loopback
     #[arg(long, value_name = "NETWORK/PREFIX=+NUMBER")]
     sim: Vec<Sim>,
-    /// How long access tokens work, in seconds
+    /// The lifetime of access tokens, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "300")]
     token_lifetime: u64,
-    /// Where the root certificate is written
+    /// The file to write the root certificate to
     #[arg(long, value_name = "FILE")]
     root_ca_out: Option<PathBuf>,
 }
@@ -66,7 +68,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
     }
     if !arguments.sim.is_empty() {
         options.sims = arguments.sim;
-        options.operator_ipv6 = None; // it has no SIM there
+        options.operator_ipv6 = None; // there is no SIM for IPv6
     }
     let simulator = Simulator::start(options)?;
     if let Some(file) = &arguments.root_ca_out {
@@ -106,10 +108,10 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
             "root_ca_pem": simulator.root_ca_pem(),
         })
     );
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_told_to_stop())
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_terminated())
 }
 
-async fn until_told_to_stop() -> std::io::Result<()> {
+async fn until_terminated() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

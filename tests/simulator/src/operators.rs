@@ -1,4 +1,5 @@
-//! Four operators, each with quirks seen in the field. All know a SIM by the address that a connection comes from.
+//! Four operators, each with quirks seen in the field. All identify a SIM by the source address of
+//! a connection.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -27,7 +28,7 @@ const B_ENRICH: SimHost = SimHost::http("enrich.operator-b.simulator.test");
 pub(crate) const C: SimHost = SimHost::https("operator-c.simulator.test");
 const C_EDGE: SimHost = SimHost::https("edge.operator-c.simulator.test");
 pub(crate) const D: SimHost = SimHost::https("operator-d.simulator.test");
-/// The operator of the providers that have one of their own.
+/// The operator of the providers that do not have a dedicated one.
 const OF_PROVIDERS: SimHost = SimHost::http("operator.simulator.test");
 
 pub(crate) const HOSTS: [(SimHost, MakeRouter); 7] =
@@ -69,7 +70,7 @@ async fn a_authorize(
     found(&back_to_auth(&world, peer, state(&query)))
 }
 
-/// A code where there is a SIM behind the connection, else an honest refusal.
+/// A code if the connection has a SIM, otherwise an `access_denied` error.
 pub(crate) fn back_to_auth(world: &World, peer: IpAddr, state: &str) -> String {
     let callback = format!("{}/callback", world.https(glide::HOST));
     match world.sim(peer) {
@@ -86,7 +87,7 @@ async fn b_authorize(State(world): State<Arc<World>>, query: Parameters) -> Resp
     found(&format!("{}/enrich?state={}", world.http(B_ENRICH), state(&query)))
 }
 
-/// Where the operator's network puts the subscriber's identity into the plain request.
+/// The operator's network inserts the subscriber's identity into this plain http request.
 async fn b_enrich(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -173,7 +174,7 @@ fn http_body(
     Chunks(Some(text))
 }
 
-/// Tells the auth server the number behind the connection; the phone learns nothing.
+/// Reports the number behind the connection to the auth server; the phone does not receive it.
 async fn d_authorize(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -188,14 +189,14 @@ async fn d_authorize(
     Json(json!({ "status": "done" })).into_response()
 }
 
-/// To the operator and back to `path` of this host, with a token for the SIM.
+/// Redirects to the operator and back to `path` of this host, with a token for the SIM.
 pub(crate) fn via_operator(world: &World, host: SimHost, path: &str) -> Response {
     let back = format!("{}{path}", world.https(host));
     let back: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
     found(&format!("{}/identify?back={back}", world.http(OF_PROVIDERS)))
 }
 
-/// Where a network puts the subscriber's identity into the plain request.
+/// The network inserts the subscriber's identity into this plain http request.
 async fn identify(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,

@@ -1,7 +1,8 @@
-//! Quirks of operators' servers, written byte for byte. Each is an operator of the auth server: the auth server redirects to its first hop,
-//! and most end at the auth server's callback.
+//! Quirks of operators' servers, written byte for byte. Each is an operator of the auth server: the
+//! auth server redirects to its first hop, and most end at the auth server's callback.
 //!
-//! The quirks come from the field (docs/providers.md says where they were seen) and from the RFCs that allow them.
+//! The quirks are taken from the field (docs/providers.md lists where they were seen) and from the
+//! RFCs that allow them.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -31,7 +32,7 @@ const IDN: SimHost = SimHost::https("xn--bcher-kva.simulator.test");
 const IPV6: SimHost = SimHost::https_on_ipv6("ipv6.simulator.test");
 const TLS12: SimHost = SimHost::https("tls12.simulator.test");
 const BOTH: SimHost = SimHost::https_on_both("old.simulator.test");
-/// They speak below axum: `converse`.
+/// These hosts are served below axum, by `converse`.
 pub(crate) const HOSTS: [(SimHost, MakeRouter); 5] =
     [(HOST, nothing), (IDN, nothing), (IPV6, nothing), (TLS12, nothing), (BOTH, nothing)];
 
@@ -39,7 +40,7 @@ pub(crate) fn serves(host: SimHost) -> bool {
     HOSTS.iter().any(|(own, _)| *own == host)
 }
 
-/// Whether its TLS fails on the offer of TLS 1.3, which it should decline.
+/// Whether its TLS fails on the TLS 1.3 offer instead of declining it.
 pub(crate) fn fails_on_tls13(host: &str) -> bool {
     host == TLS12.name
 }
@@ -48,11 +49,11 @@ fn nothing(_: Arc<World>) -> Router {
     Router::new()
 }
 
-type Answer = fn(&Visit) -> Reply;
+type Respond = fn(&Visit) -> Reply;
 
-/// A quirk's name, how a flow ends with it, and what it answers to each request.
+/// A quirk's name, the outcome of a flow with it, and its response to each request.
 #[rustfmt::skip]
-const QUIRKS: &[(&str, Outcome, Answer)] = &[
+const QUIRKS: &[(&str, Outcome, Respond)] = &[
     ("moved-301", VERIFIED, |visit| redirect("301 Moved Permanently", &visit.done())),
     ("see-other-303", VERIFIED, |visit| redirect("303 See Other", &visit.done())),
     ("temporary-307", VERIFIED, |visit| redirect("307 Temporary Redirect", &visit.done())),
@@ -108,18 +109,18 @@ const QUIRKS: &[(&str, Outcome, Answer)] = &[
     ("hangs-up", authorization("closed", ANOTHER_CHANNEL), |_| Reply { end: End::Close, ..Reply::new("") }),
 ];
 
-/// Without the hints it refuses.
+/// Rejects requests without the hints.
 const NEEDS_HINTS: &str = "works-with-hints-only";
-/// The same operator, of a backend whose start response has them.
+/// The same operator, with a backend whose start response contains the hints.
 const GIVES_HINTS: &str = "hints-in-start-response";
 
-/// What the start response of a backend with this operator has as `hints`.
+/// The `hints` in the start response of a backend with this operator.
 pub(crate) fn hints(quirk: &str) -> Option<Value> {
     let hint = json!({ "host": BOTH.name, "headers": { "Accept": PLAIN }, "addressFamily": "ipv4", "maxTls": "1.2" });
     (quirk == GIVES_HINTS).then(|| json!([hint]))
 }
 
-/// All names, and how a flow ends with each.
+/// All names, each with the outcome of a flow.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, Outcome)> {
     QUIRKS.iter().map(|(name, outcome, _)| (*name, *outcome))
 }
@@ -135,7 +136,7 @@ pub(crate) fn first_hop(world: &World, quirk: &str, state: &str) -> String {
 
 // ---- what they answer -------------------------------------------------------------------------------------------------------
 
-/// A name, a path, without a scheme, a query: RFC 3986, section 4.2.
+/// A file name, a path, a URL without a scheme, a query: RFC 3986, section 4.2.
 fn relative_locations(visit: &Visit) -> Reply {
     match (visit.hop, visit.query.contains("again")) {
         (1, false) => found(&format!("2?state={}", visit.state)),
@@ -147,7 +148,7 @@ fn relative_locations(visit: &Visit) -> Reply {
     }
 }
 
-/// To the same host, where only the other port goes on.
+/// Redirects to the same host, where only the other port continues.
 fn another_port(visit: &Visit) -> Reply {
     let authority = format!("{}:{}", HOST.name, visit.world.other_https_port);
     let is_there = visit.headers.get(header::HOST).is_some_and(|host| host.as_bytes() == authority.as_bytes());
@@ -158,7 +159,7 @@ fn another_port(visit: &Visit) -> Reply {
     }
 }
 
-/// Only to those who can read it.
+/// Only for clients that accept gzip.
 fn gzip_json(visit: &Visit) -> Reply {
     let accepted = visit.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     if accepted.is_some_and(|codings| codings.contains("gzip")) {
@@ -177,7 +178,7 @@ fn stored_brotli(data: &[u8]) -> Vec<u8> {
 
 const PLAIN: &str = "application/json";
 
-/// Its second host knows no SIM over IPv6, and its old gateway goes on with its own kind of client only.
+/// Its second host knows no SIM over IPv6, and its old gateway accepts only its own type of client.
 fn needs_hints(visit: &Visit) -> Reply {
     let suits = [
         visit.headers.get(header::ACCEPT).is_some_and(|accept| accept == PLAIN),
@@ -191,7 +192,7 @@ fn needs_hints(visit: &Visit) -> Reply {
     }
 }
 
-/// RFC 6265: both have to come back, on this path only.
+/// RFC 6265: both cookies must be returned, on this path only.
 fn cookies_gate_the_next_hop(visit: &Visit) -> Reply {
     if visit.hop == 1 {
         return Reply::new(&format!(
@@ -211,7 +212,7 @@ fn cookies_gate_the_next_hop(visit: &Visit) -> Reply {
     }
 }
 
-/// RFC 6265, section 5.1.1: two digits of a year, other separators.
+/// RFC 6265, section 5.1.1: a two-digit year, other separators.
 fn cookie_deleted_with_an_odd_date(visit: &Visit) -> Reply {
     let with_cookie = |cookie: &str| {
         let next = visit.hop_path(visit.hop + 1);
@@ -228,7 +229,7 @@ fn cookie_deleted_with_an_odd_date(visit: &Visit) -> Reply {
     }
 }
 
-/// RFC 6265, section 5.4: it comes back byte for byte.
+/// RFC 6265, section 5.4: the cookie must be returned byte for byte.
 fn cookie_with_a_latin_1_byte(visit: &Visit) -> Reply {
     const COOKIE: &[u8] = b"place=K\xf6ln";
     if visit.hop > 1 {
@@ -252,7 +253,8 @@ fn http_1_0(visit: &Visit) -> Reply {
     Reply { end: End::Close, ..Reply::new(&text) }
 }
 
-/// And nothing more on that connection, which stays open: who does not heed it waits in vain.
+/// Nothing more is sent on that connection, which stays open: a client that ignores the header
+/// waits in vain.
 fn connection_close(visit: &Visit) -> Reply {
     let next = if visit.hop < 4 { visit.hop_path(visit.hop + 1) } else { visit.done() };
     let text = format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -265,7 +267,7 @@ fn redirect_without_length(visit: &Visit) -> Reply {
     Reply { end: End::FallSilent, ..Reply::new(&format!("HTTP/1.1 302 Found\r\nLocation: {next}\r\n\r\n<html>moved")) }
 }
 
-/// A blank that nobody escaped is a part of the parameter.
+/// An unescaped space is part of the parameter.
 fn blanks_in_location(visit: &Visit) -> Reply {
     match (visit.hop, visit.query.contains("a%20b")) {
         (1, _) => found(&format!("{}&text=a b", visit.hop_path(2))),
@@ -274,7 +276,7 @@ fn blanks_in_location(visit: &Visit) -> Reply {
     }
 }
 
-/// RFC 9112, section 7.1.2, both on a redirect and on the answer that counts.
+/// RFC 9112, section 7.1.2, both on a redirect and on the final response.
 fn chunked_with_trailers(visit: &Visit) -> Reply {
     let (status, location, body) = match visit.hop {
         1 => ("302 Found", format!("Location: {}\r\n", visit.hop_path(2)), "moved".to_owned()),
@@ -289,14 +291,14 @@ fn chunked_with_trailers(visit: &Visit) -> Reply {
     ))
 }
 
-/// RFC 9110, section 15.2, and RFC 8297: none of them is the answer.
+/// RFC 9110, section 15.2, and RFC 8297: none of them is the final response.
 fn early_1xx(visit: &Visit) -> Reply {
-    let answer = found(&visit.done());
+    let response = found(&visit.done());
     let early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
-    Reply { early: early.to_vec(), pace: Pace::After(SLOW), ..answer }
+    Reply { early: early.to_vec(), pace: Pace::After(SLOW), ..response }
 }
 
-/// Most of the page never comes.
+/// Most of the page is never sent.
 fn large_redirect_page(visit: &Visit) -> Reply {
     let page = "moved ".repeat(1024);
     let head = format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 10000000\r\n\r\n", visit.done());
@@ -345,7 +347,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     written.unwrap_or_default()
 }
 
-/// What goes over the connection, and when.
+/// The bytes sent over the connection, and their timing.
 struct Reply {
     early: Vec<u8>,
     bytes: Vec<u8>,
@@ -355,18 +357,18 @@ struct Reply {
 
 enum Pace {
     AtOnce,
-    /// After what is early.
+    /// After the early bytes.
     After(Duration),
-    /// Each byte in a segment of its own.
+    /// Each byte in a separate segment.
     Trickle,
 }
 
-/// What becomes of the connection.
+/// The fate of the connection.
 #[derive(PartialEq, Eq)]
 enum End {
     KeepAlive,
     Close,
-    /// It stays open, and nothing more comes.
+    /// It stays open, and nothing more is sent.
     FallSilent,
 }
 
@@ -407,7 +409,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Over this URL to the callback.
+    /// Through this URL to the callback.
     fn once_to(&self, second_hop: &str) -> Reply {
         found(&if self.hop == 1 { second_hop.to_owned() } else { self.done() })
     }
@@ -416,7 +418,7 @@ impl Visit<'_> {
         format!("/{}/{hop}?state={}", self.quirk, self.state)
     }
 
-    /// The next hop at another host.
+    /// The next hop on another host.
     fn at(&self, host: SimHost) -> String {
         format!("{}{}", self.world.https(host), self.hop_path(self.hop + 1))
     }
@@ -426,13 +428,13 @@ impl Visit<'_> {
         back_to_auth(self.world, self.peer, &self.state)
     }
 
-    /// The answer in JSON, as the auth server would give it.
+    /// The response in JSON, as the auth server would send it.
     fn json(&self) -> String {
         let (code, transaction) = self.grant();
         json!({ "code": code, "state": transaction.map(|transaction| transaction.state) }).to_string()
     }
 
-    /// Past the auth server, with these parameters of a code and the state.
+    /// Bypasses the auth server, with these parameters of a code and the state.
     fn to_app(&self, parameters: impl FnOnce(&str, &str) -> String) -> Reply {
         let (code, transaction) = self.grant();
         match transaction {
@@ -453,7 +455,8 @@ impl Visit<'_> {
 
 // ---- how they are served ----------------------------------------------------------------------------------------------------
 
-/// Answers the requests of one connection, one after another. A client that hangs up is none of our business.
+/// Responds to the requests of one connection, one after another. A disconnecting client is not an
+/// error.
 pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: IpAddr,
@@ -463,8 +466,8 @@ pub(crate) async fn converse(
     let mut received = Vec::new();
     while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
         let visit = Visit { tls_version, ..visit };
-        let answer = QUIRKS.iter().find(|(name, ..)| *name == visit.quirk);
-        let reply = answer.map_or_else(|| error_page("404 Not Found"), |(.., answer)| answer(&visit));
+        let quirk = QUIRKS.iter().find(|(name, ..)| *name == visit.quirk);
+        let reply = quirk.map_or_else(|| error_page("404 Not Found"), |(.., respond)| respond(&visit));
         if reply.send(&mut stream).await.is_err() || reply.end == End::Close {
             break;
         }

@@ -1,5 +1,6 @@
-//! What the library must cope with: a row for each provider's behaviour and each operator's quirk, with the outcome that is right. The
-//! command line's tests and Kotlin's run all rows; `docs/providers.md` has them too.
+//! The scenarios that the library must handle: one entry per provider behaviour and operator quirk,
+//! with the expected outcome. The tests of the command line and of Kotlin run all of them;
+//! `docs/providers.md` lists them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,21 +11,21 @@ use crate::providers::{self, Provider, glide};
 use crate::world::Operator;
 use crate::{quirks, verify};
 
-/// A provider's behaviour or an operator's quirk. A backend of the simulator verifies numbers so.
+/// A provider's behaviour or an operator's quirk. The simulator has a backend for each.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// Of its backend too.
+    /// Also the name of its backend.
     pub name: String,
-    /// How the code gets to the backend.
+    /// How the code is delivered to the backend.
     pub delivery: Delivery,
-    /// How a flow ends for these numbers. The simulator's SIM is +14155550100.
+    /// The expected outcome for each of these numbers. The simulator's SIM is +14155550100.
     pub outcomes: Vec<(String, Outcome)>,
     pub(crate) provider: Arc<dyn Provider>,
-    /// Of its backend's start response.
+    /// The hints in its backend's start response.
     pub(crate) hints: Option<Value>,
 }
 
-/// The library's setting, in the command line's words.
+/// The library's setting, in the terms of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// The phone posts the code.
@@ -38,26 +39,26 @@ pub enum Delivery {
 /// How a flow ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// With this verdict.
+    /// With this result.
     Verified(bool),
     /// With this error.
     Error(Failure),
 }
 
-/// An error, in the command line's words.
+/// An error, in the terms of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// Its kind.
     pub kind: &'static str,
-    /// Its cause, where the kind has causes.
+    /// Its cause, if the kind has causes.
     pub cause: Option<&'static str>,
-    /// What it tells of its peer.
+    /// What it reports about its peer.
     pub detail: Detail,
-    /// What the app should do.
+    /// The recommended action for the app.
     pub fallback: &'static str,
 }
 
-/// What an error tells of its peer.
+/// What an error reports about its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// Nothing.
@@ -82,20 +83,20 @@ impl Scenario {
         operators.find(|scenario| scenario.name == name).or_else(|| Self::all().find(|scenario| scenario.name == name))
     }
 
-    /// Whoever gives a result for the SIM's number gives one for another number.
+    /// If a flow returns a result for the SIM's number, it returns one for another number as well.
     pub(crate) fn new(name: &str, delivery: Delivery, provider: impl Provider, own: Outcome) -> Self {
         let other = (own == VERIFIED).then_some((OTHER.to_owned(), Outcome::Verified(false)));
         let outcomes = [(OWN.to_owned(), own)].into_iter().chain(other).collect();
         Self { name: name.to_owned(), delivery, outcomes, provider: Arc::new(provider), hints: quirks::hints(name) }
     }
 
-    /// The same, but the phone learns that the number is another one.
+    /// The same, but the phone is informed of a number mismatch.
     pub(crate) fn with_mismatch(self, other: Outcome) -> Self {
         let outcomes = vec![(OWN.to_owned(), VERIFIED), (OTHER.to_owned(), other)];
         Self { outcomes, ..self }
     }
 
-    /// The same, and an error for each number that the verify API has one for.
+    /// The same, with an error for each number that the verify API has one for.
     pub(crate) fn with_verify_errors(mut self) -> Self {
         self.outcomes.extend(verify::errors().into_iter().map(|(number, status, code)| {
             let outcome = match (status, code) {
@@ -108,7 +109,7 @@ impl Scenario {
         self
     }
 
-    /// For a client that is another program.
+    /// For a client in another program.
     #[must_use]
     pub fn to_json(&self, backend: &str) -> Value {
         let outcomes: Value = self.outcomes.iter().map(|(number, it)| (number.clone(), it.to_json())).collect();
@@ -128,7 +129,7 @@ impl Outcome {
 }
 
 impl Detail {
-    /// As the command line prints it.
+    /// As printed by the command line.
     #[must_use]
     pub fn to_json(self) -> Value {
         match self {
@@ -175,12 +176,12 @@ pub(crate) const fn state_mismatch() -> Outcome {
     Outcome::Error(Failure { kind: "state_mismatch", cause: None, detail: Detail::None, fallback: ANOTHER_CHANNEL })
 }
 
-/// The operator refuses with this error, and the app has nothing to correct.
+/// The operator denies with this error, and the app has nothing to correct.
 pub(crate) const fn refused(error: &'static str) -> Outcome {
     denied(Detail::Error(error), ANOTHER_CHANNEL)
 }
 
-/// The same, but the app's developer has.
+/// The same, but the app's developer must correct the integration.
 pub(crate) const fn misused(error: &'static str) -> Outcome {
     denied(Detail::Error(error), INTEGRATION)
 }

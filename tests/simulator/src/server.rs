@@ -1,4 +1,4 @@
-//! Listeners, TLS, and the choice of a host's routes.
+//! Listeners, TLS, and the selection of a host's routes.
 
 use std::collections::HashMap;
 use std::io;
@@ -31,11 +31,12 @@ use crate::{Options, backend, dns, quirks};
 /// RFC 8446, sections 5.1 and 6.
 const ALERT_PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
-/// Where a request came from.
+/// The source address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The listening sockets of a simulator in one network. They belong to the network namespace of the thread that bound them.
+/// The listening sockets of a simulator in one network. They belong to the network namespace of the
+/// thread that bound them.
 #[derive(Debug)]
 pub struct Sockets {
     pub(crate) https_port: u16,
@@ -48,7 +49,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds what these options ask for.
+    /// Binds the sockets that these options require.
     pub fn bind(options: &Options) -> io::Result<Self> {
         let mut addresses = vec![options.operator_address, options.backend_address];
         addresses.extend(options.operator_ipv6.map(IpAddr::V6));
@@ -66,7 +67,7 @@ impl Sockets {
     }
 }
 
-/// The same port on all addresses: this one, or any free one for 0.
+/// The same port on all addresses: this port, or any free one for 0.
 fn listen(addresses: &[IpAddr], port: u16) -> io::Result<(Vec<StdListener>, u16)> {
     // A port that is free on the first address can be in use on the next one.
     let attempts = if port == 0 { 100 } else { 1 };
@@ -156,7 +157,7 @@ async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> Option<TlsSt
     begun.into_stream(config).await.ok()
 }
 
-/// Answers the requests of one connection. A client that hangs up is none of our business.
+/// Responds to the requests of one connection. A disconnecting client is not an error.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     local: IpAddr,
@@ -167,12 +168,12 @@ async fn converse(
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (world, routes) = (world.clone(), routes.clone());
-        async move { answer(request.map(Body::new), local, peer, https, &world, &routes).await }
+        async move { respond(request.map(Body::new), local, peer, https, &world, &routes).await }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(
+async fn respond(
     mut request: Request,
     local: IpAddr,
     peer: IpAddr,
@@ -198,7 +199,8 @@ async fn answer(
     routes.clone().oneshot(request).await
 }
 
-/// A bare local host is the auth server on https (Glide's client has one base URL for it) and the backend on http.
+/// A bare local host is the auth server on https (Glide's client has one base URL for it) and the
+/// backend on http.
 fn named(name: &str, https: bool) -> Option<SimHost> {
     let local = name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     match (local, https) {

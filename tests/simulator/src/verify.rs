@@ -1,7 +1,9 @@
-//! CAMARA Number Verification, operations `phoneNumberVerify` and `phoneNumberShare`, as release r3.2 (number-verification 2.1.0) defines
-//! them, with what r4.2 adds: an access token works once, and properties that the definition does not name are refused.
+//! CAMARA Number Verification, operations `phoneNumberVerify` and `phoneNumberShare`, as defined by
+//! release r3.2 (number-verification 2.1.0), with the additions of r4.2: an access token works
+//! once, and undefined properties are rejected.
 //!
-//! A claimed number of `errors` gets that error, with any token that works. So does a SIM with such a number.
+//! A claimed number of `errors` returns that error with any valid token. So does a SIM with such a
+//! number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +37,8 @@ const NOT_BY_NETWORK: Refusal = Refusal(
 );
 const NOT_JSON: Refusal = Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.");
 
-/// Those that the definition names (two of them are of older releases, which operators still run), and the generic ones of CAMARA's
-/// Commonalities that an operator may answer with.
+/// The errors of the definition (two of them are from older releases, which operators still run),
+/// and the generic errors of CAMARA's Commonalities that an operator may return.
 const ON_DEMAND: [Refusal; 14] = [
     INVALID,
     UNAUTHENTICATED,
@@ -54,7 +56,8 @@ const ON_DEMAND: [Refusal; 14] = [
     Refusal(504, "TIMEOUT", "The request took too long."),
 ];
 
-/// The numbers whose verification fails, each with the status and code of its error: `+999`, the status, and a count within it.
+/// The numbers whose verification fails, each with the status and code of its error: `+999`, the
+/// status, and a counter within it.
 pub(crate) fn errors() -> Vec<(String, u16, &'static str)> {
     on_demand().map(|(number, Refusal(status, code, _))| (number, status, code)).collect()
 }
@@ -67,7 +70,7 @@ fn on_demand() -> impl Iterator<Item = (String, Refusal)> {
 }
 
 pub(crate) async fn verify(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
-    let verified = verdict(&world, &headers, &body);
+    let verified = check_claim(&world, &headers, &body);
     respond(&headers, verified.map(|verified| json!({ "devicePhoneNumberVerified": verified })))
 }
 
@@ -87,7 +90,7 @@ fn respond(headers: &HeaderMap, outcome: Result<Value, Refusal>) -> Response {
     response
 }
 
-/// Whom the request may ask about.
+/// The subject that the token of this request is valid for.
 fn permitted(world: &World, headers: &HeaderMap, permits: impl Fn(Permits) -> bool) -> Result<Subject, Refusal> {
     let authorization = authenticate(world, headers).ok_or(UNAUTHENTICATED)?;
     if !permits(authorization.permits) {
@@ -115,7 +118,7 @@ fn number_of(subject: Subject) -> Result<String, Refusal> {
     }
 }
 
-fn verdict(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<bool, Refusal> {
+fn check_claim(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<bool, Refusal> {
     let subject = permitted(world, headers, |permits| permits.verify)?;
     if !is_json(headers) {
         return Err(NOT_JSON);
@@ -134,7 +137,7 @@ fn authenticate(world: &World, headers: &HeaderMap) -> Option<Authorization> {
     spent.filter(|(_, age)| *age < world.options.token_lifetime).map(|(authorization, _)| authorization)
 }
 
-/// What an access token is good for, and its age. It works once.
+/// The authorization of an access token, and its age. A token works once.
 pub(crate) fn spend(known: &mut Knowledge, token: &str) -> Option<(Authorization, Duration)> {
     known.tokens.remove(token).map(|token| (token.authorization, token.at.elapsed()))
 }
@@ -150,7 +153,7 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     label.split(';').next().is_some_and(|label| label.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The schema `NumberVerificationRequestBody`: one property, and no other.
+/// The schema `NumberVerificationRequestBody`: exactly one property.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Claim {

@@ -1,4 +1,4 @@
-//! What everybody in the simulated world knows: hosts, SIMs, sessions, codes.
+//! The state of the simulated environment: hosts, SIMs, sessions, codes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::backend::{self, Answer};
+use crate::backend::{self, StoredResponse};
 use crate::hosts::{Address, SimHost};
 use crate::providers::{Check, Provider};
 use crate::{Options, Sockets, camara, verify};
 
-/// How long codes and stored answers live.
+/// The lifetime of codes and stored responses.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(5);
 
 /// An operator and its quirks.
@@ -26,9 +26,9 @@ pub enum Operator {
     A,
     /// Header enrichment over plain http, a cookie round trip, a relative Location.
     B,
-    /// A long chain over two hosts with all kinds of redirects, and a JSON answer at its end.
+    /// A long chain over two hosts with all kinds of redirects, and a JSON response at its end.
     C,
-    /// No code: the verdict is known to the auth server only.
+    /// No code: only the auth server has the result.
     D,
 }
 
@@ -60,7 +60,7 @@ impl FromStr for Operator {
     }
 }
 
-/// A SIM, known by the addresses that its connections come from.
+/// A SIM, identified by the source addresses of its connections.
 #[derive(Debug, Clone)]
 pub struct Sim {
     network: IpAddr,
@@ -70,7 +70,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Connections from this network come from this number.
+    /// Connections from this network belong to this number.
     #[must_use]
     pub fn new(network: IpAddr, prefix: u8, number: &str) -> Self {
         Self { network, prefix, number: number.to_owned(), operator: None }
@@ -104,24 +104,24 @@ impl FromStr for Sim {
     }
 }
 
-/// A request that came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Without the port.
+    /// The host without the port.
     pub host: String,
     /// The method.
     pub method: String,
-    /// Without the query.
+    /// The path without the query.
     pub path: String,
-    /// Whether it came over TLS.
+    /// Whether it arrived over TLS.
     pub https: bool,
-    /// Where it came from.
+    /// Its source address.
     pub peer: IpAddr,
     /// All headers.
     pub headers: HeaderMap,
 }
 
-/// Who knows what.
+/// The configuration and the state of all parties.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) options: Options,
@@ -135,13 +135,13 @@ pub(crate) struct World {
 
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge {
-    /// The backend's, by session.
+    /// The backend's sessions, by id.
     pub(crate) sessions: HashMap<String, Session>,
     /// The reasons of the aborts so far.
     pub(crate) aborts: Vec<String>,
-    /// The backend's stored answers, by Idempotency-Key.
-    pub(crate) answers: HashMap<String, Stored>,
-    /// The auth server's, by the state that it gives to operators.
+    /// The backend's stored responses, by Idempotency-Key.
+    pub(crate) responses: HashMap<String, Stored>,
+    /// The auth server's transactions, by the state that it passes to operators.
     pub(crate) transactions: HashMap<String, Transaction>,
     /// Codes of operators and of the auth server.
     pub(crate) grants: HashMap<String, Grant>,
@@ -149,7 +149,7 @@ pub(crate) struct Knowledge {
     pub(crate) tokens: HashMap<String, Grant>,
     /// Operator B's cookie values.
     pub(crate) cookies: HashMap<String, String>,
-    /// The verifications at providers that have names for them.
+    /// The verifications at providers that assign ids to them.
     pub(crate) checks: HashMap<String, Check>,
     pub(crate) secrets: Vec<String>,
     pub(crate) requests: Vec<Recorded>,
@@ -162,7 +162,7 @@ pub(crate) struct Session {
     pub(crate) number: Option<String>,
     pub(crate) state: String,
     pub(crate) provider: Arc<dyn Provider>,
-    /// The provider's own name for this verification.
+    /// The provider's id for this verification.
     pub(crate) check: String,
     pub(crate) stage: Stage,
 }
@@ -170,16 +170,16 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
     Started,
-    /// The callback has brought the result.
+    /// The callback has delivered the result.
     Known(Value),
-    /// The verdict was given, or somebody else came with the callback.
+    /// The result was returned, or another client called the callback.
     Over,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) request: String,
-    pub(crate) answer: Answer,
+    pub(crate) response: StoredResponse,
     pub(crate) at: Instant,
 }
 
@@ -189,11 +189,11 @@ pub(crate) struct Transaction {
     pub(crate) state: String,
     pub(crate) json: bool,
     pub(crate) permits: Permits,
-    /// What an operator without codes has told.
+    /// The number reported by an operator without codes.
     pub(crate) number: Option<String>,
 }
 
-/// A code or token, and its time.
+/// A code or token, and the time when it was issued.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) authorization: Authorization,
@@ -220,14 +220,14 @@ impl Permits {
     }
 }
 
-/// Whom a code or token stands for.
+/// The subject of a code or token.
 #[derive(Debug)]
 pub(crate) enum Subject {
-    /// Somebody whom the network knew: this is the number.
+    /// Identified by the network: this is the number.
     Sim(String),
-    /// Somebody who had a password.
+    /// Identified by a password.
     Password,
-    /// Nobody but the client.
+    /// The client itself.
     Client,
 }
 
@@ -246,7 +246,7 @@ impl World {
         self.sim_of(peer).map(|sim| sim.number.clone())
     }
 
-    /// The operator of that SIM, where it has a certain one.
+    /// The operator of that SIM, if it is fixed.
     pub(crate) fn operator(&self, peer: IpAddr) -> Option<String> {
         self.sim_of(peer)?.operator.clone()
     }
@@ -294,14 +294,14 @@ impl World {
 }
 
 impl Knowledge {
-    /// A new secret.
+    /// Creates a new secret.
     pub(crate) fn mint(&mut self) -> String {
         let secret = Uuid::new_v4().simple().to_string();
         self.secrets.push(secret.clone());
         secret
     }
 
-    /// A new code for the SIM with this number.
+    /// Creates a new code for the SIM with this number.
     pub(crate) fn grant(&mut self, number: String) -> String {
         self.authorize(Authorization { subject: Subject::Sim(number), permits: Permits::of(verify::VERIFY_SCOPE) })
     }
@@ -314,19 +314,19 @@ impl Knowledge {
         }
     }
 
-    /// A new code.
+    /// Creates a new code.
     pub(crate) fn authorize(&mut self, authorization: Authorization) -> String {
         let code = self.mint();
         self.grants.insert(code.clone(), Grant { authorization, at: Instant::now() });
         code
     }
 
-    /// What a code stands for. It works once.
+    /// The authorization of a code, which works once.
     pub(crate) fn take(&mut self, code: &str) -> Option<Authorization> {
         self.grants.remove(code).filter(|grant| grant.at.elapsed() < LIFETIME).map(|grant| grant.authorization)
     }
 
-    /// A new access token.
+    /// Creates a new access token.
     pub(crate) fn token(&mut self, authorization: Authorization) -> String {
         let token = self.mint();
         self.tokens.insert(token.clone(), Grant { authorization, at: Instant::now() });

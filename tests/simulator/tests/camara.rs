@@ -1,4 +1,5 @@
-//! The operator that apps use directly, over real connections: the flow of OpenID Connect, and every error answer of it.
+//! The operator that apps use directly, over real connections: the OpenID Connect flow, and all its
+//! error responses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,18 +27,18 @@ const SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:
 
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
-struct Answer {
+struct HttpResponse {
     status: u16,
     headers: HashMap<String, String>,
     body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
     }
 
-    /// What the redirect_uri gets.
+    /// The parameters received by the redirect_uri.
     fn redirected(&self) -> HashMap<String, String> {
         assert_eq!(self.status, 302, "{}", self.body);
         let location = Url::parse(&self.headers["location"]).unwrap();
@@ -46,7 +47,7 @@ impl Answer {
     }
 }
 
-async fn call(simulator: &Simulator, method: &str, url: &str, headers: &str, body: &str) -> Answer {
+async fn call(simulator: &Simulator, method: &str, url: &str, headers: &str, body: &str) -> HttpResponse {
     let url = Url::parse(url).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(simulator.root_ca_pem().as_bytes()).unwrap()).unwrap();
@@ -62,28 +63,28 @@ async fn call(simulator: &Simulator, method: &str, url: &str, headers: &str, bod
     let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n");
     let request = format!("{head}Content-Length: {length}\r\n{headers}\r\n{body}");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await; // the peer may leave out close_notify
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await; // the peer may omit close_notify
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers =
         lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.into()));
-    Answer { status, headers: headers.collect(), body: body.to_owned() }
+    HttpResponse { status, headers: headers.collect(), body: body.to_owned() }
 }
 
 fn challenge() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()))
 }
 
-/// A good request, with these parameters instead of its own; an empty one is left out.
+/// A valid request, with these parameters replaced; an empty value removes the parameter.
 fn with<'a>(good: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]) -> Pairs<'a> {
-    let kept = good.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-    kept.chain(changes).filter(|(_, value)| !value.is_empty()).copied().collect()
+    let unchanged = good.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    unchanged.chain(changes).filter(|(_, value)| !value.is_empty()).copied().collect()
 }
 
-async fn authorize(simulator: &Simulator, changes: &[(&str, &str)]) -> Answer {
+async fn authorize(simulator: &Simulator, changes: &[(&str, &str)]) -> HttpResponse {
     let (discovered, challenge) = (discover(simulator).await, challenge());
     let good = [
         ("client_id", CLIENT_ID),
@@ -117,7 +118,7 @@ fn basic(secret: &str) -> String {
     format!("Authorization: Basic {credentials}\r\n")
 }
 
-async fn token(simulator: &Simulator, code: &str, authentication: &str, changes: &[(&str, &str)]) -> Answer {
+async fn token(simulator: &Simulator, code: &str, authentication: &str, changes: &[(&str, &str)]) -> HttpResponse {
     let good = [
         ("grant_type", "authorization_code"),
         ("code", code),
@@ -130,24 +131,24 @@ async fn token(simulator: &Simulator, code: &str, authentication: &str, changes:
 }
 
 #[tokio::test]
-async fn a_code_becomes_a_token_and_the_token_a_verdict() {
+async fn code_is_exchanged_for_a_token_that_returns_the_result() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let redirected = authorize(&simulator, &[]).await.redirected();
     assert_eq!((redirected["state"].as_str(), redirected["from"].as_str()), ("the state", "operator"));
-    let answer = token(&simulator, &redirected["code"], &basic(CLIENT_SECRET), &[]).await;
-    assert_eq!((answer.status, answer.headers["cache-control"].as_str()), (200, "no-store"));
-    let answer = answer.json();
+    let response = token(&simulator, &redirected["code"], &basic(CLIENT_SECRET), &[]).await;
+    assert_eq!((response.status, response.headers["cache-control"].as_str()), (200, "no-store"));
+    let response = response.json();
 
-    let claims = claims(&simulator, answer["id_token"].as_str().unwrap()).await;
+    let claims = claims(&simulator, response["id_token"].as_str().unwrap()).await;
     assert_eq!((&claims["aud"], &claims["nonce"]), (&json!(CLIENT_ID), &json!("the nonce")));
     assert_eq!(claims["iss"], simulator.camara_issuer());
     assert!(!claims.to_string().contains("4155550100"), "{claims}");
 
-    let bearer = format!("Authorization: Bearer {}\r\n", answer["access_token"].as_str().unwrap());
+    let bearer = format!("Authorization: Bearer {}\r\n", response["access_token"].as_str().unwrap());
     let headers = format!("Content-Type: application/json\r\n{bearer}");
     let body = json!({ "phoneNumber": NUMBER }).to_string();
-    let verdict = call(&simulator, "POST", &simulator.camara_verify_url(), &headers, &body).await;
-    assert_eq!((verdict.status, verdict.json()), (200, json!({ "devicePhoneNumberVerified": true })));
+    let result = call(&simulator, "POST", &simulator.camara_verify_url(), &headers, &body).await;
+    assert_eq!((result.status, result.json()), (200, json!({ "devicePhoneNumberVerified": true })));
     let again = call(&simulator, "POST", &simulator.camara_verify_url(), &headers, &body).await;
     assert_eq!(again.status, 401, "a token is used once");
 }
@@ -156,37 +157,37 @@ const RETRIEVAL_SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-ver
 
 async fn access_token(simulator: &Simulator, scope: &str) -> String {
     let code = code(simulator, &[("scope", scope)]).await;
-    let answer = token(simulator, &code, &basic(CLIENT_SECRET), &[]).await.json();
-    assert_eq!(answer["scope"], scope);
-    answer["access_token"].as_str().unwrap().to_owned()
+    let response = token(simulator, &code, &basic(CLIENT_SECRET), &[]).await.json();
+    assert_eq!(response["scope"], scope);
+    response["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn verify(simulator: &Simulator, token: &str) -> Answer {
+async fn verify(simulator: &Simulator, token: &str) -> HttpResponse {
     let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
     let body = json!({ "phoneNumber": NUMBER }).to_string();
     call(simulator, "POST", &simulator.camara_verify_url(), &headers, &body).await
 }
 
-async fn device_phone_number(simulator: &Simulator, token: &str) -> Answer {
+async fn device_phone_number(simulator: &Simulator, token: &str) -> HttpResponse {
     let url = Url::parse(&simulator.camara_verify_url()).unwrap().join("device-phone-number").unwrap();
     let headers = format!("x-correlator: a-flow\r\nAuthorization: Bearer {token}\r\n");
     call(simulator, "GET", url.as_str(), &headers, "").await
 }
 
 #[tokio::test]
-async fn token_with_the_scope_of_retrieval_returns_the_number_once() {
+async fn token_with_retrieval_scope_returns_the_number_once() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let token = access_token(&simulator, RETRIEVAL_SCOPE).await;
-    let answer = device_phone_number(&simulator, &token).await;
-    assert_eq!((answer.status, answer.json()), (200, json!({ "devicePhoneNumber": NUMBER })));
-    assert_eq!(answer.headers["x-correlator"], "a-flow");
+    let response = device_phone_number(&simulator, &token).await;
+    assert_eq!((response.status, response.json()), (200, json!({ "devicePhoneNumber": NUMBER })));
+    assert_eq!(response.headers["x-correlator"], "a-flow");
     assert_eq!(device_phone_number(&simulator, &token).await.status, 401);
 }
 
 #[tokio::test]
-async fn token_permits_the_operations_of_its_scopes_only() {
+async fn token_permits_only_the_operations_of_its_scopes() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let denied = |answer: &Answer| (answer.status, answer.json()["code"].clone());
+    let denied = |response: &HttpResponse| (response.status, response.json()["code"].clone());
     let token = access_token(&simulator, SCOPE).await;
     assert_eq!(denied(&device_phone_number(&simulator, &token).await), (403, json!("PERMISSION_DENIED")));
     let token = access_token(&simulator, RETRIEVAL_SCOPE).await;
@@ -199,7 +200,7 @@ async fn token_permits_the_operations_of_its_scopes_only() {
     assert!(RETRIEVAL_SCOPE.split(' ').all(|scope| scopes.contains(&json!(scope))), "{scopes:?}");
 }
 
-/// What an ID token says, if the published key has signed it.
+/// The claims of an ID token, if it is signed with the published key.
 async fn claims(simulator: &Simulator, id_token: &str) -> Value {
     let discovered = discover(simulator).await;
     let keys = call(simulator, "GET", discovered["jwks_uri"].as_str().unwrap(), "", "").await.json();
@@ -213,7 +214,7 @@ async fn claims(simulator: &Simulator, id_token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_authentication_request_is_answered_at_the_redirect_uri() {
+async fn authentication_response_is_sent_to_the_redirect_uri() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let cases: [(&[(&str, &str)], &str); 15] = [
         (&[("prompt", "login")], "invalid_request"),
@@ -236,17 +237,17 @@ async fn an_authentication_request_is_answered_at_the_redirect_uri() {
         let redirected = authorize(&simulator, changes).await.redirected();
         assert_eq!((redirected["error"].as_str(), redirected.get("code")), (error, None), "{changes:?}");
     }
-    // Where the address of the client cannot be trusted, nobody is redirected.
+    // If the client's address cannot be trusted, there is no redirect.
     for changes in
         [[("redirect_uri", "")], [("redirect_uri", "/relative")], [("client_id", "")], [("client_id", "other")]]
     {
-        let answer = authorize(&simulator, &changes).await;
-        assert_eq!((answer.status, answer.headers.get("location")), (400, None), "{changes:?}");
+        let response = authorize(&simulator, &changes).await;
+        assert_eq!((response.status, response.headers.get("location")), (400, None), "{changes:?}");
     }
 }
 
 #[tokio::test]
-async fn a_phone_that_is_not_in_the_network_would_have_to_log_in() {
+async fn phone_outside_the_network_gets_login_required() {
     let elsewhere = Sim::new(IpAddr::from([192, 0, 2, 0]), 24, NUMBER);
     let simulator = Simulator::start(Options { sims: vec![elsewhere], ..Options::default() }).unwrap();
     let redirected = authorize(&simulator, &[]).await.redirected();
@@ -254,7 +255,7 @@ async fn a_phone_that_is_not_in_the_network_would_have_to_log_in() {
 }
 
 #[tokio::test]
-async fn a_token_request_has_to_fit_the_code() {
+async fn token_request_must_match_the_code() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let cases: [(&[(&str, &str)], &str); 8] = [
         (&[("code", "invented")], "invalid_grant"),
@@ -268,8 +269,8 @@ async fn a_token_request_has_to_fit_the_code() {
     ];
     for (changes, error) in cases {
         let code = code(&simulator, &[]).await;
-        let answer = token(&simulator, &code, &basic(CLIENT_SECRET), changes).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some(error)), "{changes:?}");
+        let response = token(&simulator, &code, &basic(CLIENT_SECRET), changes).await;
+        assert_eq!((response.status, response.json()["error"].as_str()), (400, Some(error)), "{changes:?}");
     }
     let code = code(&simulator, &[]).await;
     assert_eq!(token(&simulator, &code, &basic(CLIENT_SECRET), &[]).await.status, 200);
@@ -278,16 +279,16 @@ async fn a_token_request_has_to_fit_the_code() {
 }
 
 #[tokio::test]
-async fn without_openid_there_is_no_id_token_and_without_pkce_no_verifier() {
+async fn id_token_requires_openid_and_verifier_requires_pkce() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let plain = [("scope", "dpv:A number-verification:verify"), ("code_challenge", ""), ("code_challenge_method", "")];
     let code = code(&simulator, &plain).await;
-    let answer = token(&simulator, &code, &basic(CLIENT_SECRET), &[("code_verifier", "")]).await;
-    assert_eq!((answer.status, answer.json().get("id_token").is_some()), (200, false));
+    let response = token(&simulator, &code, &basic(CLIENT_SECRET), &[("code_verifier", "")]).await;
+    assert_eq!((response.status, response.json().get("id_token").is_some()), (200, false));
 }
 
 #[tokio::test]
-async fn a_client_authenticates_in_one_way() {
+async fn client_must_use_exactly_one_authentication_method() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let in_body = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
     let with_another_secret = [("client_id", CLIENT_ID), ("client_secret", "other")];
@@ -301,13 +302,17 @@ async fn a_client_authenticates_in_one_way() {
     ];
     for (authentication, changes, status, error) in cases {
         let code = code(&simulator, &[]).await;
-        let answer = token(&simulator, &code, &authentication, &changes).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (status, error), "{authentication} {changes:?}");
+        let response = token(&simulator, &code, &authentication, &changes).await;
+        assert_eq!(
+            (response.status, response.json()["error"].as_str()),
+            (status, error),
+            "{authentication} {changes:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_clients_assertion_is_checked() {
+async fn client_assertion_is_validated() {
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
     use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;

@@ -1,4 +1,5 @@
-//! The simulator as a program: what it says when it is ready is all that a client needs, and it ends when told to.
+//! The simulator as a program: its ready line contains everything that a client needs, and it ends
+//! on a signal.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -32,13 +33,13 @@ fn post(port: &Value, path: &str, body: &str) -> String {
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
-fn it_tells_where_it_is() {
+fn ready_line_contains_addresses_and_root_certificate() {
     let root = std::env::temp_dir().join(format!("number-verify-simulator-{}.pem", std::process::id()));
     let (_program, ready) = Program::start(&["--root-ca-out", root.to_str().unwrap(), "--dns", "127.0.0.1:0"]);
     assert!(std::fs::read_to_string(&root).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
@@ -56,19 +57,19 @@ fn it_tells_where_it_is() {
 }
 
 #[test]
-fn its_backend_answers_start() {
+fn backend_responds_to_start() {
     let (_program, ready) = Program::start(&["--sim", "127.0.0.0/8=+14155550123"]);
-    let answer = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"+14155550123"}"#);
+    let response = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"+14155550123"}"#);
     assert!(
-        answer.starts_with("HTTP/1.1 200 OK") && answer.contains(r#""authUrl":"https://auth.simulator.test:"#),
-        "{answer}"
+        response.starts_with("HTTP/1.1 200 OK") && response.contains(r#""authUrl":"https://auth.simulator.test:"#),
+        "{response}"
     );
-    let answer = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"12"}"#);
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json"), "{answer}");
+    let response = post(&ready["http_port"], "/number-verify/a/start", r#"{"phoneNumber":"12"}"#);
+    assert!(response.starts_with("HTTP/1.1 400") && response.contains("application/problem+json"), "{response}");
 }
 
 #[test]
-fn bad_flags_are_refused() {
+fn invalid_flags_are_rejected() {
     for arguments in [["--sim", "nonsense"], ["--address", "nonsense"], ["--address", "192.0.2.1"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_number-verify-simulator"));
         let output = command.args(arguments).output().unwrap();

@@ -1,4 +1,5 @@
-//! An operator without an aggregator (`crate::camara`): OpenID Connect as CAMARA's profile has it.
+//! An operator without an aggregator (`crate::camara`): OpenID Connect as defined by CAMARA's
+//! profile.
 //!
 //! Sources: CAMARA's `CAMARA-Security-Interoperability.md` (IdentityAndConsentManagement), `number-verification.yaml` (NumberVerification);
 //! OpenID Connect Core, section 3.1.2.
@@ -28,12 +29,12 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// What the operator is made to answer.
+/// The response of the operator.
 #[derive(Debug, PartialEq, Eq)]
 enum Camara {
     Code,
     Error(&'static str),
-    /// An error where nobody may be redirected (RFC 6749, section 4.1.2.1).
+    /// An error without a redirect (RFC 6749, section 4.1.2.1).
     UnknownClient,
 }
 

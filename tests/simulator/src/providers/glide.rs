@@ -1,4 +1,5 @@
-//! Glide: OAuth 2.0 over an aggregator (`auth.rs`), as its client `glide_sdk` 1.0.8 asks. `dev_print=true` has the code answered in JSON.
+//! Glide: OAuth 2.0 through an aggregator (`auth.rs`), with the requests of its client `glide_sdk`
+//! 1.0.8. With `dev_print=true` the code is returned in JSON.
 //!
 //! Sources: `glide_sdk` 1.0.8 on PyPI (`number_verify.py`); docs.gateway-x.io.
 
@@ -17,7 +18,7 @@ use crate::{CLIENT_ID, auth, verify};
 pub(crate) const HOST: SimHost = SimHost::https("auth.simulator.test");
 pub(super) const PROVIDER: Registration = Registration { host: HOST, router, scenarios };
 
-/// Its client and that of the CAMARA operator reach both at `localhost`, which is this host.
+/// Glide's client and the CAMARA operator's client reach both at `localhost`, which is this host.
 fn router(world: Arc<World>) -> Router {
     auth::router(world.clone()).merge(crate::camara::backend_router(world))
 }
@@ -70,7 +71,8 @@ impl Provider for Glide {
         self.end
     }
 
-    /// `verifyNumber`: the code for a token, the token and the number for the result. Without a code, what the operator reported by itself.
+    /// `verifyNumber`: exchanges the code for a token, then requests the result with the token and
+    /// the number. Without a code, the result that the operator reported directly.
     fn result(&self, _: &World, known: &mut Knowledge, session: &Session, code: Option<&str>) -> Result<bool, Refusal> {
         let Some(code) = code else {
             let reported = known.transactions.values().find(|transaction| transaction.state == session.state);

@@ -1,6 +1,7 @@
-//! IPification: OpenID Connect as Keycloak speaks it, with the number as `login_hint` (without `+`), `code` and `state` at `redirect_uri`.
-//! Its `userinfo` says `"phone_number_verified": "true"`, a string, and repeats the login hint: the backend compares it, for the
-//! phone could have changed it.
+//! IPification: OpenID Connect as implemented by Keycloak, with the number as `login_hint` (without
+//! `+`), `code` and `state` at `redirect_uri`. Its `userinfo` contains `"phone_number_verified":
+//! "true"`, a string, and repeats the login hint: the backend compares it, because the phone could
+//! have changed it.
 //!
 //! Sources: `docs/ip/README.md` of ipification/ipification-android-sdk; bvantagelimited/ipification-mobile-sdk-code-snippet;
 //! `routes/auth.js` of bvantagelimited/ipification-showcase. Assumed: the error codes, and Keycloak's `session_state` and dotted codes.
@@ -42,12 +43,12 @@ struct Ipification {
     fails: Option<Failure>,
 }
 
-/// What goes wrong.
+/// The failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// Told at `redirect_uri`.
+    /// Reported at `redirect_uri`.
     Denied,
-    /// Told in a JSON answer.
+    /// Reported in a JSON response.
     BadRequest,
 }
 
@@ -84,8 +85,9 @@ fn router(world: Arc<World>) -> Router {
 
 async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Response {
     let mut known = world.lock();
-    let asked = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
-    let is_asked = |check: &Check| check.state == asked("state") && check.redirect_uri == asked("redirect_uri");
+    let parameter = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+    let matches_request =
+        |check: &Check| check.state == parameter("state") && check.redirect_uri == parameter("redirect_uri");
     let Some((id, check)) = known.checks.iter_mut().find(|(_, check)| is_asked(check)) else {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
     };
@@ -93,7 +95,7 @@ async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Resp
         let error = json!({ "error": "invalid_request", "error_description": "Missing consent" });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     }
-    check.number = Some(format!("+{}", asked("login_hint")));
+    check.number = Some(format!("+{}", parameter("login_hint")));
     via_operator(&world, HOST, &format!("/webhook/api/webhook/auth/{id}"))
 }
 

@@ -1,8 +1,10 @@
-//! The providers whose behaviour the simulator has, each as its public documentation tells: what the backend asks of them, and what the phone
-//! meets. A new one is a file here with its `PROVIDER`, and a line in `ALL`.
+//! The simulated providers, each according to its public documentation: the requests of the backend
+//! and those of the phone. A new provider is a file here with its `PROVIDER`, and an entry in
+//! `ALL`.
 //!
-//! Vonage, tru.ID, Twilio and IPification deal with operators in one way: one hop over the operator's plain http, where the subscriber's
-//! identity is inserted (`operators::via_operator`). Glide's operators are in `operators.rs` and `quirks.rs`.
+//! Vonage, tru.ID, Twilio and IPification use operators in the same way: one hop over the
+//! operator's plain http, which inserts the subscriber's identity (`operators::via_operator`).
+//! Glide's operators are in `operators.rs` and `quirks.rs`.
 
 pub(crate) mod camara;
 pub(crate) mod glide;
@@ -29,14 +31,14 @@ use crate::world::{Knowledge, Session, World};
 pub(crate) const ALL: [Registration; 6] =
     [glide::PROVIDER, camara::PROVIDER, vonage::PROVIDER, tru_id::PROVIDER, twilio::PROVIDER, ipification::PROVIDER];
 
-/// A provider: where phones and backends find it, and what it can be made to do.
+/// A provider: its host, its router and its scenarios.
 pub(crate) struct Registration {
     pub(crate) host: SimHost,
     pub(crate) router: MakeRouter,
     pub(crate) scenarios: fn() -> Vec<Scenario>,
 }
 
-/// A provider as it is set up in one scenario, seen by a backend.
+/// A provider as configured in one scenario, from the backend's view.
 pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
     /// The URL for the phone.
     fn auth_url(&self, world: &World, known: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String;
@@ -52,7 +54,8 @@ pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
         code: Option<&str>,
     ) -> Result<bool, Refusal>;
 
-    /// What gives the SIM's number for a code, if the provider offers that.
+    /// Returns the function that retrieves the SIM's number for a code, if the provider supports
+    /// that.
     fn retrieval(&self) -> Option<Retrieval> {
         None
     }
@@ -60,29 +63,29 @@ pub(crate) trait Provider: Any + fmt::Debug + Send + Sync {
 
 pub(crate) type Retrieval = fn(&World, Option<&str>) -> Result<String, Refusal>;
 
-/// Where the phone's walk ends.
+/// How the phone's redirect chain ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// In a JSON answer.
+    /// With a JSON response.
     Json,
-    /// With a redirect to the URL that the backend named.
+    /// With a redirect to the redirect URI from the backend.
     Redirect,
-    /// With nothing: the backend asks.
+    /// Without data: the backend requests the result.
     Nothing,
 }
 
-/// What a backend knows when it begins.
+/// The parameters of an authorization request.
 pub(crate) struct AuthorizationRequest<'a> {
     /// Absent in a retrieval.
     pub(crate) number: Option<&'a str>,
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
     pub(crate) callback: &'a str,
-    /// The provider's own name for this verification.
+    /// The provider's id for this verification.
     pub(crate) check: &'a str,
 }
 
-/// A verification at a provider that has names for them.
+/// A verification at a provider that assigns ids to verifications.
 #[derive(Debug, Clone)]
 pub(crate) struct Check {
     provider: Arc<dyn Provider>,
@@ -90,12 +93,12 @@ pub(crate) struct Check {
     number: Option<String>,
     redirect_uri: String,
     state: String,
-    /// The number of the SIM, once the phone was there.
+    /// The number of the SIM, once the phone has sent its request.
     sim: Option<String>,
     code: Option<String>,
 }
 
-/// A problem for the app: status, title, and what it should do.
+/// A problem for the app: status, title, and recommended action.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str, pub(crate) &'static str);
 
@@ -110,7 +113,8 @@ const MISUNDERSTOOD: Refusal = Refusal(
     INTEGRATION,
 );
 
-/// CAMARA's `verify` for a SIM and the session's number, with what its errors mean for the app.
+/// CAMARA's `verify` for a SIM and the session's number, with its errors mapped to the app's
+/// recommended action.
 fn camara_verify(sim: &str, session: &Session) -> Result<bool, Refusal> {
     let claimed = session.number.as_deref();
     let error = verify::errors().into_iter().find(|(number, ..)| claimed == Some(number));
@@ -129,7 +133,7 @@ impl Check {
         Self { provider, number, redirect_uri, state, sim: None, code: None }
     }
 
-    /// Its provider, if it is this one.
+    /// The session's provider, if it has this type.
     fn of<P: Provider>(&self) -> Option<&P> {
         let provider: &dyn Any = &*self.provider;
         provider.downcast_ref()
@@ -153,7 +157,7 @@ impl Knowledge {
 
 type Parameters = Query<HashMap<String, String>>;
 
-/// Notes the SIM that the phone brings from the operator, and makes a code for it.
+/// Records the SIM that the operator identified, and creates a code for it.
 fn arrive<'a>(known: &'a mut Knowledge, id: &str, query: &HashMap<String, String>) -> Option<&'a mut Check> {
     let sim = query.get("token").and_then(|token| known.redeem(token));
     let code = known.mint();
@@ -162,7 +166,7 @@ fn arrive<'a>(known: &'a mut Knowledge, id: &str, query: &HashMap<String, String
     Some(check)
 }
 
-/// A problem document as Vonage and tru.ID have them: without a member `status`.
+/// A problem document in the form of Vonage and tru.ID: without a member `status`.
 fn problem(status: StatusCode, kind: &str, title: &str, detail: &str) -> Response {
     let label = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, label, Json(json!({ "type": kind, "title": title, "detail": detail }))).into_response()

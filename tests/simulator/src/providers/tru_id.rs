@@ -1,8 +1,9 @@
-//! tru.ID PhoneCheck: the phone opens the `check_url`. In version 0.2 it finds `check_id` and `code` in a JSON answer or in the query of the
-//! `redirect_url`, in 0.1 nothing. There is no `state`. A refusal may come with status 200.
+//! tru.ID PhoneCheck: the phone opens the `check_url`. In version 0.2 it receives `check_id` and
+//! `code` in a JSON response or in the query of the `redirect_url`, in 0.1 neither. There is no
+//! `state`. A denial may have status 200.
 //!
 //! Sources: tru-ID/api-definitions (`specs/products.yaml`); `ClientSocket.kt` and README of tru-ID/tru-sdk-android;
-//! `SampleResultController.java` of tru-ID/oidc-bridge. Assumed: the last answer of version 0.1.
+//! `SampleResultController.java` of tru-ID/oidc-bridge. Assumed: the last response of version 0.1.
 
 use std::sync::Arc;
 
@@ -49,17 +50,17 @@ struct TruId {
     fails: Option<Failure>,
 }
 
-/// What goes wrong.
+/// The failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// Told at the end, with status 200.
+    /// Reported at the end, with status 200.
     RedirectUnsupported,
-    /// Told at once.
+    /// Reported immediately.
     NotMobileIp,
 }
 
 impl Provider for TruId {
-    /// What `POST /phone_check/v0.2/checks` answers.
+    /// The response to `POST /phone_check/v0.2/checks`.
     fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
         let version = if self.end == End::Nothing { "v0.1" } else { "v0.2" };
         format!("{}/phone_check/{version}/checks/{}/redirect", world.https(HOST), request.check)
@@ -96,12 +97,12 @@ async fn open(State(world): State<Arc<World>>, Path((_, id)): Path<(String, Stri
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
     let mut known = world.lock();
     match arrive(&mut known, &id, &query) {
-        Some(check) => answer(check, &id),
+        Some(check) => respond(check, &id),
         None => problem(StatusCode::NOT_FOUND, &format!("{ERRORS}#check_not_found"), "Not Found", "Check Not Found"),
     }
 }
 
-fn answer(check: &Check, id: &str) -> Response {
+fn respond(check: &Check, id: &str) -> Response {
     let Some(TruId { end, fails }) = check.of() else {
         return StatusCode::NOT_FOUND.into_response();
     };

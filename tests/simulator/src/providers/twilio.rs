@@ -1,5 +1,6 @@
-//! Twilio Silent Network Auth (Verify v2, channel `sna`): the phone opens the URL and gets a text, always with status 200. There is no
-//! code: the backend asks for the result, which is not bound to this phone.
+//! Twilio Silent Network Auth (Verify v2, channel `sna`): the phone opens the URL and receives a
+//! text, always with status 200. There is no code: the backend requests the result, which is not
+//! bound to this phone.
 //!
 //! Sources: Twilio's *Best practices for Verify SNA error handling*; `ConcreteTwilioVerifySna.kt` of twilio/twilio-verify-sna-android;
 //! `RequestManager.swift` of twilio/twilio-verify-sna-ios. Assumed: the text of a failure, and the content type.
@@ -36,7 +37,7 @@ struct Twilio {
 }
 
 impl Provider for Twilio {
-    /// What `POST /v2/Services/…/Verifications` answers.
+    /// The response to `POST /v2/Services/…/Verifications`.
     fn auth_url(&self, world: &World, known: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
         let (data, salt) = (known.mint(), known.mint());
         format!("{}/m/id/{}?data={data}&cipherSalt={salt}", world.https(HOST), request.check)

@@ -1,5 +1,6 @@
-//! Vonage Silent Authentication (Verify v2, channel `silent_auth`): the phone opens the `check_url`, and finds `request_id` and `code` in a
-//! JSON answer, or in the fragment of the `redirect_url`. There is no `state`. Errors are problem documents, or `error_description` alone.
+//! Vonage Silent Authentication (Verify v2, channel `silent_auth`): the phone opens the `check_url`
+//! and receives `request_id` and `code` in a JSON response, or in the fragment of the
+//! `redirect_url`. There is no `state`. Errors are problem documents, or `error_description` alone.
 //!
 //! Sources: Vonage's Verify v2 API definition (`SilentAuthConfirmationSuccess`, `redirect_url`); its guide *Synchronous Silent Authentication*;
 //! `ClientSocket.kt` of Vonage/vonage-android-client-library. Assumed: status 409 for a number that does not match.
@@ -42,15 +43,15 @@ struct Vonage {
     fails: Option<Failure>,
 }
 
-/// What goes wrong.
+/// The failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failure {
-    /// The phone is on Wi-Fi, or its operator does not take part.
+    /// The phone is on Wi-Fi, or its operator is not supported.
     NetworkNotSupported,
 }
 
 impl Provider for Vonage {
-    /// What `POST /v2/verify` answers.
+    /// The response to `POST /v2/verify`.
     fn auth_url(&self, world: &World, _: &mut Knowledge, request: &AuthorizationRequest<'_>) -> String {
         format!("{}/v2/verify/{}/silent-auth/redirect", world.https(HOST), request.check)
     }
@@ -78,7 +79,7 @@ async fn open(State(world): State<Arc<World>>, Path(id): Path<String>) -> Respon
 async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(query): Parameters) -> Response {
     let mut known = world.lock();
     match arrive(&mut known, &id, &query) {
-        Some(check) => answer(check, &id),
+        Some(check) => respond(check, &id),
         None => problem(
             StatusCode::NOT_FOUND,
             "https://developer.vonage.com/api-errors#not-found",
@@ -88,8 +89,8 @@ async fn end(State(world): State<Arc<World>>, Path(id): Path<String>, Query(quer
     }
 }
 
-/// Unlike others, Vonage tells the phone that the number is another one.
-fn answer(check: &Check, id: &str) -> Response {
+/// Unlike other providers, Vonage reports a number mismatch to the phone.
+fn respond(check: &Check, id: &str) -> Response {
     let Some(Vonage { end, fails }) = check.of() else {
         return StatusCode::NOT_FOUND.into_response();
     };
