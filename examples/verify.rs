@@ -1,7 +1,9 @@
-//! The whole job on the command line. Without `--backend` it runs against the simulator, started in this process.
+//! A complete verification on the command line. Without `--backend` it runs against the simulator,
+//! started in this process.
 //!
-//! Progress goes to stderr (with `NUMBER_VERIFY_LOG` set, the library's log too), the result to stdout: with `--retrieve`, the number. Exit
-//! status: 0 verified or retrieved, 1 not verified, 2 usage, 3 error.
+//! Progress is written to stderr (with `NUMBER_VERIFY_LOG` set, the library's log as well), the
+//! result to stdout: with `--retrieve`, the number. Exit status: 0 verified or retrieved, 1 not
+//! verified, 2 usage, 3 error.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,71 +26,71 @@ const SUCCEEDED: u8 = 0;
 const NOT_VERIFIED: u8 = 1;
 const USAGE: u8 = 2;
 const FAILED: u8 = 3;
-/// For what a flow leaves in the background. Ctrl-C ends the program within a second.
+/// Timeout for background work after a flow. Ctrl-C ends the program within a second.
 const BACKGROUND: Duration = Duration::from_millis(800);
 
 /// Verifies a phone number over a bound network interface.
 #[derive(Parser)]
 #[allow(clippy::struct_excessive_bools)] // flags
 struct Arguments {
-    /// The phone number, in E.164 form; the default one belongs to the simulator's SIM
+    /// The phone number in E.164 format; defaults to the number of the simulator's SIM
     #[arg(long, value_name = "E164", default_value = "+14155550100")]
     phone: String,
     /// Retrieve the number of the SIM instead of verifying one
     #[arg(long, conflicts_with = "phone")]
     retrieve: bool,
-    /// The base URL of the backend; without it the built-in simulator is used
+    /// The base URL of the backend; defaults to the built-in simulator
     #[arg(long, value_name = "URL")]
     backend: Option<String>,
     /// The interface of the cellular network, such as wwan0
     #[arg(long, value_name = "NAME", conflicts_with = "any_network")]
     interface: Option<String>,
-    /// Use whatever network the system chooses; for development
+    /// Use the system's default network; for development
     #[arg(long)]
     any_network: bool,
-    /// A name server for the cellular network (repeatable); without it, those of resolv.conf
+    /// A name server for the cellular network (repeatable); defaults to those of resolv.conf
     #[arg(long, value_name = "ADDR")]
     dns: Vec<String>,
-    /// A further root certificate in PEM form, for both legs (repeatable)
+    /// An additional root certificate in PEM format, for both legs (repeatable)
     #[arg(long, value_name = "FILE")]
     root_ca: Vec<PathBuf>,
-    /// A fixed address, as curl's; exempt from the rules about addresses (repeatable)
+    /// A fixed address, as with curl; bypasses the address policy (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     resolve: Vec<String>,
-    /// The path of the abort call under the base URL; without it, no abort is sent
+    /// The path of the abort call, relative to the base URL; without it, no abort is sent
     #[arg(long, value_name = "PATH")]
     abort_path: Option<String>,
     /// A header for the backend (repeatable)
     #[arg(long, value_name = "'Name: value'", value_parser = header)]
     header: Vec<(String, String)>,
-    /// A further member of the start request, such as attestation='"token"' (repeatable)
+    /// An additional field of the start request, such as attestation='"token"' (repeatable)
     #[arg(long, value_name = "NAME=JSON", value_parser = start_field)]
     start_field: Vec<(String, String)>,
-    /// The x-correlator of the backend's calls and the trace; without it, a random one
+    /// The x-correlator of the backend's calls and the trace; random by default
     #[arg(long, value_name = "TEXT")]
     correlator: Option<String>,
-    /// How requests to some of the operator's hosts differ, as in a start response (repeatable)
+    /// Changes to the requests to some of the operator's hosts, as in a start response (repeatable)
     #[arg(long, value_name = "JSON", value_parser = hint)]
     hint: Vec<Hint>,
-    /// How the code gets to the backend
+    /// How the code is delivered to the backend
     #[arg(long, value_enum, default_value = "relay")]
     code_delivery: Delivery,
-    /// Refuse plain http on the operator's side
+    /// Reject plain http on the operator's side
     #[arg(long)]
     no_cleartext: bool,
-    /// The deadline of a flow, in seconds; fractions are allowed
+    /// The overall deadline of a flow, in seconds; fractions are allowed
     #[arg(long, value_name = "SECONDS", value_parser = milliseconds)]
     deadline: Option<u64>,
-    /// How many flows to run one after another
+    /// The number of flows, run one after another
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// Call prepare() before the first flow
     #[arg(long)]
     prepare: bool,
-    /// Open no connection before it is needed
+    /// Do not open connections ahead of need
     #[arg(long)]
     no_open_ahead: bool,
-    /// Print one JSON object for each flow
+    /// Print one JSON object per flow
     #[arg(long)]
     json: bool,
 }
@@ -109,19 +111,17 @@ fn main() -> ExitCode {
         return usage("--backend needs --interface NAME, or --any-network for development");
     }
     if arguments.retrieve && arguments.backend.is_none() && matches!(arguments.code_delivery, Delivery::None) {
-        return usage(
-            "the simulator's operator that gives numbers has codes: --retrieve needs another --code-delivery",
-        );
+        return usage("the simulator's operator for retrieval uses codes: --retrieve needs another --code-delivery");
     }
     let mut config = match config(&arguments) {
         Ok(config) => config,
-        Err(complaint) => return usage(&complaint),
+        Err(message) => return usage(&message),
     };
     let simulator = match arguments.backend {
         Some(_) => None,
         None => match simulator(&arguments, &mut config) {
             Ok(simulator) => Some(simulator),
-            Err(error) => return usage(&format!("the simulator does not start: {error}")),
+            Err(error) => return usage(&format!("the simulator cannot be started: {error}")),
         },
     };
     let status = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -132,8 +132,8 @@ fn main() -> ExitCode {
     status
 }
 
-fn usage(complaint: &str) -> ExitCode {
-    eprintln!("verify: {complaint}; --help tells more");
+fn usage(message: &str) -> ExitCode {
+    eprintln!("verify: {message}; see --help");
     ExitCode::from(USAGE)
 }
 
@@ -173,7 +173,7 @@ fn options(arguments: &Arguments) -> VerificationOptions {
     }
 }
 
-/// The simulator's hosts get their addresses by the same exception that `--resolve` makes.
+/// The simulator's hosts get their addresses through the same override as `--resolve`.
 fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simulator> {
     let simulator = Simulator::start(Options::default())?;
     let [with_retrieval, ..] = simulator.backend_urls_with_retrieval();
@@ -189,7 +189,7 @@ fn simulator(arguments: &Arguments, config: &mut Config) -> std::io::Result<Simu
 
 async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     let mut interrupted = pin!(tokio::signal::ctrl_c());
-    // Listens from now on.
+    // Installs the signal handler.
     let _ = (&mut interrupted).now_or_never();
     let binding = match &arguments.interface {
         Some(name) => NetworkBinding::LinuxInterface { name: name.clone() },
@@ -213,7 +213,7 @@ async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     }
     let ended = verifier.ended();
     let status = flows(arguments, verifier, interrupted).await;
-    let _ = timeout(BACKGROUND, ended).await; // The network is released, and the abort sent.
+    let _ = timeout(BACKGROUND, ended).await; // For the release of the network and the abort.
     status
 }
 
@@ -258,11 +258,11 @@ enum Outcome {
 
 impl Flow {
     fn begin(verifier: &NumberVerifier, arguments: &Arguments) -> Self {
-        let (options, narrator) = (options(arguments), Some(Arc::new(Narrator) as Arc<dyn ProgressListener>));
+        let (options, progress) = (options(arguments), Some(Arc::new(ProgressPrinter) as Arc<dyn ProgressListener>));
         if arguments.retrieve {
-            Self::Retrieval(verifier.begin_retrieval(options, narrator))
+            Self::Retrieval(verifier.begin_retrieval(options, progress))
         } else {
-            Self::Verification(verifier.begin_with(arguments.phone.clone(), options, narrator))
+            Self::Verification(verifier.begin_with(arguments.phone.clone(), options, progress))
         }
     }
 
@@ -288,7 +288,7 @@ impl Flow {
     }
 }
 
-/// That the platform trusts nobody is not the caller's mistake.
+/// A platform without any trusted root is not the caller's mistake.
 fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
     match error {
         VerifyError::InvalidConfig { setting } => {
@@ -299,31 +299,31 @@ fn is_bad_flag(error: &VerifyError, arguments: &Arguments) -> bool {
 }
 
 fn report(arguments: &Arguments, result: Result<Outcome, VerifyError>, trace: &Trace) -> u8 {
-    let said = if arguments.json {
+    let written = if arguments.json {
         let trace = trace.to_json();
-        say(&match &result {
+        print(&match &result {
             Ok(Outcome::Verified(verified)) => format!(r#"{{"verified":{verified},"trace":{trace}}}"#),
             Ok(Outcome::Number(number)) => format!(r#"{{"phoneNumber":"{number}","trace":{trace}}}"#),
             Err(error) => format!(r#"{{"error":{},"trace":{trace}}}"#, error.to_json()),
         })
     } else {
         eprint!("{}", trace.to_table());
-        say(&match &result {
+        print(&match &result {
             Ok(Outcome::Verified(true)) => "verified".to_owned(),
             Ok(Outcome::Verified(false)) => "not verified".to_owned(),
             Ok(Outcome::Number(number)) => number.clone(),
-            Err(error) => format!("error: {error} (what to do: {})", error.fallback()),
+            Err(error) => format!("error: {error} (recommended action: {})", error.fallback()),
         })
     };
     match result {
-        _ if said.is_err() => FAILED,
+        _ if written.is_err() => FAILED,
         Ok(Outcome::Verified(false)) => NOT_VERIFIED,
         Ok(_) => SUCCEEDED,
         Err(_) => FAILED,
     }
 }
 
-fn say(line: &str) -> std::io::Result<()> {
+fn print(line: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
@@ -350,11 +350,11 @@ fn milliseconds(text: &str) -> Result<u64, String> {
     let duration = Duration::try_from_secs_f64(seconds).map_err(|_| "must be a positive number of seconds")?;
     match u64::try_from(duration.as_millis()) {
         Ok(milliseconds) if milliseconds > 0 => Ok(milliseconds),
-        _ => Err("must be at least a millisecond".to_owned()),
+        _ => Err("must be at least one millisecond".to_owned()),
     }
 }
 
-/// A network that is always there, as on a modem that something else has connected.
+/// A network that is always available, such as a modem connected by another program.
 struct FixedNetwork(NetworkBinding);
 
 #[async_trait::async_trait]
@@ -372,10 +372,10 @@ impl CellularProvider for FixedNetwork {
     }
 }
 
-/// Tells a person what happens, as it happens.
-struct Narrator;
+/// Prints the progress for the user.
+struct ProgressPrinter;
 
-impl ProgressListener for Narrator {
+impl ProgressListener for ProgressPrinter {
     fn on_progress(&self, progress: Progress) -> Result<(), number_verify::ListenerError> {
         match progress {
             Progress::StepBegan { step, at_ms } => eprintln!("{at_ms:>6} ms  {step} …"),
@@ -384,7 +384,7 @@ impl ProgressListener for Narrator {
                 let status = hop.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
                 eprintln!("{at_ms:>6} ms    hop {} {}://{} {status}", hop.index, hop.scheme, hop.host);
             }
-            Progress::Slow { at_ms } => eprintln!("{at_ms:>6} ms  it takes longer than usual"),
+            Progress::Slow { at_ms } => eprintln!("{at_ms:>6} ms  slower than usual"),
             _ => {}
         }
         Ok(())

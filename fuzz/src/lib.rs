@@ -1,6 +1,7 @@
-//! What the fuzz targets share: reading an input, and the properties of requests.
+//! Shared code of the fuzz targets: parsing of inputs, and the invariants of requests.
 //!
-//! Most inputs are text, so that a seed or a finding can be read and edited. Every input is a valid case.
+//! Most inputs are text, so that a seed or a finding can be read and edited. Every input is a valid
+//! case.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -23,14 +24,15 @@ pub fn first_line(text: &str) -> (&str, &str) {
     text.split_once('\n').unwrap_or((text, ""))
 }
 
-/// The result, after a second run with the same input returned the same.
+/// The result, after checking that a second run with the same input returns the same.
 pub fn twice<T: PartialEq + Debug>(run: impl Fn() -> T) -> T {
     let (first, second) = (run(), run());
-    assert_eq!(first, second, "equal input gives equal output");
+    assert_eq!(first, second, "equal input returns equal output");
     first
 }
 
-/// Runs a future on the one runtime of this process, whose clock does not wait: it goes on to the next timer.
+/// Runs a future on the only runtime of this process, whose clock does not wait: it advances to the
+/// next timer.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: Runtime =
@@ -45,7 +47,7 @@ pub fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// The rules of a walk with a backend at <https://api.test> and one address that is exempt.
+/// The rules of a walk with a backend at <https://api.test> and one address exempt from the policy.
 #[must_use]
 pub fn rules(delivery: Delivery) -> Rules {
     Rules {
@@ -58,7 +60,7 @@ pub fn rules(delivery: Delivery) -> Rules {
     }
 }
 
-/// What every request of a walk keeps to, whatever the peers sent.
+/// The invariants of every request of a walk, for any input from peers.
 pub fn assert_allowed(request: &Request, rules: &Rules, redirect_uri: Option<&Url>) {
     let url = &request.url;
     let has = |name: &str| url.query_pairs().any(|(key, _)| key == name);
@@ -85,7 +87,7 @@ pub fn assert_allowed(request: &Request, rules: &Rules, redirect_uri: Option<&Ur
     assert!(request.cookie.as_ref().is_none_or(http::HeaderValue::is_sensitive), "a cookie that Debug prints");
 }
 
-/// Whether the hosts are the same, but for case and a trailing dot.
+/// Whether the hosts are equal, ignoring case and a trailing dot.
 #[must_use]
 pub fn same_host(one: &Url, other: Option<&Url>) -> bool {
     let plain = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_ascii_lowercase());

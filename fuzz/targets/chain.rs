@@ -1,4 +1,5 @@
-//! The order of a server's certificates. The input is certificates in DER, one after the other, the server's first.
+//! The order of a server's certificates. The input is a sequence of DER certificates, the server's
+//! first.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +8,7 @@ use number_verify_fuzz::twice;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-/// As many certificates as a chain may have, and as many bytes as one and all of them may have.
+/// The maximum number of certificates in a chain, and the maximum size of one and of all.
 const CERTIFICATES: usize = 8;
 const CERTIFICATE: usize = 16 * 1024;
 const CHAIN: usize = 64 * 1024;
@@ -22,10 +23,10 @@ fuzz_target!(|data: &[u8]| {
     assert!(chain[1..].iter().all(|der| others.contains(der)), "a certificate that the server did not send");
     let names: Vec<_> = chain.iter().map(names).collect();
     for pair in names.windows(2) {
-        assert_eq!(pair[0].1, pair[1].0, "each one issued the one before");
+        assert_eq!(pair[0].1, pair[1].0, "each certificate issued the previous one");
     }
     for (at, (subject, _)) in names.iter().enumerate() {
-        assert!(!names[..at].iter().any(|(other, _)| other == subject), "a name that comes twice");
+        assert!(!names[..at].iter().any(|(other, _)| other == subject), "a repeated subject");
     }
     let mut subjects: Vec<_> =
         others.iter().filter(|der| EndEntityCert::try_from(*der).is_ok()).map(|der| names_of(der).0).collect();
@@ -34,11 +35,7 @@ fuzz_target!(|data: &[u8]| {
     subjects.dedup();
     if subjects.len() == all {
         let reversed: Vec<_> = others.iter().rev().cloned().collect();
-        assert_eq!(
-            bounded_chain(server, &reversed).ok(),
-            Some(chain),
-            "the order that the server chose does not matter"
-        );
+        assert_eq!(bounded_chain(server, &reversed).ok(), Some(chain), "the order sent by the server does not matter");
     }
 });
 
@@ -52,7 +49,7 @@ fn names(der: &CertificateDer<'static>) -> (Vec<u8>, Vec<u8>) {
     names_of(der)
 }
 
-/// By the lengths of the sequences; what is none is the last part.
+/// Split by the lengths of the sequences; anything that is not a sequence is the last part.
 fn split(mut data: &[u8]) -> Vec<CertificateDer<'_>> {
     let mut parts = Vec::new();
     while !data.is_empty() {
@@ -63,7 +60,7 @@ fn split(mut data: &[u8]) -> Vec<CertificateDer<'_>> {
     parts
 }
 
-/// Of a sequence with its header, with a length of one to three bytes.
+/// The length of a sequence including its header, with a length field of one to three bytes.
 fn length(data: &[u8]) -> Option<usize> {
     match *data {
         [0x30, length @ 0..=0x7f, ..] => Some(2 + usize::from(length)),

@@ -1,4 +1,4 @@
-//! The configuration and the options of a verification. A line is a setting: its name, `=`, its value.
+//! The configuration and the options of a verification. Each line is a setting: name, `=`, value.
 #![no_main]
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use number_verify_fuzz::{digits, text, twice};
 use url::Url;
 
 const NUMBER: &str = "+14155550100";
-/// Headers that are the client's own, whatever the app sets.
-const OWN: [&str; 8] = [
+/// Headers that the client sets itself, regardless of the app.
+const RESERVED: [&str; 8] = [
     "host",
     "cookie",
     "content-length",
@@ -51,7 +51,7 @@ fn lines<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The whole report of an error is known from the setting alone.
+/// The complete report of an error depends only on the setting.
 fn report(error: &VerifyError) -> String {
     let VerifyError::InvalidConfig { setting } = error else { panic!("{error}") };
     let same = VerifyError::InvalidConfig { setting: *setting };
@@ -60,7 +60,7 @@ fn report(error: &VerifyError) -> String {
     report
 }
 
-/// Names with their values, or with none.
+/// Names, each with an optional value.
 fn pairs<'a>(text: &'a str, name: &'a str, is_masked: bool) -> impl Iterator<Item = (String, String)> + 'a {
     let value = move |value: &str| if is_masked { String::new() } else { value.trim().to_owned() };
     lines(text, name).filter_map(|line| line.split_once(':')).map(move |(name, text)| (name.to_owned(), value(text)))
@@ -115,7 +115,7 @@ fn options(text: &str, is_masked: bool) -> VerificationOptions {
     }
 }
 
-/// The settings as text, to be compared.
+/// The settings as text, for comparison.
 fn described(settings: &Settings) -> String {
     let mut resolve: Vec<_> = settings.overrides.iter().collect();
     resolve.sort_unstable();
@@ -149,7 +149,7 @@ fn check(config: &Config, settings: &Settings) {
     }
     for (headers, replaceable) in [(&settings.headers, false), (&settings.operator_headers, true)] {
         for (name, value) in headers {
-            assert!(!OWN.contains(&name.as_str()) && (replaceable || name != "user-agent"), "{name}");
+            assert!(!RESERVED.contains(&name.as_str()) && (replaceable || name != "user-agent"), "{name}");
             assert!(value.is_sensitive() && value.to_str().is_ok(), "{name}");
         }
     }
@@ -166,7 +166,7 @@ fn check(config: &Config, settings: &Settings) {
     }
 }
 
-/// It is safe to log.
+/// The correlator is safe to log.
 fn correlator(correlator: &str, options: &VerificationOptions) {
     assert!(
         (1..=256).contains(&correlator.len()) && correlator.is_ascii() && !correlator.contains([' ', '\n', '"']),

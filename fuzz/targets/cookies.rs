@@ -1,4 +1,5 @@
-//! The cookie jar. A line that is a URL is a request, which gets the cookies for it; every other line is a `Set-Cookie` of its response.
+//! The cookie jar. A line that is a URL is a request, which gets the cookies for it; every other
+//! line is a `Set-Cookie` of its response.
 #![no_main]
 
 use http::HeaderValue;
@@ -7,7 +8,7 @@ use number_verify::internals::{CookieJar, Redactor, parse_url};
 use number_verify_fuzz::{text, twice};
 use url::{Host, Url};
 
-/// As many as the jar holds.
+/// The capacity of the jar.
 const COOKIES: usize = 180;
 
 /// A cookie that a response tried to set.
@@ -51,7 +52,8 @@ fn cookies(jar: &CookieJar, url: &Url, offers: &[Offer]) -> Option<String> {
     assert!(header.is_sensitive());
     let header: String = header.as_bytes().iter().copied().map(char::from).collect();
     let mut rest = header.as_str();
-    // A value may contain "; " only where no offer has it, so each cookie is the longest offer that fits.
+    // A value may contain "; " only if no offer contains it, so each cookie is the longest offer
+    // that fits.
     while !rest.is_empty() {
         let pair = offers.iter().filter(|offer| may_be_sent(offer, url)).map(|offer| pair(&offer.line));
         let fitting = pair.filter(|pair| {
@@ -70,7 +72,8 @@ fn pair(line: &str) -> String {
     format!("{}={}", name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t']))
 }
 
-/// A model of RFC 6265, section 5.4, that allows more than the jar does: it leaves out paths, ages and what replaces what.
+/// A model of RFC 6265, section 5.4, that permits more than the jar: it ignores paths, ages and
+/// replacement.
 fn may_be_sent(offer: &Offer, url: &Url) -> bool {
     let is_local = |url: &Url| match url.host() {
         Some(Host::Domain(host)) => host == "localhost",
@@ -93,7 +96,7 @@ fn may_be_sent(offer: &Offer, url: &Url) -> bool {
     reaches && (is_secure(url) || !was_secure)
 }
 
-/// Cookies are secrets of the flow, whether or not they are kept.
+/// Cookies are secrets of the flow, whether or not they are stored.
 fn assert_known(line: &str, redactor: &Redactor) {
     let pair = pair(line);
     let value = pair.split_once('=').map_or("", |(_, value)| value);

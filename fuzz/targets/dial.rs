@@ -1,5 +1,6 @@
-//! From a host to a connection: what name servers respond, when, and how connections end. Name servers may change their mind between two
-//! lookups of a name (DNS rebinding), and bring forbidden addresses in every form, also those of NAT64.
+//! From a host to a connection: the responses of name servers, their timing, and the outcomes of
+//! connections. A name server may change its response between two lookups of a host name (DNS
+//! rebinding), and return forbidden addresses in any form, including NAT64.
 #![no_main]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 const LIMIT: Duration = Duration::from_secs(5);
-/// Of each family.
+/// For each family.
 const ADDRESSES: usize = 4;
 
 #[derive(Debug, Arbitrary)]
@@ -42,7 +43,7 @@ enum Destination {
     V6([u8; 16]),
 }
 
-/// A response of a name server; they come in this order, whatever is asked.
+/// A response of a name server; responses arrive in this order, regardless of the query.
 #[derive(Debug, Clone, Arbitrary)]
 struct Lookup {
     fails: bool,
@@ -99,16 +100,17 @@ async fn play(case: &Case) -> Vec<String> {
     let family = case.only.map(|is_v4| if is_v4 { Family::V4 } else { Family::V6 });
     for request in case.requests.iter().take(4) {
         let mut timings = Timings::default();
-        let (before, asked) = (Instant::now(), format!("{request:?}"));
+        let (before, sent) = (Instant::now(), format!("{request:?}"));
         let url = Url::parse(&request.url()).expect("a URL");
         let restrictions = Restrictions { family, max_tls: None };
         let outcome = transport.get(&url, restrictions, HeaderMap::new(), Repeat::Once, &mut timings).await;
-        assert!(before.elapsed() <= 4 * LIMIT, "{asked} took {:?}", before.elapsed());
+        assert!(before.elapsed() <= 4 * LIMIT, "{sent} took {:?}", before.elapsed());
         let outcome = outcome.map(|response| response.status());
-        events.lock().expect("events").push(format!("{asked} {outcome:?} {:?}", before.elapsed()));
+        events.lock().expect("events").push(format!("{sent} {outcome:?} {:?}", before.elapsed()));
     }
     let events = std::mem::take(&mut *events.lock().expect("events"));
-    // Two attempts at most for a request, each with the addresses of both families, and a translated one for each.
+    // At most two attempts per request, each with the addresses of both families, and a translated
+    // one for each.
     let attempts = events.iter().filter(|event| event.starts_with("connect")).count();
     assert!(attempts <= case.requests.len() * 2 * (2 * ADDRESSES) * 2, "{events:?}");
     events
@@ -148,7 +150,7 @@ impl Address {
     }
 }
 
-/// A network whose name servers and hosts do what the case says.
+/// A network whose name servers and hosts behave as the case specifies.
 struct Memory {
     began: Instant,
     may_forbidden: bool,
@@ -196,7 +198,7 @@ impl Network for Memory {
     }
 }
 
-/// A connection that the peer closes at once.
+/// A connection that the peer closes immediately.
 struct Closed;
 
 impl AsyncRead for Closed {

@@ -1,8 +1,10 @@
-//! A whole verification through production code, over an in-memory network with TLS: what leaves the phone, and what is reported.
+//! A whole verification through production code, over an in-memory network with TLS: which data
+//! leaves the phone, and what is reported.
 //!
-//! The input is that of the target `walk`, with `retrieve` among the options, and with `$STATE`, `$SESSION`, `$CODE` and `$NUMBER` for secrets.
-//! Every host responds with the next response, over plain http and over TLS. `loopback.test` and, from its second lookup on, `rebind.test`
-//! have a forbidden address.
+//! The input is that of the target `walk`, with `retrieve` among the options, and with `$STATE`,
+//! `$SESSION`, `$CODE` and `$NUMBER` for secrets. Every host sends the next response, over plain
+//! http and over TLS. `loopback.test` and, from its second lookup on, `rebind.test` have a
+//! forbidden address.
 #![no_main]
 
 #[path = "flow/hosts.rs"]
@@ -32,7 +34,7 @@ const STATE: &str = "St4teCanary77";
 const SESSION: &str = "SessionCanary42";
 const CODE: &str = "C0deCanary99";
 const NUMBER: &str = "+14155550100";
-/// Of the app's own options: for the backend only.
+/// From the app's own options: for the backend only.
 const TOKEN: &str = "t0kenCanary11";
 const ATTESTATION: &str = "attest4tionCanary5";
 const REDIRECTS: u8 = 8;
@@ -42,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     LOG.call_once(|| log::set_logger(&Captured).map(|()| log::set_max_level(LevelFilter::Trace)).expect("a logger"));
     let script = text(data).replace("$STATE", STATE).replace("$SESSION", SESSION).replace("$CODE", CODE);
     let script = script.replace("$NUMBER", &NUMBER[1..]);
-    // Handshakes are slow: one input of eight runs twice.
+    // Handshakes are slow: one in eight inputs runs twice.
     if script.len().is_multiple_of(8) {
         twice(|| run(verify(&script)));
     } else {
@@ -87,9 +89,10 @@ async fn verify(script: &str) -> String {
     let _ = released.await;
     assert_eq!(hosts.released(), hosts.acquired(), "the network is released once");
     let requests = hosts.requests();
-    // A request is sent again after a short Retry-After, and after a connection that was dead.
+    // A request is sent again after a short Retry-After, and after a failed connection.
     assert!(requests.len() <= 4 * (usize::from(REDIRECTS) + 1), "{} requests", requests.len());
-    // An operator does not know the app's secrets, and a host whose whole name is such a value is not masked.
+    // An operator does not know the app's secrets, and a host whose whole name is such a value is
+    // not masked.
     let apps: Vec<_> = [TOKEN, ATTESTATION].into_iter().filter(|secret| !is_spelled(script, secret)).collect();
     for request in &requests {
         assert_allowed(request, &apps);
@@ -101,7 +104,7 @@ async fn verify(script: &str) -> String {
         Err(error) => format!("{} {error} {error:?} {:?}", error.to_json(), error.fallback()),
     };
     let shown = format!("{outcome} {trace:?} {} {}", trace.to_json(), trace.to_table());
-    // Of a start response that names it.
+    // From a start response that contains it.
     let names_state = |url: &Url| url.query_pairs().any(|(name, value)| name == "state" && value == STATE);
     let own = parse_url(auth_url.trim(), None).ok().filter(names_state).map(|_| STATE);
     let secrets: Vec<_> = own.into_iter().chain([SESSION, &NUMBER[5..]]).chain(apps).collect();
@@ -136,7 +139,7 @@ fn verifier(settings: Settings, hosts: Arc<Hosts>, backend: Arc<App>) -> Verifie
     Verifier { settings, network, backend: Arc::new(client), clock, memory }
 }
 
-/// What leaves the phone over the cellular network.
+/// The data that leaves the phone over the cellular network.
 fn assert_allowed(request: &hosts::Request, apps: &[&str]) {
     let hosts::Request { https, host, head } = request;
     let line = head.lines().next().unwrap_or_default();
@@ -151,7 +154,7 @@ fn assert_allowed(request: &hosts::Request, apps: &[&str]) {
     );
 }
 
-/// In any letters that a host name may be written in.
+/// In any characters that a host name may be written in.
 fn is_spelled(script: &str, secret: &str) -> bool {
     let plain = |text: &str| alphanumerics(text).to_ascii_lowercase();
     readings(script).is_none_or(|readings| readings.iter().any(|text| plain(text).contains(&plain(secret))))

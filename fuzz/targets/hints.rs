@@ -6,7 +6,7 @@ use number_verify::internals::Hints;
 use number_verify::{Hint, Setting, VerifyError, hints_from_json};
 use number_verify_fuzz::{first_line, text, twice};
 
-/// What no hint may set, whatever its spelling.
+/// Headers that no hint may set, regardless of spelling.
 const REFUSED: [&str; 9] = [
     "host",
     "cookie",
@@ -28,14 +28,14 @@ fuzz_target!(|data: &[u8]| {
             for hint in &hints {
                 check(hint, host);
             }
-            let all = Hints::check(&hints).expect("they were checked");
+            let all = Hints::check(&hints).expect("checked before");
             let steering = all.for_host(host);
             let fitting = || hints.iter().filter(|hint| fits(hint, host));
             for (name, value) in &steering.headers {
-                let is_wanted = |(key, wanted): (&String, &String)| {
-                    name.as_str().eq_ignore_ascii_case(key) && value == wanted.as_str()
+                let is_hinted = |(key, expected): (&String, &String)| {
+                    name.as_str().eq_ignore_ascii_case(key) && value == expected.as_str()
                 };
-                assert!(fitting().any(|hint| hint.headers.iter().any(is_wanted)), "{name} at {host}");
+                assert!(fitting().any(|hint| hint.headers.iter().any(is_hinted)), "{name} at {host}");
                 assert!(!REFUSED.contains(&name.as_str()) && value.is_sensitive(), "{name}");
             }
             let last = |pick: fn(&Hint) -> bool| fitting().any(pick);
@@ -63,7 +63,7 @@ fn check(hint: &Hint, host: &str) {
     assert!(fits(hint, host) || alone.headers.is_empty() && alone.address_family.is_none() && alone.max_tls.is_none());
 }
 
-/// Hosts come from URLs: in lower case, perhaps with a trailing dot.
+/// Hosts come from URLs: in lower case, possibly with a trailing dot.
 fn fits(hint: &Hint, host: &str) -> bool {
     let plain = |host: &str| host.trim_end_matches('.').to_owned();
     let (pattern, host) = (plain(&hint.host.to_ascii_lowercase()), plain(host));

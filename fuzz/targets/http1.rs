@@ -1,8 +1,11 @@
-//! HTTP/1.1 of a server that sends anything: the reader of heads, the client and its pool, content codings.
+//! HTTP/1.1 with a server that sends arbitrary bytes: the reader of heads, the client and its pool,
+//! content codings.
 //!
-//! The first line has four numbers: how many requests, how many bytes arrive at once, how the connection ends (0 closes, 1 falls silent, 2
-//! resets), and for each request whether its body is discarded (a bit each). The rest is what the server sends. It waits for the next request at
-//! 0x1e, and for a second at 0x1f; a new connection goes on where the one before it ended.
+//! The first line has four numbers: the number of requests, the number of bytes that arrive at
+//! once, how the connection ends (0 closes, 1 stalls, 2 resets), and for each request whether its
+//! body is discarded (one bit each). The rest is what the server sends. It waits for the next
+//! request at 0x1e, and for a second at 0x1f; a new connection continues where the previous one
+//! ended.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -68,7 +71,7 @@ async fn play(options: Options, sent: &[u8]) -> Vec<String> {
         course.push(exchange(&transport, &server, index, options.discards >> index & 1 == 1).await);
         assert!(began.elapsed() <= 6 * LIMIT, "a request took {:?}", began.elapsed());
     }
-    // What is still read of a discarded body ends, too.
+    // Reading the rest of a discarded body also ends.
     sleep(2 * LIMIT).await;
     drop(transport);
     tokio::task::yield_now().await;
@@ -86,7 +89,7 @@ async fn exchange(transport: &Transport<Server>, server: &Server, index: usize, 
         Ok(response) => response,
         Err(error) => return format!("{error:?} {} {}", timings.bytes_in(), timings.bytes_out()),
     };
-    assert!(server.state().since_request > 0, "a response that came before its request");
+    assert!(server.state().since_request > 0, "a response that arrived before its request");
     let status = response.status().as_u16();
     assert!((200..=599).contains(&status));
     let size: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -101,11 +104,11 @@ async fn exchange(transport: &Transport<Server>, server: &Server, index: usize, 
     format!("{head} {body:?}")
 }
 
-/// What the server still has to send, and what it received.
+/// The data that the server still has to send, and the requests that it received.
 struct State {
     options: Options,
     sent: VecDeque<u8>,
-    /// That it may respond to.
+    /// Requests without a response yet.
     requests: usize,
     /// Bytes that arrived since the last request.
     since_request: usize,

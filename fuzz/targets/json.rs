@@ -1,4 +1,5 @@
-//! JSON: an object with repeated names, the result in a response of the backend, problem documents, and the operator's JSON response.
+//! JSON: an object with repeated names, the result in a response of the backend, problem documents,
+//! and the operator's JSON response.
 //! The first line has a status and a `Retry-After`, the rest is the body.
 #![no_main]
 
@@ -30,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What `serde_json` itself makes of the text, without the white space and NUL at its end.
+/// The value as parsed by `serde_json`, without white space and NUL at the end of the text.
 fn plain(body: &[u8]) -> Option<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let end = body.iter().rposition(|byte| *byte != 0 && !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
@@ -78,11 +79,11 @@ fn problem(status: u16, body: &[u8], retry_after: Option<&HeaderValue>) {
     let json: Value = serde_json::from_str(&error.to_json()).expect("JSON");
     assert_eq!(json["detail"]["status"], status);
     assert!(json["fallback"].is_string() && json["kind"] == "backend");
-    // Nothing of the body gets into it.
+    // It contains nothing from the body.
     assert_eq!(error.message(None), backend_status(status, b"", retry_after).message(None));
 }
 
-/// How a walk ends with this response, after a redirect to this hop.
+/// The end of a walk with this response, after a redirect to this hop.
 fn ending(status: u16, body: &[u8], delivery: Delivery, hop: Option<&'static str>) -> String {
     let redactor = Redactor::new();
     let auth_url = "https://op.test/?state=St4te&redirect_uri=https://cb.test/cb";

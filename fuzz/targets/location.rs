@@ -1,4 +1,5 @@
-//! Location resolution. The first line is the URL that responds, each further one a `Location` of its response.
+//! Location resolution. The first line is the URL that responds, each further line a `Location` of
+//! its response.
 #![no_main]
 
 use http::{HeaderMap, HeaderValue, header};
@@ -19,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     match resolved {
         Some(Ok(url)) => {
             assert!(!locations.is_empty() && !distinct, "contradictory locations lead to {url}");
-            let (_, base) = begin(base).expect("a walk that went on");
+            let (_, base) = begin(base).expect("a walk that continued");
             compare(&base, &locations[0], &url);
         }
         Some(Err(failure)) => {
@@ -40,7 +41,7 @@ fn begin(base: &str) -> Option<(Walk, Url)> {
     Some((walk, request.url))
 }
 
-/// Where the walk goes next, or how it failed.
+/// The next URL of the walk, or how it failed.
 fn resolve(base: &str, locations: &[HeaderValue]) -> Option<Result<Url, String>> {
     let (mut walk, _) = begin(base)?;
     let headers: HeaderMap = locations.iter().map(|value| (header::LOCATION, value.clone())).collect();
@@ -58,14 +59,15 @@ fn resolve(base: &str, locations: &[HeaderValue]) -> Option<Result<Url, String>>
     }
 }
 
-/// The URL standard's own resolution (RFC 9110, section 10.2.2), which has no text for bytes beyond ASCII and more than two slashes.
+/// The URL standard's own resolution (RFC 9110, section 10.2.2), which does not define text for
+/// bytes beyond ASCII and more than two slashes.
 fn compare(base: &Url, location: &HeaderValue, url: &Url) {
     let location = text(trim(location));
     let slashes = location.len() - location.trim_start_matches(['/', '\\']).len();
     if !location.is_ascii() || slashes > 2 {
         return;
     }
-    let mut expected = base.join(&location).expect("the walk goes there");
+    let mut expected = base.join(&location).expect("the walk continues there");
     expected.set_fragment(None);
     assert_eq!(*url, expected, "{location} at {base}");
 }

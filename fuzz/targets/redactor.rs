@@ -1,5 +1,6 @@
-//! What may be kept of a peer's text. A line is `n` number, `e` (a number is expected), `s` secret, `v` value, `u` URL with a query, or a
-//! text to keep (`t`), a host name (`h`) or an error code (`c`), each after its letter.
+//! Which text from a peer may be retained. Each line starts with a letter: `n` number, `e` (a
+//! number is expected), `s` secret, `v` value, `u` URL with a query, or text to retain (`t`), a
+//! host name (`h`) or an error code (`c`).
 #![no_main]
 
 use http::{HeaderMap, HeaderValue, header};
@@ -13,7 +14,7 @@ use url::form_urlencoded::byte_serialize;
 
 /// A shorter secret is masked only as a whole word.
 const SUBSTRING: usize = 4;
-/// A shorter secret in a host name is a coincidence.
+/// A shorter secret in a host name is considered a coincidence.
 const IN_HOST: usize = 6;
 const MASK: &str = "•••";
 
@@ -47,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
             }
             Some('v') => redactor.add_value(rest),
             Some('u') => parse_url(rest, None).iter().for_each(|url| redactor.add_query_of(url)),
-            Some('t') => kept(rest, &redactor, &known),
+            Some('t') => retained(rest, &redactor, &known),
             Some('h') => host(rest, &redactor, &known),
             Some('c') => code(rest, &redactor, &known),
             _ => {}
@@ -68,17 +69,17 @@ impl Known {
     }
 }
 
-/// As it is kept, as a page's title, and as an operator's description.
-fn kept(text: &str, redactor: &Redactor, known: &Known) {
-    let kept = twice(|| redactor.keep(text, 200));
-    let ways = [kept.clone(), title(text, redactor), description(text, redactor)];
+/// The text as retained, as a page title, and as an operator's description.
+fn retained(text: &str, redactor: &Redactor, known: &Known) {
+    let retained = twice(|| redactor.keep(text, 200));
+    let ways = [retained.clone(), title(text, redactor), description(text, redactor)];
     for line in ways.iter().flatten() {
         assert!(!line.is_empty() && line.chars().count() <= 200, "{line:?}");
         assert!(!line.chars().any(char::is_control) && !line.contains('\n'), "{line:?}");
         known.assert_absent(line, SUBSTRING);
     }
     if !text.contains('<') {
-        let shorter = kept.as_ref().map(|kept| kept.chars().take(80).collect::<String>());
+        let shorter = retained.as_ref().map(|retained| retained.chars().take(80).collect::<String>());
         assert_eq!(ways[1], shorter, "a title is a text like any other");
     }
 }
@@ -102,7 +103,7 @@ fn description(text: &str, redactor: &Redactor) -> Option<String> {
     }
 }
 
-/// Without a state: the redactor knows only what the input says.
+/// Without a state: the redactor knows only the secrets of the input.
 fn walk(redactor: &Redactor) -> Walk {
     let auth_url = "https://op.test/?redirect_uri=https://cb.test/cb";
     let start = StartResponse { auth_url: auth_url.into(), redirect_uri: None, state: None, session: None };

@@ -1,4 +1,4 @@
-//! The small readers of text: escapes, letters and digits, `Retry-After`, dates, URLs.
+//! The small text parsers: escapes, letters and digits, `Retry-After`, dates, URLs.
 #![no_main]
 
 use http::HeaderValue;
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
 fn escapes(text: &str) {
     let Some(all) = twice(|| readings(text)) else { return };
     assert!(all.iter().any(|reading| reading == text), "the text itself");
-    // Each step of decoding leaves the text shorter or as it is, so that it ends.
+    // Each decoding step leaves the text shorter or unchanged, so that decoding terminates.
     assert!(all.iter().all(|reading| reading.chars().count() <= text.chars().count()), "{all:?}");
     for reading in &all {
         let again = readings(reading).unwrap_or_default();
@@ -48,7 +48,7 @@ fn wait(value: &HeaderValue) {
     let date = twice(|| parse_lenient_date(text));
     if let Some(date) = date {
         assert!((1601..=9999).contains(&date.year()), "{date}");
-        assert_eq!(parse_lenient_date(&format!("{text} GMT")), Some(date), "what follows a date does not matter");
+        assert_eq!(parse_lenient_date(&format!("{text} GMT")), Some(date), "text after a date is ignored");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The walk as a sequence of responses.
 //!
-//! The first line has options (`relay`, `follow` or `none`; `https`; `limit=`, `uri=`, `configured=`, `state=`, `session=`), the second one the
-//! auth URL. Responses follow, each after a line `--`: its status, its headers, an empty line, its body.
+//! The first line contains options (`relay`, `follow` or `none`; `https`; `limit=`, `uri=`,
+//! `configured=`, `state=`, `session=`), the second line the auth URL. Responses follow, each after
+//! a line `--`: status, headers, an empty line, body.
 #![no_main]
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -61,7 +62,7 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// What became of it, with every request.
+    /// The outcome, with every request.
     fn run(&self) -> Vec<String> {
         let redactor = Redactor::new();
         redactor.add_number(NUMBER);
@@ -134,7 +135,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// What happened so far.
+/// The history of the walk.
 struct Course<'a> {
     script: &'a Script<'a>,
     requests: Vec<String>,
@@ -168,7 +169,8 @@ impl Course<'_> {
         assert!(self.requests.len() <= usize::from(rules.redirect_limit) + 1, "{:?}", self.requests);
     }
 
-    /// A request has what its Location has: a code stays on the way that the operator chose for it.
+    /// A request contains what its Location contains: a code stays on the path that the operator
+    /// chose for it.
     fn assert_nothing_added(location: &str, before: &str, url: &Url) {
         let before = Url::parse(before.split(' ').next().unwrap_or_default()).expect("a URL that was requested");
         let location = location.trim();
@@ -186,7 +188,7 @@ impl Course<'_> {
             assert!(title.chars().count() <= 80 && !title.chars().any(char::is_control));
             self.assert_no_secret(title);
         }
-        let printed = format!("{end:?}");
+        let output = format!("{end:?}");
         let last = self.requests.last().cloned().unwrap_or_default();
         let text = match end {
             Ok(Completion::Code { code, state }) => {
@@ -194,18 +196,18 @@ impl Course<'_> {
                     self.script.rules.delivery == Delivery::Relay && !last.starts_with("http:"),
                     "a code over http"
                 );
-                assert!(!code.expose_secret().is_empty() && printed == "Ok(Code(…))");
+                assert!(!code.expose_secret().is_empty() && output == "Ok(Code(…))");
                 let state = state.as_ref().map(ExposeSecret::expose_secret);
                 assert!(state.is_none_or(|state| self.redactor.contains_secret(state)));
                 format!("code {} {state:?}", code.expose_secret())
             }
             Ok(Completion::Callback { status, body }) => {
                 assert!(self.script.rules.delivery == Delivery::FollowThrough && (200..=299).contains(&status));
-                assert_eq!(printed, "Ok(Callback(…))");
+                assert_eq!(output, "Ok(Callback(…))");
                 format!("callback {status} {body:?}")
             }
             Ok(Completion::CallbackRefused { status, body, .. }) => {
-                assert!(status >= 400 && printed == "Ok(CallbackRefused(…))");
+                assert!(status >= 400 && output == "Ok(CallbackRefused(…))");
                 format!("callback refused {status} {body:?}")
             }
             Ok(Completion::Ended) => {
@@ -220,13 +222,13 @@ impl Course<'_> {
                 assert!(description.chars().count() <= 200);
                 format!("denied {error} {description}")
             }
-            // No other failure has a text of the operator's.
+            // No other failure contains text from the operator.
             Err(failure) => format!("{failure:?} {title:?}"),
         };
         self.requests.push(text);
     }
 
-    /// Nothing that this flow keeps secret is in what it reports.
+    /// Reports contain no secret of this flow.
     fn assert_no_secret(&self, text: &str) {
         let lower = text.to_ascii_lowercase();
         let secrets = [self.script.own_state(), Some(self.script.session.to_owned()), Some(NUMBER[4..].to_owned())];

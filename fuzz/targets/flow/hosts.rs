@@ -1,4 +1,4 @@
-//! The operator's side in memory: every host responds with the next response of the script.
+//! The operator's side in memory: every host sends the next response of the script.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -134,7 +134,7 @@ pub(crate) fn first_hop(world: &World, quirk: &str, state: &str) -> String {
     format!("{}/{quirk}/1?state={state}", world.https(HOST))
 }
 
-// ---- what they answer -------------------------------------------------------------------------------------------------------
+// ---- responses ---------------------------------------------------------------------------------------------------------------
 
 /// A file name, a path, a URL without a scheme, a query: RFC 3986, section 4.2.
 fn relative_locations(visit: &Visit) -> Reply {
@@ -453,7 +453,7 @@ impl Visit<'_> {
     }
 }
 
-// ---- how they are served ----------------------------------------------------------------------------------------------------
+// ---- serving -----------------------------------------------------------------------------------------------------------------
 
 /// Responds to the requests of one connection, one after another. A disconnecting client is not an
 /// error.
