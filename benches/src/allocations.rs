@@ -1,4 +1,4 @@
-//! Counts what the program allocates, under everything else that it does.
+//! Counts the allocations of the program, at the level of the global allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -11,15 +11,15 @@ static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// What was allocated since [`begin`].
+/// Allocations since [`begin`].
 #[derive(Debug, Clone, Copy)]
 pub struct Allocated {
     pub allocations: usize,
-    /// The most bytes that were allocated at once, beyond those that were already.
+    /// The peak of allocated bytes, beyond those that were allocated at the beginning.
     pub peak_bytes: usize,
 }
 
-/// The state that a measurement begins with.
+/// The state at the beginning of a measurement.
 #[derive(Clone, Copy)]
 pub struct Mark {
     allocations: usize,
@@ -47,31 +47,31 @@ fn grew(bytes: usize) {
     PEAK.fetch_max(live, Relaxed);
 }
 
-#[expect(unsafe_code, reason = "an allocator is an unsafe trait; all of this one is the system's")]
-// SAFETY: every call goes to the system's allocator with its own arguments.
+#[expect(unsafe_code, reason = "an allocator is an unsafe trait; this one forwards to the system's")]
+// SAFETY: every call is forwarded to the system's allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grew(layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grew(layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         LIVE.fetch_sub(layout.size(), Relaxed);
         grew(size);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(old, layout) }
     }
 }

@@ -1,4 +1,5 @@
-//! The reference backends: how many verifications they start in a second, and their memory; one replica, and three with Redis.
+//! The reference backends: how many verifications they start per second, and their memory; with one
+//! replica, and with three and Redis.
 //!
 //! The simulator is the provider. Load generator and backend share this machine's processors.
 
@@ -14,7 +15,7 @@ use crate::replica::{Backend, Deployment, Redis, Replica, free_port};
 
 const REPLICAS: usize = 3;
 
-/// One row: a backend in one arrangement, or why it was left out.
+/// One row: a backend in one deployment, or the reason for its omission.
 pub struct Row {
     pub name: &'static str,
     pub replicas: usize,
@@ -23,7 +24,7 @@ pub struct Row {
 
 pub struct Measured {
     pub load: Load,
-    /// Of each replica, before and after the load.
+    /// For each replica, before and after the load.
     pub idle_kib: Vec<u64>,
     pub peak_kib: Vec<u64>,
 }
@@ -71,7 +72,7 @@ fn measure_one(deployment: &Deployment, replicas: usize, how_long: Duration) -> 
     Ok(Measured { load, idle_kib, peak_kib: memory("VmHWM")? })
 }
 
-/// Why there is none, if one is needed.
+/// Redis, if it is needed, or the reason why it is missing.
 fn redis_if(is_needed: bool) -> Result<Option<Redis>, String> {
     let start = || Redis::start(free_port()?, None);
     is_needed.then(start).transpose().map_err(|error| format!("{error:#}"))

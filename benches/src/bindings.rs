@@ -1,5 +1,6 @@
-//! What the Kotlin and Swift layers add to a verification: the same app in three languages, over a link without delay. Kotlin and Swift load
-//! the library as it is shipped; Rust has it linked in, optimized alike.
+//! The overhead that the Kotlin and Swift layers add to a verification: the same app in three
+//! languages, over a link without delay. Kotlin and Swift load the library as shipped; in Rust it
+//! is linked in, with the same optimization.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::lab::namespaces::{BACKEND, CELL, NAME_SERVER};
 use crate::lab::{Conditions, Lab};
 use crate::statistics::Summary;
 
-/// Verifications before anything is measured, so that the JVM has compiled what it runs.
+/// Verifications before the measurement, so that the JVM has compiled the code.
 const WARM_UP: u32 = 1000;
-/// The languages take turns, so that what disturbs the machine disturbs all of them.
+/// The languages alternate, so that disturbances of the machine affect all of them.
 const ROUNDS: u32 = 20;
 const IN_A_ROUND: u32 = 25;
 
@@ -28,13 +29,13 @@ pub enum Language {
 
 /// The cost of one verification.
 pub struct Cost {
-    /// Of the whole process.
+    /// CPU time of the whole process.
     pub cpu_ms: Summary,
     /// From the call to its result.
     pub took_ms: Summary,
 }
 
-/// Or why it was not measured.
+/// The costs, or the reason why they were not measured.
 pub type Costs = Vec<(Language, Result<Cost, String>)>;
 
 impl Language {
@@ -78,7 +79,7 @@ impl Language {
         Worker::start(&mut command)
     }
 
-    /// What `scripts/bench` could not build, and why.
+    /// The reason why `scripts/bench` could not build it.
     fn skipped(self) -> Option<String> {
         let name = match self {
             Self::Rust => return None,
@@ -117,7 +118,7 @@ pub fn measure(lab: &Lab, is_quick: bool) -> Result<Costs> {
     Ok(costs)
 }
 
-/// The process of one language, and what its rounds took: milliseconds for each verification.
+/// The process of one language, and the results of its rounds: milliseconds per verification.
 struct App {
     worker: Worker,
     cpu_ms: Vec<f64>,
@@ -127,13 +128,13 @@ struct App {
 impl App {
     fn start(language: Language, lab: &Lab, warm_up: u32) -> Result<Self> {
         let mut worker = language.start(lab)?;
-        worker.ask(&format!("repeat {warm_up}"))?;
+        worker.request(&format!("repeat {warm_up}"))?;
         Ok(Self { worker, cpu_ms: Vec::new(), took_ms: Vec::new() })
     }
 
     fn measure(&mut self) -> Result<()> {
         let before = self.worker.cpu()?;
-        let report = self.worker.ask(&format!("repeat {IN_A_ROUND}"))?;
+        let report = self.worker.request(&format!("repeat {IN_A_ROUND}"))?;
         let cpu = self.worker.cpu()?.saturating_sub(before);
         self.cpu_ms.push(cpu.as_secs_f64() * 1e3 / f64::from(IN_A_ROUND));
         let total_us = report["total_us"].as_f64().context("no total_us")?;

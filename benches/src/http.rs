@@ -17,7 +17,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To this port of the loopback interface.
+    /// Connects to this port of the loopback interface.
     pub async fn open(port: u16) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let stream = TcpStream::connect(address).await?;

@@ -1,4 +1,5 @@
-//! A load generator for a backend's `start`: persistent connections, each with one request at a time.
+//! A load generator for a backend's `start`: persistent connections, each with one request at a
+//! time.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,13 @@ use crate::http::Connection;
 
 const CONNECTIONS: usize = 32;
 
-/// What a backend did.
+/// The throughput of a backend.
 pub struct Load {
     pub starts_per_second: f64,
     pub median: Duration,
 }
 
-/// Calls `start` of these replicas in turn. What runs in the first second is not counted.
+/// Calls `start` on these replicas in turn. The first second is not counted.
 pub fn run(replicas: &[u16], how_long: Duration) -> Result<Load> {
     let warm_up = Duration::from_secs(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -31,13 +32,13 @@ pub fn run(replicas: &[u16], how_long: Duration) -> Result<Load> {
         while let Some(done) = clients.join_next().await {
             times.extend(done??);
         }
-        ensure!(!times.is_empty(), "no start had a response");
+        ensure!(!times.is_empty(), "no start received a response");
         times.sort_unstable();
         Ok(Load { starts_per_second: times.len() as f64 / how_long.as_secs_f64(), median: times[times.len() / 2] })
     })
 }
 
-/// How long each call took that ended in the time that counts.
+/// The duration of each call that ended in the measured time.
 async fn call(port: u16, count_from: Instant, end: Instant) -> Result<Vec<Duration>> {
     let mut connection = Connection::open(port).await?;
     let mut times = Vec::new();

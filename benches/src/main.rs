@@ -1,17 +1,17 @@
-//! What a verification costs over a slow link, side by side with OkHttp and curl in one run, with the real kernel. Linux, as root;
-//! `make bench` builds what it needs and runs it.
+//! The cost of a verification over a slow link, compared with OkHttp and curl in one run, with the
+//! real kernel. Linux, as root; `make bench` builds what it needs and runs it.
 //!
-//! | file | what |
+//! | file | subject |
 //! |---|---|
 //! | `lab/` | the phone's network: namespaces, delay line, name server, web servers |
-//! | `clients/`, `phone.rs` | what is compared; the process that stands for an app with this library |
-//! | `plan.rs`, `measure.rs` | what is measured, and how |
+//! | `clients/`, `phone.rs` | the clients; the process that represents an app with this library |
+//! | `plan.rs`, `measure.rs` | the plan and the measurement |
 //! | `resources.rs`, `allocations.rs`, `process.rs` | instructions, memory, threads |
-//! | `bindings.rs` | what Kotlin and Swift add |
+//! | `bindings.rs` | overhead of Kotlin and Swift |
 //! | `backends.rs`, `load.rs`, `http.rs`, `replica.rs` | the reference backends |
-//! | `soak/` | their long life, with restarts of each part; `make soak-backends` |
-//! | `statistics.rs`, `thresholds.rs` | medians and noise; what must hold |
-//! | `report/` | tables, plots, the documents that show them |
+//! | `soak/` | long runs with restarts of each component; `make soak-backends` |
+//! | `statistics.rs`, `thresholds.rs` | medians and noise; the thresholds |
+//! | `report/` | tables, plots, the documents that contain them |
 
 mod allocations;
 mod backends;
@@ -47,26 +47,27 @@ use crate::measure::Tools;
 use crate::plan::Plan;
 use crate::report::{document, history, plot, table};
 
-/// What shows the figures, each the parts that it has markers for.
+/// The documents with figures; each contains the parts that it has markers for.
 const DOCUMENTS: [&str; 2] = ["docs/performance.md", "README.md"];
 
-/// Measures what a verification costs, and writes docs/performance.md and its plots.
+/// Measures the cost of a verification, and writes docs/performance.md and its plots.
 #[derive(Parser)]
 #[command(subcommand_negates_reqs = true)]
 struct Arguments {
-    /// Two repetitions of a few conditions, to see that everything works; nothing must hold
+    /// Two repetitions of a few conditions, as a smoke test; thresholds are not enforced
     #[arg(long, env = "BENCH_QUICK", value_parser = FalseyValueParser::new())]
     quick: bool,
     /// Repetitions of each condition
     #[arg(long, env = "BENCH_REPETITIONS", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
-    /// How many links are measured at the same time; 4 for each processor by default
+    /// The number of links measured at the same time; defaults to 4 for each processor
     #[arg(long, env = "BENCH_LABS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     labs: Option<usize>,
     /// The repository's folder, whose documents are written
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
     repository: PathBuf,
-    /// For files of the run, among them the roots that its clients trust: other users must not be able to write there
+    /// For files of the run, including the roots that its clients trust: other users must not have
+    /// write access
     #[arg(long, required = true)]
     folder: Option<PathBuf>,
     #[command(subcommand)]
@@ -75,7 +76,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Inner {
-    /// The process that stands for an app; the benchmark starts it
+    /// The process that represents an app; started by the benchmark
     #[command(hide = true)]
     Phone {
         root_ca: PathBuf,
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match &arguments.command {
         Some(Inner::Phone { root_ca }) => phone::run(root_ca).map(|()| true),
-        Some(Inner::SoakBackends(arguments)) => raise_limit_of_files().and_then(|()| soak::run(arguments)),
+        Some(Inner::SoakBackends(arguments)) => raise_open_file_limit().and_then(|()| soak::run(arguments)),
         None => run(&arguments),
     };
     match ended {
@@ -100,11 +101,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything holds that must.
+/// Whether all thresholds are met.
 fn run(arguments: &Arguments) -> Result<bool> {
     let began = Instant::now();
     let folder = arguments.folder.as_deref().context("--folder is missing")?;
-    raise_limit_of_files()?;
+    raise_open_file_limit()?;
     std::fs::create_dir_all(folder)?;
     let plan = if arguments.quick { Plan::quick() } else { Plan::full(arguments.repetitions) };
     let processors = std::thread::available_parallelism()?.get();
@@ -140,7 +141,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
     for (name, part) in &parts {
         println!("\n{name}\n\n{}", part.trim());
     }
-    let documents = if arguments.quick { copies(&arguments.repository, folder)? } else { arguments.repository.clone() };
+    let documents =
+        if arguments.quick { copy_documents(&arguments.repository, folder)? } else { arguments.repository.clone() };
     document::update(&DOCUMENTS.map(|file| documents.join(file)), &parts)?;
     plot::draw(&samples, &plan, &documents.join("docs/performance"))?;
     println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENTS.join(", "));
@@ -151,8 +153,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(holds || arguments.quick)
 }
 
-/// The figures of a quick run mean nothing, so that they stay out of the repository.
-fn copies(repository: &Path, folder: &Path) -> Result<PathBuf> {
+/// The figures of a quick run are meaningless, so that they are not written to the repository.
+fn copy_documents(repository: &Path, folder: &Path) -> Result<PathBuf> {
     let folder = folder.join("quick");
     std::fs::create_dir_all(folder.join("docs"))?;
     for file in DOCUMENTS {
@@ -161,7 +163,7 @@ fn copies(repository: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// What the figures belong to.
+/// The conditions of the measurement.
 fn about(
     plan: &Plan,
     labs: usize,
@@ -190,8 +192,8 @@ fn today() -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// A thousand verifications at once have some thousand sockets.
-fn raise_limit_of_files() -> Result<()> {
+/// A thousand concurrent verifications have several thousand sockets.
+fn raise_open_file_limit() -> Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_phone_needs_no_folder() {
+    fn folder_is_required_except_for_phone() {
         let parse = |arguments: &str| Arguments::try_parse_from(arguments.split(' '));
         assert!(parse("bench phone root.pem").is_ok());
         assert!(parse("bench --folder f --repetitions 1 --labs 1").is_ok());
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_measured_zero_times() {
+    fn zero_repetitions_are_rejected() {
         for option in ["--repetitions", "--labs"] {
             assert!(Arguments::try_parse_from(["bench", "--folder", "f", option, "0"]).is_err());
         }

@@ -1,4 +1,5 @@
-//! Measures the plan. Several labs work at the same time, because each of them is idle most of the time: it waits for its link.
+//! Measures the plan. Several labs run concurrently, because each of them is idle most of the time,
+//! waiting for its link.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,16 +17,16 @@ use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Lab};
 use crate::plan::{Job, Outcome, Plan, Sample, Samples};
 
-/// Chains that OkHttp follows before anything is measured, so that the JVM has compiled what it runs.
+/// Chains that OkHttp follows before the measurement, so that the JVM has compiled the code.
 const WARM_UP: u32 = 120;
 
-/// What there is to be compared on this machine.
+/// The clients that are available on this machine.
 pub struct Tools {
     pub okhttp: Option<String>,
     pub has_curl: bool,
 }
 
-/// Ends at the first error. The labs that are left end with the program.
+/// Ends at the first error. The remaining labs end with the program.
 pub fn run(plan: &Plan, tools: Tools, labs: usize, folder: &Path) -> Result<Samples> {
     let jobs = plan.jobs();
     let total = jobs.len();
@@ -56,10 +57,10 @@ pub fn run(plan: &Plan, tools: Tools, labs: usize, folder: &Path) -> Result<Samp
     Ok(all)
 }
 
-/// What all labs have in common.
+/// State shared by all labs.
 struct Shared {
     queue: Mutex<VecDeque<Job>>,
-    /// Before it nothing is measured, because a JVM that warms up takes all processors.
+    /// Nothing is measured before this barrier, because a JVM that warms up uses all processors.
     warm: Barrier,
     tools: Tools,
 }
@@ -117,8 +118,8 @@ impl Bench {
         Ok(())
     }
 
-    /// All clients, one after another, under the same conditions. Which is the first one differs, so that none always has the same state of the
-    /// machine.
+    /// Runs all clients, one after another, under the same conditions. The order varies, so that no
+    /// client always finds the machine in the same state.
     fn measure(&mut self, job: Job, report: &dyn Fn(Subject, Outcome)) -> Result<()> {
         let mut clients = vec![Client::Ours];
         if self.okhttp.is_some() {
@@ -176,7 +177,7 @@ impl Bench {
     }
 }
 
-/// What is measured without another client between.
+/// Measured as one unit, without another client in between.
 #[derive(Clone, Copy)]
 enum Client {
     Ours,
@@ -184,12 +185,13 @@ enum Client {
     Curl,
 }
 
-/// The next verification after `prepare()` and a pause, as between a screen that asks for the number and its button. What prepare costs is
-/// counted too, but for the round trips: the user does not wait for those.
+/// The next verification after `prepare()` and a pause, as between the phone-number screen and its
+/// button. The cost of prepare is included except for its round trips: the user does not wait for
+/// those.
 fn prepared(ours: &mut Ours, lab: &Lab, Conditions { rtt, loss, .. }: Conditions) -> Result<Timing> {
     let began = Instant::now();
     ours.prepare()?;
-    // Enough for a connection that loses a packet.
+    // Long enough for a connection that loses a packet.
     let pause = if loss > 0.0 { Duration::from_secs(3) } else { Duration::from_millis(300) } + rtt * 6;
     thread::sleep(pause.saturating_sub(began.elapsed()));
     lab.link.await_silence();

@@ -1,13 +1,14 @@
-//! The process that stands for an app with this library: it reads commands from its standard input and reports in JSON, one line each.
+//! The process that represents an app with this library: it reads commands from standard input and
+//! reports in JSON, one line each.
 //!
-//! | line | what it does |
+//! | line | effect |
 //! |---|---|
-//! | `new SCENARIO` | makes a new verifier, in the place of the one before |
+//! | `new SCENARIO` | creates a new verifier, replacing the previous one |
 //! | `verify` | runs one verification |
 //! | `repeat N` | runs N verifications, one after another, and waits for the release after each |
 //! | `release` | waits until the verifier has released the network |
 //! | `prepare` | calls `prepare()` |
-//! | `many N` | runs N verifications at once |
+//! | `many N` | runs N verifications concurrently |
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -143,7 +144,7 @@ impl Phone {
             "failed": failures.len(),
             "first_failure": failures.first(),
             "peak_bytes": allocated.peak_bytes,
-            "threads": threads.most(),
+            "threads": threads.maximum(),
             "peak_rss_kib": status("self", "VmHWM")?,
         }))
     }
@@ -157,13 +158,13 @@ fn micros(since: Instant) -> u64 {
     since.elapsed().as_micros() as u64
 }
 
-/// Of all threads of this process.
+/// CPU time of all threads of this process.
 fn cpu_micros() -> Result<u64> {
     let time = ClockId::CLOCK_PROCESS_CPUTIME_ID.now()?;
     Ok(Duration::from(time).as_micros() as u64)
 }
 
-/// A network that is always there, over the bound interface.
+/// A network that is always available, over the bound interface.
 #[derive(Default)]
 struct Modem {
     acquired: AtomicUsize,
@@ -174,7 +175,7 @@ struct Modem {
 impl CellularProvider for Modem {
     async fn acquire(&self, events: Arc<NetworkEvents>) -> Result<NetworkBinding, CellularError> {
         self.acquired.fetch_add(1, Relaxed);
-        events.operated_by("00101".to_owned()); // A test network, reported as Android's provider does.
+        events.operated_by("00101".to_owned()); // A test network, reported as by Android's provider.
         Ok(NetworkBinding::LinuxInterface { name: CELL.to_owned() })
     }
 
@@ -188,27 +189,27 @@ impl CellularProvider for Modem {
     }
 }
 
-/// The most threads that the process had at once, without its own two: the main one and the one that looks.
+/// The maximum number of threads of the process, without the main thread and the watching one.
 struct Threads {
-    most: Arc<AtomicU64>,
+    maximum: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
 
 impl Threads {
     fn watch() -> Self {
-        let watch = Self { most: Arc::default(), over: Arc::default() };
-        let (most, over) = (watch.most.clone(), watch.over.clone());
+        let watch = Self { maximum: Arc::default(), over: Arc::default() };
+        let (maximum, over) = (watch.maximum.clone(), watch.over.clone());
         thread::spawn(move || {
             while !over.load(Relaxed) {
-                most.fetch_max(status("self", "Threads").unwrap_or(0), Relaxed);
+                maximum.fetch_max(status("self", "Threads").unwrap_or(0), Relaxed);
                 thread::sleep(Duration::from_millis(5));
             }
         });
         watch
     }
 
-    fn most(self) -> u64 {
+    fn maximum(self) -> u64 {
         self.over.store(true, Relaxed);
-        self.most.load(Relaxed).saturating_sub(2)
+        self.maximum.load(Relaxed).saturating_sub(2)
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured: each chain under each condition of the link, by all clients in turn, many times.
+//! The plan: each chain under each condition of the link, by all clients in turn, many times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Counts};
 use crate::statistics::Summary;
 
-/// The round-trip time of the absolute limits, of the tables with everything, and of many verifications at once.
+/// The round-trip time for the absolute limits, the complete tables, and many concurrent
+/// verifications.
 pub const RTT_MS: u32 = 100;
 
-/// How much is measured.
+/// The amount of measurement.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub repetitions: u32,
@@ -26,7 +27,7 @@ impl Plan {
         Self { repetitions, rtts_ms: vec![40, RTT_MS, 200], loss_percent: vec![0, 1, 5] }
     }
 
-    /// To see that everything works.
+    /// For a smoke test.
     pub fn quick() -> Self {
         Self { repetitions: 2, rtts_ms: vec![RTT_MS], loss_percent: vec![0, 1] }
     }
@@ -41,7 +42,8 @@ impl Plan {
         cells
     }
 
-    /// All of a repetition before the next one, so that what disturbs the machine for a while disturbs all cells; the longest first.
+    /// All of a repetition before the next one, so that a temporary disturbance of the machine
+    /// affects all cells; the longest first.
     pub fn jobs(&self) -> Vec<Job> {
         let mut cells = self.cells();
         cells.sort_by_key(|cell| std::cmp::Reverse(cell.rtt_ms * cell.scenario.cold_bound() * (1 + cell.loss_percent)));
@@ -77,17 +79,17 @@ impl Job {
     }
 }
 
-/// What one client did in one repetition.
+/// The outcome of one client in one repetition.
 pub struct Sample {
     pub cell: Cell,
     pub subject: Subject,
     pub outcome: Outcome,
 }
 
-/// Or why it failed.
+/// The measurement, or the reason of its failure.
 pub type Outcome = Result<(Timing, Counts), String>;
 
-/// All that was measured, by condition and client.
+/// All measurements, by condition and client.
 #[derive(Default)]
 pub struct Samples(BTreeMap<(Cell, Subject), Vec<Outcome>>);
 
@@ -105,7 +107,7 @@ impl Samples {
         }))
     }
 
-    /// Of the verifications that succeeded.
+    /// For the verifications that succeeded.
     pub fn summary(
         &self,
         cell: Cell,
@@ -124,7 +126,7 @@ impl Samples {
         self.0.get(&(cell, subject)).map_or(0, |outcomes| outcomes.iter().filter(|outcome| outcome.is_err()).count())
     }
 
-    /// The faster one of OkHttp's two cold configurations.
+    /// The faster of OkHttp's two cold configurations.
     pub fn best_okhttp(&self, cell: Cell) -> Option<Summary> {
         let configurations = Subject::OKHTTP_COLD.into_iter().filter_map(|subject| self.leg_ms(cell, subject));
         configurations.min_by(|one, other| one.median.total_cmp(&other.median))

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: memory and threads (proc(5)).
+//! Memory and threads of a process, as reported by the kernel (proc(5)).
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! The processes that serve: replicas of a reference backend, and a real Redis. Each ends with its value.
+//! The server processes: replicas of a reference backend, and a real Redis. Each ends when its
+//! value is dropped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -34,7 +35,8 @@ impl Backend {
         }
     }
 
-    /// The program that serves it, which the script that runs this has named; or why there is none.
+    /// The program of the backend, from the environment of the calling script, or the reason why it
+    /// is missing.
     pub fn program(self) -> Result<PathBuf, String> {
         let name = match self {
             Self::Rust => "BENCH_BACKEND_RUST",
@@ -43,7 +45,8 @@ impl Backend {
         std::env::var_os(name).map(PathBuf::from).ok_or_else(|| format!("the script did not build it (${name})"))
     }
 
-    /// Its settings for this provider, whose verify API is at `verify_url` in CAMARA's way and under `issuer` in Glide's.
+    /// Its settings for this provider, whose verify API is at `verify_url` (CAMARA) and under
+    /// `issuer` (Glide).
     pub fn provider(self, issuer: &str, verify_url: &str) -> Vec<(&'static str, String)> {
         match self {
             Self::Rust => vec![
@@ -64,7 +67,7 @@ impl Backend {
     }
 }
 
-/// How all replicas are started.
+/// The start parameters of all replicas.
 pub struct Deployment {
     pub backend: Backend,
     pub program: PathBuf,
@@ -76,7 +79,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Does not wait until it serves.
+    /// Does not wait until the replica serves.
     pub fn start(&self, port: u16) -> Result<Replica> {
         let mut command = Command::new(&self.program);
         let log = self.folder.join(format!("{}-{port}.log", self.backend.name()));
@@ -106,7 +109,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Until its health is good, and so is its store's.
+    /// Waits until the replica and its store are healthy.
     pub fn await_readiness(&self) -> Result<()> {
         until(|| self.is_healthy().unwrap_or_default(), || format!("{} is not healthy", self.log.display()))
     }
@@ -129,11 +132,11 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// It keeps nothing; or in this folder all that it has confirmed.
-    pub fn start(port: u16, keeps_in: Option<&Path>) -> Result<Self> {
+    /// Without persistence, or with a folder that persists every confirmed write.
+    pub fn start(port: u16, persistent_in: Option<&Path>) -> Result<Self> {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        match keeps_in {
+        match persistent_in {
             None => command.args(["--appendonly", "no"]),
             Some(folder) => {
                 fs::create_dir_all(folder)?;
@@ -143,7 +146,10 @@ impl Redis {
         let child = command.stdout(Stdio::null()).spawn();
         let child = child.context("redis-server (Debian: apt-get install redis-server)")?;
         let redis = Self { process: Process(child), port };
-        until(|| redis.ask("PING").is_ok_and(|reply| reply.starts_with("+PONG")), || format!("no Redis on {port}"))?;
+        until(
+            || redis.execute("PING").is_ok_and(|reply| reply.starts_with("+PONG")),
+            || format!("no Redis on {port}"),
+        )?;
         Ok(redis)
     }
 
@@ -151,8 +157,8 @@ impl Redis {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// The response to a command of one line, and of less than 16 KiB.
-    pub fn ask(&self, command: &str) -> Result<String> {
+    /// The response to a command of one line; less than 16 KiB.
+    pub fn execute(&self, command: &str) -> Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
@@ -162,7 +168,7 @@ impl Redis {
     }
 }
 
-/// A process that ends with this value.
+/// A process that ends when this value is dropped.
 pub struct Process(Child);
 
 impl Process {

@@ -1,4 +1,5 @@
-//! What a verification takes of the phone: instructions, memory and threads; many verifications at once; and the languages.
+//! The resources of a verification on the phone: instructions, memory and threads; many concurrent
+//! verifications; and the languages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,9 +14,9 @@ use crate::lab::chain::Scenario;
 use crate::lab::{Conditions, Lab};
 use crate::plan::RTT_MS;
 
-/// Verifications of which callgrind's figure is the mean.
-const WEIGHED: u64 = 10;
-/// Runs of callgrind, of which the one with the fewest instructions counts: they differ by some per cent.
+/// The number of verifications over which callgrind's figure is averaged.
+const MEASURED: u64 = 10;
+/// Runs of callgrind; the one with the fewest instructions is used: they differ by a few per cent.
 const RUNS: u32 = 3;
 const AT_ONCE: [usize; 4] = [1, 10, 100, 1000];
 
@@ -26,29 +27,29 @@ pub struct Resources {
     pub bindings: Costs,
 }
 
-/// How many instructions these take.
+/// The number of instructions.
 #[derive(Clone, Copy)]
 pub struct Instructions {
     pub new_verifier: u64,
     /// The first verification of a verifier.
     pub first: u64,
-    /// Each one after it.
+    /// Each further verification.
     pub next: u64,
 }
 
-/// Verifications at the same time, on one verifier.
+/// Concurrent verifications on one verifier.
 pub struct AtOnce {
     pub count: usize,
     pub failed: u64,
     pub wall: Duration,
-    /// Beyond what was allocated before.
+    /// In addition to earlier allocations.
     pub peak_heap_bytes: u64,
     /// Of the whole process.
     pub peak_rss_kib: u64,
     pub threads: u64,
 }
 
-/// In a thread of its own, since that becomes the phone's.
+/// In a separate thread, because it moves into the phone's namespace.
 pub fn measure(folder: &Path, is_quick: bool) -> Result<Resources> {
     std::thread::scope(|scope| {
         let measured = scope.spawn(|| {
@@ -84,18 +85,19 @@ fn instructions(lab: &Lab, folder: &Path, is_quick: bool) -> Result<Result<Vec<(
             runs.collect::<Result<Vec<_>>>()?.into_iter().min().context("no run")
         };
         let (program, new_verifier) = (fewest(None)?, fewest(Some(0))?);
-        let (one, more) = (fewest(Some(1))?, fewest(Some(1 + WEIGHED))?);
+        let (one, more) = (fewest(Some(1))?, fewest(Some(1 + MEASURED))?);
         Ok(Instructions {
             new_verifier: new_verifier.saturating_sub(program),
             first: one.saturating_sub(new_verifier),
-            next: more.saturating_sub(one) / WEIGHED,
+            next: more.saturating_sub(one) / MEASURED,
         })
     };
     let all = Scenario::ALL.into_iter().map(|scenario| Ok((scenario, of(scenario)?)));
     Ok(Ok(all.collect::<Result<_>>()?))
 }
 
-/// The instructions of a process that makes a verifier, if any, and runs so many verifications with it.
+/// The instructions of a process that creates a verifier, if any, and runs this many verifications
+/// with it.
 fn callgrind(lab: &Lab, folder: &Path, scenario: Scenario, verifications: Option<u64>) -> Result<u64> {
     let out = folder.join("callgrind.out");
     let mut valgrind = Command::new("valgrind");
@@ -115,18 +117,18 @@ fn callgrind(lab: &Lab, folder: &Path, scenario: Scenario, verifications: Option
     Ok(totals.trim().parse()?)
 }
 
-/// Of the second verification: the first one also fills what the verifier keeps.
+/// For the second verification: the first one also fills the verifier's caches.
 fn memory(lab: &Lab, scenario: Scenario) -> Result<Memory> {
     let mut ours = Ours::start(&lab.root_ca)?;
     ours.new_verifier(scenario)?;
     ours.verify()?;
     ours.await_release()?;
-    let memory = ours.verify_and_weigh()?;
+    let memory = ours.verify_and_measure_memory()?;
     ours.finish()?;
     Ok(memory)
 }
 
-/// In a process of its own, whose memory nothing else has filled.
+/// In a separate process, whose memory is otherwise unused.
 fn at_once(lab: &Lab, count: usize) -> Result<AtOnce> {
     eprintln!("{count} at once");
     lab.forget()?;

@@ -1,6 +1,6 @@
-//! Medians and quartiles. A verification that failed counts as one that took for ever.
+//! Medians and quartiles. A failed verification is treated as infinitely slow.
 
-/// What repeated measurements say.
+/// The summary of repeated measurements.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Summary {
     pub median: f64,
@@ -10,7 +10,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// None without any value.
+    /// `None` without any value.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -18,20 +18,22 @@ impl Summary {
         Some(Self { median: at(0.5)?, lower_quartile: at(0.25)?, upper_quartile: at(0.75)?, count: values.len() })
     }
 
-    /// How far the median may be from that of another run. As the notch of a box plot (McGill, Tukey and Larsen, 1978), but with 2 instead of
-    /// 1.57, because a run has a dozen comparisons: the noise of two medians together is about three standard errors of their difference.
+    /// The expected deviation of the median from that of another run. Like the notch of a box plot
+    /// (McGill, Tukey and Larsen, 1978), but with 2 instead of 1.57, because a run has a dozen
+    /// comparisons: the noise of two medians together is about three standard errors of their
+    /// difference.
     pub fn noise(self) -> f64 {
         let spread = self.upper_quartile - self.lower_quartile;
         if spread.is_nan() { f64::INFINITY } else { 2.0 * spread / (self.count as f64).sqrt() }
     }
 
-    /// Whether less than a quarter failed: there is nothing to compare otherwise.
+    /// Whether fewer than a quarter failed; otherwise there is nothing to compare.
     pub fn is_finite(self) -> bool {
         [self.lower_quartile, self.median, self.upper_quartile].into_iter().all(f64::is_finite)
     }
 }
 
-/// With linear interpolation between the sorted values next to it.
+/// With linear interpolation between the neighbouring sorted values.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let position = share * (sorted.len().checked_sub(1)? as f64);
     let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
@@ -59,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_failures_is_not_finite() {
+    fn summary_with_a_quarter_of_failures_is_not_finite() {
         let of = |failures: usize| {
             let values = (0..20).map(|nth| if nth < failures { f64::INFINITY } else { 100.0 });
             Summary::of(values).unwrap().is_finite()

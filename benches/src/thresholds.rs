@@ -1,4 +1,5 @@
-//! What must hold in a run, or the program fails. A figure that is missing or not finite does not hold.
+//! The thresholds of a run; the program fails if one is not met. A figure that is missing or not
+//! finite does not meet its threshold.
 
 use crate::clients::Subject;
 use crate::lab::chain::Scenario;
@@ -6,11 +7,11 @@ use crate::plan::{Cell, Plan, RTT_MS, Samples};
 use crate::resources::Resources;
 use crate::statistics::Summary;
 
-/// Beyond the bound, for what is not the network.
+/// In addition to the bound, for the time outside the network.
 const COLD_MARGIN_MS: f64 = 15.0;
 const PREPARED_ROUND_TRIPS: f64 = 6.3;
-/// How much slower than OkHttp a median may be at most, with little loss. With more of it, medians of one client differ by more than this from
-/// run to run.
+/// The maximum slowdown of a median compared with OkHttp, with little loss. With more loss, medians
+/// of one client vary by more than this from run to run.
 const SLOWER: f64 = 0.05;
 const LITTLE_LOSS_PERCENT: u32 = 1;
 
@@ -80,7 +81,7 @@ fn prepared_needs_no_connection(samples: &Samples) -> Check {
     )
 }
 
-/// All clients but curl, whose failures are no part of any comparison that must hold.
+/// All clients except curl, whose failures are not part of any comparison with a threshold.
 fn none_fails_without_loss(samples: &Samples, plan: &Plan) -> Check {
     let (mut count, mut failed, mut is_complete) = (0, 0, true);
     for cell in plan.cells().into_iter().filter(|cell| cell.loss_percent == 0) {
@@ -121,7 +122,7 @@ fn none_fails_at_once(resources: &Resources) -> Check {
 }
 
 impl Check {
-    /// What was measured, if it was, and whether that holds.
+    /// The measured value, if there is one, and whether it meets the threshold.
     fn of(what: String, limit: String, measured: Option<(String, bool)>) -> Self {
         let (measured, holds) = measured.unwrap_or_else(|| ("not measured".to_owned(), false));
         Self { what, measured, limit, holds }
@@ -141,7 +142,7 @@ mod tests {
     const MUCH_LOSS: Cell = Cell { loss_percent: 5, ..LITTLE_LOSS };
     const WITHOUT_LOSS: Cell = Cell { loss_percent: 0, ..LITTLE_LOSS };
 
-    /// Twenty legs of about this time, of which some failed.
+    /// Twenty legs of about this time, some of which failed.
     fn legs(median: f64, failed: usize) -> Option<Summary> {
         Summary::of((0..20).map(|nth| if nth < failed { f64::INFINITY } else { median + nth as f64 / 10.0 - 1.0 }))
     }
@@ -151,21 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn slower_by_more_than_the_noise_does_not_hold() {
+    fn slower_by_more_than_the_noise_fails() {
         assert!(holds(LITTLE_LOSS, legs(1000.0, 0), legs(1000.0, 0)));
         assert!(holds(LITTLE_LOSS, legs(900.0, 0), legs(1000.0, 0)));
         assert!(!holds(LITTLE_LOSS, legs(1003.0, 0), legs(1000.0, 0)));
     }
 
     #[test]
-    fn much_noise_is_capped_with_little_loss_only() {
+    fn noise_is_capped_with_little_loss_only() {
         let noisy = Summary { median: 1060.0, lower_quartile: 600.0, upper_quartile: 1600.0, count: 20 };
         assert!(!holds(LITTLE_LOSS, Some(noisy), legs(1000.0, 0)));
         assert!(holds(MUCH_LOSS, Some(noisy), legs(1000.0, 0)));
     }
 
     #[test]
-    fn a_quarter_of_failures_does_not_hold() {
+    fn quarter_of_failures_fails() {
         for cell in [LITTLE_LOSS, MUCH_LOSS] {
             for failed in [5, 10, 20] {
                 assert!(!holds(cell, legs(500.0, failed), legs(1000.0, 0)));
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_measured_does_not_hold() {
+    fn missing_measurement_fails() {
         assert!(!holds(LITTLE_LOSS, legs(1000.0, 0), None));
         let resources = Resources {
             instructions: Err(String::new()),
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_of_failures_does_not_hold() {
+    fn ratio_of_failures_fails() {
         let mut samples = Samples::default();
         let mut add = |subject, took_ms: Option<u64>| {
             let timing = |ms| Timing { leg: Duration::from_millis(ms), total: None, cpu: None };

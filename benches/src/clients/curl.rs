@@ -1,5 +1,6 @@
-//! curl as one process for a whole chain: `--location` with its cookie engine on, and as many redirects as the chain has requests but one, so
-//! that it stops before the redirect URI. An app could not know that number; curl has no other way to stop there.
+//! curl as one process for a whole redirect chain: `--location` with its cookie engine on, and a
+//! redirect limit of one less than the number of requests, so that it stops before the redirect
+//! URI. An app could not know that number; curl has no other way to stop there.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,10 +11,10 @@ use anyhow::{Context, Result, ensure};
 use super::Timing;
 use crate::lab::chain::{Scenario, code, fresh_state};
 
-/// curl's exit status when it stops at the limit of redirects.
+/// curl's exit status when it reaches the redirect limit.
 const TOO_MANY_REDIRECTS: i32 = 47;
 
-/// curl's version, or why it cannot be run.
+/// curl's version, or the reason why it cannot be run.
 pub fn version() -> Result<String, String> {
     let failed = |error| format!("curl: {error} (Debian: apt-get install curl)");
     let output = Command::new("curl").arg("--version").output().map_err(failed)?;
@@ -21,7 +22,8 @@ pub fn version() -> Result<String, String> {
     text.split_whitespace().nth(1).map(str::to_owned).ok_or_else(|| "curl --version prints no version".to_owned())
 }
 
-/// Follows the chain and checks that its code is the right one. The time is curl's own, without the start of its process.
+/// Follows the chain and checks its code. The time is reported by curl, without the start of its
+/// process.
 pub fn follow(scenario: Scenario, root_ca: &Path) -> Result<Timing> {
     let state = fresh_state();
     let redirects = (scenario.requests() - 1).to_string();

@@ -1,4 +1,5 @@
-//! The clients that are compared. Each is a process in the phone's namespace; it knows nothing of the lab.
+//! The clients that are compared. Each is a process in the phone's namespace; it does not depend on
+//! the lab.
 
 pub mod curl;
 pub mod okhttp;
@@ -16,7 +17,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use serde_json::Value;
 
-/// What is compared.
+/// The clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Subject {
     OursCold,
@@ -40,7 +41,8 @@ impl Subject {
         Self::OkHttpNoDelayRepeated,
         Self::CurlCold,
     ];
-    /// What an app's own client costs when the number's screen opens for the first time.
+    /// The configurations of an app's own client when the phone-number screen opens for the first
+    /// time.
     pub const OKHTTP_COLD: [Self; 2] = [Self::OkHttpCold, Self::OkHttpNoDelayCold];
 
     pub fn name(self) -> &'static str {
@@ -57,28 +59,29 @@ impl Subject {
     }
 }
 
-/// How long one chain took.
+/// The duration of one redirect chain.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// The requests over the cellular link.
     pub leg: Duration,
-    /// With the calls to the backend, if the client makes them.
+    /// Including the calls to the backend, if the client makes them.
     pub total: Option<Duration>,
-    /// Of the whole process, meanwhile.
+    /// CPU time of the whole process during that time.
     pub cpu: Option<Duration>,
 }
 
-/// Longer than any verification takes, even one that fails by its own timeouts.
+/// Longer than any verification takes, including one that fails by its own timeouts.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A process that takes a line and reports a line of JSON.
+/// A process that reads a line and reports a line of JSON.
 pub struct Worker {
     child: Child,
     requests: ChildStdin,
     reports: mpsc::Receiver<String>,
 }
 
-/// The client's process does not work, which is no result of a verification: the run cannot go on.
+/// The client's process does not work. This is not the result of a verification: the run cannot
+/// continue.
 #[derive(Debug)]
 pub struct Broken(String);
 
@@ -102,21 +105,21 @@ impl Worker {
         Ok(Self { child, requests, reports })
     }
 
-    /// The processor time of all of the process's threads until now.
+    /// The CPU time of all threads of the process so far.
     pub fn cpu(&self) -> Result<Duration> {
         let process = Pid::from_raw(self.child.id().try_into()?);
         Ok(ClockId::pid_cpu_clock_id(process)?.now()?.into())
     }
 
-    /// What the process reports; an error if that is one, [`Broken`] if it reports nothing.
-    pub fn ask(&mut self, line: &str) -> Result<Value> {
+    /// The process's report; an error if it reports one, [`Broken`] if it reports nothing.
+    pub fn request(&mut self, line: &str) -> Result<Value> {
         let broken = |why: &str| Broken(format!("the client {why} at {line:?}"));
         writeln!(self.requests, "{line}").map_err(|error| broken(&error.to_string()))?;
         let report = match self.reports.recv_timeout(TIMEOUT) {
             Ok(report) => report,
             Err(RecvTimeoutError::Disconnected) => return Err(broken("ended").into()),
             Err(RecvTimeoutError::Timeout) => {
-                // It would outlive the benchmark.
+                // Otherwise it would outlive the benchmark.
                 let _ = self.child.kill();
                 return Err(broken(&format!("hung for {} s", TIMEOUT.as_secs())).into());
             }
@@ -126,7 +129,7 @@ impl Worker {
         Ok(report)
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process has ended on its own.
     pub fn finish(mut self) -> Result<()> {
         drop(self.requests);
         if self.reports.recv_timeout(TIMEOUT) != Err(RecvTimeoutError::Disconnected) {
@@ -137,7 +140,8 @@ impl Worker {
     }
 }
 
-/// What `scripts/bench` has built, by the name of its variable, or why it has not.
+/// The artefact that `scripts/bench` has built, by the name of its variable, or the reason why it
+/// is missing.
 pub fn built(name: &str) -> Result<String, String> {
     let reason = || std::env::var(format!("{name}_SKIPPED")).unwrap_or_else(|_| "scripts/bench builds it".to_owned());
     std::env::var(name).map_err(|_| reason())
@@ -154,13 +158,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_ends_or_reports_no_json_is_broken() {
-        let ended = Worker::start(&mut Command::new("true")).unwrap().ask("verify").unwrap_err();
+    fn process_that_ends_or_reports_no_json_is_broken() {
+        let ended = Worker::start(&mut Command::new("true")).unwrap().request("verify").unwrap_err();
         assert!(ended.is::<Broken>());
         let mut echo = Worker::start(&mut Command::new("cat")).unwrap();
-        assert!(echo.ask("verify").unwrap_err().is::<Broken>());
-        assert!(!echo.ask(r#"{"error": "not verified"}"#).unwrap_err().is::<Broken>());
-        assert!(echo.ask("{}").is_ok());
+        assert!(echo.request("verify").unwrap_err().is::<Broken>());
+        assert!(!echo.request(r#"{"error": "not verified"}"#).unwrap_err().is::<Broken>());
+        assert!(echo.request("{}").is_ok());
         echo.finish().unwrap();
     }
 }

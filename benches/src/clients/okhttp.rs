@@ -1,4 +1,5 @@
-//! OkHttp as an app would configure it: a cookie jar, and a loop of the app's own that stops at the redirect URI (`okhttp/`).
+//! OkHttp as an app would configure it: a cookie jar, and a redirect loop in the app that stops at
+//! the redirect URI (`okhttp/`).
 
 use std::path::Path;
 use std::process::Command;
@@ -10,12 +11,12 @@ use crate::lab::chain::{REDIRECT_URI, Scenario, code, fresh_state};
 
 pub struct OkHttp(Worker);
 
-/// Where the connections and TLS sessions of a chain come from.
+/// The origin of the connections and TLS sessions of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// A new client has none.
+    /// A new client without any.
     New,
-    /// The client of the chain before, with its open connections.
+    /// The client of the previous chain, with its open connections.
     Reused,
 }
 
@@ -26,16 +27,16 @@ impl OkHttp {
         Worker::start(&mut java).map(Self)
     }
 
-    /// What `scripts/bench` has built, or why it has not.
+    /// The class path built by `scripts/bench`, or the reason why it is missing.
     pub fn class_path() -> Result<String, String> {
         built("BENCH_OKHTTP")
     }
 
-    /// Follows the chain and checks that its code is the right one.
+    /// Follows the chain and checks its code.
     pub fn follow(&mut self, scenario: Scenario, no_delay: bool, connections: Connections) -> Result<Timing> {
         let state = fresh_state();
         let reused = connections == Connections::Reused;
-        let report = self.0.ask(&format!("{reused} {no_delay} {} {REDIRECT_URI}", scenario.auth_url(&state)))?;
+        let report = self.0.request(&format!("{reused} {no_delay} {} {REDIRECT_URI}", scenario.auth_url(&state)))?;
         let location = report["location"].as_str().context("no location")?;
         ensure!(location.contains(&code(&state)), "OkHttp arrived at {location}");
         Ok(Timing { leg: micros(&report, "leg_us")?, total: None, cpu: Some(micros(&report, "cpu_us")?) })

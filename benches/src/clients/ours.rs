@@ -1,4 +1,5 @@
-//! This library: a `NumberVerifier` whose cellular leg is bound to the lab's cellular interface, with its own client of the backend.
+//! This library: a `NumberVerifier` whose cellular leg is bound to the lab's cellular interface,
+//! with its own backend client.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::lab::chain::Scenario;
 
 pub struct Ours(Worker);
 
-/// What one verification allocates.
+/// The allocations of one verification.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     pub allocations: u64,
@@ -34,11 +35,11 @@ impl Ours {
     }
 
     pub fn new_verifier(&mut self, scenario: Scenario) -> Result<()> {
-        self.0.ask(&format!("new {}", scenario.name())).map(drop)
+        self.0.request(&format!("new {}", scenario.name())).map(drop)
     }
 
     pub fn verify(&mut self) -> Result<Timing> {
-        let report = self.0.ask("verify")?;
+        let report = self.0.request("verify")?;
         Ok(Timing {
             leg: micros(&report, "leg_us")?,
             total: Some(micros(&report, "total_us")?),
@@ -46,25 +47,25 @@ impl Ours {
         })
     }
 
-    pub fn verify_and_weigh(&mut self) -> Result<Memory> {
-        let report = self.0.ask("verify")?;
+    pub fn verify_and_measure_memory(&mut self) -> Result<Memory> {
+        let report = self.0.request("verify")?;
         let number = |name: &str| report[name].as_u64().with_context(|| format!("no {name} in {report}"));
         Ok(Memory { allocations: number("allocations")?, peak_bytes: number("peak_bytes")? })
     }
 
     pub fn await_release(&mut self) -> Result<()> {
-        self.0.ask("release").map(drop)
+        self.0.request("release").map(drop)
     }
 
     pub fn prepare(&mut self) -> Result<()> {
-        self.0.ask("prepare").map(drop)
+        self.0.request("prepare").map(drop)
     }
 
     pub fn verify_many(&mut self, count: usize) -> Result<Value> {
-        self.0.ask(&format!("many {count}"))
+        self.0.request(&format!("many {count}"))
     }
 
-    /// For other commands than these.
+    /// For other commands.
     pub fn into_worker(self) -> Worker {
         self.0
     }

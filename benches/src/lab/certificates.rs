@@ -42,7 +42,8 @@ impl Certificates {
         Ok(Self { root_pem: root.pem(), hosts: hosts.collect::<Result<_>>()? })
     }
 
-    /// The configuration of TLS by address. They know no session, so that no earlier ticket is honoured.
+    /// New TLS configurations by address. They have no session state, so that no earlier ticket is
+    /// accepted.
     pub fn fresh_configs(&self) -> Result<HashMap<Ipv4Addr, Arc<ServerConfig>>> {
         let config = |host: &Host| {
             let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

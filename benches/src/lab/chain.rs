@@ -1,5 +1,6 @@
-//! The redirect chains of two operators, and the app's backend. Nothing is remembered between requests: a verification's `state` is in all
-//! of its URLs, so that any number of them can run at once.
+//! The redirect chains of two operators, and the app's backend. The servers are stateless: a
+//! verification's `state` is in all of its URLs, so that any number of verifications can run
+//! concurrently.
 
 use std::net::Ipv4Addr;
 
@@ -17,7 +18,8 @@ pub const BACKEND_HOST: &str = "api.example.test";
 pub const REDIRECT_URI: &str = "https://app.example.test/cb";
 pub const NUMBER: &str = "+14155550100";
 
-/// The hosts beyond the cellular link, and whether they speak HTTP/2. One address each, so that no client shares a connection among them.
+/// The hosts beyond the cellular link, and whether they support HTTP/2. One address each, so that
+/// no client shares a connection among them.
 pub const HOSTS: [(&str, Ipv4Addr, bool); 3] = [
     ("auth.aggregator.test", Ipv4Addr::new(203, 0, 113, 1), true),
     ("operator.test", Ipv4Addr::new(203, 0, 113, 2), false),
@@ -30,7 +32,8 @@ const SESSION: &str = "opsess=1b9d6bcd4f";
 pub enum Scenario {
     /// Aggregator, operator, aggregator.
     S1,
-    /// With a step over plain http, where the operator inserts the subscriber's identity, and one that needs a cookie.
+    /// With a step over plain http, where the operator inserts the subscriber's identity, and a
+    /// step that requires a cookie.
     S2,
 }
 
@@ -51,7 +54,8 @@ impl Scenario {
         }
     }
 
-    /// The fewest round trips without an open connection: DNS and TCP 1 for each host, TLS 1.3 1, each request 1.
+    /// The minimum number of round trips without an open connection: DNS and TCP 1 for each host,
+    /// TLS 1.3 1, each request 1.
     pub fn cold_bound(self) -> u32 {
         match self {
             Self::S1 => 3 + 2 * 3,
@@ -59,7 +63,7 @@ impl Scenario {
         }
     }
 
-    /// The fewest round trips if all connections are open.
+    /// The minimum number of round trips if all connections are open.
     pub fn warm_bound(self) -> u32 {
         self.requests()
     }
@@ -85,7 +89,7 @@ pub fn address(host: &str) -> Option<Ipv4Addr> {
     hosts.chain([(BACKEND_HOST, BACKEND)]).find(|(name, _)| *name == host).map(|(_, address)| address)
 }
 
-/// A host of the chain, or the app's backend, responds to a request for this URL.
+/// The response of a host of the chain, or of the app's backend, to a request for this URL.
 pub fn respond(url: &Url, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
     if url.host_str() == Some(BACKEND_HOST) {
         return backend(url.path(), body).unwrap_or_else(bad_request);
@@ -126,7 +130,7 @@ fn has_session(headers: &HeaderMap) -> bool {
     headers.get_all(COOKIE).iter().any(|cookie| cookie.to_str().is_ok_and(|cookie| cookie.contains(SESSION)))
 }
 
-/// Which session it was is in the session itself.
+/// The session id contains the session's state.
 fn backend(path: &str, body: &[u8]) -> Option<Response<Full<Bytes>>> {
     #[derive(Deserialize)]
     struct Completion {
@@ -137,8 +141,8 @@ fn backend(path: &str, body: &[u8]) -> Option<Response<Full<Bytes>>> {
         "/S1/start" => start(Scenario::S1),
         "/S2/start" => start(Scenario::S2),
         "/S1/complete" | "/S2/complete" => {
-            let Completion { code: given, session } = serde_json::from_slice(body).ok()?;
-            json!({ "verified": given == code(&session) })
+            let Completion { code, session } = serde_json::from_slice(body).ok()?;
+            json!({ "verified": code == self::code(&session) })
         }
         _ => return None,
     };

@@ -1,7 +1,9 @@
-//! The name server, which plays the caching resolver of a phone's system: a name that it has not in its cache costs one round trip of the
-//! link, and one that it has costs nothing. The packets between a client and it are not delayed.
+//! The name server, which plays the caching resolver of a phone's system: a host name that is not
+//! in its cache costs one round trip of the link, a cached one costs none. The packets between a
+//! client and the name server are not delayed.
 //!
-//! All clients use it, so that none has an advantage by a cache of its own. A query that is lost is sent again after a second.
+//! All clients use it, so that none benefits from a cache of its own. A lost query is sent again
+//! after a second.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,9 +31,10 @@ pub struct NameServer {
 
 #[derive(Default)]
 struct Cache {
-    /// Responses by name and type. The first two bytes are the query's.
+    /// Responses by host name and type. Their first two bytes (the id) are replaced by the query's.
     responses: HashMap<Vec<u8>, Vec<u8>>,
-    /// Of queries. Those of an earlier one are abandoned: they would be counted in a run that did not send them.
+    /// Generation of the queries. Queries of an earlier generation are abandoned: they would be
+    /// counted in a run that did not send them.
     generation: u64,
 }
 
@@ -46,7 +49,7 @@ impl NameServer {
         cache.generation += 1;
     }
 
-    /// Queries that have no response yet get none.
+    /// Pending queries get no response.
     pub fn abandon_queries(&self) {
         self.cache().generation += 1;
     }
@@ -80,7 +83,7 @@ impl NameServer {
         let _ = socket.send_to(&response, peer).await;
     }
 
-    /// A query and its response over the link, until both arrive or the query is abandoned.
+    /// Sends a query and its response over the link, until both arrive or the query is abandoned.
     async fn cross(&self, query: usize, response: usize, generation: u64) {
         while let Some((depth, arrives)) = self.send(query, response, generation) {
             if arrives {
@@ -96,9 +99,10 @@ impl NameServer {
         }
     }
 
-    /// The round trips that the phone has completed, and whether both packets arrive; nothing for a query that is abandoned.
+    /// The round trips that the phone has completed, and whether both packets arrive; `None` if the
+    /// query is abandoned.
     fn send(&self, query: usize, response: usize, generation: u64) -> Option<(u32, bool)> {
-        // Held until both are sent, so that the query is not abandoned meanwhile.
+        // Held until both are sent, so that the query is not abandoned in between.
         let cache = self.cache();
         let depth = self.link.phone_depth();
         (cache.generation == generation)
@@ -110,7 +114,8 @@ impl NameServer {
     }
 }
 
-/// The question, and the response: the address of a host, nothing for other types, NXDOMAIN for other names (RFC 1035, section 4.1).
+/// The question, and the response: the address of a host, no records for other types, NXDOMAIN for
+/// other host names (RFC 1035, section 4.1).
 fn response(query: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (mut at, mut labels) = (12, Vec::new());
     loop {
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_of_an_earlier_generation_does_not_cross() {
+    fn query_of_an_earlier_generation_is_abandoned() {
         let link = Arc::new(Link::default());
         let names = NameServer::new(link.clone());
         assert_eq!(names.send(30, 46, 0), Some((0, true)));

@@ -1,9 +1,11 @@
-//! The delay line: reads IP packets from one TUN device, holds each for half the round-trip time, and writes it to the other one. It loses
-//! packets at random, from a seed, and counts what crosses.
+//! The delay line: reads IP packets from one TUN device, holds each for half the round-trip time,
+//! and writes it to the other one. It drops packets at random, from a seed, and counts the packets
+//! that cross.
 //!
-//! Round trips are counted too, independently of any clock: each packet carries how many round trips its sender has seen completed, and the
-//! phone has completed one more than the packet that it receives carries. The count is the longest chain of packets of which each was sent
-//! after the one before it had arrived.
+//! Round trips are also counted, independently of any clock: each packet carries the number of
+//! round trips that its sender has seen completed, and the phone has completed one more than the
+//! packet that it receives carries. The count is the longest chain of packets of which each was
+//! sent after the previous one had arrived.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::namespaces::NAME_SERVER;
 
-/// What crossed the link.
+/// The traffic on the link.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Crossed {
     pub bytes: u64,
@@ -24,7 +26,7 @@ pub struct Crossed {
     pub lost: u64,
     /// TCP connections that the phone tried to open.
     pub connections: u64,
-    /// DNS queries, of which each name needs one for each address family.
+    /// DNS queries: each host name needs one per address family.
     pub queries: u64,
     pub round_trips: u32,
 }
@@ -41,7 +43,8 @@ pub struct Link {
 #[derive(Default)]
 struct Count {
     crossed: Crossed,
-    /// Source port, destination address and port of each SYN, so that a repeated one counts once.
+    /// Source port, destination address and port of each SYN, so that a retransmission is counted
+    /// once.
     syns: HashSet<[u8; 8]>,
     random: fastrand::Rng,
     last_packet: Option<Instant>,
@@ -62,7 +65,7 @@ impl Link {
         Ok(link)
     }
 
-    /// The conditions from now on. `loss` is the share of packets that are lost in each direction.
+    /// Sets the conditions. `loss` is the share of packets that are lost in each direction.
     pub fn set(&self, rtt: Duration, loss: f64, seed: u64) {
         self.one_way_us.store(rtt.as_micros() as u64 / 2, Relaxed);
         self.loss_per_million.store((loss * 1e6) as u64, Relaxed);
@@ -73,7 +76,7 @@ impl Link {
         self.one_way() * 2
     }
 
-    /// Counts from zero.
+    /// Resets the counters.
     pub fn reset(&self) {
         let mut count = self.count();
         count.crossed = Crossed::default();
@@ -91,7 +94,7 @@ impl Link {
         Crossed { round_trips: self.phone_depth.load(Relaxed), ..self.count().crossed }
     }
 
-    /// Waits until no packet has been sent, and none can be on its way, for a while.
+    /// Waits until no packet has been sent, and none can be in transit, for a while.
     pub fn await_silence(&self) {
         loop {
             let enough = self.rtt() + Duration::from_millis(25);
@@ -103,7 +106,8 @@ impl Link {
         }
     }
 
-    /// One packet of a DNS exchange that crosses the link, which the name server plays: whether it arrives.
+    /// One packet of a DNS exchange over the link, simulated by the name server: whether it
+    /// arrives.
     pub fn dns_packet(&self, bytes: usize, is_query: bool) -> bool {
         const IP_AND_UDP: usize = 28;
         let mut count = self.count();
@@ -115,7 +119,8 @@ impl Link {
         self.phone_depth.load(Relaxed)
     }
 
-    /// The phone receives a response to what it sent when it had completed this many round trips.
+    /// The phone receives a response to a packet that it sent when it had completed this many round
+    /// trips.
     pub fn complete_round_trip(&self, sent_at: u32) {
         self.phone_depth.fetch_max(sent_at + 1, Relaxed);
     }
@@ -133,7 +138,7 @@ impl Link {
         let link = self.clone();
         let mut bypass = to.try_clone();
         thread::spawn(move || {
-            be_on_time();
+            raise_thread_priority();
             let mut buffer = vec![0; 65536];
             loop {
                 let Ok(length @ 1..) = from.read(&mut buffer) else { return };
@@ -162,7 +167,7 @@ impl Link {
         thread::spawn(move || self.deliver(direction, &due, to));
     }
 
-    /// Counts a packet; whether it arrives.
+    /// Counts a packet; returns whether it arrives.
     fn take(&self, direction: Direction, packet: &[u8]) -> bool {
         let mut count = self.count();
         if direction == Direction::Up
@@ -175,7 +180,7 @@ impl Link {
     }
 
     fn deliver(&self, direction: Direction, due: &mpsc::Receiver<(Instant, u32, Vec<u8>)>, mut to: File) {
-        be_on_time();
+        raise_thread_priority();
         for (when, depth, packet) in due {
             thread::sleep(when.saturating_duration_since(Instant::now()));
             match direction {
@@ -198,14 +203,15 @@ impl Count {
     }
 }
 
-/// A thread of the delay line goes before all others, which it hardly delays: it does nothing but copy small packets. Not being permitted to
-/// is no error; the times are less exact then.
-fn be_on_time() {
+/// Gives the threads of the delay line priority over all others; the delay for the others is small,
+/// because these threads only copy small packets. A missing permission is not an error; the times
+/// are less exact then.
+fn raise_thread_priority() {
     let _ = nix::sys::prctl::set_timerslack(1_000);
     let _ = rustix::process::nice(-15);
 }
 
-/// Those take no time here: the name server plays a phone's own resolver, see `dns.rs`.
+/// These packets are not delayed: the name server plays the phone's own resolver, see `dns.rs`.
 fn is_of_name_server(packet: &[u8]) -> bool {
     let address = NAME_SERVER.octets();
     [&packet[12..16], &packet[16..20]].contains(&address.as_slice())

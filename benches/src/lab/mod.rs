@@ -1,5 +1,6 @@
-//! A phone's network on one machine: a phone and a server, between them a delay line; a name server and an operator's web servers that
-//! count what they do. The thread that has a lab is in the phone's namespace, and so are the processes that it starts.
+//! A phone's network on one machine: a phone and a server, a delay line between them, a name
+//! server, and an operator's web servers with counters. The thread that owns a lab is in the
+//! phone's namespace, and so are the processes that it starts.
 
 pub mod certificates;
 pub mod chain;
@@ -28,7 +29,7 @@ pub struct Lab {
     pub root_ca: PathBuf,
 }
 
-/// What one verification, or what led to it, cost.
+/// The cost of one verification, or of the preparation for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub link: Crossed,
@@ -39,13 +40,14 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
     pub rtt: Duration,
-    /// Of each direction's packets.
+    /// For each direction.
     pub loss: f64,
     pub seed: u64,
 }
 
 impl Lab {
-    /// Builds a lab and moves the calling thread into its phone. The folder is for files that its clients read.
+    /// Builds a lab and moves the calling thread into its phone. The folder is for files that its
+    /// clients read.
     pub fn enter(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let phone = namespaces::enter_phone(folder)?;
@@ -81,7 +83,8 @@ impl Lab {
         self.link.set(conditions.rtt, conditions.loss, conditions.seed);
     }
 
-    /// Makes the next verification cold for any client: no open connection, TLS session or name is known to the servers. Counts from zero.
+    /// Makes the next verification cold for any client: all connections, TLS sessions and cached
+    /// names are dropped by the servers. Resets the counters.
     pub fn forget(&self) -> Result<()> {
         self.web.forget()?;
         self.names.forget();
@@ -89,7 +92,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Waits until nothing is on the link, and counts from zero.
+    /// Waits until the link is idle, and resets the counters.
     pub fn reset(&self) {
         self.names.abandon_queries();
         self.link.await_silence();
@@ -97,14 +100,14 @@ impl Lab {
         self.web.reset();
     }
 
-    /// What comes next is cold, and under these conditions.
+    /// Starts a cold measurement under these conditions.
     pub fn begin_cold(&self, conditions: Conditions) -> Result<()> {
         self.forget()?;
         self.set(conditions);
         Ok(())
     }
 
-    /// What comes next keeps what was known, and is under these conditions.
+    /// Starts a measurement under these conditions without dropping state.
     pub fn begin_next(&self, conditions: Conditions) {
         self.reset();
         self.set(conditions);

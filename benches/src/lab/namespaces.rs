@@ -1,4 +1,5 @@
-//! A phone and a server as network namespaces of threads: they end with the process, and nothing of the host is changed.
+//! A phone and a server as network namespaces of threads: they end with the process, and the host's
+//! configuration is not changed.
 //!
 //! ```text
 //!        10.2.0.2 cell ── delay line ── tun 10.2.0.1   operators 203.0.113.x, name server 203.0.113.53
@@ -6,8 +7,8 @@
 //!        10.1.0.2 wlan ───────────────  far 10.1.0.1   the app's backend 198.51.100.10
 //! ```
 //!
-//! The phone's default route is over `cell`, since not every client of the benchmark can bind its sockets; only the backend is reached
-//! over `wlan`, which has no delay. There is no IPv6.
+//! The phone's default route is over `cell`, because not every client of the benchmark can bind its
+//! sockets; only the backend is reached over `wlan`, which has no delay. There is no IPv6.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -27,10 +28,12 @@ pub const CELL: &str = "cell";
 pub const PHONE: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 2);
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 53);
 pub const BACKEND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
-/// Unlike any index in the phone: if both ends have the same one, Linux takes a second to notice that the link is up.
+/// Differs from every index in the phone: if both ends have the same index, Linux takes a second to
+/// notice that the link is up.
 const FAR_INDEX: u32 = 100;
 
-/// Moves the calling thread, and with it the processes that it starts, into the phone. Returns the cellular interface's other end.
+/// Moves the calling thread, and the processes that it starts, into the phone. Returns the cellular
+/// interface's other end.
 pub fn enter_phone(scratch: &Path) -> Result<File> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).context("new namespaces (root is needed)")?;
     prepare_kernel()?;
@@ -51,7 +54,8 @@ pub fn enter_phone(scratch: &Path) -> Result<File> {
     Ok(tun)
 }
 
-/// Moves the calling thread into the server's namespace, with a second link to the phone. Returns the delay line's other end.
+/// Moves the calling thread into the server's namespace, with a second link to the phone. Returns
+/// the delay line's other end.
 pub fn enter_server(phone: Pid, hosts: impl Iterator<Item = Ipv4Addr>) -> Result<File> {
     unshare(CloneFlags::CLONE_NEWNET).context("a new namespace")?;
     prepare_kernel()?;
@@ -81,7 +85,8 @@ pub fn attach_wlan() -> Result<()> {
     ))
 }
 
-/// No IPv6, whose own chatter would be counted, no filter of source addresses, and no memory of what TCP learned of earlier connections.
+/// Disables IPv6, whose own traffic would be counted, the filter of source addresses, and TCP's
+/// cached metrics of earlier connections.
 fn prepare_kernel() -> Result<()> {
     let mut settings = vec![("ipv4/tcp_no_metrics_save".to_owned(), "1")];
     for interfaces in ["all", "default"] {
@@ -97,15 +102,16 @@ fn prepare_kernel() -> Result<()> {
     Ok(())
 }
 
-/// Puts a text in the place of a file, for this namespace.
+/// Mounts a text over a file, in this namespace only.
 fn cover(file: &str, text: &str, scratch: &Path) -> Result<()> {
     let cover = scratch.join(file.replace('/', "-"));
     fs::write(&cover, text)?;
     mount(Some(&cover), file, None::<&str>, MsFlags::MS_BIND, None::<&str>).with_context(|| file.to_owned())
 }
 
-/// Makes a TUN device in the namespace of the calling thread: what the kernel sends over it can be read from the file, and the reverse.
-#[expect(unsafe_code, reason = "an ioctl that no library of small size wraps")]
+/// Creates a TUN device in the calling thread's namespace: packets that the kernel sends over it
+/// can be read from the file, and vice versa.
+#[expect(unsafe_code, reason = "an ioctl that no small library wraps")]
 fn tun(name: &str) -> Result<File> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").context("/dev/net/tun")?;
     let mut request = libc::ifreq {
@@ -121,7 +127,7 @@ fn tun(name: &str) -> Result<File> {
     Ok(file)
 }
 
-/// Commands of `ip`, one in a line, in the network namespace of the calling thread.
+/// Runs commands of `ip`, one per line, in the calling thread's network namespace.
 fn ip(commands: &str) -> Result<()> {
     let mut command = Command::new("ip");
     command.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -1,4 +1,5 @@
-//! The web servers: HTTP/1.1 and HTTP/2, over TLS or plain, on all addresses of the server's namespace. They respond at once.
+//! The web servers: HTTP/1.1 and HTTP/2, over TLS or plain, on all addresses of the server's
+//! namespace. They respond immediately.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,7 +26,7 @@ use super::certificates::Certificates;
 use super::chain;
 use super::namespaces::BACKEND;
 
-/// How the cellular hosts' TLS handshakes went.
+/// The TLS handshakes of the cellular hosts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Handshakes {
     pub full: u64,
@@ -35,7 +36,7 @@ pub struct Handshakes {
 pub struct Web {
     certificates: Certificates,
     configs: Mutex<HashMap<Ipv4Addr, Arc<ServerConfig>>>,
-    /// Counts how often all connections were ended.
+    /// The number of times that all connections were closed.
     ended: watch::Sender<u64>,
     full: AtomicU64,
     resumed: AtomicU64,
@@ -58,7 +59,7 @@ impl Web {
         &self.certificates.root_pem
     }
 
-    /// Ends all connections, and honours no earlier TLS session.
+    /// Closes all connections, and rejects earlier TLS sessions.
     pub fn forget(&self) -> Result<()> {
         *self.configs.lock().unwrap_or_else(PoisonError::into_inner) = self.certificates.fresh_configs()?;
         self.ended.send_modify(|count| *count += 1);
@@ -97,7 +98,7 @@ impl Web {
 
     async fn converse(&self, stream: TcpStream, is_tls: bool) -> Result<()> {
         stream.set_nodelay(true)?;
-        // No packets of a connection that is over: they would be counted for the next client.
+        // A closed connection must not send packets: they would be counted for the next client.
         stream.set_zero_linger()?;
         let IpAddr::V4(address) = stream.local_addr()?.ip() else { return Ok(()) };
         if !is_tls {
@@ -114,7 +115,7 @@ impl Web {
     }
 }
 
-/// With a queue for a thousand connections at once.
+/// With a queue for a thousand simultaneous connections.
 fn listen(port: u16) -> Result<TcpListener> {
     let socket = tokio::net::TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

@@ -1,24 +1,25 @@
-//! Puts what was generated between its markers in a document: `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, each on a line of its own.
-//! What is outside of them is written by hand.
+//! Inserts generated text between its markers in a document: `<!-- bench:NAME -->` and `<!--
+//! /bench:NAME -->`, each on a separate line. Text outside of them is written by hand.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-/// Replaces each part in the documents that have markers for it: at least one. Writes nothing if that fails.
+/// Replaces each part in the documents that have markers for it; at least one must have them.
+/// Writes nothing if that fails.
 pub fn update(files: &[PathBuf], parts: &[(&str, String)]) -> Result<()> {
     let name_of = |file: &Path| file.display().to_string();
     let read = |file: &PathBuf| std::fs::read_to_string(file).with_context(|| name_of(file));
     let mut texts = files.iter().map(read).collect::<Result<Vec<_>>>()?;
     for (name, part) in parts {
-        let mut has_place = false;
+        let mut has_markers = false;
         for (file, text) in files.iter().zip(&mut texts) {
             if let Some(new) = replaced(text, name, part).with_context(|| name_of(file))? {
                 *text = new;
-                has_place = true;
+                has_markers = true;
             }
         }
-        ensure!(has_place, "no document has a place for {name:?}");
+        ensure!(has_markers, "no document has markers for {name:?}");
     }
     for (file, text) in files.iter().zip(texts) {
         std::fs::write(file, text).with_context(|| name_of(file))?;
@@ -26,7 +27,7 @@ pub fn update(files: &[PathBuf], parts: &[(&str, String)]) -> Result<()> {
     Ok(())
 }
 
-/// None if the document has no place for it.
+/// `None` if the document has no markers for it.
 fn replaced(text: &str, name: &str, part: &str) -> Result<Option<String>> {
     let (begin, end) = (format!("<!-- bench:{name} -->\n"), format!("<!-- /bench:{name} -->"));
     let Some((before, rest)) = text.split_once(&begin) else { return Ok(None) };
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_markers_is_replaced() {
+    fn only_text_between_the_markers_is_replaced() {
         let text = "a\n<!-- bench:x -->\n\nold\n\n<!-- /bench:x -->\nb\n";
         let new = "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb\n";
         assert_eq!(replaced(text, "x", "new\n").unwrap().as_deref(), Some(new));
@@ -47,12 +48,12 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_without_an_end_is_an_error() {
+    fn marker_without_an_end_is_an_error() {
         assert!(replaced("<!-- bench:x -->\nold\n", "x", "new").is_err());
     }
 
     #[test]
-    fn a_part_without_a_place_is_an_error() {
+    fn part_without_markers_is_an_error() {
         assert!(update(&[], &[("x", "new".to_owned())]).is_err());
     }
 }

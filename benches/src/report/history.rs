@@ -1,4 +1,5 @@
-//! Compares the medians of a run with those of the run before on this machine, to see whether a second run is within the noise of the first.
+//! Compares the medians of a run with those of the previous run on this machine, to show whether a
+//! second run is within the noise of the first.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ struct Median {
     noise_ms: f64,
 }
 
-/// A sentence about the last run, if there was one, and this run's medians for the next one.
+/// A sentence about the previous run, if there was one, and this run's medians for the next one.
 pub fn compare(samples: &Samples, plan: &Plan, file: &Path) -> Result<Option<String>> {
     let mut now = BTreeMap::new();
     for cell in plan.cells() {

@@ -1,4 +1,4 @@
-//! What a run writes: tables in Markdown, plots in SVG.
+//! The output of a run: tables in Markdown, plots in SVG.
 
 pub mod document;
 pub mod history;

@@ -1,4 +1,4 @@
-//! The plots, each in a light and a dark form, of which a page shows the one that fits.
+//! The plots, each in a light and a dark theme; a page shows the matching one.
 
 use std::path::Path;
 
@@ -152,7 +152,7 @@ fn lines(area: &Area, theme: &Theme, samples: &Samples, title: &str, cells: &[(S
         chart.draw_series([at]).map_err(drawing)?;
     }
     for (nth, subject) in SHOWN.into_iter().enumerate() {
-        // Next to each other, so that none hides another.
+        // Side by side, so that none hides another.
         let shift = (nth as f64 - 2.0) * 0.03;
         let color = color(theme, subject);
         let points: Vec<_> = cells
@@ -205,7 +205,7 @@ fn drawing(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("a plot: {error}")
 }
 
-/// So many rows from top to bottom.
+/// This many rows from top to bottom.
 struct Rows(usize);
 
 impl Ranged for Rows {

@@ -8,7 +8,7 @@ use crate::resources::Resources;
 use crate::statistics::Summary;
 use crate::thresholds::Check;
 
-/// What each client costs for one chain, without loss.
+/// The costs of each client for one chain, without loss.
 pub fn costs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
     let cell = Cell { scenario, rtt_ms: RTT_MS, loss_percent: 0 };
     let mut table = head(&[
@@ -78,7 +78,7 @@ pub fn legs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
     table
 }
 
-/// The short one of the README.
+/// The short table of the README.
 pub fn summary(samples: &Samples, plan: &Plan) -> String {
     let mut table = head(&[&format!("cellular leg of one verification, {}", medians(plan)), "S1", "S2"]);
     for subject in Subject::ALL {
@@ -213,7 +213,7 @@ fn medians(plan: &Plan) -> String {
     format!("medians of {}", plan.repetitions)
 }
 
-/// Medians of counts: whole ones without a fraction.
+/// Medians of counts: integers are printed without a fraction.
 fn number(value: f64) -> String {
     decimals(value, usize::from(value.fract() != 0.0))
 }

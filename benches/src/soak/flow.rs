@@ -1,4 +1,4 @@
-//! One verification, of a random kind, and all that must be true of it.
+//! One verification of a random kind, and its invariants.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Pace;
 use super::outages::Met;
-use super::phones::{ANOTHER, Call, Phones, Reply, Wrong};
+use super::phones::{ANOTHER, Call, Phones, Reply, Violation};
 use super::provider::{Books, Calls, is_of_sim, number, open};
 
 const ONCE: Calls = Calls { exchanges: 1, verifications: 1 };
@@ -28,7 +28,7 @@ pub struct World {
     pub pace: Pace,
 }
 
-pub async fn run(world: Arc<World>, index: u32, permit: OwnedSemaphorePermit) -> Result<(), Wrong> {
+pub async fn run(world: Arc<World>, index: u32, permit: OwnedSemaphorePermit) -> Result<(), Violation> {
     let rng = Rng::with_seed(world.seed ^ (u64::from(index) << 32));
     let mut flow = Flow { world: &world, index, rng, permit: Some(permit) };
     let kind = flow.rng.u16(..1000);
@@ -42,8 +42,11 @@ pub async fn run(world: Arc<World>, index: u32, permit: OwnedSemaphorePermit) ->
         400..450 => flow.with_another_session().await,
         _ => flow.relayed().await,
     };
-    ended.map_err(|wrong| {
-        format!("verification {index} of kind {kind}: {wrong}; at the provider: {:?}", open(&world.books).calls(index))
+    ended.map_err(|violation| {
+        format!(
+            "verification {index} of kind {kind}: {violation}; at the provider: {:?}",
+            open(&world.books).calls(index)
+        )
     })
 }
 
@@ -57,21 +60,21 @@ struct Flow<'a> {
 struct Session {
     token: String,
     state: String,
-    /// Not later than it was made.
+    /// A lower bound of the time when it was created.
     since: Instant,
-    /// How many outages there had been.
+    /// The number of outages at that time.
     outages: usize,
 }
 
 impl Flow<'_> {
-    async fn relayed(&mut self) -> Result<(), Wrong> {
+    async fn relayed(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let call = self.world.phones.call("/complete", &self.completion(&session));
         self.completed(&session, &call).await.map(drop)
     }
 
-    /// The result of the callback, as often as it is requested; also if the callback's response was lost.
-    async fn followed_through(&mut self) -> Result<(), Wrong> {
+    /// Requests the callback's result several times; also if the callback's response was lost.
+    async fn followed_through(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let path = format!("/callback?code=c{}&state={}", self.index, session.state);
         let request = Request::get(path).header("X-Number-Verify-Session", &session.token);
@@ -100,7 +103,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn replayed(&mut self) -> Result<(), Wrong> {
+    async fn replayed(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let body = self.completion(&session);
         let call = self.world.phones.call("/complete", &body);
@@ -108,7 +111,7 @@ impl Flow<'_> {
         self.pause().await?;
         self.refused(&body, 409).await?;
         self.abort(&session).await?;
-        // Its result was kept before it was returned, unless Redis was away.
+        // Its result was stored before it was returned, unless Redis was unavailable.
         let again = call.send().await?;
         if again.as_ref() != Some(&first) && !call.met().redis {
             return Err(format!("the same call has another response: {first:?}, {again:?}"));
@@ -120,7 +123,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn twice_at_once(&mut self) -> Result<(), Wrong> {
+    async fn twice_at_once(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let call = self.world.phones.call("/complete", &self.completion(&session));
         let (one, other) = tokio::join!(self.completed(&session, &call), self.completed(&session, &call));
@@ -132,7 +135,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn with_two_keys(&mut self) -> Result<(), Wrong> {
+    async fn with_two_keys(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let body = self.completion(&session);
         let calls = [self.world.phones.call("/complete", &body), self.world.phones.call("/complete", &body)];
@@ -150,7 +153,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn aborted(&mut self) -> Result<(), Wrong> {
+    async fn aborted(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         if !self.abort(&session).await? || !self.abort(&session).await? {
             return Ok(());
@@ -161,8 +164,8 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Does not use up this one.
-    async fn with_another_session(&mut self) -> Result<(), Wrong> {
+    /// Does not use up the actual session.
+    async fn with_another_session(&mut self) -> Result<(), Violation> {
         let (session, other) = (self.session().await?, self.session().await?);
         let mixed = json!({ "code": self.code(), "state": other.state, "session": session.token });
         self.refused(&mixed, 403).await?;
@@ -176,7 +179,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn expired(&mut self) -> Result<(), Wrong> {
+    async fn expired(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         self.rest(self.world.pace.lifetime + Duration::from_secs(2)).await?;
         self.refused(&self.completion(&session), 409).await?;
@@ -185,8 +188,8 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// A start that was confirmed, and at times a pause.
-    async fn session(&mut self) -> Result<Session, Wrong> {
+    /// A confirmed start, sometimes followed by a pause.
+    async fn session(&mut self) -> Result<Session, Violation> {
         let phones = &self.world.phones;
         let (body, outages) = (json!({ "phoneNumber": number(self.index) }), phones.outages.total());
         loop {
@@ -219,8 +222,8 @@ impl Flow<'_> {
         json!({ "code": self.code(), "state": session.state, "session": session.token })
     }
 
-    /// A result; or none, of which only an outage can be the reason.
-    async fn completed(&self, session: &Session, call: &Call<'_>) -> Result<Option<Reply>, Wrong> {
+    /// The result; or `None`, for which only an outage can be the reason.
+    async fn completed(&self, session: &Session, call: &Call<'_>) -> Result<Option<Reply>, Violation> {
         let reply = call.send().await?;
         let met = call.met();
         match reply {
@@ -245,8 +248,9 @@ impl Flow<'_> {
         Ok(None)
     }
 
-    /// The right result, or that the provider was away. Not a refusal.
-    fn check_result(&self, reply: &Reply, met: Met, session: &Session) -> Result<(), Wrong> {
+    /// Requires the right result, or an error because the provider was unavailable. A refusal is a
+    /// violation.
+    fn check_result(&self, reply: &Reply, met: Met, session: &Session) -> Result<(), Violation> {
         let is_right = is_of_sim(self.index);
         match reply.status {
             200 if serde_json::from_slice::<Value>(&reply.body)
@@ -266,15 +270,15 @@ impl Flow<'_> {
         }
     }
 
-    async fn refused(&self, completion: &Value, status: u16) -> Result<(), Wrong> {
+    async fn refused(&self, completion: &Value, status: u16) -> Result<(), Violation> {
         let reply = self.world.phones.call("/complete", completion).send().await?;
         let is_refused = reply.as_ref().is_some_and(|reply| reply.is(status, ANOTHER));
         let is_unknown = reply.is_none() && self.world.pace.is_quick;
         if is_refused || is_unknown { Ok(()) } else { Err(format!("not refused: {reply:?}")) }
     }
 
-    /// Returns false if that is not known.
-    async fn abort(&self, session: &Session) -> Result<bool, Wrong> {
+    /// Returns false if the outcome is unknown.
+    async fn abort(&self, session: &Session) -> Result<bool, Violation> {
         let call = self.world.phones.call("/abort", &json!({ "session": session.token, "reason": "cancelled" }));
         match call.send().await? {
             Some(reply) if reply.status == 204 => Ok(true),
@@ -283,13 +287,13 @@ impl Flow<'_> {
         }
     }
 
-    fn check_calls(&self, expected: Calls) -> Result<(), Wrong> {
+    fn check_calls(&self, expected: Calls) -> Result<(), Violation> {
         let calls = open(&self.world.books).calls(self.index);
         if calls == expected { Ok(()) } else { Err(format!("{expected:?} expected")) }
     }
 
-    /// So that sessions are open while something is away. Others run meanwhile.
-    async fn pause(&mut self) -> Result<(), Wrong> {
+    /// Keeps sessions open during outages. Other verifications run meanwhile.
+    async fn pause(&mut self) -> Result<(), Violation> {
         if self.rng.u8(..10) > 0 {
             return Ok(());
         }
@@ -297,7 +301,7 @@ impl Flow<'_> {
         self.rest(self.world.pace.longest_pause.mul_f64(share)).await
     }
 
-    async fn rest(&mut self, how_long: Duration) -> Result<(), Wrong> {
+    async fn rest(&mut self, how_long: Duration) -> Result<(), Violation> {
         self.permit = None;
         sleep(how_long).await;
         self.permit = Some(self.world.at_once.clone().acquire_owned().await.map_err(|error| error.to_string())?);

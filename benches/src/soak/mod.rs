@@ -1,12 +1,13 @@
-//! A long life of the reference backends (docs/soak.md): three replicas, Redis and the provider, each of which is restarted again and
-//! again, and verifications of all kinds meanwhile. No session is used twice, none that was confirmed is lost but in a call that was under
-//! way where something was killed, and memory, open files and Redis's keys stay what they were.
+//! A long run of the reference backends (docs/soak.md): three replicas, Redis and the provider,
+//! each of which is restarted repeatedly, with concurrent verifications of all kinds. No session is
+//! used twice, no confirmed session is lost except in a call that was in progress when a process
+//! was killed, and memory, open files and Redis's keys do not grow.
 //!
-//! | file | what |
+//! | file | subject |
 //! |---|---|
-//! | `flow.rs`, `phones.rs` | a verification and what must be true of it; the calls |
-//! | `restarts.rs`, `outages.rs` | who restarts what; what a call may have met |
-//! | `provider.rs` | the provider, which counts |
+//! | `flow.rs`, `phones.rs` | a verification and its invariants; the calls |
+//! | `restarts.rs`, `outages.rs` | the restarts; the outages that a call may have met |
+//! | `provider.rs` | the provider, which counts requests |
 
 mod flow;
 mod outages;
@@ -27,14 +28,14 @@ use tokio::task::JoinSet;
 
 use self::flow::World;
 use self::outages::{How, Outages, Part};
-use self::phones::{Phones, Wrong};
+use self::phones::{Phones, Violation};
 use self::provider::{Provider, open};
 use self::restarts::{Parts, Progress, REPLICAS, Watched};
 use crate::replica::{Backend, Deployment, Redis, free_port};
 
-/// After so many wrongs it gives up.
-const MOST_WRONGS: usize = 20;
-/// What a replica's memory may grow by, between the first and the last third of its life.
+/// The run is aborted after this many violations.
+const MAX_VIOLATIONS: usize = 20;
+/// The allowed growth of a replica's memory, between the first and the last third of its life.
 const GROWTH_SHARE: f64 = 0.1;
 
 /// Verifies through replicas of each reference backend and Redis, while all of them are restarted
@@ -43,10 +44,10 @@ pub struct Arguments {
     /// Verifications of each backend
     #[arg(long, env = "SOAK_COUNT", default_value = "1000000", value_parser = clap::value_parser!(u32).range(1..10_000_000))]
     count: u32,
-    /// For the order of events; a random one by default
+    /// The seed of the order of events; random by default
     #[arg(long, env = "SOAK_SEED")]
     seed: Option<u64>,
-    /// Short outages, and nothing is waited for that takes long; the memory is not judged
+    /// Short outages and no long waits; the memory is not checked
     #[arg(long)]
     quick: bool,
     /// For files of the run
@@ -54,7 +55,7 @@ pub struct Arguments {
     folder: PathBuf,
 }
 
-/// Whether all was as it must be.
+/// Whether all invariants held.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut is_well = true;
@@ -67,26 +68,28 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     Ok(is_well)
 }
 
-/// How fast all goes.
+/// The timing of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Whether each part is restarted once in each way, and nothing is waited for that takes long.
+    /// Whether each part is restarted once in each way, without long waits.
     pub is_quick: bool,
     pub at_once: usize,
-    /// How long a call is repeated.
+    /// How long a call is retried.
     pub patience: Duration,
-    /// Between a start and its completion, at times.
+    /// The occasional pause between a start and its completion.
     pub longest_pause: Duration,
-    /// Between restarts.
+    /// The pause between restarts.
     pub longest_gap: Duration,
-    /// Of a session.
+    /// The lifetime of a session.
     pub lifetime: Duration,
 }
 
 impl Pace {
     fn of(backend: Backend, is_quick: bool) -> Self {
-        // How long the Idempotency-Key of a call is taken after its replica was killed (`once.rs`, `once.py`), with the default timeouts.
-        // At most so many at once that no call takes longer than the phone, or the provider timeout, allows.
+        // How long the Idempotency-Key of a call stays claimed after its replica was killed
+        // (`once.rs`, `once.py`), with the default timeouts.
+        // The concurrency is limited so that no call exceeds the phone's timeout or the provider
+        // timeout.
         let (claim_s, at_once) = match backend {
             Backend::Rust => (11, 64),
             Backend::Python => (66, 16),
@@ -104,7 +107,7 @@ impl Pace {
     }
 }
 
-/// Connections that a replica keeps to Redis.
+/// Connections that a replica keeps open to Redis.
 fn spare_files(backend: Backend) -> usize {
     match backend {
         Backend::Rust => 0,
@@ -123,49 +126,49 @@ fn soak(backend: Backend, program: PathBuf, arguments: &Arguments, seed: u64) ->
     let world = Arc::new(World { phones, books: books.clone(), at_once, seed, pace });
 
     let progress = Progress::default();
-    let (ended, mut wrongs) = thread::scope(|scope| {
+    let (ended, mut violations) = thread::scope(|scope| {
         let restarts = scope.spawn(|| {
             let ended = parts.restart_all(&progress);
             progress.is_over.fetch_or(ended.is_err(), Relaxed);
             ended
         });
-        let wrongs = generate(&world, arguments.count, &progress);
+        let violations = generate(&world, arguments.count, &progress);
         progress.is_over.store(true, Relaxed);
         let ended = restarts.join().unwrap_or_else(|_| Err(anyhow!("the restarts panicked")));
-        Ok::<_, anyhow::Error>((ended, wrongs?))
+        Ok::<_, anyhow::Error>((ended, violations?))
     })?;
     ended?;
     let took = began.elapsed();
 
     let most = open(&books).most();
     if most.exchanges > 1 || most.verifications > 1 {
-        wrongs.push(format!("a session was used twice: {most:?}"));
+        violations.push(format!("a session was used twice: {most:?}"));
     }
-    wrongs.extend(open(&books).wrong.iter().map(|request| format!("at the provider: {request}")));
+    violations.extend(open(&books).wrong.iter().map(|request| format!("at the provider: {request}")));
     let (keys, expiring) = parts.keys()?;
     if keys > expiring {
-        wrongs.push(format!("of {keys} keys in Redis, {expiring} expire"));
+        violations.push(format!("of {keys} keys in Redis, {expiring} expire"));
     }
     if !pace.is_quick {
-        wrongs.extend(await_expiry(&parts, pace.lifetime)?);
-        wrongs.extend(growth(&parts.watched));
+        violations.extend(await_expiry(&parts, pace.lifetime)?);
+        violations.extend(growth(&parts.watched));
     }
     let more_files = parts.end()?;
     if more_files.iter().any(|more| *more > spare_files(backend)) {
-        wrongs.push(format!("open files left: {more_files:?}"));
+        violations.push(format!("open files left: {more_files:?}"));
     }
     report(&world, &parts, &progress, took);
     println!("  most uses of one code: {}; most keys in Redis: {}", most.exchanges, parts.watched.most_keys);
     println!("  more open files at the end than at the beginning: {more_files:?}");
-    for wrong in &wrongs {
+    for wrong in &violations {
         println!("  WRONG: {wrong}");
     }
-    Ok(wrongs.is_empty())
+    Ok(violations.is_empty())
 }
 
 fn set_up(backend: Backend, program: PathBuf, folder: &Path, seed: u64, pace: Pace) -> Result<Parts> {
     let folder = folder.join(backend.name());
-    let _ = std::fs::remove_dir_all(&folder); // an earlier run's
+    let _ = std::fs::remove_dir_all(&folder); // from an earlier run
     std::fs::create_dir_all(&folder)?;
     let redis_folder = folder.join("redis");
     let redis = Redis::start(free_port()?, Some(&redis_folder))?;
@@ -189,34 +192,34 @@ fn set_up(backend: Backend, program: PathBuf, folder: &Path, seed: u64, pace: Pa
     Ok(Parts { deployment, replicas, redis, redis_folder, provider, outages, rng, pace, watched })
 }
 
-/// Runs so many verifications, and more until each part was restarted. Returns what was wrong.
-fn generate(world: &Arc<World>, count: u32, progress: &Progress) -> Result<Vec<Wrong>> {
+/// Runs this many verifications, and more until each part was restarted. Returns the violations.
+fn generate(world: &Arc<World>, count: u32, progress: &Progress) -> Result<Vec<Violation>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (mut flows, mut wrongs, mut begun) = (JoinSet::new(), Vec::new(), 0);
+        let (mut flows, mut violations, mut begun) = (JoinSet::new(), Vec::new(), 0);
         let goes_on = |begun| begun < count || !progress.each_part_was_restarted.load(Relaxed);
-        while goes_on(begun) && wrongs.len() < MOST_WRONGS && !progress.is_over.load(Relaxed) {
+        while goes_on(begun) && violations.len() < MAX_VIOLATIONS && !progress.is_over.load(Relaxed) {
             let permit = world.at_once.clone().acquire_owned().await?;
             flows.spawn(flow::run(world.clone(), begun, permit));
             begun += 1;
             while let Some(ended) = flows.try_join_next() {
                 progress.ended.fetch_add(1, Relaxed);
-                wrongs.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
+                violations.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
             }
         }
         progress.is_over.store(true, Relaxed);
         while let Some(ended) = flows.join_next().await {
             progress.ended.fetch_add(1, Relaxed);
-            wrongs.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
+            violations.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
         }
         world.phones.hang_up();
-        tokio::task::yield_now().await; // their connections end
-        Ok(wrongs)
+        tokio::task::yield_now().await; // until their connections have ended
+        Ok(violations)
     })
 }
 
-/// Everything in Redis ends by itself.
-fn await_expiry(parts: &Parts, lifetime: Duration) -> Result<Option<Wrong>> {
+/// All keys in Redis must expire.
+fn await_expiry(parts: &Parts, lifetime: Duration) -> Result<Option<Violation>> {
     let until = Instant::now() + lifetime + Duration::from_secs(70);
     while parts.keys()?.0 > 0 {
         if Instant::now() > until {
@@ -227,7 +230,7 @@ fn await_expiry(parts: &Parts, lifetime: Duration) -> Result<Option<Wrong>> {
     Ok(None)
 }
 
-fn growth(watched: &Watched) -> Option<Wrong> {
+fn growth(watched: &Watched) -> Option<Violation> {
     let third = watched.rss_kib.len() / 3;
     let most = |samples: &[u64]| samples.iter().copied().max();
     let (early, late) = (most(&watched.rss_kib[..third])?, most(&watched.rss_kib[2 * third..])?);
@@ -242,8 +245,8 @@ fn report(world: &World, parts: &Parts, progress: &Progress, took: Duration) {
     }
     let all = (0..REPLICAS).map(Part::Replica).chain([Part::Redis, Part::Provider]);
     for part in all {
-        let (told, killed) = (parts.outages.count(part, How::Told), parts.outages.count(part, How::Killed));
-        println!("  {part:?}: ended {told} times, killed {killed} times");
+        let (terminated, killed) = (parts.outages.count(part, How::Terminated), parts.outages.count(part, How::Killed));
+        println!("  {part:?}: ended {terminated} times, killed {killed} times");
     }
     let rss = &parts.watched.rss_kib;
     let tenths = (0..=10).filter_map(|tenth| rss.get(rss.len().saturating_sub(1) * tenth / 10));

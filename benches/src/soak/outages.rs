@@ -1,9 +1,10 @@
-//! When which part was away. A call that met no outage must succeed; what another one may come to depends on the part.
+//! The outages of each part. A call that met no outage must succeed; the allowed outcomes of others
+//! depend on the part.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For connections that broke with a part, and for replicas that connect again.
+/// For connections that broke with a part, and for replicas that reconnect.
 const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,14 +16,14 @@ pub enum Part {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum How {
-    Told,
+    Terminated,
     Killed,
 }
 
-/// What was away while a call ran.
+/// The outages during a call.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Met {
-    /// Its replica.
+    /// Of its replica.
     pub replica: Option<How>,
     pub redis: bool,
     pub provider: bool,
@@ -37,7 +38,8 @@ impl Met {
         }
     }
 
-    /// Whether a session may be used up without a result, and a result without being kept: a call runs at most once.
+    /// Whether a session may be used up without a result, or without its result being stored: a
+    /// call runs at most once.
     pub fn may_lose(self) -> bool {
         self.is_killed() || self.redis
     }
@@ -76,7 +78,7 @@ impl Outages {
         self.lock().iter().filter(|outage| outage.part == part && outage.how == how).count()
     }
 
-    /// Between this time and now, by a call to this replica.
+    /// Between this time and now, for a call to this replica.
     pub fn met(&self, replica: usize, since: Instant) -> Met {
         let mut met = Met::default();
         let all = self.lock();

@@ -1,5 +1,6 @@
-//! The calls of phones, to any replica at random. A call that was cut, or that this backend could not serve, is repeated with the same
-//! Idempotency-Key. What no call may meet without an outage is an error here.
+//! The calls of phones, to any replica at random. A call that was interrupted, or that this backend
+//! could not serve, is repeated with the same Idempotency-Key. A response that is not allowed
+//! without an outage is an error here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,25 +19,25 @@ use crate::http::Connection;
 
 /// No call takes longer.
 const LONGEST: Duration = Duration::from_secs(30);
-/// Shorter than any replica keeps an idle connection.
+/// Shorter than the idle timeout of any replica.
 const LONGEST_IDLE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 pub const LATER: &str = "retry_later";
 pub const ANOTHER: &str = "use_another_channel";
 const FALLBACKS: [&str; 4] = [LATER, ANOTHER, "ask_to_enable_mobile_data", "fix_integration"];
 
-/// What must not have happened.
-pub type Wrong = String;
+/// A violated invariant.
+pub type Violation = String;
 
 pub struct Phones {
     replicas: Vec<Pool>,
     pub outages: Arc<Outages>,
     pub tally: Tally,
-    /// How long a call is repeated.
+    /// How long a call is retried.
     patience: Duration,
 }
 
-/// How often what happened.
+/// Counts events by description.
 #[derive(Default)]
 pub struct Tally(Mutex<BTreeMap<&'static str, u64>>);
 
@@ -59,7 +60,7 @@ pub struct Reply {
 
 impl Reply {
     /// An error must be a problem document of the contract.
-    fn of(response: &Response<Bytes>) -> Result<Self, Wrong> {
+    fn of(response: &Response<Bytes>) -> Result<Self, Violation> {
         let (status, body) = (response.status().as_u16(), response.body().clone());
         let malformed = || format!("{response:?}");
         if response.status().is_success() {
@@ -97,8 +98,8 @@ impl Phones {
         Call { phones: self, path, key, body: body.to_string(), met: Mutex::default() }
     }
 
-    /// One request, and what it met. No reply if the connection broke.
-    pub async fn attempt(&self, request: Builder, body: String) -> Result<(Option<Reply>, Met), Wrong> {
+    /// One request, and the outages that it met. No reply if the connection broke.
+    pub async fn attempt(&self, request: Builder, body: String) -> Result<(Option<Reply>, Met), Violation> {
         let (which, began) = (fastrand::usize(..self.replicas.len()), Instant::now());
         let sent = timeout(LONGEST, self.replicas[which].send(request, body)).await;
         let met = self.outages.met(which, began);
@@ -121,7 +122,7 @@ impl Phones {
     }
 }
 
-/// A call, of which more than one may be under way; all are the same request.
+/// A call, for which several requests may be in progress; all are the same request.
 pub struct Call<'a> {
     phones: &'a Phones,
     path: &'static str,
@@ -131,8 +132,9 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Repeated until there is a final response; none if that takes too long, although nothing is away.
-    pub async fn send(&self) -> Result<Option<Reply>, Wrong> {
+    /// Retries until there is a final response; `None` if that takes too long although nothing is
+    /// unavailable.
+    pub async fn send(&self) -> Result<Option<Reply>, Violation> {
         let mut since = Instant::now();
         while since.elapsed() < self.phones.patience {
             let request = Request::post(self.path).header(CONTENT_TYPE, "application/json");
@@ -163,7 +165,7 @@ impl Call<'_> {
         Ok(None)
     }
 
-    /// By any of its requests so far.
+    /// The outages met by any of its requests so far.
     pub fn met(&self) -> Met {
         *lock(&self.met)
     }

@@ -1,7 +1,9 @@
-//! A stub of a provider that counts: how often each code was exchanged, and each token used. It accepts a code any number of times, so
-//! that nothing hides a second use. Its books outlive its restarts.
+//! A provider stub with counters: how often each code was exchanged, and each token used. It
+//! accepts a code any number of times, so that a second use is never hidden. Its counters survive
+//! its restarts.
 //!
-//! The code `cN` and the token `tN` are those of verification N, whose number is N too; each fifth SIM has another one.
+//! The code `cN` and the token `tN` belong to verification N, whose number is N too; each fifth SIM
+//! has a different number.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -39,7 +41,7 @@ pub fn is_of_sim(index: u32) -> bool {
 #[derive(Default)]
 pub struct Books {
     calls: HashMap<u32, Calls>,
-    /// Requests that are not those of any verification.
+    /// Requests that do not belong to any verification.
     pub wrong: Vec<String>,
 }
 
@@ -88,7 +90,7 @@ impl Provider {
         let root_pem = params.self_signed(&key)?.pem();
         let leaf_key = KeyPair::generate()?;
         let mut leaf = CertificateParams::new(["localhost".to_owned()])?;
-        leaf.use_authority_key_identifier_extension = true; // Python from 3.13 on insists
+        leaf.use_authority_key_identifier_extension = true; // required by Python 3.13 and later
         let leaf = leaf.signed_by(&leaf_key, &Issuer::new(params, key))?;
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()?
@@ -124,7 +126,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Breaks all connections, and whatever it does for them.
+    /// Breaks all connections, and the pending work for them.
     pub fn stop(&mut self) -> Result<()> {
         let (stop, thread) = self.running.take().context("the provider does not run")?;
         let _ = stop.send(());
@@ -152,7 +154,7 @@ async fn respond(
     url: Arc<str>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    // A replica that was killed has sent a part only.
+    // A replica that was killed has sent only a part.
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let path = head.uri.path();
     let response = if path.ends_with("/openid-configuration") {

@@ -1,4 +1,5 @@
-//! Restarts each part again and again, in random order and at times two at once, and watches the processes meanwhile.
+//! Restarts each part repeatedly, in random order and sometimes two at once, and monitors the
+//! processes meanwhile.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -21,7 +22,7 @@ use crate::replica::{Deployment, Redis, Replica};
 pub const REPLICAS: usize = 3;
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(500);
 
-/// What the generator and the restarts know of each other.
+/// State shared by the generator and the restarts.
 #[derive(Default)]
 pub struct Progress {
     pub ended: AtomicU32,
@@ -41,13 +42,15 @@ pub struct Parts {
     pub watched: Watched,
 }
 
-/// Of the first replica, which is left alone after the first round: its open files when it began, and its memory since then.
+/// Of the first replica, which is not restarted after the first round: its open files at the
+/// beginning, and its memory since then.
 #[derive(Default)]
 pub struct Watched {
     pub files: usize,
     pub rss_kib: Vec<u64>,
     pub most_keys: u64,
-    /// How long Redis took to start at most, and all replicas to serve after a restart.
+    /// The maximum start time of Redis, and the maximum time until all replicas serve after a
+    /// restart.
     pub redis: Duration,
     pub recovery: Duration,
 }
@@ -55,7 +58,7 @@ pub struct Watched {
 type Event = (Part, How);
 
 impl Parts {
-    /// Until the generator is over.
+    /// Until the generator has finished.
     pub fn restart_all(&mut self, progress: &Progress) -> Result<()> {
         self.note_beginning()?;
         loop {
@@ -83,7 +86,7 @@ impl Parts {
     /// Each part in each way, in random order.
     fn round(&mut self, first_replica: usize) -> Vec<Event> {
         let parts = (first_replica..REPLICAS).map(Part::Replica).chain([Part::Redis]);
-        let mut round: Vec<Event> = parts.flat_map(|part| [(part, How::Told), (part, How::Killed)]).collect();
+        let mut round: Vec<Event> = parts.flat_map(|part| [(part, How::Terminated), (part, How::Killed)]).collect();
         round.push((Part::Provider, How::Killed));
         self.rng.shuffle(&mut round);
         round
@@ -92,7 +95,7 @@ impl Parts {
     fn restart(&mut self, events: &[Event]) -> Result<()> {
         for &(part, how) in events {
             self.outages.begin(part, how);
-            let signal = if how == How::Told { Signal::TERM } else { Signal::KILL };
+            let signal = if how == How::Terminated { Signal::TERM } else { Signal::KILL };
             match part {
                 Part::Replica(which) => {
                     let replica = &mut self.replicas[which];
@@ -151,15 +154,16 @@ impl Parts {
         Ok(())
     }
 
-    /// How many there are in Redis, and how many of them expire.
+    /// The number of keys in Redis, and of those that expire.
     pub fn keys(&self) -> Result<(u64, u64)> {
-        let info = self.redis.ask("INFO keyspace")?;
+        let info = self.redis.execute("INFO keyspace")?;
         let Some(line) = info.lines().find_map(|line| line.strip_prefix("db0:")) else { return Ok((0, 0)) };
         let number = |name: &str| line.split(',').find_map(|part| part.strip_prefix(name)?.parse().ok());
         number("keys=").zip(number("expires=")).with_context(|| info.clone())
     }
 
-    /// Ends the replicas once all is at rest. Returns for each how many more open files it had than the first one at its beginning.
+    /// Ends the replicas once all is idle. Returns for each how many more open files it had than
+    /// the first one at its beginning.
     pub fn end(&mut self) -> Result<Vec<usize>> {
         self.provider.stop()?;
         thread::sleep(BETWEEN_SAMPLES);
@@ -177,7 +181,8 @@ fn files(replica: &Replica) -> Result<usize> {
     Ok(fs::read_dir(format!("/proc/{}/fd", replica.process.id()))?.count())
 }
 
-/// It has JSON only, and no panic or exception in it. The last line of a process that was killed may be half written.
+/// The log must contain only JSON, without panics or exceptions. The last line of a process that
+/// was killed may be incomplete.
 fn check_log(log: &Path) -> Result<()> {
     let mut reader = BufReader::new(File::open(log)?);
     let mut line = String::new();
