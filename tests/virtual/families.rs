@@ -46,7 +46,8 @@ async fn family_without_response_delays_no_host() {
         for flow in 1..=3 {
             let outcome = phone.verify().await;
             assert_eq!(outcome.result.as_ref().ok(), Some(&true), "{mute:?}, flow {flow}: {:?}", outcome.result);
-            // DNS, TCP, TLS and request: one round trip each; an IPv4 address waits 50 ms for the IPv6 one (RFC 8305).
+            // DNS, TCP, TLS and request: one round trip each; an IPv4 address waits 50 ms for the
+            // IPv6 one (RFC 8305).
             assert_eq!(outcome.trace.authorize_ms, Some(per_host_ms * HOSTS as u64), "{mute:?}, flow {flow}");
         }
     }

@@ -135,12 +135,12 @@ impl Phone {
             Event::CancelFirst => cancel(self.running.first_mut()),
             Event::CancelLast => cancel(self.running.last_mut()),
             Event::Starts => {
-                let whose = self.around.starts.returns(Ok(()));
-                self.find(&whose).has_start = true;
+                let caller = self.around.starts.returns(Ok(()));
+                self.find(&caller).has_start = true;
             }
             Event::StartFails => {
-                let whose = self.around.starts.returns(Err(BackendError::Unreachable));
-                self.find(&whose).ends("backend/unreachable");
+                let caller = self.around.starts.returns(Err(BackendError::Unreachable));
+                self.find(&caller).ends("backend/unreachable");
             }
             Event::Prepare => {
                 drop(self.prepared.begin(self.verifier.clone(), self.alive.clone()));
@@ -221,7 +221,8 @@ impl Phone {
         let result = format!("cellular_unavailable/{}", serde_json::to_value(reason).unwrap().as_str().unwrap());
         for running in &mut self.running {
             running.may.push(result.clone());
-            // A verification not yet polled may begin after the network has ended, and acquires another.
+            // A verification not yet polled may begin after the network has ended, and acquires
+            // another.
             running.must_end |= !running.is_new;
         }
         self.held = if self.is_held_anew && self.held != Held::No { Held::Maybe } else { Held::No };

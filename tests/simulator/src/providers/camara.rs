@@ -1,8 +1,8 @@
 //! An operator without an aggregator (`crate::camara`): OpenID Connect as defined by CAMARA's
 //! profile.
 //!
-//! Sources: CAMARA's `CAMARA-Security-Interoperability.md` (IdentityAndConsentManagement), `number-verification.yaml` (NumberVerification);
-//! OpenID Connect Core, section 3.1.2.
+//! Sources: CAMARA's `CAMARA-Security-Interoperability.md` (IdentityAndConsentManagement),
+//! `number-verification.yaml` (NumberVerification); OpenID Connect Core, section 3.1.2.
 
 use super::{AuthorizationRequest, End, Provider, Refusal, Registration, Retrieval, UNKNOWN_CODE, camara_verify};
 use crate::camara::{ERRORS, HOST, authorization_router};

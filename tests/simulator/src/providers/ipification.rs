@@ -3,8 +3,10 @@
 //! "true"`, a string, and repeats the login hint: the backend compares it, because the phone could
 //! have changed it.
 //!
-//! Sources: `docs/ip/README.md` of ipification/ipification-android-sdk; bvantagelimited/ipification-mobile-sdk-code-snippet;
-//! `routes/auth.js` of bvantagelimited/ipification-showcase. Assumed: the error codes, and Keycloak's `session_state` and dotted codes.
+//! Sources: `docs/ip/README.md` of ipification/ipification-android-sdk;
+//! bvantagelimited/ipification-mobile-sdk-code-snippet; `routes/auth.js` of
+//! bvantagelimited/ipification-showcase. Assumed: the error codes, and Keycloak's `session_state`
+//! and dotted codes.
 
 use std::sync::Arc;
 

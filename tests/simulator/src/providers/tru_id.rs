@@ -2,8 +2,9 @@
 //! `code` in a JSON response or in the query of the `redirect_url`, in 0.1 neither. There is no
 //! `state`. A denial may have status 200.
 //!
-//! Sources: tru-ID/api-definitions (`specs/products.yaml`); `ClientSocket.kt` and README of tru-ID/tru-sdk-android;
-//! `SampleResultController.java` of tru-ID/oidc-bridge. Assumed: the last response of version 0.1.
+//! Sources: tru-ID/api-definitions (`specs/products.yaml`); `ClientSocket.kt` and README of
+//! tru-ID/tru-sdk-android; `SampleResultController.java` of tru-ID/oidc-bridge. Assumed: the last
+//! response of version 0.1.
 
 use std::sync::Arc;
 

@@ -2,8 +2,9 @@
 //! text, always with status 200. There is no code: the backend requests the result, which is not
 //! bound to this phone.
 //!
-//! Sources: Twilio's *Best practices for Verify SNA error handling*; `ConcreteTwilioVerifySna.kt` of twilio/twilio-verify-sna-android;
-//! `RequestManager.swift` of twilio/twilio-verify-sna-ios. Assumed: the text of a failure, and the content type.
+//! Sources: Twilio's *Best practices for Verify SNA error handling*; `ConcreteTwilioVerifySna.kt`
+//! of twilio/twilio-verify-sna-android; `RequestManager.swift` of twilio/twilio-verify-sna-ios.
+//! Assumed: the text of a failure, and the content type.
 
 use std::sync::Arc;
 

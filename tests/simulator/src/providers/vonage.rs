@@ -2,8 +2,9 @@
 //! and receives `request_id` and `code` in a JSON response, or in the fragment of the
 //! `redirect_url`. There is no `state`. Errors are problem documents, or `error_description` alone.
 //!
-//! Sources: Vonage's Verify v2 API definition (`SilentAuthConfirmationSuccess`, `redirect_url`); its guide *Synchronous Silent Authentication*;
-//! `ClientSocket.kt` of Vonage/vonage-android-client-library. Assumed: status 409 for a number that does not match.
+//! Sources: Vonage's Verify v2 API definition (`SilentAuthConfirmationSuccess`, `redirect_url`);
+//! its guide *Synchronous Silent Authentication*; `ClientSocket.kt` of
+//! Vonage/vonage-android-client-library. Assumed: status 409 for a number that does not match.
 
 use std::sync::Arc;
 
