@@ -48,7 +48,7 @@ pub async fn cellular(cells: &[Cell]) {
     let mut all = Vec::new();
     for cell in cells {
         let (world, tasks) = (World::new(*cell), tasks());
-        let phone = Phone::with_an_own_backend(&world);
+        let phone = Phone::with_custom_backend(&world);
         let findings = check(&world, &phone).await;
         let open = phone.open_connections();
         drop(phone);
