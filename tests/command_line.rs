@@ -378,7 +378,7 @@ fn hints_are_applied() {
     std::fs::remove_file(&root).unwrap();
 }
 
-/// Scenarios that the tables do not list are not guaranteed.
+/// The documentation's tables must list every scenario.
 #[test]
 fn every_provider_and_quirk_is_documented() {
     let page = include_str!("../docs/providers.md");

@@ -59,8 +59,8 @@ fn resolve(base: &str, locations: &[HeaderValue]) -> Option<Result<Url, String>>
     }
 }
 
-/// The URL standard's own resolution (RFC 9110, section 10.2.2), which does not define text for
-/// bytes beyond ASCII and more than two slashes.
+/// Compares with the URL standard's own resolution (RFC 9110, section 10.2.2), except for bytes
+/// beyond ASCII and more than two slashes.
 fn compare(base: &Url, location: &HeaderValue, url: &Url) {
     let location = text(trim(location));
     let slashes = location.len() - location.trim_start_matches(['/', '\\']).len();

@@ -144,7 +144,7 @@ impl Lab {
         self.config_for(self.simulator.backend_url(operator))
     }
 
-    /// The app's configuration if the operator retrieves numbers.
+    /// The app's configuration if the operator supports retrieval.
     pub fn config_for_retrieval(&self) -> Config {
         let [backend, ..] = self.simulator.backend_urls_with_retrieval();
         self.config_for(backend)

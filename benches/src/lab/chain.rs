@@ -130,7 +130,7 @@ fn has_session(headers: &HeaderMap) -> bool {
     headers.get_all(COOKIE).iter().any(|cookie| cookie.to_str().is_ok_and(|cookie| cookie.contains(SESSION)))
 }
 
-/// The session id contains the session's state.
+/// Stateless: the session is the verification's `state`.
 fn backend(path: &str, body: &[u8]) -> Option<Response<Full<Bytes>>> {
     #[derive(Deserialize)]
     struct Completion {

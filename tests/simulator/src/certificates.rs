@@ -1,4 +1,4 @@
-//! A self-made root, and one certificate issued by it for all hosts.
+//! A generated root, and one certificate issued by it for all hosts.
 
 use std::sync::Arc;
 

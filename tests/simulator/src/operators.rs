@@ -28,7 +28,7 @@ const B_ENRICH: SimHost = SimHost::http("enrich.operator-b.simulator.test");
 pub(crate) const C: SimHost = SimHost::https("operator-c.simulator.test");
 const C_EDGE: SimHost = SimHost::https("edge.operator-c.simulator.test");
 pub(crate) const D: SimHost = SimHost::https("operator-d.simulator.test");
-/// The operator of the providers that do not have a dedicated one.
+/// The operator behind Vonage, tru.ID, Twilio and IPification (`via_operator`).
 const OF_PROVIDERS: SimHost = SimHost::http("operator.simulator.test");
 
 pub(crate) const HOSTS: [(SimHost, MakeRouter); 7] =

@@ -363,7 +363,7 @@ enum Pace {
     Trickle,
 }
 
-/// The fate of the connection.
+/// The state of the connection afterwards.
 #[derive(PartialEq, Eq)]
 enum End {
     KeepAlive,
