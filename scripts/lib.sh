@@ -1,19 +1,21 @@
-# To be sourced from the project's folder. What several scripts do: skip a part and say why, and make a Python environment.
+# Shared functions, to be sourced from the project's folder: skip a part with a reason, and create a
+# Python environment.
 
-# Android Studio, started from a desktop, has a PATH without it.
+# Android Studio, started from a desktop, has a PATH without cargo.
 export PATH=$PATH:${HOME:-}/.cargo/bin
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 
-# skip PART WHY: `make test` counts these lines.
+# skip PART REASON: `make test` counts these lines.
 skip() { echo "skipped: $1: $2"; }
 
-# has_python MINOR: whether `python3` is there, and is Python 3.MINOR or later.
+# has_python MINOR: whether `python3` is Python 3.MINOR or later.
 has_python() { python3 -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; }
 
-# python_environment PART MINOR PIP-ARGUMENT…: sets $environment to a virtual environment with these requirements. Needs Python 3.MINOR; without
-# it the part is skipped. $PYTHON names a `python3` that is not the one on the PATH.
+# python_environment PART MINOR PIP-ARGUMENT…: sets $environment to a virtual environment with these
+# requirements. Requires Python 3.MINOR; otherwise the part is skipped. $PYTHON is a `python3` that
+# is not on the PATH.
 python_environment() {
   local part=$1 minor=$2 python=${PYTHON:-python3}
   shift 2
@@ -28,10 +30,12 @@ python_environment() {
     { skip "$part" "its Python packages could not be installed: pip install --require-hashes $*"; return 1; }
 }
 
-# How cargo builds what is shipped; the crate type follows. Of one type only: with another one that cannot have it, there is no LTO.
-# Panics name source files: without the folders of the machine that built it, two machines build the same library.
+# How cargo builds what is shipped; the crate type follows. Only one type, because another one may
+# disable LTO. Panic messages contain source paths: remapping them makes builds on different
+# machines identical.
 remapped="'--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}/registry/src/=', '--remap-path-prefix=$PWD/='"
 as_shipped=(rustc --config "target.'cfg(all())'.rustflags=[$remapped]" --locked --release --lib --crate-type)
-# What ends that command for Android: uniffi's description of the interface, which only its generator reads, stays out (37 KB). lld warns
-# of each symbol that rustc exports and this hides.
+# The last arguments of that command for Android: uniffi's metadata, used only by the bindings
+# generator, is excluded (37 KB). lld warns about each symbol that rustc exports and this script
+# makes local.
 for_android=(-- -C "link-arg=-Wl,--version-script=$PWD/bindings/kotlin/metadata-symbols" -C link-arg=-Wl,--no-warnings)
