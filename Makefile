@@ -1,19 +1,21 @@
-# All of the project's tasks; CI calls nothing else. `make help` lists them.
+# All tasks of the project; CI runs only these. `make help` lists them.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-# All Rust but for the phone: the crate's inside is open to its tests, and the generator of the bindings is built along.
+# All Rust code except the mobile builds, with the features for internal tests and the bindings
+# generator.
 RUST := --workspace --all-features --locked
-# What others call. The examples make cargo build the dependencies as it has built them for the tests, and not once more.
+# Programs that other parts call. Including the examples makes cargo reuse the dependencies built for
+# the tests.
 PROGRAMS := --lib --bins --examples
-# The backend is a workspace of its own.
+# The reference backend is a separate workspace.
 BACKEND := --manifest-path examples/backend-rust/Cargo.toml
-# So is the benchmark.
+# The benchmark too.
 BENCHES := --manifest-path benches/Cargo.toml
-# So are the fuzz targets.
+# The fuzz targets too.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
 .PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
@@ -21,18 +23,18 @@ FUZZ := --manifest-path fuzz/Cargo.toml
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
-test: ## all tests; says at the end what ran, what passed, and what was skipped and why
+test: ## all tests; lists at the end what passed, and what was skipped and why
 	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential phone fuzz ios-sample
 
-test-rust: ## the crate, the simulator, the command line; on Linux the benchmark's own rules
+test-rust: ## the crate, the simulator, the command line; on Linux also the benchmark's unit tests
 	@scripts/test-rust $(RUST)
 	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
 	@echo "ran: rust"
 
-test-coverage: ## how many lines of each file of src/ the tests have reached; after test-rust
+test-coverage: ## line coverage of each file in src/; after test-rust
 	@scripts/with-python coverage scripts/coverage report
 
-test-fuzz: ## all inputs of fuzz/, and a second of fuzzing of each target
+test-fuzz: ## all seeds and corpora of fuzz/, and about a second of fuzzing per target
 	@scripts/with-python fuzz scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
@@ -47,50 +49,50 @@ test-swift: bindings ## the Swift package: its tests, its public API, its format
 test-ios-sample: bindings ## the iOS sample's own code, its Xcode project, the library for iOS; after test-phone
 	@scripts/test-ios-sample
 
-test-phone: ## lints, compiles and links for the phone, and weighs the libraries
+test-phone: ## lints, compiles and links the mobile libraries, and checks their size (runs no tests)
 	@scripts/test-phone
 
-test-backends: ## the reference backends: the contract, attacks, bad requests, replicas with Redis, a thousand flows
+test-backends: ## the reference backends: contract, security, malformed requests, replicas with Redis, load
 	cargo build $(RUST) $(PROGRAMS)
 	@scripts/test-backends
 
-test-contracts: ## CAMARA's verify API and docs/backend-api.yaml, against the simulator and the command line
+test-contracts: ## the simulator and the command line against CAMARA's verify API and docs/backend-api.yaml
 	cargo build $(RUST) $(PROGRAMS)
 	@scripts/test-contracts
 
-test-differential: ## Locations, cookies, dates and heads of responses, compared with Node.js and tough-cookie
+test-differential: ## Locations, cookies, dates and response heads, compared with Node.js and tough-cookie
 	@scripts/test-differential
 
-differential: ## the same with 200,000 inputs of each; docs/differential.md
+differential: ## the same with 200,000 inputs of each (docs/differential.md)
 	DIFFERENTIAL_SEED=$${DIFFERENTIAL_SEED:-$$RANDOM} DIFFERENTIAL_COUNT=$${DIFFERENTIAL_COUNT:-200000} scripts/test-differential
 
-bench: bindings ## what a verification costs over a slow link, next to OkHttp and curl; writes docs/performance.md. Linux, as root
+bench: bindings ## cost of a verification over a slow link, compared with OkHttp and curl; writes docs/performance.md. Linux, as root
 	@scripts/bench
 
 fuzz: ## fuzzes the targets of fuzz/; FUZZ_SECONDS (300) or FUZZ_RUNS of each (docs/fuzzing.md)
 	@scripts/fuzz
 
-mutants: ## changes one expression after the other, and lists what no test notices; hours (docs/mutants.md)
+mutants: ## mutation testing: lists mutations that no test detects; takes hours (docs/mutants.md)
 	@scripts/mutants
 
 sanitize: bindings ## the tests, and calls from Python, with AddressSanitizer. Linux
 	@scripts/sanitize
 
-soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all orders of 6 events; docs/soak.md has the settings
+soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all orders of 6 events (docs/soak.md)
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
 
-reproducible: ## builds the library twice, as it is shipped, and compares; for the phones: scripts/reproducible android android-arm ios
+reproducible: ## builds the library twice as shipped, and compares; for mobile: scripts/reproducible android android-arm ios
 	@scripts/reproducible
 
 soak-backends: ## 1,000,000 verifications through three replicas of each backend and Redis, with restarts of each part. Linux
 	@scripts/soak-backends
 
-size: ## what the built phone libraries weigh, against their budget
+size: ## size of the built mobile libraries, compared with their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, versions, licences and sources of dependencies, the backend's OpenAPI document, the Gradle build, the workflows
+lint: ## format, clippy, documentation, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo fmt $(BENCHES) --check
@@ -110,7 +112,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
 	@scripts/audit
 
-format: ## rewrites the sources as lint wants them
+format: ## formats the Rust sources
 	cargo fmt --all
 	cargo fmt $(BACKEND)
 	cargo fmt $(BENCHES)
@@ -120,8 +122,8 @@ bindings: ## builds the library and the simulator, and generates the Kotlin and 
 	cargo build $(RUST) $(PROGRAMS)
 	@scripts/generate-bindings
 
-screenshots: bindings ## draws the pictures of the sample app into docs/screenshots
+screenshots: bindings ## renders the sample app's screenshots into docs/screenshots
 	@scripts/test-android-sample docs/screenshots/android
 
-scale-plot: ## simulates a million phones and an outage of the backend, and draws docs/performance/outage.svg
+scale-plot: ## simulates a million phones and a backend outage, and draws docs/performance/outage.svg
 	@scripts/plot-outage
