@@ -92,7 +92,7 @@ soak-backends: ## 1,000,000 verifications through three replicas of each backend
 size: ## size of the built mobile libraries, compared with their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
+lint: ## format, clippy, documentation and its words, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo fmt $(BENCHES) --check
@@ -108,6 +108,7 @@ lint: ## format, clippy, documentation, versions, licences and sources of depend
 	@scripts/lint-openapi
 	@scripts/lint-gradle
 	@scripts/lint-workflows
+	@scripts/with-python language scripts/lint-language
 
 audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
 	@scripts/audit

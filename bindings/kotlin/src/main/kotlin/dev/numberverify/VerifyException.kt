@@ -106,8 +106,8 @@ public sealed class VerifyException(
         trace: Trace? = null,
     ) : VerifyException(message, fallback, trace) {
         /**
-         * Returns the operator's description of the denial, at most 200 characters. `null` if there
-         * is none, or if it contains the phone number or another secret of the verification. For
+         * Returns the operator's description of the denial, at most 200 characters. `null` if it
+         * is absent, or if it contains the phone number or another secret of the verification. For
          * diagnostics only: never included in [toString] or the message.
          */
         public fun description(): String? = description
