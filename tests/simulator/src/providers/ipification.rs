@@ -90,7 +90,7 @@ async fn open(State(world): State<Arc<World>>, Query(query): Parameters) -> Resp
     let parameter = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let matches_request =
         |check: &Check| check.state == parameter("state") && check.redirect_uri == parameter("redirect_uri");
-    let Some((id, check)) = known.checks.iter_mut().find(|(_, check)| is_asked(check)) else {
+    let Some((id, check)) = known.checks.iter_mut().find(|(_, check)| matches_request(check)) else {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
     };
     if matches!(check.of(), Some(Ipification { fails: Some(Failure::BadRequest) })) {
