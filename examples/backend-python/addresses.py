@@ -1,6 +1,6 @@
-"""Whose calls are counted together: those of an IPv4 address, of an IPv6 /64, and, with a larger limit, of its /48.
+"""Rate limit keys of a client: its IPv4 address, or its IPv6 /64 and, with a larger limit, the /48 around it.
 
-uvicorn replaces the address of a trusted proxy by the one that the proxy reports in X-Forwarded-For.
+uvicorn replaces the address of a trusted proxy with the one that the proxy reports in X-Forwarded-For.
 """
 
 import ipaddress
@@ -9,16 +9,16 @@ from starlette.requests import Request
 
 from contract import FIX_INTEGRATION, Problem
 
-LARGER = 10  # how many times the limit of a /64 is allowed for its /48: an attacker often has a whole one
+SLASH_48_FACTOR = 10  # a /48 has ten times the limit of a /64, because an attacker often controls a whole /48
 
 
 def networks(request: Request) -> list[tuple[str, int]]:
-    """Each with how many times the limit it is allowed."""
+    """The networks, each with the factor by which the limit is multiplied."""
     host = request.client.host if request.client else ""
     if not host:
-        return [("unknown", 1)]  # a Unix socket without a proxy: all its clients together
+        return [("unknown", 1)]  # a Unix socket without a proxy: all clients share one limit
     try:
-        if "%" in host or _ends_in_nothing(request):  # a zone would make many of one address
+        if "%" in host or _ends_with_empty_entry(request):  # zones would give one address many limits
             raise ValueError
         ip = ipaddress.ip_address(host)
     except ValueError:
@@ -27,10 +27,11 @@ def networks(request: Request) -> list[tuple[str, int]]:
         return [(str(ip), 1)]
     if ip.ipv4_mapped:
         return [(str(ip.ipv4_mapped), 1)]
-    return [(str(ipaddress.ip_network((ip, bits), strict=False)), larger) for bits, larger in ((64, 1), (48, LARGER))]
+    factors = ((64, 1), (48, SLASH_48_FACTOR))
+    return [(str(ipaddress.ip_network((ip, bits), strict=False)), factor) for bits, factor in factors]
 
 
-def _ends_in_nothing(request: Request) -> bool:
-    """Then uvicorn would count the proxy."""
+def _ends_with_empty_entry(request: Request) -> bool:
+    """If so, uvicorn would use the address of the proxy."""
     entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     return any(entry.strip() for entry in entries) and not entries[-1].strip()

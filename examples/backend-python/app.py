@@ -1,17 +1,17 @@
-"""A backend for number-verify whose `getAuthUrl` and `verifyNumber` are Glide's own: the `glide_sdk` package.
+"""A backend for number-verify that uses Glide's `glide_sdk` package for `getAuthUrl` and `verifyNumber`.
 
-POST /start     makes a session for a phone number and answers with Glide's auth URL.
-POST /complete  exchanges the code and answers whether the number is the SIM's. The number comes from the session.
-GET  /callback  does the same where the phone follows the last redirect, and only for the client that called start.
+POST /start     creates a session for a phone number and returns Glide's auth URL.
+POST /complete  exchanges the code and returns whether the number belongs to the SIM. The number is in the session.
+GET  /callback  does the same if the phone follows the last redirect, and only for the client that called start.
 POST /abort     ends a session without a result.
-GET  /health    answers that this replica can work.
+GET  /health    returns 200 if this replica and its store are available.
 
-Nothing is remembered of a session but that it was used, so any replica can complete what another started:
+The backend stores only that a session was used, so any replica can complete what another one started:
 
-settings.py  from the environment     contract.py  what requests and errors look like     sealed.py  keys and sessions
+settings.py  environment variables    contract.py  requests and errors                     sealed.py  keys and sessions
 store.py     memory or Redis          once.py      Idempotency-Key                         glide.py   Glide
-uses.py      a session's only use     addresses.py who shares a limit                      log.py    JSON, no secrets
-hints.py     hints for the phone's requests            attestation.py  whether a start comes from a genuine app
+uses.py      single use of a session  addresses.py rate limit keys                         log.py     JSON, no secrets
+hints.py     hints for the phone's requests                                attestation.py  app attestation
 """
 
 import asyncio
@@ -39,16 +39,16 @@ from contract import (
     SECURE_COOKIE,
     USE_ANOTHER_CHANNEL,
     Problem,
-    answer,
     attestation,
     authorization,
     idempotency_key,
     is_retrieval,
     is_secure,
     json_object,
+    json_response,
     no_content,
     phone_number,
-    plain,
+    printable_ascii,
     proof_header,
     query,
     read,
@@ -57,7 +57,7 @@ from contract import (
 )
 from glide import Glide
 from once import Once
-from sealed import Keys, Session, Sessions, same, state_of
+from sealed import Keys, Session, Sessions, constant_time_equal, state_of
 from settings import DEV_PRINT, FOLLOW_THROUGH, Limit
 from settings import read as read_settings
 from store import Memory, Shared, Store
@@ -75,27 +75,29 @@ glide = Glide(settings)
 
 
 async def start(request: Request) -> Response:
-    """The auth URL for the number, and the session that the number belongs to."""
+    """Returns the auth URL for the number, and the session that contains the number."""
     await limit_by_address("starts", request, settings.starts_per_address)
     key, body = idempotency_key(request), await read(request)
-    given = json_object(body)
-    retrieves, attested = is_retrieval(given), attestation(given)
-    if retrieves:
+    members = json_object(body)
+    requests_number, app_attestation = is_retrieval(members), attestation(members)
+    if requests_number:
         raise Problem(501, "this backend does not retrieve numbers", FIX_INTEGRATION)
-    number = phone_number(given)
+    number = phone_number(members)
 
     async def run() -> Response:
         await limit("starts", number, settings.starts_per_number)
-        deadline = time.monotonic() + settings.provider_timeout_s  # of the check and Glide together
-        if settings.attestation and not await accepts(settings.attestation, number, attested, left(deadline)):
+        deadline = time.monotonic() + settings.provider_timeout_s  # shared by the check and Glide
+        kind, timeout_s = settings.attestation, remaining_s(deadline)
+        if kind and not await accepts(kind, number, app_attestation, timeout_s):
             raise Problem(403, "the app is not attested", USE_ANOTHER_CHANNEL)
         session = sessions.make(Session(number))
-        told = {"authUrl": await glide.auth_url(state_of(session), left(deadline)), "session": session}
+        auth_url = await glide.auth_url(state_of(session), remaining_s(deadline))
+        response_body: dict[str, Any] = {"authUrl": auth_url, "session": session}
         if settings.redirect_uri:
-            told["redirectUri"] = settings.redirect_uri
+            response_body["redirectUri"] = settings.redirect_uri
         if settings.hints is not None:
-            told["hints"] = settings.hints
-        response = answer(told)
+            response_body["hints"] = settings.hints
+        response = json_response(response_body)
         secure = is_secure(request)
         name, lifetime_s = SECURE_COOKIE if secure else COOKIE, settings.lifetime_s
         response.set_cookie(name, session, max_age=lifetime_s, httponly=True, secure=secure, samesite="lax")
@@ -104,25 +106,26 @@ async def start(request: Request) -> Response:
     return await once(key, f"start {authorization(request)}\n{body.decode()}", run)
 
 
-def left(deadline: float) -> float:
+def remaining_s(deadline: float) -> float:
     return deadline - time.monotonic()
 
 
 async def complete(request: Request) -> Response:
-    """The verdict for a code, once for a session; without a code, the result of the callback."""
+    """Returns the result for a code, once per session; without a code, the result of the callback."""
     await limit_by_address("calls", request, settings.calls_per_address)
     key, body = idempotency_key(request), await read(request)
-    given = json_object(body)
-    code, state = plain(given, "code"), plain(given, "state")
-    session = session_of(given, request)
-    has_no_code = session and "code" not in given and settings.delivery == FOLLOW_THROUGH
+    members = json_object(body)
+    code, state = printable_ascii(members, "code"), printable_ascii(members, "state")
+    session = session_of(members, request)
+    has_no_code = session and "code" not in members and settings.delivery == FOLLOW_THROUGH
     if not code and not has_no_code:
         raise Problem(400, "code is missing", FIX_INTEGRATION)
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
     number = sessions.open(session).number
-    may_lack_state = has_no_code or settings.delivery == DEV_PRINT  # a JSON answer comes on the phone's own request
-    if not same(state or "", state_of(session)) and not (may_lack_state and not state):
+    # The phone receives a `dev_print` code as the response to its own request.
+    is_state_optional = has_no_code or settings.delivery == DEV_PRINT
+    if not constant_time_equal(state or "", state_of(session)) and not (is_state_optional and not state):
         raise Problem(403, "the state is of another session", USE_ANOTHER_CHANNEL)
 
     async def run() -> Response:
@@ -130,21 +133,21 @@ async def complete(request: Request) -> Response:
         if not code:
             return await uses.result(session)
         await uses.by_complete(session)
-        return await verdict(code, number)
+        return await result(code, number)
 
     return await once(key, f"complete {session} {authorization(request)}\n{body.decode()}", run)
 
 
 async def callback(request: Request) -> Response:
-    """Without the proof that start's client sends this, somebody's phone was sent to somebody else's auth URL."""
+    """Requires proof of start's session: otherwise a victim's phone could complete an attacker's session (fixation)."""
     if request.method == "HEAD":
         raise Problem(405, "there is no such call", FIX_INTEGRATION, {"Allow": "GET"})
     await limit_by_address("calls", request, settings.calls_per_address)
-    given = query(request)
-    code, state, error = plain(given, "code"), plain(given, "state"), plain(given, "error")
-    in_header = proof_header(request)  # which no other host can set; a cookie may be another host's
+    members = query(request)
+    code, state, error = (printable_ascii(members, name) for name in ("code", "state", "error"))
+    in_header = proof_header(request)  # other hosts cannot set the header, but may have set the cookie
     session = (session_cookie(request) or "") if in_header is None else in_header
-    if settings.delivery != FOLLOW_THROUGH or not same(state_of(session), state or ""):
+    if settings.delivery != FOLLOW_THROUGH or not constant_time_equal(state_of(session), state or ""):
         raise Problem(403, "the callback does not come from the client that called start", USE_ANOTHER_CHANNEL)
     number = sessions.open(session).number
     sessions.check_age(session)
@@ -154,40 +157,40 @@ async def callback(request: Request) -> Response:
     async def run() -> Response:
         if error:
             raise Problem(403, "the operator refused", fallback_of(error))
-        return await verdict(code or "", number)
+        return await result(code or "", number)
 
     return await uses.by_callback(session, run)
 
 
 def fallback_of(error: str) -> str:
-    """Of an error of RFC 6749, section 4.1.2.1, or OpenID Connect."""
+    """The fallback for an `error` of RFC 6749, section 4.1.2.1, or OpenID Connect."""
     if error in ("server_error", "temporarily_unavailable"):
         return RETRY_LATER
-    ours = ("unauthorized_client", "request_not_supported", "request_uri_not_supported")
-    is_ours = error in ours or error.startswith(("invalid_", "unsupported_"))
-    return FIX_INTEGRATION if is_ours else USE_ANOTHER_CHANNEL
+    client_errors = ("unauthorized_client", "request_not_supported", "request_uri_not_supported")
+    is_client_error = error in client_errors or error.startswith(("invalid_", "unsupported_"))
+    return FIX_INTEGRATION if is_client_error else USE_ANOTHER_CHANNEL
 
 
-async def verdict(code: str, number: str) -> Response:
-    """Glide's `verifyNumber`. An app with accounts notes the verified number here, where no client can forge it."""
-    return answer({"verified": await glide.is_number_of_sim(code, number)})
+async def result(code: str, number: str) -> Response:
+    """Glide's `verifyNumber`. A backend with accounts stores the verified number here, where no client can forge it."""
+    return json_response({"verified": await glide.is_number_of_sim(code, number)})
 
 
 async def abort(request: Request) -> Response:
-    """Ends a session without a result. A result that there is, or that a call is about to get, stays."""
+    """Ends a session without a result. A result that exists, or that a running call will produce, is kept."""
     await limit_by_address("calls", request, settings.calls_per_address)
     key, body = idempotency_key(request), await read(request)
-    given = json_object(body)
-    session, why = session_of(given, request), reason(given)
+    members = json_object(body)
+    session, abort_reason = session_of(members, request), reason(members)
     if not session:
         raise Problem(409, "the session is missing", USE_ANOTHER_CHANNEL)
     opened = sessions.open(session)
 
     async def run() -> Response:
         sessions.check_age(session)
-        is_spent_now = await uses.by_abort(session)
-        log.info("aborted", reason=why, was_unused=is_spent_now, flow=flow_of(request))
-        if is_spent_now:
+        was_unused = await uses.by_abort(session)
+        log.info("aborted", reason=abort_reason, was_unused=was_unused, flow=correlator(request))
+        if was_unused:
             await release(opened)
         return no_content()
 
@@ -195,40 +198,40 @@ async def abort(request: Request) -> Response:
 
 
 async def release(session: Session) -> None:
-    """No response depends on it: a failure or a timeout is logged by its kind."""
+    """Does not affect the response: a failure or timeout is logged with its kind."""
     try:
         await asyncio.wait_for(glide.release(session), settings.provider_timeout_s)
     except Exception as error:
         log.warning("release_failed", kind=log.kind_of(error))
 
 
-def session_of(given: dict[str, Any], request: Request) -> str | None:
-    """The session of a request: in its body, in its cookie, or in both."""
-    in_body, in_cookie = plain(given, "session"), session_cookie(request)
-    if in_body and in_cookie and not same(in_body, in_cookie):
+def session_of(members: dict[str, Any], request: Request) -> str | None:
+    """The session of a request, from its body, its cookie, or both."""
+    in_body, in_cookie = printable_ascii(members, "session"), session_cookie(request)
+    if in_body and in_cookie and not constant_time_equal(in_body, in_cookie):
         raise Problem(403, "session and cookie differ", USE_ANOTHER_CHANNEL)
     return in_body or in_cookie
 
 
 async def health(_: Request) -> Response:
-    """This replica answers, and its store too; Glide is not asked."""
+    """Whether this replica and its store respond; Glide is not called."""
     await store.check()
-    return answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
-async def limit_by_address(what: str, request: Request, limited: Limit) -> None:
-    for network, times in networks(request):
-        await limit(what, network, Limit(limited.count * times, limited.seconds))
+async def limit_by_address(what: str, request: Request, per_address: Limit) -> None:
+    for network, factor in networks(request):
+        await limit(what, network, Limit(per_address.count * factor, per_address.seconds))
 
 
-async def limit(what: str, whose: str, limit: Limit) -> None:
-    count, ends_in_s = await store.count(f"{what}:{keys.hide(whose)}", limit.seconds)
+async def limit(what: str, client: str, limit: Limit) -> None:
+    count, ends_in_s = await store.count(f"{what}:{keys.keyed_hash(client)}", limit.seconds)
     if count > limit.count:
         raise Problem(429, "too many requests", RETRY_LATER, {"Retry-After": str(ends_in_s)})
 
 
-class Logged:
-    """One line for each answer, also where all went wrong. An unknown path is not named: it may hold anything."""
+class RequestLog:
+    """Logs one line per response, also after errors. Unknown paths are not logged: they may contain anything."""
 
     CALLS = ("/start", "/complete", "/callback", "/abort", "/health")
     running: ClassVar[set[asyncio.Task[Any]]] = set()
@@ -244,25 +247,25 @@ class Logged:
         if task := asyncio.current_task():
             self.running.add(task)
 
-        async def noting_the_status(message: Message) -> None:
+        async def send_and_record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            fault = fault_of(scope)
-            await (fault.answer() if fault else self.app)(scope, receive, noting_the_status)
-        except asyncio.CancelledError:  # by uvicorn, when the time for the end is over; its own response is plain text
+            rejection = smuggling_problem(scope)
+            await (rejection.response() if rejection else self.app)(scope, receive, send_and_record_status)
+        except asyncio.CancelledError:  # by uvicorn, after the shutdown timeout; its own response is plain text
             if not status:
                 problem = Problem(503, "this replica is stopping", RETRY_LATER, {"Retry-After": "1"})
-                await problem.answer()(scope, receive, noting_the_status)
+                await problem.response()(scope, receive, send_and_record_status)
             raise
         except Exception as error:
             log.warning("failed", kind=type(error).__name__)
             if not status:
-                problem = Problem(500, "this backend failed", RETRY_LATER)
-                await problem.answer()(scope, receive, noting_the_status)
+                problem = Problem(500, "internal error of this backend", RETRY_LATER)
+                await problem.response()(scope, receive, send_and_record_status)
         finally:
             if task:
                 self.running.discard(task)
@@ -271,32 +274,32 @@ class Logged:
                 call=scope["path"] if scope["path"] in self.CALLS else None,
                 status=status,
                 took_ms=round((time.monotonic() - began) * 1000),
-                flow=flow_of(Request(scope)),
+                flow=correlator(Request(scope)),
             )
 
 
-def flow_of(request: Request) -> str | None:
-    flow = request.headers.get("x-correlator", "")
-    return flow if UUID.fullmatch(flow) else None
+def correlator(request: Request) -> str | None:
+    value = request.headers.get("x-correlator", "")
+    return value if UUID.fullmatch(value) else None
 
 
-def fault_of(scope: Scope) -> Problem | None:
-    """What a proxy in front may read in another way than we do: the path's spelling, and where the body ends."""
+def smuggling_problem(scope: Scope) -> Problem | None:
+    """Rejects requests that a proxy may parse differently: two body lengths, or an encoded path."""
     names = {name for name, _ in scope["headers"]}
     if {b"content-length", b"transfer-encoding"} <= names:
-        return Problem(400, "the body has two lengths", FIX_INTEGRATION, {"Connection": "close"})
+        return Problem(400, "the request has two body lengths", FIX_INTEGRATION, {"Connection": "close"})
     if scope["raw_path"] != scope["path"].encode():
         return Problem(404, "there is no such call", FIX_INTEGRATION)
     return None
 
 
 async def problem(_: Request, problem: Problem) -> Response:
-    return problem.answer()
+    return problem.response()
 
 
 async def no_such_call(_: Request, error: HTTPException) -> Response:
     headers = dict(error.headers or {})
-    return Problem(error.status_code, "there is no such call", FIX_INTEGRATION, headers).answer()
+    return Problem(error.status_code, "there is no such call", FIX_INTEGRATION, headers).response()
 
 
 @asynccontextmanager
@@ -304,8 +307,8 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
     kind = settings.attestation or "none"
     log.info("started", store=type(store).__name__.lower(), delivery=settings.delivery, attestation=kind)
     yield
-    if Logged.running:  # they were cancelled, and the process ends without waiting for their responses
-        await asyncio.wait(Logged.running, timeout=1)
+    if RequestLog.running:  # cancelled; the process would exit before their responses are sent
+        await asyncio.wait(RequestLog.running, timeout=1)
     await store.close()
     log.info("stopped")
 
@@ -319,7 +322,7 @@ app = Starlette(
         Route("/abort", abort, methods=["POST"]),
         Route("/health", health, methods=["GET"]),
     ],
-    middleware=[Middleware(Logged)],
+    middleware=[Middleware(RequestLog)],
     exception_handlers={Problem: problem, HTTPException: no_such_call},
     lifespan=lifespan,
 )

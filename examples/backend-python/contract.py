@@ -1,6 +1,6 @@
-"""What requests must look like, and what errors look like. Whatever is thrown at it, a bad request gets a 4xx.
+"""Parsing of requests and the format of errors. Every malformed request gets a 4xx.
 
-It never repeats anything of a request in an answer.
+Responses never contain anything from the request.
 """
 
 import asyncio
@@ -15,36 +15,36 @@ from starlette.responses import JSONResponse, Response
 USE_ANOTHER_CHANNEL, RETRY_LATER, FIX_INTEGRATION = "use_another_channel", "retry_later", "fix_integration"
 COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
 SECURE_COOKIE = f"__Host-{COOKIE}"  # which no other host can set (RFC 6265bis)
-LONGEST = 4096  # of a code, state or session
+MAX_LENGTH = 4096  # of a code, state or session
 RETRIEVAL = "device-phone-number"  # the purpose of a start without a number
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 JSON_TYPE = re.compile(r"application/json|[a-z]+/[a-z0-9!#$&^_.-]+\+json")
 ATTESTATION_LIMIT = 16 * 1024
-BODY_LIMIT = ATTESTATION_LIMIT + 4 * 1024  # for the largest attestation, and all else in a start
+BODY_LIMIT = ATTESTATION_LIMIT + 4 * 1024  # the largest attestation plus the other members of a start
 DRAIN_LIMIT = 256 * 1024
 DEPTH_LIMIT = 128
 BODY_TIMEOUT_S = 10
 
 
 class Problem(Exception):
-    """An error answer (RFC 9457). `fallback` tells the app what to do."""
+    """An error response (RFC 9457). `fallback` is the recommended action for the app."""
 
     def __init__(self, status: int, title: str, fallback: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(title)
         self.status, self.title, self.fallback, self.headers = status, title, fallback, headers or {}
 
-    def answer(self) -> Response:
+    def response(self) -> Response:
         body = {"type": "about:blank", "title": self.title, "status": self.status, "fallback": self.fallback}
-        return answer(body, self.status, self.headers, "application/problem+json")
+        return json_response(body, self.status, self.headers, "application/problem+json")
 
 
-def answer(
+def json_response(
     body: dict[str, Any],
     status: int = 200,
     headers: dict[str, str] | None = None,
     media_type: str = "application/json",
 ) -> Response:
-    """No answer is for a cache."""
+    """No response may be cached."""
     return JSONResponse(body, status, {"Cache-Control": "no-store"} | (headers or {}), media_type)
 
 
@@ -53,7 +53,7 @@ def no_content() -> Response:
 
 
 async def read(request: Request) -> bytes:
-    """The body of a request that says that it is JSON."""
+    """The body of a request whose content type is JSON."""
     types = request.headers.getlist("content-type")
     if len(types) != 1 or not JSON_TYPE.fullmatch(types[0].partition(";")[0].strip().lower()):
         raise Problem(415, "the content type must be application/json", FIX_INTEGRATION)
@@ -66,7 +66,7 @@ async def read(request: Request) -> bytes:
 
 
 async def _read(request: Request) -> bytes:
-    """A body that is a little too large is read to its end, so that its sender gets to see the answer."""
+    """Drains a body that is slightly too large, so that the client can read the response."""
     body, size = b"", 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -75,8 +75,8 @@ async def _read(request: Request) -> bytes:
         elif size > DRAIN_LIMIT:
             break
     if size > BODY_LIMIT:
-        hang_up = {"Connection": "close"} if size > DRAIN_LIMIT else {}
-        raise Problem(413, "the body must not be over 20 KiB", FIX_INTEGRATION, hang_up)
+        headers = {"Connection": "close"} if size > DRAIN_LIMIT else {}
+        raise Problem(413, "the body must not be over 20 KiB", FIX_INTEGRATION, headers)
     return body
 
 
@@ -91,10 +91,10 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def strict_json(text: bytes) -> Any:  # noqa: ANN401
-    """Stricter than `json` alone: UTF-8 only, each member once, finite numbers, no lone surrogates, not deep."""
+    """Stricter than `json`: UTF-8, no repeated member, finite numbers, no lone surrogates, limited depth."""
     try:
         value = json.loads(
-            text.decode(), object_pairs_hook=_once_each, parse_int=_integer, parse_float=_finite, parse_constant=_finite
+            text.decode(), object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_finite
         )
         json.dumps(value, ensure_ascii=False).encode()
         if _depth(value) > DEPTH_LIMIT:
@@ -109,9 +109,9 @@ def _depth(value: Any) -> int:  # noqa: ANN401
     return 1 + max(map(_depth, inner), default=0)
 
 
-def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(members)
-    if len(value) < len(members):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
         raise ValueError
     return value
 
@@ -128,51 +128,52 @@ def _finite(text: str) -> float:
     return number
 
 
-def phone_number(given: dict[str, Any]) -> str:
-    number = given.get("phoneNumber")
+def phone_number(members: dict[str, Any]) -> str:
+    number = members.get("phoneNumber")
     if not isinstance(number, str) or not E164.fullmatch(number):
         raise Problem(400, "phoneNumber must be an E.164 number", FIX_INTEGRATION)
     return number
 
 
-def is_retrieval(given: dict[str, Any]) -> bool:
-    """Whether a start asks for the SIM's number: it has that purpose, and no number."""
-    if "purpose" not in given:
+def is_retrieval(members: dict[str, Any]) -> bool:
+    """Whether a start requests the number of the SIM: it has that purpose and no number."""
+    if "purpose" not in members:
         return False
-    if given["purpose"] != RETRIEVAL or "phoneNumber" in given:
+    if members["purpose"] != RETRIEVAL or "phoneNumber" in members:
         raise Problem(400, "purpose must be device-phone-number, without a phoneNumber", FIX_INTEGRATION)
     return True
 
 
-def attestation(given: dict[str, Any]) -> Any:  # noqa: ANN401
-    """The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON."""
-    value = given.get("attestation")
+def attestation(members: dict[str, Any]) -> Any:  # noqa: ANN401
+    """The app attestation, if any; null means absent. Its size is measured as compact JSON."""
+    value = members.get("attestation")
     if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > ATTESTATION_LIMIT:
         raise Problem(400, "attestation must not be over 16 KiB", FIX_INTEGRATION)
     return value
 
 
-def reason(given: dict[str, Any]) -> str:
-    """Why the phone aborts. It is logged, so it has no digits."""
-    value = given.get("reason")
+def reason(members: dict[str, Any]) -> str:
+    """The reason of an abort. It has no digits, because it is logged."""
+    value = members.get("reason")
     if not isinstance(value, str) or not re.fullmatch("[a-z_]{1,64}", value):
         raise Problem(400, "reason must be 1 to 64 characters of a-z and _", FIX_INTEGRATION)
     return value
 
 
-def plain(given: dict[str, Any], name: str) -> str | None:
-    """A member that may be absent, but else is printable ASCII, as codes and states are (RFC 6749, appendix A)."""
-    value = given.get(name)
-    is_plain = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST
-    if value is not None and not is_plain:
-        raise Problem(400, f"{name} must be a string of at most {LONGEST} printable ASCII characters", FIX_INTEGRATION)
+def printable_ascii(members: dict[str, Any], name: str) -> str | None:
+    """An optional member of printable ASCII, as codes and states are (RFC 6749, appendix A)."""
+    value = members.get(name)
+    is_printable = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= MAX_LENGTH
+    if value is not None and not is_printable:
+        title = f"{name} must be a string of at most {MAX_LENGTH} printable ASCII characters"
+        raise Problem(400, title, FIX_INTEGRATION)
     return value
 
 
 def session_cookie(request: Request) -> str | None:
-    """Of two, one would be of another client. Other blanks than HTTP's own are part of a name.
+    """Rejects two session cookies: one may have been set by an attacker. Only spaces and tabs are trimmed.
 
-    Over TLS the name without the prefix is another cookie: other hosts of the site can set it.
+    Over TLS, the name without the prefix is ignored, because other hosts of the site can set that cookie.
     """
     names = (SECURE_COOKIE,) if is_secure(request) else (COOKIE, SECURE_COOKIE)
     pairs = [pair.partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";")]
@@ -183,14 +184,14 @@ def session_cookie(request: Request) -> str | None:
 
 
 def is_secure(request: Request) -> bool:
-    """A proxy that ends TLS may not say so; only a plain local address is surely without."""
+    """False only for plain http to a local address: a proxy that terminates TLS may not report it."""
     is_local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", request.headers.get("host", ""))
     schemes = request.headers.getlist("x-forwarded-proto")
     return not is_local or any(scheme != "http" for scheme in [request.url.scheme, *schemes])
 
 
 def proof_header(request: Request) -> str | None:
-    """What is not understood proves nothing, and does not let a cookie prove it either."""
+    """A repeated header is rejected; there is no fallback to the cookie."""
     proofs = request.headers.getlist(PROOF_HEADER)
     if len(proofs) > 1:
         raise Problem(403, f"there is more than one {PROOF_HEADER}", USE_ANOTHER_CHANNEL)
@@ -198,17 +199,17 @@ def proof_header(request: Request) -> str | None:
 
 
 def authorization(request: Request) -> str:
-    """Whose request it is, for those who ask their clients to log in. No header has a line end in it."""
+    """The login of the request, for backends that authenticate users. Headers contain no line breaks."""
     return "\n".join(request.headers.getlist("authorization"))
 
 
 def query(request: Request) -> dict[str, Any]:
-    """The parameters, each of which may be there once (RFC 6749, section 3.1)."""
+    """The query parameters, none of which may be repeated (RFC 6749, section 3.1)."""
     pairs = request.query_params.multi_items()
-    given = dict(pairs)
-    if len(given) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise Problem(400, "a parameter is repeated", FIX_INTEGRATION)
-    return given
+    return members
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -1,6 +1,6 @@
-"""Hints: how phones send requests to an operator's hosts. They are read from a JSON file, and checked, at start.
+"""Hints for the phone's requests to an operator's hosts, read from a JSON file and validated at startup.
 
-A `ValueError` says what the setting must be. Nothing of the file is in it.
+A `ValueError` contains the requirement, and nothing from the file.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ SIZE_LIMIT = 128 * 1024  # the phone reads at most 256 KiB of a response
 HINTS_LIMIT, HEADERS_LIMIT = 16, 16
 MEMBERS = {"host", "headers", "addressFamily", "maxTls"}
 LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
-NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # as the last label of a host, it makes an IPv4 address (URL Standard)
+NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # a host whose last label matches is an IPv4 address (URL Standard)
 HEADER_NAMES = ("accept", "accept-language", "user-agent")
 TOKEN = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
 PRINTABLE = "1 to 1024 printable ASCII characters without a blank at either end"
@@ -34,11 +34,11 @@ def read(path: str) -> list[dict[str, Any]]:
         raise ValueError("the path of a JSON file in which no member is repeated") from None
     if not isinstance(hints, list) or len(hints) > HINTS_LIMIT:
         raise ValueError("the path of a JSON file with an array of at most 16 hints")
-    for number, hint in enumerate(hints, 1):
+    for position, hint in enumerate(hints, 1):
         try:
             _check(hint)
-        except ValueError as wrong:
-            raise ValueError(f"the path of a file of valid hints: in entry {number}, {wrong}") from None
+        except ValueError as error:
+            raise ValueError(f"the path of a file of valid hints: in entry {position}, {error}") from None
     return hints
 
 
@@ -91,5 +91,5 @@ def _is_address(text: str, kind: type[ipaddress.IPv4Address | ipaddress.IPv6Addr
 
 def _is_allowed(header: str) -> bool:
     name = header.lower()
-    is_own = name == "x-correlator" or name.startswith("x-number-verify-")
-    return bool(TOKEN.fullmatch(header)) and (name in HEADER_NAMES or (name.startswith("x-") and not is_own))
+    is_reserved = name == "x-correlator" or name.startswith("x-number-verify-")
+    return bool(TOKEN.fullmatch(header)) and (name in HEADER_NAMES or (name.startswith("x-") and not is_reserved))

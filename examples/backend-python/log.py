@@ -1,8 +1,8 @@
-"""The log: one JSON object a line, on stderr. Never a query, body, header, number, code, state, session or token.
+"""The log: one JSON object per line, on stderr. Never a query, body, header, number, code, state, session or token.
 
-Of a body only the reason of an abort, in which there are no digits.
+The only part of a body that is logged is the reason of an abort, which has no digits.
 
-What libraries log is cut down to where they did it and the kind of their error: their texts may quote what came in.
+Records of libraries are reduced to their location and the type of the error: their text may quote a request.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ def warning(event: str, **members: str | int | None) -> None:
 
 
 def kind_of(error: Exception) -> str:
-    """Never its text, which may quote what came in."""
+    """Not the text of the error, which may quote a request."""
     return "timeout" if isinstance(error, asyncio.TimeoutError) else type(error).__name__
 
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
-        told = {"time": time.replace("+00:00", "Z"), "level": record.levelname.lower()}
+        line = {"time": time.replace("+00:00", "Z"), "level": record.levelname.lower()}
         if record.name == _log.name:
-            return json.dumps(told | {"event": record.msg} | record.__dict__["members"])
+            return json.dumps(line | {"event": record.msg} | record.__dict__["members"])
         error = record.exc_info[1] if record.exc_info else record.msg
         kind = type(error).__name__ if isinstance(error, BaseException) else None
-        return json.dumps(told | {"event": "library", "where": f"{record.module}:{record.lineno}", "kind": kind})
+        return json.dumps(line | {"event": "library", "where": f"{record.module}:{record.lineno}", "kind": kind})
 
 
 def set_up() -> None:
-    """Also for uvicorn, whose own lines are off; its access log would show queries."""
+    """Also configures uvicorn: its access log is disabled, because it contains queries."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

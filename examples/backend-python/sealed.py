@@ -1,7 +1,7 @@
-"""What only the keys can make and read: sessions, and whatever a store keeps that is personal.
+"""Encryption and authentication with the keys: sessions, and personal data in the store.
 
-A session is a Fernet token of the number; no replica of this backend remembers it. Its `state` is its hash: operators
-see the state, and cannot make the session out of it.
+A session is a Fernet token that contains the number; no replica stores it. Its `state` is its hash, so that operators,
+which see the state, cannot derive the session from it.
 """
 
 import base64
@@ -21,11 +21,11 @@ CLOCK_SKEW_S = 60  # between replicas
 
 
 class Keys:
-    """The first key makes, all of them check: so a key can be replaced while flows are under way."""
+    """The first key encrypts, all keys decrypt, so that a key can be replaced during running verifications."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
-        self._hiding_key = keys[0].encode()
+        self._hmac_key = keys[0].encode()
 
     def seal(self, purpose: str, value: dict[str, Any]) -> str:
         return self._fernet.encrypt(json.dumps(value | {"for": purpose}).encode()).decode()
@@ -36,17 +36,17 @@ class Keys:
             raise InvalidToken
         return value
 
-    def made_at(self, sealed: str) -> int:
+    def created_at(self, sealed: str) -> int:
         return self._fernet.extract_timestamp(sealed)
 
-    def hide(self, text: str) -> str:
-        """The same for the same text. Numbers and addresses are few: a hash without a key could be tried out."""
-        return hmac.new(self._hiding_key, b"hidden " + text.encode(), hashlib.sha256).hexdigest()
+    def keyed_hash(self, text: str) -> str:
+        """An HMAC: numbers and addresses are few, so an unkeyed hash could be reversed by brute force."""
+        return hmac.new(self._hmac_key, b"hidden " + text.encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)
 class Session:
-    """What belongs to one flow. The number comes from here only."""
+    """The data of one verification, and the only source of the number."""
 
     number: str
 
@@ -56,29 +56,29 @@ class Sessions:
         self._keys, self._lifetime_s = keys, lifetime_s
 
     @property
-    def longest_s(self) -> int:
-        """How long a session can be valid on any replica."""
+    def max_lifetime_s(self) -> int:
+        """The longest time for which a replica accepts a session."""
         return self._lifetime_s + CLOCK_SKEW_S
 
     def make(self, session: Session) -> str:
-        """Without the token's padding, which cookies would have to quote."""
+        """Returns the token without its padding, which would need quoting in a cookie."""
         return self._keys.seal("session", asdict(session)).rstrip("=")
 
     def open(self, session: str) -> Session:
-        """A genuine session, though it may be too old."""
+        """Decrypts a session, which may have expired."""
         try:
             return Session(number=self._keys.open("session", token_of(session))["number"])
         except (InvalidToken, KeyError):
-            raise Problem(401, "the session is not of this backend", USE_ANOTHER_CHANNEL) from None
+            raise Problem(401, "the session was not issued by this backend", USE_ANOTHER_CHANNEL) from None
 
     def check_age(self, session: str) -> None:
-        age_s = time.time() - self._keys.made_at(token_of(session))
+        age_s = time.time() - self._keys.created_at(token_of(session))
         if not -CLOCK_SKEW_S <= age_s <= self._lifetime_s:
             raise Problem(409, "the session has expired", USE_ANOTHER_CHANNEL)
 
 
 def token_of(session: str) -> str:
-    """With the padding. Python's base64 overlooks characters: one session could be written, and used, in many ways."""
+    """Restores the padding. Rejects other spellings of a session, which Python's lenient base64 would accept."""
     token = session + "=" * (-len(session) % 4)
     try:
         is_canonical = base64.urlsafe_b64encode(base64.urlsafe_b64decode(token)).decode().rstrip("=") == session
@@ -97,5 +97,5 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def same(one: str, other: str) -> bool:
+def constant_time_equal(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())

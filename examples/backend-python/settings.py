@@ -1,4 +1,4 @@
-"""All settings, from the environment. A wrong one ends the program with a sentence that names it, never its value."""
+"""Settings, from environment variables. An invalid one ends the program with its name, never its value."""
 
 import math
 import os
@@ -46,27 +46,27 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
-    def setting(name: str, default: str, parse: Callable[[str], T], what: str) -> T:
+    def setting(name: str, default: str, parse: Callable[[str], T], requirement: str) -> T:
         try:
             return parse(environment.get(name) or default)
         except ValueError:
-            raise SystemExit(f"{name} must be {what}") from None
+            raise SystemExit(f"{name} must be {requirement}") from None
 
-    base_url = "an https URL without a slash at the end"
+    base_url = "an https URL without a trailing slash"
     limit = "COUNT/SECONDS, such as 5/600"
     settings = Settings(
-        keys=setting("NUMBER_VERIFY_KEYS", "", _keys, "Fernet keys (32 bytes in url-safe base64), with commas"),
+        keys=setting("NUMBER_VERIFY_KEYS", "", _keys, "Fernet keys (32 bytes in URL-safe base64), comma-separated"),
         redis_url=setting("REDIS_URL", "", _redis_url, "a redis://, rediss:// or unix:// URL"),
         delivery=setting("NUMBER_VERIFY_DELIVERY", REDIRECT, _delivery, "redirect, follow-through or dev_print"),
         lifetime_s=setting("NUMBER_VERIFY_LIFETIME_S", "300", _lifetime, "whole seconds, 1 to 3600"),
-        provider_timeout_s=setting("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", "6", _timeout, "seconds, over 0 and up to 60"),
+        provider_timeout_s=setting("NUMBER_VERIFY_PROVIDER_TIMEOUT_S", "6", _timeout, "seconds, above 0 and up to 60"),
         starts_per_number=setting("NUMBER_VERIFY_STARTS_PER_NUMBER", "5/600", _limit, limit),
         starts_per_address=setting("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60", _limit, limit),
         calls_per_address=setting("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60", _limit, limit),
         hints=_hints(environment.get("NUMBER_VERIFY_HINTS", "")),
         attestation=_attestation(environment.get("NUMBER_VERIFY_ATTESTATION")),
-        client_id=setting("GLIDE_CLIENT_ID", "", _given, "set"),
-        client_secret=setting("GLIDE_CLIENT_SECRET", "", _given, "set"),
+        client_id=setting("GLIDE_CLIENT_ID", "", _non_empty, "set"),
+        client_secret=setting("GLIDE_CLIENT_SECRET", "", _non_empty, "set"),
         redirect_uri=environment.get("GLIDE_REDIRECT_URI", ""),
         auth_base_url=setting("GLIDE_AUTH_BASE_URL", "https://oidc.gateway-x.io", _base_url, base_url),
         api_base_url=setting("GLIDE_API_BASE_URL", "https://api.gateway-x.io", _base_url, base_url),
@@ -82,7 +82,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
 def _keys(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.split(","))
     for key in keys:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{43}=", key):  # Fernet overlooks what is not base64
+        if not re.fullmatch(r"[A-Za-z0-9_-]{43}=", key):  # Fernet ignores characters that are not base64
             raise ValueError
         Fernet(key)
     return keys
@@ -122,18 +122,18 @@ def _limit(text: str) -> Limit:
 def _hints(path: str) -> list[dict[str, Any]] | None:
     try:
         return hints.read(path) if path else None
-    except ValueError as what:
-        raise SystemExit(f"NUMBER_VERIFY_HINTS must be {what}") from None
+    except ValueError as requirement:
+        raise SystemExit(f"NUMBER_VERIFY_HINTS must be {requirement}") from None
 
 
 def _attestation(kind: str | None) -> str | None:
-    """An empty value is invalid, unlike an unset one: a variable that was not filled in must not disable the check."""
+    """An empty value is invalid, unlike an unset one: a variable left empty by mistake must not disable the check."""
     if kind is not None and kind not in KINDS:
         raise SystemExit("NUMBER_VERIFY_ATTESTATION must be play-integrity, app-attest or unset")
     return kind
 
 
-def _given(text: str) -> str:
+def _non_empty(text: str) -> str:
     if not text:
         raise ValueError
     return text

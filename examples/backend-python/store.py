@@ -1,6 +1,6 @@
-"""What the replicas of this backend have to know of each other: values that end by themselves, and counters.
+"""State that replicas share: values that expire, and counters.
 
-Nothing in it is personal in clear: names are hashes, values are sealed. Where it cannot be asked, nothing goes through.
+It contains no personal data in plain text: keys are hashes, values are encrypted. If it is unavailable, calls fail.
 """
 
 import math
@@ -18,72 +18,72 @@ from redis.exceptions import RedisError
 import log
 from contract import RETRY_LATER, Problem
 
-TIMEOUT_S = 3  # of one command
-QUEUE_TIMEOUT_S = 30  # for one of the connections, in a rush
+TIMEOUT_S = 3  # per command
+QUEUE_TIMEOUT_S = 30  # to get a connection from the pool, under load
 
 
 class Store(Protocol):
     async def claim(self, name: str, value: str, seconds: int) -> str | None:
-        """Puts a value, unlike any other, where there is none; else tells the one that is there. One step for all."""
+        """Sets a unique value if there is none, else returns the existing one. Atomic across replicas."""
 
-    async def look(self, name: str) -> str | None:
-        """The value that is there."""
+    async def get(self, name: str) -> str | None:
+        """Returns the value, or None if there is none."""
 
     async def put(self, name: str, value: str, seconds: int) -> None:
-        """Puts a value, whatever was there."""
+        """Sets a value and replaces an existing one."""
 
-    async def drop(self, name: str) -> None:
-        """Takes a value away."""
+    async def remove(self, name: str) -> None:
+        """Removes a value."""
 
     async def count(self, name: str, seconds: int) -> tuple[int, int]:
-        """Counts up, in a window that began with its first count: how many, and in how many seconds the window ends."""
+        """Increments a counter whose window starts with its first call. Returns the count and the remaining seconds."""
 
     async def check(self) -> None:
-        """Raises a problem where the store does not answer."""
+        """Raises a problem if the store is unavailable."""
 
     async def close(self) -> None: ...
 
 
 def unavailable() -> Problem:
-    return Problem(503, "this backend's store does not answer", RETRY_LATER, {"Retry-After": "1"})
+    return Problem(503, "the store of this backend is unavailable", RETRY_LATER, {"Retry-After": "1"})
 
 
-ANSWERS = "answer:"  # how their names begin
+RESPONSES = "answer:"  # prefix of the names of stored responses
 
 
 class Memory:
-    """For one process. When it is full, the oldest answers go, which lets nobody in; other values are refused."""
+    """For one process. When it is full, the oldest stored responses are evicted; other values are rejected."""
 
     CAPACITY = 100_000
 
     def __init__(self) -> None:
-        self._values: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
-        self._answers: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
-        self._counters: TLRUCache[str, tuple[list[float], int]] = TLRUCache(self.CAPACITY, _ends, time.monotonic)
+        self._values: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _expires_at, time.monotonic)
+        self._responses: TLRUCache[str, tuple[str, int]] = TLRUCache(self.CAPACITY, _expires_at, time.monotonic)
+        self._counters: TLRUCache[str, tuple[list[float], int]] = TLRUCache(self.CAPACITY, _expires_at, time.monotonic)
 
     async def claim(self, name: str, value: str, seconds: int) -> str | None:
-        there = await self.look(name)
-        if there is None:
+        existing = await self.get(name)
+        if existing is None:
             await self.put(name, value, seconds)
-        return there
+        return existing
 
-    async def look(self, name: str) -> str | None:
-        there = self._pool(name).get(name)
-        return there[0] if there else None
+    async def get(self, name: str) -> str | None:
+        entry = self._cache(name).get(name)
+        return entry[0] if entry else None
 
     async def put(self, name: str, value: str, seconds: int) -> None:
-        pool = self._pool(name)
-        pool.expire()
-        if pool is self._values and name not in pool and len(pool) >= self.CAPACITY:
+        cache = self._cache(name)
+        cache.expire()
+        if cache is self._values and name not in cache and len(cache) >= self.CAPACITY:
             log.warning("store_failed", kind="full")
             raise unavailable()
-        pool[name] = value, seconds
+        cache[name] = value, seconds
 
-    async def drop(self, name: str) -> None:
-        self._pool(name).pop(name, None)
+    async def remove(self, name: str) -> None:
+        self._cache(name).pop(name, None)
 
-    def _pool(self, name: str) -> TLRUCache[str, tuple[str, int]]:
-        return self._answers if name.startswith(ANSWERS) else self._values
+    def _cache(self, name: str) -> TLRUCache[str, tuple[str, int]]:
+        return self._responses if name.startswith(RESPONSES) else self._values
 
     async def count(self, name: str, seconds: int) -> tuple[int, int]:
         counter, _ = self._counters.get(name) or ([0, time.monotonic() + seconds], seconds)
@@ -99,7 +99,7 @@ class Memory:
         pass
 
 
-def _ends(_: str, entry: tuple[object, int], now: float) -> float:
+def _expires_at(_: str, entry: tuple[object, int], now: float) -> float:
     return now + entry[1]
 
 
@@ -115,39 +115,40 @@ class Shared:
             timeout=QUEUE_TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),  # a kept connection may be dead
+            retry=Retry(NoBackoff(), 1),  # a pooled connection may be dead
             decode_responses=True,
         )
         self._redis = Redis.from_pool(pool)
 
     async def claim(self, name: str, value: str, seconds: int) -> str | None:
-        async with _asking():
+        async with _problem_on_error():
             while not await self._redis.set(self.PREFIX + name, value, nx=True, ex=seconds):
-                there = await self._redis.get(self.PREFIX + name)
-                if there is not None:
-                    return None if there == value else there  # our own, when the answer to the first try was lost
+                existing = await self._redis.get(self.PREFIX + name)
+                if existing is not None:
+                    # Our own value, if the response to the first attempt was lost.
+                    return None if existing == value else existing
             return None
 
-    async def look(self, name: str) -> str | None:
-        async with _asking():
+    async def get(self, name: str) -> str | None:
+        async with _problem_on_error():
             return await self._redis.get(self.PREFIX + name)
 
     async def put(self, name: str, value: str, seconds: int) -> None:
-        async with _asking():
+        async with _problem_on_error():
             await self._redis.set(self.PREFIX + name, value, ex=seconds)
 
-    async def drop(self, name: str) -> None:
-        async with _asking():
+    async def remove(self, name: str) -> None:
+        async with _problem_on_error():
             await self._redis.delete(self.PREFIX + name)
 
     async def count(self, name: str, seconds: int) -> tuple[int, int]:
-        async with _asking(), self._redis.pipeline(transaction=True) as all_at_once:
-            all_at_once.set(self.PREFIX + name, 0, nx=True, ex=seconds).incr(self.PREFIX + name).ttl(self.PREFIX + name)
-            _, count, ends_in_s = await all_at_once.execute()
+        async with _problem_on_error(), self._redis.pipeline(transaction=True) as transaction:
+            transaction.set(self.PREFIX + name, 0, nx=True, ex=seconds).incr(self.PREFIX + name).ttl(self.PREFIX + name)
+            _, count, ends_in_s = await transaction.execute()
             return count, max(1, ends_in_s)
 
     async def check(self) -> None:
-        async with _asking():
+        async with _problem_on_error():
             await self._redis.ping()
 
     async def close(self) -> None:
@@ -155,7 +156,7 @@ class Shared:
 
 
 @asynccontextmanager
-async def _asking() -> AsyncIterator[None]:
+async def _problem_on_error() -> AsyncIterator[None]:
     try:
         yield
     except RedisError as error:
