@@ -1,4 +1,4 @@
-//! What requests must look like. Whatever is thrown at it, a bad request gets a 4xx.
+//! Parsing of requests. Every malformed request gets a 4xx.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,32 +19,33 @@ use crate::problem::Problem;
 use crate::session::Purpose;
 
 pub const COOKIE: &str = "number_verify_session";
-/// Which no other host can set (RFC 6265bis).
+/// Other hosts cannot set a cookie with this prefix (RFC 6265bis).
 pub const SECURE_COOKIE: &str = "__Host-number_verify_session";
 pub const PROOF_HEADER: &str = "x-number-verify-session";
 /// The `purpose` of a start without a number.
 const RETRIEVAL: &str = "device-phone-number";
 /// Of a code, state or session.
-const LONGEST: usize = 4096;
+const MAX_LENGTH: usize = 4096;
 const ATTESTATION_LIMIT: usize = 16 * 1024;
-/// For the largest attestation, and 4 KiB for all else in a `start`.
+/// The largest attestation plus 4 KiB for the other members of a `start`.
 const BODY_LIMIT: usize = ATTESTATION_LIMIT + 4 * 1024;
-/// A body that is a little too large is read to its end, so that its sender gets to see the answer.
+/// A body that is slightly too large is drained, so that the client can read the response.
 const DRAIN_LIMIT: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// HTTP/1.1 wants one Host (RFC 9112, section 3.2).
+/// HTTP/1.1 requires exactly one Host header (RFC 9112, section 3.2).
 pub fn host(request: &Request) -> Result<(), Problem> {
-    let needs = request.version() == Version::HTTP_11;
+    let is_required = request.version() == Version::HTTP_11;
     match single(request.headers(), header::HOST.as_str()) {
-        Ok(None) if needs => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host is missing")),
+        Ok(None) if is_required => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host header is missing")),
         Ok(_) => Ok(()),
-        Err(()) => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host must be there once")),
+        Err(()) => Err(Problem::fix(StatusCode::BAD_REQUEST, "the Host header must not be repeated")),
     }
 }
 
-/// The body of a request, or what is wrong with it. It is read before anything is refused: hyper closes the connection of a request whose
-/// body is not read, without saying so, and the client's next request is lost.
+/// The body of a request, or its error. It is read before the request is rejected, because hyper
+/// otherwise closes the connection without `Connection: close`, and the client's next request is
+/// lost.
 #[derive(Clone)]
 pub struct Received(Result<Arc<[u8]>, Problem>);
 
@@ -55,7 +56,7 @@ impl Received {
         Self(in_time.unwrap_or(Err(too_slow)).map(Arc::from))
     }
 
-    /// The body of a request that says that it is JSON.
+    /// The body of a request whose content type is JSON.
     pub fn json(self, headers: &HeaderMap) -> Result<Arc<[u8]>, Problem> {
         if is_json(headers) {
             return self.0;
@@ -72,24 +73,25 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
-    let (mut kept, mut size) = (Vec::new(), 0);
+    let (mut content, mut size) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::fix(StatusCode::BAD_REQUEST, "the body is cut or malformed"))?;
+        let frame = frame.map_err(|_| Problem::fix(StatusCode::BAD_REQUEST, "the body is truncated or malformed"))?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
         if size <= BODY_LIMIT {
-            kept.extend_from_slice(&data);
+            content.extend_from_slice(&data);
         } else if size > DRAIN_LIMIT {
             break;
         }
     }
     let is_too_large = Problem::fix(StatusCode::PAYLOAD_TOO_LARGE, "the body must not be over 20 KiB");
-    if size > BODY_LIMIT { Err(is_too_large) } else { Ok(kept) }
+    if size > BODY_LIMIT { Err(is_too_large) } else { Ok(content) }
 }
 
 const NOT_AN_OBJECT: Problem = Problem::fix(StatusCode::BAD_REQUEST, "the body must be a JSON object");
 
-/// The members of a JSON object: those that are text. Each member may be there once, at every depth. It cannot be printed.
+/// The members of a JSON object, none of which may be repeated, at any depth. No `Debug`: they
+/// contain secrets.
 pub struct Members(HashMap<String, Json>);
 
 impl Members {
@@ -100,7 +102,7 @@ impl Members {
         }
     }
 
-    /// The parameters of a query, each of which may be there once (RFC 6749, section 3.1).
+    /// The query parameters, none of which may be repeated (RFC 6749, section 3.1).
     pub fn parse_query(query: &str) -> Result<Self, Problem> {
         let mut members = HashMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -111,7 +113,7 @@ impl Members {
         Ok(Self(members))
     }
 
-    /// What a start asks for: a number to verify, or the purpose to retrieve one; never both.
+    /// What a start requests: either to verify a number or to retrieve one.
     pub fn purpose(&self) -> Result<Purpose, Problem> {
         match (self.0.get("purpose"), self.0.get("phoneNumber")) {
             (None, Some(Json::Text(number))) if is_e164(number) => {
@@ -130,7 +132,7 @@ impl Members {
         self.0.contains_key(name)
     }
 
-    /// Why the phone aborts. It is logged, so it has no digits.
+    /// The reason of an abort. It has no digits, because it is logged.
     pub fn reason(&self) -> Result<&str, Problem> {
         let is_reason = |text: &str| {
             (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -141,11 +143,11 @@ impl Members {
         }
     }
 
-    /// A member that may be absent or empty, but else is printable ASCII, as codes and states are (RFC 6749, appendix A).
-    pub fn plain(&self, name: &str) -> Result<Option<&str>, Problem> {
+    /// An optional member of printable ASCII, as codes and states are (RFC 6749, appendix A).
+    pub fn printable_ascii(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.0.get(name) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::Text(text)) if text.len() <= LONGEST && text.bytes().all(is_printable) => {
+            Some(Json::Text(text)) if text.len() <= MAX_LENGTH && text.bytes().all(is_printable) => {
                 Ok(Some(text).filter(|text| !text.is_empty()).map(String::as_str))
             }
             Some(_) => {
@@ -156,8 +158,8 @@ impl Members {
     }
 }
 
-/// The app's proof that it is genuine, if there is one; null is none. Its size is that of compact JSON. A body that cannot be parsed is an
-/// error, never one without an attestation.
+/// The app attestation, if any; null means absent. Its size is measured as compact JSON. A body that
+/// cannot be parsed is an error; it is never treated as one without an attestation.
 pub fn attestation(body: &[u8]) -> Result<Option<Value>, Problem> {
     let mut body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| NOT_AN_OBJECT)?;
     let attestation = body.remove("attestation").filter(|attestation| !attestation.is_null());
@@ -182,7 +184,7 @@ fn is_printable(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte)
 }
 
-/// As much of JSON as is looked at. Serde's own types let members repeat.
+/// The parts of JSON that are used. Serde's own types accept repeated members.
 enum Json {
     Null,
     Text(String),
@@ -234,9 +236,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut members = HashMap::new();
-        while let Some((name, value)) = given.next_entry::<String, Json>()? {
+        while let Some((name, value)) = entries.next_entry::<String, Json>()? {
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("a member is repeated"));
             }
@@ -245,7 +247,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// A header that may be there once; an error if it is there more often, or is not printable ASCII.
+/// An optional header; an error if it is repeated or not printable ASCII.
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -266,14 +268,15 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-/// The phone's name of the flow, if it is of the kind that cannot hold anything else.
+/// The phone's `x-correlator`, if it is a UUID, which cannot contain personal data.
 pub fn correlator(headers: &HeaderMap) -> Option<Uuid> {
     let text = single(headers, "x-correlator").ok()??;
     Uuid::try_parse(text).ok().filter(|uuid| uuid.hyphenated().to_string() == text)
 }
 
-/// Of two, one would be of another client. Other cookies, which may hold any bytes, do not matter. A session with such bytes is invalid.
-/// Over TLS the name without the prefix is another cookie: other hosts of the site can set it.
+/// Rejects two session cookies: one may have been set by an attacker. Other cookies, which may
+/// contain any bytes, are ignored. Over TLS, the name without the prefix is ignored, because other
+/// hosts of the site can set that cookie.
 pub fn session_cookie(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let names: &[&str] = if is_plain_and_local(headers) { &[COOKIE, SECURE_COOKIE] } else { &[SECURE_COOKIE] };
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
@@ -291,20 +294,21 @@ fn session_in(pair: &[u8], names: &[&str]) -> Option<String> {
     is_session.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
-/// Whose request it is, for those who ask their clients to log in. No two headers have the same text.
+/// The login of the request, for backends that authenticate users. Different headers give different
+/// texts.
 pub fn authorization(headers: &HeaderMap) -> String {
-    let given = headers.get_all(header::AUTHORIZATION).iter();
-    given.map(|value| value.as_bytes().escape_ascii().to_string()).collect::<Vec<_>>().join("\n")
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    values.map(|value| value.as_bytes().escape_ascii().to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// What is not understood proves nothing, and does not let a cookie prove it either.
-pub fn session_header(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let not_understood =
-        Problem::refusal(StatusCode::FORBIDDEN, "the X-Number-Verify-Session is repeated or malformed");
-    single(headers, PROOF_HEADER).map_err(|()| not_understood)
+/// A repeated or malformed header is rejected; there is no fallback to the cookie.
+pub fn proof_header(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let malformed = Problem::refusal(StatusCode::FORBIDDEN, "the X-Number-Verify-Session is repeated or malformed");
+    single(headers, PROOF_HEADER).map_err(|()| malformed)
 }
 
-/// Whether the phone came by plain http to this very machine, where a cookie for https only would not come back.
+/// Whether the request is plain http to a local address, for which the phone would not return a
+/// `Secure` cookie.
 pub fn is_plain_and_local(headers: &HeaderMap) -> bool {
     let host = single(headers, header::HOST.as_str()).ok().flatten().unwrap_or_default();
     let name = host
@@ -321,12 +325,12 @@ mod tests {
 
     use super::*;
 
-    fn headers(given: &[(&'static str, &'static str)]) -> HeaderMap {
-        given.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
-    fn json_is_taken_by_the_letter() {
+    fn json_is_parsed_strictly() {
         let deep = "[".repeat(10_000);
         let bad: [&[u8]; 14] = [
             b"",
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_e164() {
+    fn number_that_is_not_e164_is_rejected() {
         for number in [
             "",
             "+",
@@ -372,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn retrieval_has_its_purpose_and_no_number() {
+    fn retrieval_needs_its_purpose_and_no_number() {
         let purpose = |body: &str| Members::parse(body.as_bytes()).unwrap().purpose();
         assert!(matches!(purpose(r#"{"purpose":"device-phone-number","more":1}"#), Ok(Purpose::Retrieval)));
         for value in ["null", "true", "1", "[]", "{}", r#""""#, r#""Device-Phone-Number""#, r#""verify""#] {
@@ -387,18 +391,18 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_printable() {
+    fn code_that_is_not_printable_ascii_is_rejected() {
         for value in ["1", "true", "[]", "{}", "\"é\"", "\"line\\nline\"", "\"\\u0000\""] {
             let body = format!("{{\"code\":{value}}}");
-            assert!(Members::parse(body.as_bytes()).unwrap().plain("code").is_err(), "{value}");
+            assert!(Members::parse(body.as_bytes()).unwrap().printable_ascii("code").is_err(), "{value}");
         }
         let members = Members::parse(br#"{"code":"a b~","state":"","session":null}"#).unwrap();
-        let plain = |name| members.plain(name).unwrap();
-        assert_eq!((plain("code"), plain("state"), plain("session"), plain("other")), (Some("a b~"), None, None, None));
+        let text = |name| members.printable_ascii(name).unwrap();
+        assert_eq!((text("code"), text("state"), text("session"), text("other")), (Some("a b~"), None, None, None));
     }
 
     #[test]
-    fn attestation_is_any_json_of_at_most_16_kib() {
+    fn attestation_is_any_json_value_up_to_16_kib() {
         let body = |text: &str| format!(r#"{{"phoneNumber":"+14155550100","attestation":{text}}}"#).into_bytes();
         assert_eq!((attestation(b"{}"), attestation(&body("null"))), (Ok(None), Ok(None)));
         for text in ["{", "1e999", "[1", "\"\\ud800\""] {
@@ -413,14 +417,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_each_parameter_once() {
+    fn repeated_query_parameter_is_rejected() {
         assert!(Members::parse_query("code=a&state=b&code=a").is_err());
-        assert_eq!(Members::parse_query("code=a%2Bb&state=").unwrap().plain("code").unwrap(), Some("a+b"));
-        assert!(Members::parse_query("code=%FF").unwrap().plain("code").is_err());
+        assert_eq!(Members::parse_query("code=a%2Bb&state=").unwrap().printable_ascii("code").unwrap(), Some("a+b"));
+        assert!(Members::parse_query("code=%FF").unwrap().printable_ascii("code").is_err());
     }
 
     #[test]
-    fn content_types() {
+    fn only_json_content_types_are_accepted() {
         for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
             assert!(is_json(&headers(&[("content-type", good)])), "{good}");
         }
@@ -434,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_uuid_is_a_correlator() {
+    fn correlator_that_is_not_a_uuid_is_ignored() {
         let uuid = "b4333c46-49c0-4f62-80d7-f0ef930f1c46";
         assert_eq!(correlator(&headers(&[("x-correlator", uuid)])).unwrap().to_string(), uuid);
         for bad in ["", "+14155550100", "B4333C46-49C0-4F62-80D7-F0EF930F1C46", "b4333c4649c04f6280d7f0ef930f1c46"] {
@@ -443,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_found_among_others() {
+    fn session_cookie_is_found_among_others() {
         let found = |cookies| session_cookie(&headers(&[("host", "localhost"), ("cookie", cookies)]));
         assert_eq!(found("a=b; number_verify_session=token==; c=d").unwrap().as_deref(), Some("token=="));
         assert_eq!(found("xnumber_verify_session=token"), Ok(None));
@@ -452,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn over_tls_only_the_cookie_that_no_other_host_can_set_has_a_session() {
+    fn over_tls_only_the_host_prefixed_cookie_is_read() {
         for connection in [("host", "api.example.com"), ("x-forwarded-proto", "https")] {
             let found = |cookies| session_cookie(&headers(&[connection, ("cookie", cookies)]));
             assert_eq!(found("number_verify_session=a"), Ok(None));
@@ -462,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn local_and_plain() {
+    fn only_plain_http_to_a_local_address_is_insecure() {
         for (host, expected) in [
             ("127.0.0.1:8000", true),
             ("localhost", true),

@@ -1,6 +1,7 @@
-//! Hints: how phones send requests to an operator's hosts. They are read from a JSON file, and checked, at start.
+//! Hints for the phone's requests to an operator's hosts, read from a JSON file and validated at
+//! startup.
 //!
-//! An error says what the setting must be. Nothing of the file is in it.
+//! An error contains the requirement, and nothing from the file.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -26,8 +27,8 @@ pub fn read(path: &str) -> Result<Value, Cow<'static, str>> {
     let entries = hints.as_array().filter(|entries| entries.len() <= HINTS_LIMIT);
     for (index, hint) in entries.ok_or("the path of a JSON file with an array of at most 16 hints")?.iter().enumerate()
     {
-        let number = index + 1;
-        check(hint).map_err(|wrong| format!("the path of a file of valid hints: in entry {number}, {wrong}"))?;
+        let position = index + 1;
+        check(hint).map_err(|error| format!("the path of a file of valid hints: in entry {position}, {error}"))?;
     }
     Ok(hints)
 }
@@ -81,7 +82,7 @@ fn is_host(host: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// As the last label of a host, it makes an IPv4 address (URL Standard).
+/// A host whose last label is a number is an IPv4 address (URL Standard).
 fn is_number(label: &str) -> bool {
     let is_decimal = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     let digits = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
@@ -96,9 +97,9 @@ fn is_label(label: &str) -> bool {
 
 fn is_allowed(header: &str) -> bool {
     let name = header.to_ascii_lowercase();
-    let is_own = name == "x-correlator" || name.starts_with("x-number-verify-");
+    let is_reserved = name == "x-correlator" || name.starts_with("x-number-verify-");
     let is_known = matches!(name.as_str(), "accept" | "accept-language" | "user-agent");
-    name.bytes().all(is_token) && (is_known || name.starts_with("x-") && !is_own)
+    name.bytes().all(is_token) && (is_known || name.starts_with("x-") && !is_reserved)
 }
 
 /// RFC 9110, section 5.6.2.

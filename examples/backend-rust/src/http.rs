@@ -1,4 +1,4 @@
-//! Calls to the provider: https only, no redirects, small answers, and an error that says what to make of it.
+//! HTTP client for the provider: https only, no redirects, limited response size, classified errors.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -8,9 +8,9 @@ use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 
-const ANSWER_LIMIT: usize = 256 * 1024;
+const RESPONSE_LIMIT: usize = 256 * 1024;
 
-/// What went wrong at the provider. Nothing that a peer said is in it.
+/// A failure of the provider. Contains nothing from a response but its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the provider failed")]
 pub struct Failure {
@@ -19,7 +19,7 @@ pub struct Failure {
     pub status: Option<u16>,
 }
 
-/// What the provider was asked for.
+/// The request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Discovery,
@@ -35,17 +35,17 @@ pub enum Kind {
     Timeout,
     Unreachable,
     Tls,
-    /// It responds with the status of a temporary condition.
+    /// The response has the status of a temporary condition.
     Busy,
-    /// It responds with another 5xx, which will be the same later.
+    /// The response has another 5xx, which is permanent.
     Unavailable,
-    /// It has nothing against this backend, but says no to this user, SIM or code.
+    /// The provider rejected this user, SIM or code.
     Refused,
-    /// It does not let this backend in, or does not understand it.
+    /// The provider rejected this backend or its request.
     Misused,
-    /// What it says is no answer.
+    /// The response is malformed.
     Malformed,
-    /// The number that it returns is not in E.164.
+    /// The returned number is not E.164.
     NotE164,
 }
 
@@ -97,10 +97,10 @@ impl Http {
         Ok(Self(client))
     }
 
-    /// A response whose status is neither that of a temporary condition nor 5xx.
+    /// Returns a response unless its status is temporary or another 5xx.
     pub async fn send(&self, step: Step, request: HttpRequest) -> Result<HttpResponse, Failure> {
         let request = request.try_into().map_err(|_| Failure::new(step, Kind::Malformed))?;
-        let response = self.0.execute(request).await.map_err(|error| explain(step, &error))?;
+        let response = self.0.execute(request).await.map_err(|error| classify(step, &error))?;
         let status = response.status();
         if is_temporary(status) {
             return Err(Failure::with_status(step, Kind::Busy, status));
@@ -109,13 +109,13 @@ impl Http {
             return Err(Failure::with_status(step, Kind::Unavailable, status));
         }
         let body = collect(step, response).await?;
-        let mut answer = HttpResponse::new(body);
-        *answer.status_mut() = status;
-        Ok(answer)
+        let mut response = HttpResponse::new(body);
+        *response.status_mut() = status;
+        Ok(response)
     }
 }
 
-/// For the token request, the only one that `oauth2` makes.
+/// For the token request, the only one that `oauth2` sends.
 impl<'c> AsyncHttpClient<'c> for Http {
     type Error = Failure;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
@@ -124,30 +124,30 @@ impl<'c> AsyncHttpClient<'c> for Http {
         Box::pin(async {
             let mut response = self.send(Step::Token, request).await?;
             if response.status().is_success() {
-                *response.status_mut() = StatusCode::OK; // `oauth2` knows no other success
+                *response.status_mut() = StatusCode::OK; // `oauth2` accepts no other 2xx
             }
             Ok(response)
         })
     }
 }
 
-/// RFC 9110, section 15: timeouts, limits, and servers that fail or are overloaded.
+/// RFC 9110, section 15: timeouts, rate limits, and failing or overloaded servers.
 fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504)
 }
 
 async fn collect(step: Step, mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| explain(step, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(step, &error))? {
         body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_LIMIT {
+        if body.len() > RESPONSE_LIMIT {
             return Err(Failure::with_status(step, Kind::Malformed, response.status()));
         }
     }
     Ok(body)
 }
 
-fn explain(step: Step, error: &reqwest::Error) -> Failure {
+fn classify(step: Step, error: &reqwest::Error) -> Failure {
     let kind = if error.is_timeout() {
         Kind::Timeout
     } else if is_tls(error) {
@@ -160,7 +160,7 @@ fn explain(step: Step, error: &reqwest::Error) -> Failure {
     Failure::new(step, kind)
 }
 
-/// An io::Error hides the error that it is about from those who ask for sources.
+/// The `source()` of an `io::Error` skips the error that it wraps.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner)) || error.source().is_some_and(is_tls)

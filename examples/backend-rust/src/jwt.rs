@@ -1,4 +1,4 @@
-//! The two signed tokens of OpenID Connect that a backend has to do with: the provider's ID token, and its own client assertion.
+//! Signed tokens of OpenID Connect: the provider's ID token and the client assertion.
 
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse};
@@ -13,10 +13,10 @@ use uuid::Uuid;
 /// CAMARA allows 300 s.
 const ASSERTION_LIFETIME_S: u64 = 60;
 
-/// The members of a key that are used here. A certificate, for example, may have any form.
+/// The members of a key that are used. Others, such as certificates, are not parsed.
 const USED_MEMBERS: [&str; 10] = ["kty", "crv", "x", "y", "n", "e", "kid", "use", "key_ops", "alg"];
 
-/// The keys that can be read; others may be among them (RFC 7517, section 5).
+/// The keys that can be parsed; others are ignored (RFC 7517, section 5).
 pub fn known_keys(published: PublishedKeys) -> JwkSet {
     let read = |mut key: Value| {
         key.as_object_mut()?.retain(|name, _| USED_MEMBERS.contains(&name.as_str()));
@@ -30,13 +30,13 @@ pub struct PublishedKeys {
     keys: Vec<Value>,
 }
 
-/// Why an ID token does not count.
+/// Why an ID token is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// No key of the provider's fits: it may have new ones.
+    /// No cached key of the provider fits: the keys may have been rotated.
     UnknownKey,
-    /// It belongs to another flow: somebody brought a code of somebody else.
-    OtherFlow,
+    /// It belongs to another verification: the code was injected.
+    OtherVerification,
     Malformed,
 }
 
@@ -51,14 +51,14 @@ struct Claims {
 pub fn check_id_token(token: &str, keys: &JwkSet, issuer: &str, client: &str, nonce: &str) -> Result<(), Invalid> {
     let header = decode_header(token).map_err(|_| Invalid::Malformed)?;
     if header.alg.family() == AlgorithmFamily::Hmac {
-        return Err(Invalid::Malformed); // a secret is nobody's signature
+        return Err(Invalid::Malformed); // a MAC is not a signature of the provider
     }
     let mut validation = Validation::new(header.alg);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[client]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let is_meant = |key: &&Jwk| header.kid.is_none() || header.kid == key.common.key_id;
-    for key in keys.keys.iter().filter(is_meant).filter(|key| suits(key, header.alg)) {
+    let has_key_id = |key: &&Jwk| header.kid.is_none() || header.kid == key.common.key_id;
+    for key in keys.keys.iter().filter(has_key_id).filter(|key| suits(key, header.alg)) {
         let Ok(key) = DecodingKey::from_jwk(key) else { continue };
         match decode::<Claims>(token, &key, &validation) {
             Ok(token) => return check_claims(&token.claims, client, nonce),
@@ -69,9 +69,10 @@ pub fn check_id_token(token: &str, keys: &JwkSet, issuer: &str, client: &str, no
     Err(Invalid::UnknownKey)
 }
 
-/// Whether the key is for signatures by this algorithm (RFC 7517, section 4; RFC 7518, section 3.1; RFC 8037).
+/// Whether the key may verify signatures of this algorithm (RFC 7517, section 4; RFC 7518, section
+/// 3.1; RFC 8037).
 fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
-    let is_of_its_kind = match &key.algorithm {
+    let matches_type = match &key.algorithm {
         AlgorithmParameters::RSA(_) => algorithm.family() == AlgorithmFamily::Rsa,
         AlgorithmParameters::EllipticCurve(key) => match algorithm {
             Algorithm::ES256 => key.curve == EllipticCurve::P256,
@@ -82,19 +83,19 @@ fn suits(key: &Jwk, algorithm: Algorithm) -> bool {
         _ => false,
     };
     let common = &key.common;
-    is_of_its_kind
+    matches_type
         && common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature)
         && common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify))
         && common.key_algorithm.is_none_or(|intended| intended == algorithm.into())
 }
 
 fn check_claims(claims: &Claims, client: &str, nonce: &str) -> Result<(), Invalid> {
-    let is_for_others_too = claims.aud.as_array().is_some_and(|all| all.iter().any(|one| one != client));
+    let has_other_audience = claims.aud.as_array().is_some_and(|all| all.iter().any(|one| one != client));
     let party = claims.azp.as_deref();
-    if party.is_some_and(|party| party != client) || party.is_none() && is_for_others_too {
+    if party.is_some_and(|party| party != client) || party.is_none() && has_other_audience {
         return Err(Invalid::Malformed);
     }
-    if claims.nonce.as_deref() == Some(nonce) { Ok(()) } else { Err(Invalid::OtherFlow) }
+    if claims.nonce.as_deref() == Some(nonce) { Ok(()) } else { Err(Invalid::OtherVerification) }
 }
 
 /// The private key of this client (`private_key_jwt`).
@@ -115,11 +116,11 @@ impl ClientKey {
             AlgorithmFamily::Hmac => return None,
         };
         let this = Self { key: key.ok()?, algorithm, id };
-        this.assertion("", "").ok()?; // also if the algorithm does not fit the key
+        this.assertion("", "").ok()?; // fails if the algorithm does not fit the key
         Some(this)
     }
 
-    /// RFC 7523, section 3; used once.
+    /// For one use (RFC 7523, section 3).
     pub fn assertion(&self, client: &str, audience: &str) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Assertion<'a> {
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_is_of_the_provider_for_this_client_and_flow() {
+    fn id_token_with_wrong_claims_is_rejected() {
         let pem = pem();
         let keys = keys(&pem, "one");
         assert_eq!(check(&signed(&pem, Some("one"), &claims(&[])), &keys), Ok(()));
@@ -195,8 +196,8 @@ mod tests {
             ("exp", json!(get_current_timestamp() - 300), Invalid::Malformed),
             ("exp", Value::Null, Invalid::Malformed),
             ("sub", Value::Null, Invalid::Malformed),
-            ("nonce", json!("other"), Invalid::OtherFlow),
-            ("nonce", Value::Null, Invalid::OtherFlow),
+            ("nonce", json!("other"), Invalid::OtherVerification),
+            ("nonce", Value::Null, Invalid::OtherVerification),
         ];
         for (name, value, expected) in bad {
             let mut claims = claims(&[(name, value.clone())]);
@@ -208,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_is_signed_with_a_published_key() {
+    fn id_token_without_signature_of_a_published_key_is_rejected() {
         let (pem, other) = (pem(), pem());
         let keys = keys(&pem, "one");
         assert_eq!(check(&signed(&other, Some("two"), &claims(&[])), &keys), Err(Invalid::UnknownKey));
         assert_eq!(check(&signed(&other, Some("one"), &claims(&[])), &keys), Err(Invalid::UnknownKey));
-        let secret = EncodingKey::from_secret(b"what everybody can read");
+        let secret = EncodingKey::from_secret(b"a public value");
         let unsigned = encode(&Header::new(Algorithm::HS256), &claims(&[]), &secret).unwrap();
         for token in [unsigned.as_str(), "", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
             assert_eq!(check(token, &keys), Err(Invalid::Malformed), "{token}");
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_unknown_kinds_are_overlooked() {
+    fn keys_of_unknown_types_are_ignored() {
         let (pem, id) = (pem(), "one");
         let mut published =
             vec![json!({ "kty": "new", "kid": id }), json!({ "kty": "EC", "crv": "secp256k1" }), json!(1)];
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_is_the_clients() {
+    fn client_assertion_has_the_required_claims() {
         let pem = pem();
         let client = ClientKey::parse(pem.as_bytes(), "ES256", Some("one".to_owned())).unwrap();
         let (one, other) = (client.assertion("client", "https://op.example/token"), client.assertion("client", "x"));
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_fits_its_algorithm() {
+    fn key_that_does_not_fit_its_algorithm_is_rejected() {
         let pem = pem();
         for algorithm in ["ES384", "RS256", "EdDSA", "HS256", "none", ""] {
             assert!(ClientKey::parse(pem.as_bytes(), algorithm, None).is_none(), "{algorithm}");

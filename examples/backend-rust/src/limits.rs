@@ -1,4 +1,5 @@
-//! How often somebody may call, and who somebody is: the address of the connection, or what trusted proxies say of it.
+//! Rate limits, and the client address: that of the connection, or the one that trusted proxies
+//! report.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -33,37 +34,37 @@ impl Limit {
         Self { count: self.count * factor, ..self }
     }
 
-    /// Counts a call by `name`.
+    /// Counts a call under `name`.
     pub async fn check(self, store: &Store, name: &str) -> Result<(), Problem> {
         let (count, ends_in_s) = store.count(name, self.seconds).await?;
         if count <= self.count {
             return Ok(());
         }
-        let problem = Problem::later(StatusCode::TOO_MANY_REQUESTS, "too many calls");
+        let problem = Problem::later(StatusCode::TOO_MANY_REQUESTS, "too many requests");
         Err(Problem { retry_after_s: Some(ends_in_s), ..problem })
     }
 }
 
-/// How many times the limit of a /64 is allowed for its /48.
-const LARGER: u64 = 10;
+/// A /48 has ten times the limit of a /64, because an attacker often controls a whole /48.
+const SLASH_48_FACTOR: u64 = 10;
 
-/// Whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     networks: Vec<IpNet>,
-    whoever_connects: bool,
+    any_peer: bool,
 }
 
 impl FromStr for Proxies {
     type Err = ();
 
-    /// Addresses and networks with commas between them; `*` for whoever connects, whose word is then the last one.
+    /// Comma-separated addresses and networks; `*` trusts the last entry of any peer.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let whoever_connects = text.trim() == "*";
-        let some = Some(text.trim()).filter(|text| !text.is_empty() && !whoever_connects);
+        let any_peer = text.trim() == "*";
+        let list = Some(text.trim()).filter(|text| !text.is_empty() && !any_peer);
         let networks: Result<Vec<_>, _> =
-            some.into_iter().flat_map(|some| some.split(',')).map(|one| network(one.trim())).collect();
-        Ok(Self { networks: networks.map_err(|_| ())?, whoever_connects })
+            list.into_iter().flat_map(|list| list.split(',')).map(|entry| network(entry.trim())).collect();
+        Ok(Self { networks: networks.map_err(|_| ())?, any_peer })
     }
 }
 
@@ -76,15 +77,15 @@ impl Proxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The last address that no trusted proxy stands for: each proxy adds its client at the end, and anybody may invent the beginning,
-    /// which need not even be text. A client that a trusted proxy reports as something else than an address is refused: it would be
-    /// counted as the proxy.
+    /// The last address that is not a trusted proxy: each proxy appends its client, and clients can
+    /// forge the beginning, which may be any bytes. If a trusted proxy reports a client as anything
+    /// but an address, the request is rejected: otherwise it would be counted as the proxy.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Problem> {
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let mut client = peer.to_canonical();
         for (index, entry) in entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty()).enumerate() {
-            let is_trusted = self.trust(client) || self.whoever_connects && index == 0;
+            let is_trusted = self.trust(client) || self.any_peer && index == 0;
             if !is_trusted {
                 break;
             }
@@ -95,7 +96,7 @@ impl Proxies {
     }
 }
 
-/// Some proxies add the port.
+/// Some proxies append the port.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?;
     let with_port = || text.parse().map(|address: std::net::SocketAddr| address.ip()).ok();
@@ -103,13 +104,13 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// Whose calls are counted together with those of this address, and how many times the limit they may have: one subscriber has a whole
-/// /64 of IPv6, and an attacker often a /48.
+/// The networks whose calls count together with those of this address, each with the factor by which
+/// the limit is multiplied: one IPv6 subscriber has a whole /64, and an attacker often a /48.
 pub fn networks(address: IpAddr) -> Vec<(String, u64)> {
     let network = |address, bits| Ipv6Net::new_assert(address, bits).trunc().to_string();
     match address {
         IpAddr::V4(address) => vec![(address.to_string(), 1)],
-        IpAddr::V6(address) => vec![(network(address, 64), 1), (network(address, 48), LARGER)],
+        IpAddr::V6(address) => vec![(network(address, 64), 1), (network(address, 48), SLASH_48_FACTOR)],
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn only_trusted_proxies_can_report_a_client() {
         let cases: [(&str, &str, &[&str], &str); 18] = [
             ("", "192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
             ("10.0.0.0/8", "192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
@@ -157,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_is_counted_by_64_and_48() {
-        let expected = [("2001:db8:1:2::/64".to_owned(), 1), ("2001:db8:1::/48".to_owned(), LARGER)];
+    fn ipv6_clients_are_counted_by_64_and_48() {
+        let expected = [("2001:db8:1:2::/64".to_owned(), 1), ("2001:db8:1::/48".to_owned(), SLASH_48_FACTOR)];
         assert_eq!(networks("2001:db8:1:2:3:4:5:6".parse().unwrap()), expected);
         assert_eq!(networks("192.0.2.1".parse().unwrap()), [("192.0.2.1".to_owned(), 1)]);
     }
 
     #[test]
-    fn limits_are_counts_in_seconds() {
+    fn malformed_limit_is_rejected() {
         assert_eq!("5/600".parse(), Ok(Limit { count: 5, seconds: 600 }));
         for bad in ["", "5", "/", "0/600", "5/0", "-5/600", "5/600s", "5/600/1"] {
             assert_eq!(bad.parse::<Limit>(), Err(()), "{bad}");
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_more_than_the_limit_is_told_when_to_come_back() {
+    async fn call_over_the_limit_returns_429_with_retry_after() {
         let (store, limit, began) = (Store::memory(), "2/600".parse::<Limit>().unwrap(), Instant::now());
         assert!(limit.check(&store, "a").await.is_ok() && limit.check(&store, "a").await.is_ok());
         let refused = limit.check(&store, "a").await.unwrap_err();

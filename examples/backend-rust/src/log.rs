@@ -1,5 +1,5 @@
-//! The log: one JSON object a line, on stderr. It never holds a query, body, header, number, code, state, session or token, nor any text
-//! that a peer chose, except the reason of an abort, in which there are no digits.
+//! The log: one JSON object per line, on stderr. Never a query, body, header, number, code, state,
+//! session or token. The only text from a request is the reason of an abort, which has no digits.
 
 use std::io::Write;
 
@@ -26,16 +26,16 @@ fn line(level: &str, event: &str, members: Value) {
     if let Value::Object(members) = members {
         line.extend(members);
     }
-    // Standard error is not buffered: a line in one write cannot be read, or mixed with others, by halves.
+    // Standard error is not buffered: a single write keeps the line whole.
     let text = format!("{}\n", Value::Object(line));
-    // Where nobody reads the log, there is nobody to tell.
+    // A closed stderr must not fail the request.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Panics are logged like everything else, without their text: it may quote what came in.
+/// Logs panics without their text, which may quote a request.
 pub fn panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
-        error("panicked", json!({ "where": place }));
+        let location = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
+        error("panicked", json!({ "where": location }));
     }));
 }

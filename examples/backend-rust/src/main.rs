@@ -1,24 +1,28 @@
-//! A backend for number-verify, for any OpenID provider with CAMARA Number Verification. Its settings are environment variables.
+//! A backend for number-verify, for any OpenID provider with CAMARA Number Verification, configured
+//! through environment variables.
 //!
-//! `POST /start` makes a session for a phone number and answers with the auth URL. `POST /complete` exchanges the code and answers whether
-//! the number is the SIM's. `GET /callback` does the same where the phone follows the last redirect, and only for the client that called
-//! start. `POST /abort` ends a session without a result. `GET /health` is for load balancers. If retrieval is on, a session can also be for
-//! the SIM's number, which `complete` or the callback then returns.
+//! `POST /start` creates a session for a phone number and returns the auth URL. `POST /complete`
+//! exchanges the code and returns whether the number belongs to the SIM. `GET /callback` does the
+//! same if the phone follows the last redirect, and only for the client that called start.
+//! `POST /abort` ends a session without a result. `GET /health` is for load balancers. If retrieval
+//! is enabled, a session can also be for the number of the SIM, which `complete` or the callback
+//! then returns.
 //!
-//! No replica remembers a session: it travels with the phone, sealed. What replicas have to know of each other is in the store.
+//! Replicas do not store sessions: the phone holds its session, encrypted. State that replicas share
+//! is in the store.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `app.rs` | the calls |
-//! | `contract.rs`, `problem.rs` | what requests and answers look like |
-//! | `session.rs` | what only the keys can make and read |
-//! | `once.rs`, `limits.rs` | the same answer for the same request; how often one may call |
-//! | `uses.rs` | that a session is used once; the result of its callback |
-//! | `store/` | what replicas share: in memory, or in Redis |
-//! | `attestation.rs` | whether a `start` comes from a genuine copy of the app |
+//! | `app.rs` | the endpoints |
+//! | `contract.rs`, `problem.rs` | requests and responses |
+//! | `session.rs` | sessions and encryption |
+//! | `once.rs`, `limits.rs` | idempotency; rate limits |
+//! | `uses.rs` | single use of a session, and the result of its callback |
+//! | `store/` | state that replicas share: in memory, or in Redis |
+//! | `attestation.rs` | app attestation |
 //! | `provider.rs`, `token.rs`, `jwt.rs`, `http.rs` | the provider |
 //! | `hints.rs` | hints for the phone's requests to an operator's hosts |
-//! | `settings.rs`, `log.rs` | what goes in, and what is told |
+//! | `settings.rs`, `log.rs` | configuration; logging |
 
 mod app;
 mod attestation;
@@ -52,10 +56,10 @@ use crate::attestation::Attestation;
 use crate::provider::Provider;
 use crate::settings::Settings;
 
-/// For calls that are under way when the program is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
-/// Also how long an idle connection is kept: longer than load balancers keep theirs (60 s), which must not write to one that has just
-/// been closed.
+/// For calls that are running when the program is stopped.
+const GRACE_PERIOD: Duration = Duration::from_secs(10);
+/// Also the idle timeout of connections. Longer than that of load balancers (60 s), so that they do
+/// not send a request on a connection that was just closed.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(75);
 const HEADERS_SIZE: usize = 32 * 1024;
 const HEADERS_COUNT: usize = 256;
@@ -66,16 +70,16 @@ fn main() -> ExitCode {
     let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let settings = match settings::read(variable) {
         Ok(settings) => settings,
-        Err(wrong) => return complain(&wrong),
+        Err(error) => return fail(&error),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(serve(settings))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error),
+        Err(error) => fail(&error),
     }
 }
 
-fn complain(error: &dyn std::error::Error) -> ExitCode {
+fn fail(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("number-verify-backend: {error}");
     ExitCode::FAILURE
 }
@@ -97,7 +101,7 @@ async fn serve(settings: Settings) -> io::Result<()> {
     let listener = std::net::TcpListener::bind(settings.listen)?;
     let listen = listener.local_addr()?;
     log::info("started", json!({ "listen": listen, "attestation": attestation, "retrieval": retrieval }));
-    tokio::spawn(stop_when_told(handle.clone()));
+    tokio::spawn(shut_down_on_signal(handle.clone()));
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     let mut http = server.http_builder().http1();
     http.header_read_timeout(HEADERS_TIMEOUT).max_buf_size(HEADERS_SIZE).max_headers(HEADERS_COUNT);
@@ -106,14 +110,14 @@ async fn serve(settings: Settings) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes no more connections, and ends when the calls that are under way have been answered.
-async fn stop_when_told(handle: Handle<SocketAddr>) -> io::Result<()> {
+/// Accepts no more connections, and exits when the running calls have their responses.
+async fn shut_down_on_signal(handle: Handle<SocketAddr>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}
     }
     log::info("stopping", json!({}));
-    handle.graceful_shutdown(Some(GRACE));
+    handle.graceful_shutdown(Some(GRACE_PERIOD));
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! The same request with the same Idempotency-Key gets the same answer: later, on another replica, and while the first is still running.
+//! Idempotency-Key: a repeated request gets the response of the first one, on every replica, also
+//! while the first one still runs.
 //!
-//! A request runs to its end, whether or not its client waits: the next one with its key gets the answer. What is kept is sealed. A
-//! refusal that passes by itself (429, 503) is not kept: its client comes again with the same key.
+//! A request runs to completion even if its client disconnects, so that a retry with the same key
+//! gets the response. Stored responses are encrypted. Temporary errors (429, 503) are not stored,
+//! because clients retry with the same key.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,94 +13,100 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::problem::{Answer, Problem};
+use crate::problem::{ApiResponse, Problem};
 use crate::session::{Keys, digest};
-use crate::store::{ANSWERS, Store};
+use crate::store::{RESPONSES, Store};
 
-const LEASE_SLACK: Duration = Duration::from_secs(5);
-pub const PAUSE: Duration = Duration::from_millis(50);
+/// For the store calls of the request itself.
+const CLAIM_SLACK: Duration = Duration::from_secs(5);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What makes the answer.
-pub type Run = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+/// Produces the response.
+pub type Run = Pin<Box<dyn Future<Output = Result<ApiResponse, Problem>> + Send>>;
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Stored {
     request: String,
-    answer: Option<Answer>,
+    #[serde(rename = "answer")]
+    response: Option<ApiResponse>,
 }
 
 pub struct Once {
     store: Arc<Store>,
     keys: Keys,
     lifetime_s: u64,
-    longest_run: Duration,
+    max_run: Duration,
 }
 
 impl Once {
-    pub fn new(store: Arc<Store>, keys: Keys, lifetime_s: u64, longest_run: Duration) -> Self {
-        Self { store, keys, lifetime_s, longest_run }
+    pub fn new(store: Arc<Store>, keys: Keys, lifetime_s: u64, max_run: Duration) -> Self {
+        Self { store, keys, lifetime_s, max_run }
     }
 
-    /// `identity` is all that makes two requests the same.
-    pub async fn answer(self: &Arc<Self>, key: Option<&str>, identity: &str, run: Run) -> Result<Answer, Problem> {
-        let Some(key) = key else { return to_its_end(run).await };
-        let (name, request) = (format!("{ANSWERS}{}", digest(key)), digest(identity));
+    /// Two requests are the same if their `identity` is equal.
+    pub async fn respond(
+        self: &Arc<Self>,
+        key: Option<&str>,
+        identity: &str,
+        run: Run,
+    ) -> Result<ApiResponse, Problem> {
+        let Some(key) = key else { return run_to_completion(run).await };
+        let (name, request) = (format!("{RESPONSES}{}", digest(key)), digest(identity));
         let claim = self.seal(&request, None)?;
-        let lease_s = (self.longest_run + LEASE_SLACK).as_secs();
-        if let Some(there) = self.store.claim(&name, &claim, lease_s).await? {
-            return self.answer_of_the_first(&name, there, &request).await;
+        let claim_s = (self.max_run + CLAIM_SLACK).as_secs();
+        if let Some(existing) = self.store.claim(&name, &claim, claim_s).await? {
+            return self.wait_for_response(&name, existing, &request).await;
         }
         let this = self.clone();
-        to_its_end(Box::pin(async move {
-            let answer = to_its_end(run).await.unwrap_or_else(Answer::from);
-            let sealed = this.seal(&request, Some(answer.clone()))?;
-            // The answer is right, whether or not it could be kept; the store has logged why not.
-            let _ = if answer.is_passing() {
+        run_to_completion(Box::pin(async move {
+            let response = run_to_completion(run).await.unwrap_or_else(ApiResponse::from);
+            let sealed = this.seal(&request, Some(response.clone()))?;
+            // The response is valid even if it could not be stored; the store logs that failure.
+            let _ = if response.is_temporary() {
                 this.store.remove(&name).await
             } else {
                 this.store.put(&name, &sealed, this.lifetime_s).await
             };
-            Ok(answer)
+            Ok(response)
         }))
         .await
     }
 
-    /// Waits for it. The first's replica may be gone; then its claim ends by itself.
-    async fn answer_of_the_first(&self, name: &str, there: String, request: &str) -> Result<Answer, Problem> {
-        let until = Instant::now() + self.longest_run;
-        let mut there = there;
+    /// Waits for the response of the first request. If its replica has died, its claim expires.
+    async fn wait_for_response(&self, name: &str, existing: String, request: &str) -> Result<ApiResponse, Problem> {
+        let deadline = Instant::now() + self.max_run;
+        let mut existing = existing;
         loop {
-            let first = self.keys.open::<Kept>("answer", &there).filter(|first| first.request == request);
-            let Some(first) = first else {
+            let stored = self.keys.open::<Stored>("answer", &existing).filter(|stored| stored.request == request);
+            let Some(stored) = stored else {
                 let title = "the Idempotency-Key was used for another request";
                 return Err(Problem::fix(StatusCode::UNPROCESSABLE_ENTITY, title));
             };
-            if let Some(answer) = first.answer {
-                return Ok(answer);
+            if let Some(response) = stored.response {
+                return Ok(response);
             }
             let is_running = Problem::later(StatusCode::CONFLICT, "the same request is still running");
-            if Instant::now() > until {
+            if Instant::now() > deadline {
                 return Err(is_running);
             }
-            tokio::time::sleep(PAUSE).await;
-            there = self.store.look(name).await?.ok_or(is_running)?;
+            tokio::time::sleep(POLL_INTERVAL).await;
+            existing = self.store.get(name).await?.ok_or(is_running)?;
         }
     }
 
-    fn seal(&self, request: &str, answer: Option<Answer>) -> Result<String, Problem> {
-        let kept = Kept { request: request.to_owned(), answer };
-        self.keys.seal("answer", &kept).map_err(|_| failed())
+    fn seal(&self, request: &str, response: Option<ApiResponse>) -> Result<String, Problem> {
+        let stored = Stored { request: request.to_owned(), response };
+        self.keys.seal("answer", &stored).map_err(|_| internal_error())
     }
 }
 
-/// Also if the client hangs up meanwhile.
-pub async fn to_its_end(run: Run) -> Result<Answer, Problem> {
-    tokio::spawn(run).await.unwrap_or_else(|_| Err(failed()))
+/// Continues if the client disconnects.
+pub async fn run_to_completion(run: Run) -> Result<ApiResponse, Problem> {
+    tokio::spawn(run).await.unwrap_or_else(|_| Err(internal_error()))
 }
 
-/// Nobody's fault but ours.
-pub fn failed() -> Problem {
-    Problem::later(StatusCode::INTERNAL_SERVER_ERROR, "this backend failed")
+pub fn internal_error() -> Problem {
+    Problem::later(StatusCode::INTERNAL_SERVER_ERROR, "internal error of this backend")
 }
 
 #[cfg(test)]
@@ -113,11 +121,11 @@ mod tests {
         runs: Arc<AtomicUsize>,
     }
 
-    /// Two, with one store.
-    fn replicas(longest_run: Duration) -> Replicas {
+    /// Two replicas that share a store.
+    fn replicas(max_run: Duration) -> Replicas {
         let keys = Keys::parse(&fernet::Fernet::generate_key()).unwrap();
         let store = Arc::new(Store::memory());
-        let replica = || Arc::new(Once::new(store.clone(), keys.clone(), 300, longest_run));
+        let replica = || Arc::new(Once::new(store.clone(), keys.clone(), 300, max_run));
         Replicas { one: replica(), other: replica(), runs: Arc::default() }
     }
 
@@ -133,46 +141,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_same_request_runs_once() {
+    async fn repeated_request_runs_once() {
         let replicas = replicas(Duration::from_secs(6));
-        let answers = tokio::join!(
-            replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
-            replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+        let responses = tokio::join!(
+            replicas.one.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+            replicas.other.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
         );
-        let later = replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await;
-        assert_eq!(answers.0, answers.1);
-        assert_eq!(answers.0, later);
+        let later = replicas.other.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await;
+        assert_eq!(responses.0, responses.1);
+        assert_eq!(responses.0, later);
         assert_eq!(replicas.runs.load(Ordering::Relaxed), 1);
-        let another = replicas.other.answer(Some("key"), "another", replicas.run(StatusCode::FORBIDDEN)).await;
+        let another = replicas.other.respond(Some("key"), "another", replicas.run(StatusCode::FORBIDDEN)).await;
         assert_eq!(another.unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_to_come_again() {
+    async fn waiting_past_timeout_returns_409() {
         let replicas = replicas(Duration::from_millis(500));
         let (_, second) = tokio::join!(
-            replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
-            replicas.other.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+            replicas.one.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
+            replicas.other.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)),
         );
         assert_eq!(second.unwrap_err().status, StatusCode::CONFLICT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_that_passes_is_not_kept() {
+    async fn temporary_error_is_not_stored() {
         let replicas = replicas(Duration::from_secs(6));
         for _ in 0..2 {
-            let answer = replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::TOO_MANY_REQUESTS)).await;
-            assert!(answer.unwrap().is_passing());
+            let response = replicas.one.respond(Some("key"), "request", replicas.run(StatusCode::TOO_MANY_REQUESTS));
+            assert!(response.await.unwrap().is_temporary());
         }
         assert_eq!(replicas.runs.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_hangs_up_finds_the_answer_later() {
+    async fn response_is_stored_if_the_client_disconnects() {
         let replicas = replicas(Duration::from_secs(6));
-        let first = replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN));
+        let first = replicas.one.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN));
         assert!(tokio::time::timeout(Duration::from_millis(100), first).await.is_err());
-        replicas.one.answer(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await.unwrap();
+        replicas.one.respond(Some("key"), "request", replicas.run(StatusCode::FORBIDDEN)).await.unwrap();
         assert_eq!(replicas.runs.load(Ordering::Relaxed), 1);
     }
 }

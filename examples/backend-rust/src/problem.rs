@@ -1,11 +1,12 @@
-//! What is answered: JSON, or a problem document (RFC 9457) that also tells the app what to do. Nothing of a request is repeated in it.
+//! Responses: JSON, or a problem document (RFC 9457) with a recommended action for the app. They
+//! never contain anything from the request.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// What the app should do.
+/// The recommended action for the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
     UseAnotherChannel,
@@ -23,7 +24,7 @@ impl Fallback {
     }
 }
 
-/// An error answer.
+/// An error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Problem {
     pub status: StatusCode,
@@ -33,7 +34,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The app, its settings or its backend have to be corrected.
+    /// The app, its configuration or its backend must be fixed.
     pub const fn fix(status: StatusCode, title: &'static str) -> Self {
         Self { status, title, fallback: Fallback::FixIntegration, retry_after_s: None }
     }
@@ -43,7 +44,7 @@ impl Problem {
         Self { status, title, fallback: Fallback::RetryLater, retry_after_s: None }
     }
 
-    /// Repeating will not help.
+    /// A retry will not succeed.
     pub const fn refusal(status: StatusCode, title: &'static str) -> Self {
         Self { status, title, fallback: Fallback::UseAnotherChannel, retry_after_s: None }
     }
@@ -51,21 +52,21 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        Answer::from(self).into_response()
+        ApiResponse::from(self).into_response()
     }
 }
 
-/// An answer, in the form in which it is also kept for its Idempotency-Key.
+/// A response, in the form in which it is also stored for its Idempotency-Key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(Debug))] // it has sessions in it
-pub struct Answer {
+#[cfg_attr(test, derive(Debug))] // it contains sessions
+pub struct ApiResponse {
     status: u16,
     body: String,
     cookie: Option<String>,
     retry_after_s: Option<u64>,
 }
 
-impl Answer {
+impl ApiResponse {
     pub fn ok(body: &serde_json::Value, cookie: Option<String>) -> Self {
         Self { status: 200, body: body.to_string(), cookie, retry_after_s: None }
     }
@@ -74,13 +75,13 @@ impl Answer {
         Self { status: 204, body: String::new(), cookie: None, retry_after_s: None }
     }
 
-    /// A refusal that passes by itself: its client comes again with the same Idempotency-Key.
-    pub fn is_passing(&self) -> bool {
+    /// A temporary error, which the client retries with the same Idempotency-Key.
+    pub fn is_temporary(&self) -> bool {
         matches!(self.status, 429 | 503)
     }
 }
 
-impl From<Problem> for Answer {
+impl From<Problem> for ApiResponse {
     fn from(problem: Problem) -> Self {
         let body = json!({
             "type": "about:blank",
@@ -93,7 +94,7 @@ impl From<Problem> for Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let media_type = if status.is_success() { "application/json" } else { "application/problem+json" };
@@ -103,7 +104,7 @@ impl IntoResponse for Answer {
         if status == StatusCode::NO_CONTENT {
             headers.remove(header::CONTENT_TYPE);
         }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store")); // no answer is for a cache
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store")); // no response may be cached
         if let Some(cookie) = self.cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
             headers.insert(header::SET_COOKIE, cookie);
         }

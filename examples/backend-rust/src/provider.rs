@@ -1,6 +1,7 @@
-//! An OpenID provider with CAMARA Number Verification: the auth URL, the code for a token, the token for the result.
+//! An OpenID provider with CAMARA Number Verification: builds the auth URL, exchanges the code for a
+//! token, and uses the token to get the result.
 //!
-//! What it publishes about itself is asked for when it is first needed, and again after an hour.
+//! Its metadata and keys are fetched on first use and cached for an hour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,35 +29,35 @@ use crate::jwt::{ClientKey, Invalid, check_id_token, known_keys};
 use crate::session::{Purpose, Session};
 use crate::token::{TokenRefusal, Tokens};
 
-const PUBLISHED_LIFETIME: Duration = Duration::from_hours(1);
+const CACHE_LIFETIME: Duration = Duration::from_hours(1);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How this backend is known to the provider.
+/// The client registration at the provider.
 pub struct Registration {
-    /// As the provider writes it, to the letter.
+    /// Compared exactly with the issuer that the provider publishes.
     pub issuer: String,
     pub client_id: String,
     pub credential: Credential,
     pub redirect_uri: RedirectUrl,
     pub scope: String,
-    /// Whether the provider is told the number beforehand, as CAMARA's `tel:` hint.
+    /// Whether the auth URL contains the number, as CAMARA's `tel:` hint.
     pub login_hint: bool,
     pub verify_url: Url,
     /// None unless this backend retrieves numbers.
     pub retrieval: Option<Retrieval>,
-    /// For all that one call of the phone needs.
+    /// For all requests that one call of the phone needs.
     pub timeout: Duration,
 }
 
-/// How the number of a SIM is retrieved: CAMARA's `device-phone-number`.
+/// Configuration of a retrieval: CAMARA's `device-phone-number`.
 pub struct Retrieval {
     pub scope: String,
     pub url: Url,
 }
 
-/// The result of a session. It cannot be printed.
-pub enum Found {
-    /// Whether the SIM has the session's number.
+/// The result of a session. No `Debug`: it contains a number.
+pub enum SessionResult {
+    /// Whether the session's number belongs to the SIM.
     Verified(bool),
     /// The number of the SIM, in E.164.
     Number(String),
@@ -99,8 +100,8 @@ pub struct Provider {
 
 impl Provider {
     pub fn new(registration: Registration) -> Result<Self, reqwest::Error> {
-        let metadata = Cache::builder().time_to_live(PUBLISHED_LIFETIME).build();
-        let keys = Cache::builder().time_to_live(PUBLISHED_LIFETIME).build();
+        let metadata = Cache::builder().time_to_live(CACHE_LIFETIME).build();
+        let keys = Cache::builder().time_to_live(CACHE_LIFETIME).build();
         Ok(Self { registration, http: Http::new()?, metadata, keys })
     }
 
@@ -112,7 +113,7 @@ impl Provider {
         self.registration.retrieval.is_some()
     }
 
-    /// With the new flow's own secrets.
+    /// A new session, with a new nonce and PKCE verifier.
     pub fn session(purpose: Purpose) -> Session {
         let (_, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random().into_secret();
@@ -149,14 +150,14 @@ impl Provider {
         Ok(request.url().0)
     }
 
-    /// What the session asks for, of the SIM that the code was made for.
-    pub async fn result(&self, session: &Session, code: &str, flow: Uuid) -> Result<Found, Failure> {
+    /// Returns the result that the session requests, for the SIM that the code was issued for.
+    pub async fn result(&self, session: &Session, code: &str, flow: Uuid) -> Result<SessionResult, Failure> {
         in_time(Instant::now() + self.registration.timeout, Step::Verify, async {
             let metadata = self.metadata().await?;
             let tokens = self.tokens(&metadata, session, code).await?;
             match &tokens.id_token {
                 Some(id_token) => self.check(&metadata, id_token, &session.nonce).await?,
-                // It was asked for, and it is what binds the code to this flow where the provider knows no PKCE.
+                // It was requested, and it binds the code to this session if the provider ignores PKCE.
                 None if self.scope(session)?.split(' ').any(|scope| scope == "openid") => {
                     return Err(Failure::new(Step::IdToken, Kind::Malformed));
                 }
@@ -164,26 +165,25 @@ impl Provider {
             }
             let token = tokens.access_token().secret();
             match &session.purpose {
-                Purpose::Verification { number } => self.verify(token, number, flow).await.map(Found::Verified),
-                Purpose::Retrieval => self.device_phone_number(token, flow).await.map(Found::Number),
+                Purpose::Verification { number } => self.verify(token, number, flow).await.map(SessionResult::Verified),
+                Purpose::Retrieval => self.device_phone_number(token, flow).await.map(SessionResult::Number),
             }
         })
         .await
     }
 
-    /// Releases what the provider holds for a session that the phone aborts. It is called once,
-    /// when the session has just been spent, and stopped after the provider timeout. No response
-    /// depends on it: a failure is logged.
+    /// Releases the provider's resources for a session that the phone aborts. Called once, after the
+    /// session is marked as used, and cancelled after the provider timeout. It does not affect the
+    /// response: a failure is logged.
     ///
     /// Store the provider's request id in the session, and take it only from there. Never look it
     /// up by number: an attacker who starts for a victim's number and aborts the resulting session
     /// would cancel the victim's running request.
     ///
-    /// OpenID Connect with CAMARA Number Verification holds nothing: a code that is not exchanged
-    /// expires, so there is nothing to do. Providers with a request that stays open need it, such
-    /// as Vonage (Verify v2): a request that still runs blocks the next one for the same number
-    /// with a 409, so send `DELETE /v2/verify/{request_id}`, with the `request_id` of the start in
-    /// `Session`.
+    /// OpenID Connect with CAMARA Number Verification has nothing to release: a code that is not
+    /// exchanged expires. Providers whose requests stay open need it, such as Vonage (Verify v2),
+    /// where an open request blocks the next one for the same number with a 409: send
+    /// `DELETE /v2/verify/{request_id}`, with the `request_id` of the start in `Session`.
     #[expect(clippy::unused_async, reason = "another provider's implementation sends a request")]
     pub async fn release(&self, _session: &Session) -> Result<(), Failure> {
         Ok(())
@@ -195,9 +195,9 @@ impl Provider {
             let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
             let metadata: Metadata = self.get(Step::Discovery, &url).await?;
             let endpoints = [metadata.authorization_endpoint.url(), metadata.token_endpoint.url()];
-            let is_theirs = metadata.issuer == *issuer
+            let is_valid = metadata.issuer == *issuer
                 && endpoints.into_iter().chain(&metadata.jwks_uri).all(|url| url.scheme() == "https");
-            if is_theirs { Ok(Arc::new(metadata)) } else { Err(Failure::new(Step::Discovery, Kind::Malformed)) }
+            if is_valid { Ok(Arc::new(metadata)) } else { Err(Failure::new(Step::Discovery, Kind::Malformed)) }
         });
         discovered.await.map_err(|failure: Arc<Failure>| *failure)
     }
@@ -212,12 +212,12 @@ impl Provider {
 
     async fn get<T: DeserializeOwned>(&self, step: Step, url: &str) -> Result<T, Failure> {
         let request = Request::get(url).header(header::ACCEPT, "application/json").body(Vec::new());
-        let answer = self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await?;
-        let status = answer.status();
+        let response = self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await?;
+        let status = response.status();
         if status != StatusCode::OK {
             return Err(Failure::with_status(step, Kind::Misused, status));
         }
-        serde_json::from_slice(answer.body()).map_err(|_| Failure::with_status(step, Kind::Malformed, status))
+        serde_json::from_slice(response.body()).map_err(|_| Failure::with_status(step, Kind::Malformed, status))
     }
 
     fn oauth(&self, metadata: &Metadata) -> OAuth {
@@ -229,7 +229,7 @@ impl Provider {
             Credential::Key(_) => oauth,
             Credential::Secret(secret) => oauth
                 .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
-                .set_auth_type(secret_goes(metadata)),
+                .set_auth_type(secret_auth_type(metadata)),
         }
     }
 
@@ -248,7 +248,7 @@ impl Provider {
         request.request_async(&self.http).await.map_err(|error| match error {
             RequestTokenError::Request(failure) => failure,
             RequestTokenError::ServerResponse(refusal) => {
-                Failure::new(Step::Token, if refusal.is_about_the_user() { Kind::Refused } else { Kind::Misused })
+                Failure::new(Step::Token, if refusal.is_user_error() { Kind::Refused } else { Kind::Misused })
             }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(Step::Token, Kind::Malformed),
         })
@@ -256,13 +256,16 @@ impl Provider {
 
     async fn check(&self, metadata: &Metadata, id_token: &str, nonce: &str) -> Result<(), Failure> {
         let (issuer, client) = (&self.registration.issuer, &self.registration.client_id);
-        let mut outcome = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
-        if outcome == Err(Invalid::UnknownKey) {
-            self.keys.invalidate(&()).await; // it may have new keys
-            outcome = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
+        let mut result = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
+        if result == Err(Invalid::UnknownKey) {
+            self.keys.invalidate(&()).await; // the keys may have been rotated
+            result = check_id_token(id_token, &*self.keys(metadata).await?, issuer, client, nonce);
         }
-        outcome.map_err(|invalid| {
-            Failure::new(Step::IdToken, if invalid == Invalid::OtherFlow { Kind::Refused } else { Kind::Malformed })
+        result.map_err(|invalid| {
+            Failure::new(
+                Step::IdToken,
+                if invalid == Invalid::OtherVerification { Kind::Refused } else { Kind::Malformed },
+            )
         })
     }
 
@@ -277,7 +280,7 @@ impl Provider {
             .header("x-correlator", flow.to_string())
             .body(json!({ "phoneNumber": number }).to_string().into_bytes());
         let request = request.map_err(|_| Failure::new(Step::Verify, Kind::Malformed))?;
-        verdict(&self.http.send(Step::Verify, request).await?)
+        parse_verified(&self.http.send(Step::Verify, request).await?)
     }
 
     /// CAMARA Number Verification, `phoneNumberShare`.
@@ -288,7 +291,7 @@ impl Provider {
             .header("x-correlator", flow.to_string())
             .body(Vec::new());
         let request = request.map_err(|_| Failure::new(Step::DevicePhoneNumber, Kind::Malformed))?;
-        number(&self.http.send(Step::DevicePhoneNumber, request).await?)
+        parse_number(&self.http.send(Step::DevicePhoneNumber, request).await?)
     }
 }
 
@@ -297,47 +300,48 @@ async fn in_time<T>(
     step: Step,
     call: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let outcome = tokio::time::timeout_at(deadline, call).await;
-    outcome.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
+    let result = tokio::time::timeout_at(deadline, call).await;
+    result.unwrap_or(Err(Failure::new(step, Kind::Timeout)))
 }
 
-/// In the header, unless the provider takes it in the body only (OpenID Connect Discovery, section 3).
-fn secret_goes(metadata: &Metadata) -> AuthType {
-    let takes = |method: &str| match &metadata.token_endpoint_auth_methods_supported {
+/// How the client secret is sent: in the header, unless the provider accepts it only in the body
+/// (OpenID Connect Discovery, section 3).
+fn secret_auth_type(metadata: &Metadata) -> AuthType {
+    let supports = |method: &str| match &metadata.token_endpoint_auth_methods_supported {
         Some(methods) => methods.iter().any(|supported| supported == method),
         None => method == "client_secret_basic",
     };
-    let only_in_body = takes("client_secret_post") && !takes("client_secret_basic");
+    let only_in_body = supports("client_secret_post") && !supports("client_secret_basic");
     if only_in_body { AuthType::RequestBody } else { AuthType::BasicAuth }
 }
 
-fn verdict(answer: &HttpResponse) -> Result<bool, Failure> {
-    if answer.status() != StatusCode::OK {
-        return Err(refusal(Step::Verify, answer));
+fn parse_verified(response: &HttpResponse) -> Result<bool, Failure> {
+    if response.status() != StatusCode::OK {
+        return Err(rejection(Step::Verify, response));
     }
-    let body = strict_json(answer.body());
+    let body = strict_json(response.body());
     let verified = body.as_ref().and_then(|body| body.get("devicePhoneNumberVerified")).and_then(Value::as_bool);
-    verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, answer.status()))
+    verified.ok_or(Failure::with_status(Step::Verify, Kind::Malformed, response.status()))
 }
 
-fn number(answer: &HttpResponse) -> Result<String, Failure> {
-    if answer.status() != StatusCode::OK {
-        return Err(refusal(Step::DevicePhoneNumber, answer));
+fn parse_number(response: &HttpResponse) -> Result<String, Failure> {
+    if response.status() != StatusCode::OK {
+        return Err(rejection(Step::DevicePhoneNumber, response));
     }
-    let body = strict_json(answer.body());
+    let body = strict_json(response.body());
     let number = body.as_ref().and_then(|body| body.get("devicePhoneNumber")).and_then(Value::as_str);
-    let failure = |kind| Failure::with_status(Step::DevicePhoneNumber, kind, answer.status());
+    let failure = |kind| Failure::with_status(Step::DevicePhoneNumber, kind, response.status());
     let number = number.ok_or(failure(Kind::Malformed))?;
     if is_e164(number) { Ok(number.to_owned()) } else { Err(failure(Kind::NotE164)) }
 }
 
-fn refusal(step: Step, answer: &HttpResponse) -> Failure {
-    let status = answer.status();
-    let body = strict_json(answer.body());
+fn rejection(step: Step, response: &HttpResponse) -> Failure {
+    let status = response.status();
+    let body = strict_json(response.body());
     let code = body.as_ref().and_then(|body| body.get("code")).and_then(Value::as_str).map(str::to_ascii_uppercase);
     let kind = match (status.as_u16(), code.as_deref()) {
         (403 | 409 | 410 | 422, Some(code)) if code != "PERMISSION_DENIED" => Kind::Refused,
-        (404, Some("IDENTIFIER_NOT_FOUND" | "DEVICE_NOT_FOUND")) => Kind::Refused, // and not: no such path
+        (404, Some("IDENTIFIER_NOT_FOUND" | "DEVICE_NOT_FOUND")) => Kind::Refused, // not an unknown path
         _ => Kind::Misused,
     };
     Failure::with_status(step, kind, status)
@@ -347,16 +351,16 @@ fn refusal(step: Step, answer: &HttpResponse) -> Failure {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> HttpResponse {
-        let mut answer = HttpResponse::new(body.as_bytes().to_vec());
-        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
-        answer
+    fn response(status: u16, body: &str) -> HttpResponse {
+        let mut response = HttpResponse::new(body.as_bytes().to_vec());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response
     }
 
     #[test]
-    fn a_verdict_is_a_boolean() {
-        assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":true}"#)), Ok(true));
-        assert_eq!(verdict(&answer(200, r#"{"devicePhoneNumberVerified":false}"#)), Ok(false));
+    fn verify_response_without_a_boolean_is_malformed() {
+        assert_eq!(parse_verified(&response(200, r#"{"devicePhoneNumberVerified":true}"#)), Ok(true));
+        assert_eq!(parse_verified(&response(200, r#"{"devicePhoneNumberVerified":false}"#)), Ok(false));
         for body in [
             "",
             "<html>",
@@ -365,14 +369,14 @@ mod tests {
             r#"{"devicePhoneNumberVerified":1}"#,
             r#"{"devicePhoneNumberVerified":false,"devicePhoneNumberVerified":true}"#,
         ] {
-            assert_eq!(verdict(&answer(200, body)).unwrap_err().kind, Kind::Malformed, "{body}");
+            assert_eq!(parse_verified(&response(200, body)).unwrap_err().kind, Kind::Malformed, "{body}");
         }
     }
 
     #[test]
-    fn number_is_exactly_e164() {
-        let returned = |body: &str| number(&answer(200, body));
-        assert_eq!(returned(r#"{"devicePhoneNumber":"+14155550100","more":1}"#), Ok("+14155550100".to_owned()));
+    fn number_that_is_not_e164_is_rejected() {
+        let parse = |body: &str| parse_number(&response(200, body));
+        assert_eq!(parse(r#"{"devicePhoneNumber":"+14155550100","more":1}"#), Ok("+14155550100".to_owned()));
         for text in [
             "",
             "+",
@@ -386,7 +390,7 @@ mod tests {
             "tel:+14155550100",
             "+١٤١٥٥٥٥٠١٠٠",
         ] {
-            let failure = returned(&format!(r#"{{"devicePhoneNumber":"{text}"}}"#)).unwrap_err();
+            let failure = parse(&format!(r#"{{"devicePhoneNumber":"{text}"}}"#)).unwrap_err();
             assert_eq!((failure.step, failure.kind), (Step::DevicePhoneNumber, Kind::NotE164), "{text}");
         }
         for body in [
@@ -402,12 +406,12 @@ mod tests {
             r#"{"devicePhoneNumberVerified":true}"#,
             r#"{"devicePhoneNumber":"+14155550100","devicePhoneNumber":"+14155550199"}"#,
         ] {
-            assert_eq!(returned(body).unwrap_err().kind, Kind::Malformed, "{body}");
+            assert_eq!(parse(body).unwrap_err().kind, Kind::Malformed, "{body}");
         }
     }
 
     #[test]
-    fn what_is_about_the_user_and_what_is_about_this_backend() {
+    fn errors_of_the_user_and_of_this_backend_are_distinguished() {
         let cases = [
             (403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK", Kind::Refused),
             (403, "NUMBER_VERIFICATION.INVALID_TOKEN_CONTEXT", Kind::Refused),
@@ -420,19 +424,22 @@ mod tests {
             (404, "NOT_FOUND", Kind::Misused),
         ];
         for (status, code, kind) in cases {
-            let answer = answer(status, &format!(r#"{{"code":"{code}"}}"#));
-            let failures = [(Step::Verify, verdict(&answer).err()), (Step::DevicePhoneNumber, number(&answer).err())];
+            let response = response(status, &format!(r#"{{"code":"{code}"}}"#));
+            let failures = [
+                (Step::Verify, parse_verified(&response).err()),
+                (Step::DevicePhoneNumber, parse_number(&response).err()),
+            ];
             for (step, failure) in failures {
                 assert_eq!(failure, Some(Failure { step, kind, status: Some(status) }), "{code}");
             }
         }
         for body in ["<html>", r#"{"code":"PERMISSION_DENIED","code":"SERVICE_NOT_APPLICABLE"}"#] {
-            assert_eq!(verdict(&answer(403, body)).unwrap_err().kind, Kind::Misused, "{body}");
+            assert_eq!(parse_verified(&response(403, body)).unwrap_err().kind, Kind::Misused, "{body}");
         }
     }
 
     #[test]
-    fn a_secret_goes_into_the_header_where_it_may() {
+    fn client_secret_is_sent_in_the_header_if_supported() {
         let metadata = |methods: Option<&[&str]>| Metadata {
             issuer: String::new(),
             authorization_endpoint: AuthUrl::new("https://op.example/authorize".to_owned()).unwrap(),
@@ -440,8 +447,9 @@ mod tests {
             jwks_uri: None,
             token_endpoint_auth_methods_supported: methods.map(|all| all.iter().map(|&one| one.to_owned()).collect()),
         };
-        let goes = |methods| matches!(secret_goes(&metadata(methods)), AuthType::BasicAuth);
-        assert!(goes(None) && goes(Some(&["client_secret_post", "client_secret_basic"])) && goes(Some(&[])));
-        assert!(!goes(Some(&["private_key_jwt", "client_secret_post"])));
+        let uses_header = |methods| matches!(secret_auth_type(&metadata(methods)), AuthType::BasicAuth);
+        assert!(uses_header(None) && uses_header(Some(&[])));
+        assert!(uses_header(Some(&["client_secret_post", "client_secret_basic"])));
+        assert!(!uses_header(Some(&["private_key_jwt", "client_secret_post"])));
     }
 }

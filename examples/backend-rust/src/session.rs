@@ -1,7 +1,7 @@
-//! What only the keys can make and read: sessions, and whatever a store keeps that is personal.
+//! Encryption and authentication with the keys: sessions, and personal data in the store.
 //!
-//! A session is a Fernet token; no replica of this backend remembers it. Its `state` is its hash: operators see the state, and cannot make
-//! the session out of it.
+//! A session is a Fernet token; no replica stores it. Its `state` is its hash, so that operators,
+//! which see the state, cannot derive the session from it.
 
 use base64::prelude::{BASE64_URL_SAFE, Engine};
 use fernet::{Fernet, MultiFernet};
@@ -13,60 +13,62 @@ use sha2::{Digest, Sha256};
 /// Between replicas.
 const CLOCK_SKEW_S: u64 = 60;
 
-/// The first key makes, all of them check: so a key can be replaced while flows are under way.
+/// The first key encrypts, all keys decrypt, so that a key can be replaced during running
+/// verifications.
 #[derive(Clone)]
 pub struct Keys {
     fernet: MultiFernet,
     each: Vec<Fernet>,
-    hiding: Vec<u8>,
+    hmac_key: Vec<u8>,
 }
 
 impl Keys {
-    /// Of Fernet keys with commas between them.
+    /// Parses comma-separated Fernet keys.
     pub fn parse(text: &str) -> Option<Self> {
-        let names: Vec<_> = text.split(',').map(str::trim).collect();
-        let each = names.iter().map(|key| Fernet::new(key)).collect::<Option<Vec<_>>>()?;
-        Some(Self { fernet: MultiFernet::new(each.clone()), each, hiding: names.first()?.as_bytes().to_vec() })
+        let encoded: Vec<_> = text.split(',').map(str::trim).collect();
+        let each = encoded.iter().map(|key| Fernet::new(key)).collect::<Option<Vec<_>>>()?;
+        Some(Self { fernet: MultiFernet::new(each.clone()), each, hmac_key: encoded.first()?.as_bytes().to_vec() })
     }
 
     pub fn seal(&self, purpose: &str, value: &impl Serialize) -> Result<String, serde_json::Error> {
         Ok(self.fernet.encrypt(&serde_json::to_vec(&(purpose, value))?))
     }
 
-    /// A token has one spelling only: base64 with other padding would be the same session under another hash.
+    /// Rejects other spellings of a token: base64 with different padding would be the same session with
+    /// a different hash.
     pub fn open<T: DeserializeOwned>(&self, purpose: &str, sealed: &str) -> Option<T> {
         BASE64_URL_SAFE.decode(sealed).ok()?;
-        let (made_for, value): (String, T) = serde_json::from_slice(&self.fernet.decrypt(sealed).ok()?).ok()?;
-        (made_for == purpose).then_some(value)
+        let (sealed_for, value): (String, T) = serde_json::from_slice(&self.fernet.decrypt(sealed).ok()?).ok()?;
+        (sealed_for == purpose).then_some(value)
     }
 
     fn is_younger_than(&self, sealed: &str, seconds: u64) -> bool {
         self.each.iter().any(|key| key.decrypt_with_ttl(sealed, seconds).is_ok())
     }
 
-    /// The same for the same text. Numbers and addresses are few: a hash without a key could be tried out.
-    pub fn hide(&self, text: &str) -> String {
+    /// An HMAC: numbers and addresses are few, so an unkeyed hash could be reversed by brute force.
+    pub fn keyed_hash(&self, text: &str) -> String {
         let mac =
-            Hmac::<Sha256>::new_from_slice(&self.hiding).map(|mac| mac.chain_update("hidden ").chain_update(text));
-        mac.map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default() // every length of key will do
+            Hmac::<Sha256>::new_from_slice(&self.hmac_key).map(|mac| mac.chain_update("hidden ").chain_update(text));
+        mac.map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default() // HMAC accepts any key length
     }
 }
 
-/// What `start` asked for. No later call can change it.
+/// The purpose of `start`. No later call can change it.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Purpose {
-    /// Whether the SIM has this number.
+    /// Whether this number belongs to the SIM.
     Verification { number: String },
     /// The number of the SIM.
     Retrieval,
 }
 
-/// What belongs to one flow. The purpose and the number come from here only.
+/// The data of one verification or retrieval, and the only source of the purpose and the number.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     pub purpose: Purpose,
     pub nonce: String,
-    /// PKCE's (RFC 7636).
+    /// The PKCE `code_verifier` (RFC 7636).
     pub verifier: String,
 }
 
@@ -80,8 +82,8 @@ impl Sessions {
         Self { keys, lifetime_s }
     }
 
-    /// How long a session can be valid on any replica.
-    pub fn longest_s(&self) -> u64 {
+    /// The longest time for which a replica accepts a session.
+    pub fn max_lifetime_s(&self) -> u64 {
         self.lifetime_s + CLOCK_SKEW_S
     }
 
@@ -89,7 +91,7 @@ impl Sessions {
         self.keys.seal("session", session)
     }
 
-    /// A genuine session, though it may be too old.
+    /// Decrypts a session, which may have expired.
     pub fn open(&self, token: &str) -> Option<Session> {
         self.keys.open("session", token)
     }
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_for_those_who_have_a_key() {
+    fn session_opens_only_with_a_known_key() {
         let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
         let token = sessions(&old).make(&session()).unwrap();
         assert!(!token.contains("4155550100"));
@@ -131,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn purpose_is_sealed_with_the_session() {
+    fn purpose_is_stored_in_the_session() {
         let sessions = sessions(&Fernet::generate_key());
         let token = sessions.make(&Session { purpose: Purpose::Retrieval, ..session() }).unwrap();
         assert!(matches!(sessions.open(&token).unwrap().purpose, Purpose::Retrieval));
     }
 
     #[test]
-    fn a_session_has_one_spelling() {
+    fn session_with_different_padding_is_rejected() {
         let sessions = sessions(&Fernet::generate_key());
         let token = sessions.make(&session()).unwrap();
         let bare = token.trim_end_matches('=');
@@ -153,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn what_python_made_is_read() {
-        // The token of the format's specification, made in 1985: genuine, and too old.
+    fn token_of_the_fernet_specification_is_decrypted() {
+        // The example token of the specification, from 1985: valid but expired.
         let keys = Keys::parse("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=").unwrap();
         let token =
             "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_32_bytes() {
+    fn key_that_is_not_32_bytes_is_rejected() {
         for text in ["", ",", "short", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=,"] {
             assert!(Keys::parse(text).is_none(), "{text}");
         }

@@ -1,4 +1,5 @@
-//! All settings, from the environment, read once. A wrong one ends the program with a sentence that names it, never its value.
+//! Settings, read once from environment variables. An invalid one ends the program with its name,
+//! never its value.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use crate::provider::{Credential, Registration, Retrieval};
 use crate::session::Keys;
 use crate::store::Store;
 
-/// What CAMARA asks for: the API's scope and one purpose.
+/// CAMARA requires the scope of the API and one purpose.
 const SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:verify";
 const RETRIEVAL_SCOPE: &str = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read";
 
@@ -28,7 +29,7 @@ pub struct Settings {
     pub store: Store,
 }
 
-/// What the calls themselves need.
+/// Settings of the endpoints.
 pub struct AppSettings {
     pub keys: Keys,
     pub follow_through: bool,
@@ -42,27 +43,27 @@ pub struct AppSettings {
     pub attestation: Option<Attestation>,
 }
 
-/// The sentence.
+/// The message for an invalid setting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} must be {what}")]
-pub struct Wrong {
+#[error("{name} must be {requirement}")]
+pub struct InvalidSetting {
     name: &'static str,
-    what: Cow<'static, str>,
+    requirement: Cow<'static, str>,
 }
 
 const LIMIT: &str = "COUNT/SECONDS, such as 5/600";
 const HTTPS: &str = "an https URL";
 
-/// The settings, by the names of environment variables. An empty one is none, except `NUMBER_VERIFY_ATTESTATION`: a variable that was not filled
-/// in must not disable the check.
-pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong> {
-    let given = |name| variable(name).filter(|text| !text.is_empty());
-    let required = |name| given(name).ok_or(Wrong { name, what: "set".into() });
+/// Reads environment variables. An empty one is unset, except `NUMBER_VERIFY_ATTESTATION`: a variable
+/// left empty by mistake must not disable the check.
+pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, InvalidSetting> {
+    let value = |name| variable(name).filter(|text| !text.is_empty());
+    let required = |name| value(name).ok_or(InvalidSetting { name, requirement: "set".into() });
     let keys = parse("NUMBER_VERIFY_KEYS", &required("NUMBER_VERIFY_KEYS")?, KEYS, Keys::parse)?;
     let limit = |name, default: &str| {
-        parse(name, &given(name).unwrap_or_else(|| default.to_owned()), LIMIT, |text| text.parse::<Limit>().ok())
+        parse(name, &value(name).unwrap_or_else(|| default.to_owned()), LIMIT, |text| text.parse::<Limit>().ok())
     };
-    let or = |name, default: &str| given(name).unwrap_or_else(|| default.to_owned());
+    let or = |name, default: &str| value(name).unwrap_or_else(|| default.to_owned());
     let delivery = or("NUMBER_VERIFY_DELIVERY", "redirect");
     let follow_through = parse("NUMBER_VERIFY_DELIVERY", &delivery, "redirect or follow-through", delivery_of)?;
     let provider_timeout =
@@ -76,8 +77,8 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
         starts_per_address: limit("NUMBER_VERIFY_STARTS_PER_ADDRESS", "60/60")?,
         calls_per_address: limit("NUMBER_VERIFY_CALLS_PER_ADDRESS", "300/60")?,
         proxies: parse("FORWARDED_ALLOW_IPS", &or("FORWARDED_ALLOW_IPS", ""), PROXIES, |text| text.parse().ok())?,
-        hints: match given(HINTS) {
-            Some(path) => Some(hints::read(&path).map_err(|what| Wrong { name: HINTS, what })?),
+        hints: match value(HINTS) {
+            Some(path) => Some(hints::read(&path).map_err(|requirement| InvalidSetting { name: HINTS, requirement })?),
             None => None,
         },
         attestation: match variable("NUMBER_VERIFY_ATTESTATION") {
@@ -96,7 +97,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
     let registration = Registration {
         issuer: parse("OIDC_ISSUER", &required("OIDC_ISSUER")?, HTTPS, |text| https(text).map(|_| text.to_owned()))?,
         client_id: required("OIDC_CLIENT_ID")?,
-        credential: credential(&given)?,
+        credential: credential(&value)?,
         redirect_uri,
         scope: or("OIDC_SCOPE", SCOPE),
         login_hint: parse("OIDC_LOGIN_HINT", &or("OIDC_LOGIN_HINT", "none"), "none or tel", login_hint)?,
@@ -108,7 +109,7 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
         listen: parse("LISTEN", &or("LISTEN", "127.0.0.1:8000"), "ADDRESS:PORT", |text| text.parse().ok())?,
         app,
         registration,
-        store: match given("REDIS_URL") {
+        store: match value("REDIS_URL") {
             Some(url) => parse("REDIS_URL", &url, "a redis:// or rediss:// URL", Store::redis)?,
             None => Store::memory(),
         },
@@ -117,16 +118,21 @@ pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Wrong
 
 const HINTS: &str = "NUMBER_VERIFY_HINTS";
 const ATTESTATION: &str = "play-integrity, app-attest or unset";
-const FOR_RETRIEVAL: &str = "set, because NUMBER_VERIFY_RETRIEVAL is on; without-attestation is for development, and for backends that \
-     authenticate the app in another way";
-const KEYS: &str = "one or more Fernet keys (32 bytes in url-safe base64), with commas";
+const REQUIRED_FOR_RETRIEVAL: &str = "set, because NUMBER_VERIFY_RETRIEVAL is on; without-attestation is for \
+     development, and for backends that authenticate the app in another way";
+const KEYS: &str = "one or more Fernet keys (32 bytes in URL-safe base64), comma-separated";
 const LIFETIME: &str = "whole seconds, 1 to 3600";
-const TIMEOUT: &str = "seconds, over 0 and up to 60";
-const OPENID: &str = "scopes, openid among them";
-const PROXIES: &str = "addresses and networks with commas, or *";
+const TIMEOUT: &str = "seconds, above 0 and up to 60";
+const OPENID: &str = "scopes, including openid";
+const PROXIES: &str = "addresses and networks, comma-separated, or *";
 
-fn parse<T>(name: &'static str, text: &str, what: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Wrong> {
-    parse(text).ok_or(Wrong { name, what: what.into() })
+fn parse<T>(
+    name: &'static str,
+    text: &str,
+    requirement: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, InvalidSetting> {
+    parse(text).ok_or(InvalidSetting { name, requirement: requirement.into() })
 }
 
 fn delivery_of(text: &str) -> Option<bool> {
@@ -137,16 +143,21 @@ fn delivery_of(text: &str) -> Option<bool> {
     }
 }
 
-fn has_retrieval(text: &str, attestation: Option<Attestation>) -> Result<bool, Wrong> {
+fn has_retrieval(text: &str, attestation: Option<Attestation>) -> Result<bool, InvalidSetting> {
     match (text, attestation) {
         ("off", _) => Ok(false),
         ("on", Some(_)) | ("without-attestation", _) => Ok(true),
-        ("on", None) => Err(Wrong { name: "NUMBER_VERIFY_ATTESTATION", what: FOR_RETRIEVAL.into() }),
-        _ => Err(Wrong { name: "NUMBER_VERIFY_RETRIEVAL", what: "off, on or without-attestation".into() }),
+        ("on", None) => {
+            Err(InvalidSetting { name: "NUMBER_VERIFY_ATTESTATION", requirement: REQUIRED_FOR_RETRIEVAL.into() })
+        }
+        _ => {
+            let requirement = "off, on or without-attestation".into();
+            Err(InvalidSetting { name: "NUMBER_VERIFY_RETRIEVAL", requirement })
+        }
     }
 }
 
-fn retrieval(or: &impl Fn(&'static str, &str) -> String, verify_url: &Url) -> Result<Retrieval, Wrong> {
+fn retrieval(or: &impl Fn(&'static str, &str) -> String, verify_url: &Url) -> Result<Retrieval, InvalidSetting> {
     let (scope, url) = ("OIDC_RETRIEVAL_SCOPE", "CAMARA_DEVICE_PHONE_NUMBER_URL");
     Ok(Retrieval {
         scope: parse(scope, &or(scope, RETRIEVAL_SCOPE), OPENID, with_openid)?,
@@ -160,7 +171,7 @@ fn next_to(verify_url: &Url) -> String {
     url.join("device-phone-number").map(String::from).unwrap_or_default()
 }
 
-/// The ID token binds the code to its flow, also at a provider that knows no PKCE.
+/// The ID token binds the code to its session, also if the provider ignores PKCE.
 fn with_openid(scope: &str) -> Option<String> {
     scope.split(' ').any(|one| one == "openid").then(|| scope.to_owned())
 }
@@ -194,18 +205,21 @@ fn callback(text: &str) -> Option<RedirectUrl> {
     redirect(text).filter(|uri| uri.url().scheme() == "https" && uri.url().path().ends_with("/callback"))
 }
 
-fn credential(given: &impl Fn(&'static str) -> Option<String>) -> Result<Credential, Wrong> {
-    match (given("OIDC_CLIENT_SECRET"), given("OIDC_PRIVATE_KEY_FILE")) {
+fn credential(value: &impl Fn(&'static str) -> Option<String>) -> Result<Credential, InvalidSetting> {
+    match (value("OIDC_CLIENT_SECRET"), value("OIDC_PRIVATE_KEY_FILE")) {
         (Some(secret), None) => Ok(Credential::Secret(SecretString::from(secret))),
         (None, Some(file)) => {
-            let algorithm = given("OIDC_PRIVATE_KEY_ALGORITHM").unwrap_or_else(|| "ES256".to_owned());
-            let what = "a PEM file with a key for OIDC_PRIVATE_KEY_ALGORITHM";
-            parse("OIDC_PRIVATE_KEY_FILE", &file, what, |file| {
-                ClientKey::parse(&std::fs::read(file).ok()?, &algorithm, given("OIDC_PRIVATE_KEY_ID"))
+            let algorithm = value("OIDC_PRIVATE_KEY_ALGORITHM").unwrap_or_else(|| "ES256".to_owned());
+            let requirement = "a PEM file with a key for OIDC_PRIVATE_KEY_ALGORITHM";
+            parse("OIDC_PRIVATE_KEY_FILE", &file, requirement, |file| {
+                ClientKey::parse(&std::fs::read(file).ok()?, &algorithm, value("OIDC_PRIVATE_KEY_ID"))
             })
             .map(Credential::Key)
         }
-        _ => Err(Wrong { name: "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE", what: "set, and not both".into() }),
+        _ => {
+            let requirement = "set, and not both".into();
+            Err(InvalidSetting { name: "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE", requirement })
+        }
     }
 }
 
@@ -213,13 +227,13 @@ fn credential(given: &impl Fn(&'static str) -> Option<String>) -> Result<Credent
 mod tests {
     use super::*;
 
-    fn with(changes: &[(&str, &str)]) -> Result<Settings, Wrong> {
+    fn with(changes: &[(&str, &str)]) -> Result<Settings, InvalidSetting> {
         let key = fernet::Fernet::generate_key();
         let good = [
             ("NUMBER_VERIFY_KEYS", key.as_str()),
             ("OIDC_ISSUER", "https://operator.example/oidc"),
             ("OIDC_CLIENT_ID", "client"),
-            ("OIDC_CLIENT_SECRET", "not to be told"),
+            ("OIDC_CLIENT_SECRET", "not to be logged"),
             ("OIDC_REDIRECT_URI", "myapp://verified"),
             ("CAMARA_VERIFY_URL", "https://operator.example/number-verification/v2/verify"),
         ];
@@ -230,8 +244,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_is_enough() {
-        let settings = with(&[]).unwrap_or_else(|wrong| panic!("{wrong}"));
+    fn required_settings_are_sufficient() {
+        let settings = with(&[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8000");
         assert_eq!((settings.app.lifetime_s, settings.app.provider_timeout), (300, Duration::from_secs(6)));
         assert!(!settings.app.follow_through && !settings.registration.login_hint);
@@ -240,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn retrieval_is_off_unless_it_is_turned_on() {
+    fn retrieval_defaults_to_off() {
         let on = ("NUMBER_VERIFY_RETRIEVAL", "without-attestation");
         let read = |changes: &[(&str, &str)]| with(changes).map(|settings| settings.registration.retrieval);
         for off in ["", "off"] {
@@ -248,40 +262,40 @@ mod tests {
         }
         for verify in ["verify", "verify/", "verify//", "verify/?version=2", "verify?version=/2/"] {
             let verify = format!("https://operator.example/number-verification/v2/{verify}");
-            let Ok(Some(by_default)) = read(&[on, ("CAMARA_VERIFY_URL", &verify)]) else { panic!("it is off") };
+            let Ok(Some(by_default)) = read(&[on, ("CAMARA_VERIFY_URL", &verify)]) else { panic!("retrieval is off") };
             assert_eq!(by_default.url.as_str(), "https://operator.example/number-verification/v2/device-phone-number");
             assert_eq!(by_default.scope, RETRIEVAL_SCOPE);
         }
         let (url, scope) = ("https://operator.example/number", "openid more");
         let changes = [on, ("CAMARA_DEVICE_PHONE_NUMBER_URL", url), ("OIDC_RETRIEVAL_SCOPE", scope)];
-        let Ok(Some(set)) = read(&changes) else { panic!("it is off") };
+        let Ok(Some(set)) = read(&changes) else { panic!("retrieval is off") };
         assert_eq!((set.url.as_str(), set.scope.as_str()), (url, scope));
         for (name, value) in
             [("CAMARA_DEVICE_PHONE_NUMBER_URL", "http://operator.example"), ("OIDC_RETRIEVAL_SCOPE", "openidx more")]
         {
-            assert!(read(&[on, (name, value)]).is_err_and(|wrong| wrong.name == name), "{name}");
+            assert!(read(&[on, (name, value)]).is_err_and(|error| error.name == name), "{name}");
         }
     }
 
     #[test]
-    fn retrieval_needs_attestation_unless_the_setting_excludes_it() {
+    fn retrieval_without_attestation_is_rejected_unless_allowed() {
         let (attestation, retrieval) = ("NUMBER_VERIFY_ATTESTATION", "NUMBER_VERIFY_RETRIEVAL");
-        let sentence = "NUMBER_VERIFY_ATTESTATION must be set, because NUMBER_VERIFY_RETRIEVAL is on;";
-        let missing = with(&[(retrieval, "on")]).err().map(|wrong| wrong.to_string()).unwrap_or_default();
-        assert!(missing.starts_with(sentence) && missing.contains("without-attestation"), "{missing}");
+        let expected = "NUMBER_VERIFY_ATTESTATION must be set, because NUMBER_VERIFY_RETRIEVAL is on;";
+        let missing = with(&[(retrieval, "on")]).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(missing.starts_with(expected) && missing.contains("without-attestation"), "{missing}");
         for value in ["on", "without-attestation"] {
             let settings =
-                with(&[(retrieval, value), (attestation, "app-attest")]).unwrap_or_else(|wrong| panic!("{wrong}"));
+                with(&[(retrieval, value), (attestation, "app-attest")]).unwrap_or_else(|error| panic!("{error}"));
             assert!(settings.registration.retrieval.is_some(), "{value}");
             assert_eq!(settings.app.attestation, Some(Attestation::AppAttest), "{value}");
         }
     }
 
     #[test]
-    fn a_wrong_one_is_named_and_not_repeated() {
+    fn invalid_setting_is_reported_without_its_value() {
         let cases = [
             ("NUMBER_VERIFY_KEYS", "", "NUMBER_VERIFY_KEYS must be set"),
-            ("NUMBER_VERIFY_KEYS", "not to be told", "NUMBER_VERIFY_KEYS must be one or more Fernet keys"),
+            ("NUMBER_VERIFY_KEYS", "not to be logged", "NUMBER_VERIFY_KEYS must be one or more Fernet keys"),
             ("NUMBER_VERIFY_DELIVERY", "dance", "NUMBER_VERIFY_DELIVERY must be redirect or follow-through"),
             ("NUMBER_VERIFY_DELIVERY", "follow-through", "OIDC_REDIRECT_URI must be the https URL"),
             ("NUMBER_VERIFY_LIFETIME_S", "0", "NUMBER_VERIFY_LIFETIME_S must be whole seconds"),
@@ -297,7 +311,7 @@ mod tests {
             ),
             ("NUMBER_VERIFY_ATTESTATION", "", "NUMBER_VERIFY_ATTESTATION must be play-integrity, app-attest or unset"),
             ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be addresses"),
-            ("REDIS_URL", "not to be told", "REDIS_URL must be a redis:// or rediss:// URL"),
+            ("REDIS_URL", "not to be logged", "REDIS_URL must be a redis:// or rediss:// URL"),
             ("OIDC_ISSUER", "http://operator.example", "OIDC_ISSUER must be an https URL"),
             ("OIDC_CLIENT_ID", "", "OIDC_CLIENT_ID must be set"),
             ("OIDC_CLIENT_SECRET", "", "OIDC_CLIENT_SECRET or OIDC_PRIVATE_KEY_FILE must be set, and not both"),
@@ -308,13 +322,13 @@ mod tests {
             ("CAMARA_VERIFY_URL", "http://operator.example", "CAMARA_VERIFY_URL must be an https URL"),
             ("LISTEN", "8000", "LISTEN must be ADDRESS:PORT"),
         ];
-        for (name, value, sentence) in cases {
-            let wrong = with(&[(name, value)]).err().map(|wrong| wrong.to_string()).unwrap_or_default();
-            assert!(wrong.starts_with(sentence) && !wrong.contains("told"), "{name}={value}: {wrong}");
+        for (name, value, expected) in cases {
+            let message = with(&[(name, value)]).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(message.starts_with(expected) && !message.contains("logged"), "{name}={value}: {message}");
         }
-        let wrong = with(&[("OIDC_CLIENT_SECRET", ""), ("OIDC_PRIVATE_KEY_FILE", "/nowhere.pem")]).err().unwrap();
+        let error = with(&[("OIDC_CLIENT_SECRET", ""), ("OIDC_PRIVATE_KEY_FILE", "/nowhere.pem")]).err().unwrap();
         assert_eq!(
-            wrong.to_string(),
+            error.to_string(),
             "OIDC_PRIVATE_KEY_FILE must be a PEM file with a key for OIDC_PRIVATE_KEY_ALGORITHM"
         );
     }

@@ -1,4 +1,5 @@
-//! The responses of the token endpoint. Only what is used is read: a lifetime or a scope may have any form.
+//! Responses of the token endpoint. Only the members that are used are parsed: providers send
+//! lifetimes and scopes in various types.
 
 use std::fmt;
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl TokenResponse for Tokens {
     }
 
     fn token_type(&self) -> &BasicTokenType {
-        &BasicTokenType::Bearer // it is used as such
+        &BasicTokenType::Bearer // the token is used as one
     }
 
     fn expires_in(&self) -> Option<Duration> {
@@ -60,8 +61,9 @@ impl TokenResponse for Tokens {
 pub struct TokenRefusal(Map<String, Value>);
 
 impl TokenRefusal {
-    /// Whether another channel helps. Else the client, its rights or its settings are wrong.
-    pub fn is_about_the_user(&self) -> bool {
+    /// Whether the error concerns the user, so that another channel helps, and not the client or its
+    /// configuration.
+    pub fn is_user_error(&self) -> bool {
         let codes = ["error", "code"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
         codes.map(str::to_ascii_lowercase).any(|code| matches!(code.as_str(), "invalid_grant" | "access_denied"))
     }

@@ -1,5 +1,7 @@
-//! A session is used once: by `complete` with a code, by the callback or by `abort`. The callback's result is stored with that, so that
-//! `complete` without a code returns it, on every replica, if the callback's response was lost. What is stored is sealed.
+//! A session is used once: by `complete` with a code, by the callback or by `abort`.
+//!
+//! The result of the callback is stored with the use, encrypted. If the response to the callback is
+//! lost, `complete` without a code returns that result, on every replica.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,62 +10,63 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::once::{PAUSE, Run, failed, to_its_end};
-use crate::problem::{Answer, Problem};
+use crate::once::{POLL_INTERVAL, Run, internal_error, run_to_completion};
+use crate::problem::{ApiResponse, Problem};
 use crate::session::{Keys, Session, digest};
 use crate::store::Store;
 
 #[derive(Serialize, Deserialize)]
 enum Use {
     Complete,
-    /// The result is none yet while the callback runs.
-    Callback(Option<Answer>),
+    /// No result while the callback still runs.
+    Callback(Option<ApiResponse>),
     Abort,
 }
 
 pub struct Uses {
     store: Arc<Store>,
     keys: Keys,
-    /// How long a session can be valid on any replica.
-    longest_s: u64,
-    longest_run: Duration,
+    /// The longest time for which a replica accepts a session.
+    max_lifetime_s: u64,
+    max_run: Duration,
 }
 
 impl Uses {
-    pub fn new(store: Arc<Store>, keys: Keys, longest_s: u64, longest_run: Duration) -> Self {
-        Self { store, keys, longest_s, longest_run }
+    pub fn new(store: Arc<Store>, keys: Keys, max_lifetime_s: u64, max_run: Duration) -> Self {
+        Self { store, keys, max_lifetime_s, max_run }
     }
 
     pub async fn by_complete(&self, session: &Session) -> Result<(), Problem> {
         self.only_use(session, &Use::Complete).await
     }
 
-    /// Returns whether the session was still unused. Otherwise the earlier use stays, and its result.
+    /// Returns whether the session was unused. If not, the earlier use and its result are kept.
     pub async fn by_abort(&self, session: &Session) -> Result<bool, Problem> {
         self.claim(session, &Use::Abort).await
     }
 
-    /// Runs to its end, whether or not the client waits.
-    pub async fn by_callback(self: &Arc<Self>, session: Session, run: Run) -> Result<Answer, Problem> {
+    /// Runs to completion even if the client disconnects.
+    pub async fn by_callback(self: &Arc<Self>, session: Session, run: Run) -> Result<ApiResponse, Problem> {
         let this = self.clone();
-        to_its_end(Box::pin(async move {
+        run_to_completion(Box::pin(async move {
             this.only_use(&session, &Use::Callback(None)).await?;
-            let answer = to_its_end(run).await.unwrap_or_else(Answer::from);
-            let result = this.seal(&Use::Callback(Some(answer.clone())))?;
-            // The answer is right, whether or not it could be stored; the store has logged why not.
-            let _ = this.store.put(&name(&session), &result, this.longest_s).await;
-            Ok(answer)
+            let response = run_to_completion(run).await.unwrap_or_else(ApiResponse::from);
+            let result = this.seal(&Use::Callback(Some(response.clone())))?;
+            // The response is valid even if it could not be stored; the store logs that failure.
+            let _ = this.store.put(&name(&session), &result, this.max_lifetime_s).await;
+            Ok(response)
         }))
         .await
     }
 
-    /// The callback's. Waits for it as long as the callback can take; after that, its replica must have died.
-    pub async fn result(&self, session: &Session) -> Result<Answer, Problem> {
-        let until = Instant::now() + self.longest_run;
-        while let Some(stored) = self.store.look(&name(session)).await? {
+    /// The result of the callback. Waits for as long as the callback can take; then its replica has
+    /// died.
+    pub async fn result(&self, session: &Session) -> Result<ApiResponse, Problem> {
+        let deadline = Instant::now() + self.max_run;
+        while let Some(stored) = self.store.get(&name(session)).await? {
             match self.keys.open("use", &stored) {
-                Some(Use::Callback(Some(answer))) => return Ok(answer),
-                Some(Use::Callback(None)) if Instant::now() <= until => tokio::time::sleep(PAUSE).await,
+                Some(Use::Callback(Some(response))) => return Ok(response),
+                Some(Use::Callback(None)) if Instant::now() <= deadline => tokio::time::sleep(POLL_INTERVAL).await,
                 _ => break,
             }
         }
@@ -75,13 +78,13 @@ impl Uses {
         if self.claim(session, by).await? { Ok(()) } else { Err(used_before) }
     }
 
-    /// The session is used from here on, on all replicas. Returns false if it was used before.
+    /// Marks the session as used, on all replicas. Returns false if it already was.
     async fn claim(&self, session: &Session, by: &Use) -> Result<bool, Problem> {
-        Ok(self.store.claim(&name(session), &self.seal(by)?, self.longest_s).await?.is_none())
+        Ok(self.store.claim(&name(session), &self.seal(by)?, self.max_lifetime_s).await?.is_none())
     }
 
     fn seal(&self, by: &Use) -> Result<String, Problem> {
-        self.keys.seal("use", by).map_err(|_| failed())
+        self.keys.seal("use", by).map_err(|_| internal_error())
     }
 }
 
@@ -100,14 +103,14 @@ mod tests {
         Session { purpose: Purpose::Retrieval, nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
     }
 
-    /// With one store.
+    /// They share a store.
     fn two_replicas() -> [Arc<Uses>; 2] {
         let (store, keys) = (Arc::new(Store::memory()), Keys::parse(&fernet::Fernet::generate_key()).unwrap());
         [(); 2].map(|()| Arc::new(Uses::new(store.clone(), keys.clone(), 360, Duration::from_secs(6))))
     }
 
-    fn verified() -> Answer {
-        Answer::ok(&json!({ "verified": true }), None)
+    fn verified() -> ApiResponse {
+        ApiResponse::ok(&json!({ "verified": true }), None)
     }
 
     fn after(seconds: u64) -> Run {
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn result_of_finished_callback_is_returned_every_time() {
+    async fn result_of_finished_callback_is_returned_repeatedly() {
         let [one, other] = two_replicas();
         assert!(one.result(&session()).await.is_err());
         one.by_callback(session(), after(1)).await.unwrap();
@@ -130,15 +133,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callback_whose_client_hangs_up_runs_to_its_end_and_is_waited_for() {
+    async fn callback_completes_if_the_client_disconnects() {
         let [one, other] = two_replicas();
-        let hung_up = tokio::time::timeout(Duration::from_secs(1), one.by_callback(session(), after(5))).await;
-        assert!(hung_up.is_err());
+        let disconnected = tokio::time::timeout(Duration::from_secs(1), one.by_callback(session(), after(5))).await;
+        assert!(disconnected.is_err());
         assert_eq!(other.result(&session()).await, Ok(verified()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callback_that_never_ends_has_no_result() {
+    async fn callback_past_its_timeout_has_no_result() {
         let [one, other] = two_replicas();
         let run = one.by_callback(session(), after(3600));
         assert!(tokio::time::timeout(Duration::from_secs(1), run).await.is_err());
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn aborted_session_is_refused_and_abort_keeps_the_result() {
+    async fn aborted_session_is_rejected_and_abort_keeps_an_existing_result() {
         let [one, other] = two_replicas();
         assert_eq!(one.by_abort(&session()).await, Ok(true));
         assert_eq!(other.by_abort(&session()).await, Ok(false));

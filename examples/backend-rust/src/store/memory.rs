@@ -1,5 +1,5 @@
-//! The store of one process. When it is full, kept answers go, which lets nobody in; of other values that still count no more are taken, since
-//! dropping one could let a session be used twice.
+//! The store of one process. When it is full, stored responses are evicted; other values are rejected
+//! instead, because evicting one could allow a second use of a session.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use moka::Expiry;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 
-use super::{ANSWERS, Unavailable};
+use super::{RESPONSES, Unavailable};
 
 const CAPACITY: u64 = 100_000;
 
@@ -23,9 +23,9 @@ impl<T> Entry<T> {
     }
 }
 
-struct Ends;
+struct EntryExpiry;
 
-impl<T> Expiry<String, Entry<T>> for Ends {
+impl<T> Expiry<String, Entry<T>> for EntryExpiry {
     fn expire_after_create(&self, _: &String, entry: &Entry<T>, now: Instant) -> Option<Duration> {
         Some(entry.until.saturating_duration_since(now))
     }
@@ -37,40 +37,40 @@ impl<T> Expiry<String, Entry<T>> for Ends {
 
 pub struct Memory {
     values: Cache<String, Entry<String>>,
-    answers: Cache<String, Entry<String>>,
+    responses: Cache<String, Entry<String>>,
     counters: Cache<String, Entry<u64>>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        let values = Cache::builder().expire_after(Ends).build();
-        let answers = Cache::builder().expire_after(Ends).max_capacity(CAPACITY).build();
-        // A counter that is dropped gives somebody a few more calls; values are never dropped.
-        let counters = Cache::builder().expire_after(Ends).max_capacity(CAPACITY).build();
-        Self { values, answers, counters }
+        let values = Cache::builder().expire_after(EntryExpiry).build();
+        let responses = Cache::builder().expire_after(EntryExpiry).max_capacity(CAPACITY).build();
+        // An evicted counter allows a client a few more calls; values are never evicted.
+        let counters = Cache::builder().expire_after(EntryExpiry).max_capacity(CAPACITY).build();
+        Self { values, responses, counters }
     }
 }
 
 impl Memory {
     pub fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Unavailable> {
-        if !name.starts_with(ANSWERS) {
-            self.make_room()?;
+        if !name.starts_with(RESPONSES) {
+            self.check_capacity()?;
         }
-        let entry = self.pool(name).entry_by_ref(name).or_insert_with(|| Entry::new(value.to_owned(), seconds));
+        let entry = self.cache(name).entry_by_ref(name).or_insert_with(|| Entry::new(value.to_owned(), seconds));
         Ok(if entry.is_fresh() { None } else { Some(entry.into_value().value) })
     }
 
-    pub fn look(&self, name: &str) -> Option<String> {
-        self.pool(name).get(name).map(|entry| entry.value)
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.cache(name).get(name).map(|entry| entry.value)
     }
 
-    /// Only over a claim, which has made room.
+    /// Only after `claim`, which checks the capacity.
     pub fn put(&self, name: &str, value: &str, seconds: u64) {
-        self.pool(name).insert(name.to_owned(), Entry::new(value.to_owned(), seconds));
+        self.cache(name).insert(name.to_owned(), Entry::new(value.to_owned(), seconds));
     }
 
     pub fn remove(&self, name: &str) {
-        self.pool(name).invalidate(name);
+        self.cache(name).invalidate(name);
     }
 
     pub fn count(&self, name: &str, seconds: u64) -> Result<(u64, u64), Unavailable> {
@@ -85,11 +85,11 @@ impl Memory {
         Ok((entry.value, left.as_secs() + 1))
     }
 
-    fn pool(&self, name: &str) -> &Cache<String, Entry<String>> {
-        if name.starts_with(ANSWERS) { &self.answers } else { &self.values }
+    fn cache(&self, name: &str) -> &Cache<String, Entry<String>> {
+        if name.starts_with(RESPONSES) { &self.responses } else { &self.values }
     }
 
-    fn make_room(&self) -> Result<(), Unavailable> {
+    fn check_capacity(&self) -> Result<(), Unavailable> {
         if self.values.entry_count() < CAPACITY {
             return Ok(());
         }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_claimed_once() {
+    fn second_claim_returns_the_existing_value() {
         let memory = Memory::default();
         assert_eq!(memory.claim("name", "one", 60).unwrap(), None);
         assert_eq!(memory.claim("name", "two", 60).unwrap(), Some("one".to_owned()));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_at_once_one_gets_it() {
+    fn exactly_one_concurrent_claim_wins() {
         let memory = Memory::default();
         let claim = |thread: usize| memory.claim("name", &thread.to_string(), 60).unwrap().is_none();
         let claims: Vec<bool> = std::thread::scope(|scope| {
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn values_end() {
+    fn expired_value_can_be_claimed_again() {
         let memory = Memory::default();
         assert_eq!(memory.claim("name", "one", 0).unwrap(), None);
         assert_eq!(memory.claim("name", "two", 60).unwrap(), None);
     }
 
     #[test]
-    fn a_window_begins_with_its_first_count() {
+    fn window_starts_with_its_first_count() {
         let (memory, began) = (Memory::default(), Instant::now());
         let counts: Vec<_> = (0..3).map(|_| memory.count("name", 600).unwrap().0).collect();
         assert_eq!(counts, [1, 2, 3]);
@@ -142,18 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_takes_no_more() {
+    fn full_store_rejects_claims() {
         let memory = Memory::default();
         for number in 0..CAPACITY {
             memory.claim(&number.to_string(), "", 3600).unwrap();
         }
         memory.values.run_pending_tasks();
         assert!(memory.claim("one more", "", 60).is_err());
-        assert_eq!(
-            memory.claim("1", "", 60).map_err(|_| ()),
-            Err(()),
-            "also one that is known: nothing is let through"
-        );
-        assert!(memory.claim("answer:one", "", 60).is_ok(), "who is let in is not at stake there");
+        assert_eq!(memory.claim("1", "", 60).map_err(|_| ()), Err(()), "an existing name too: the store fails closed");
+        assert!(memory.claim("answer:one", "", 60).is_ok(), "responses are evicted instead");
     }
 }

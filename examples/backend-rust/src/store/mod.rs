@@ -1,6 +1,7 @@
-//! What the replicas of this backend have to know of each other: values that end by themselves, and counters.
+//! State that replicas share: values that expire, and counters.
 //!
-//! Nothing in it is personal in clear: names are hashes, values are sealed. Where the store cannot be asked, nothing is let through.
+//! It contains no personal data in plain text: keys are hashes, values are encrypted. If the store is
+//! unavailable, calls fail.
 
 mod memory;
 mod redis;
@@ -13,49 +14,49 @@ use self::redis::Redis;
 use crate::log;
 use crate::problem::Problem;
 
-/// How the names of kept answers begin.
-pub const ANSWERS: &str = "answer:";
+/// Prefix of the names of stored responses.
+pub const RESPONSES: &str = "answer:";
 
-/// The one that the settings ask for.
+/// The store that the settings select.
 pub enum Store {
     Memory(Memory),
     Redis(Redis),
 }
 
-/// The store cannot be asked, or is full.
+/// The store cannot be reached or is full.
 #[derive(Debug)]
 pub struct Unavailable(&'static str);
 
 impl Store {
-    /// Of this process alone.
+    /// For one process.
     pub fn memory() -> Self {
         Self::Memory(Memory::default())
     }
 
-    /// In Redis, for any number of replicas; none if the URL is not one of Redis.
+    /// In Redis, for any number of replicas. `None` if the URL is not a Redis URL.
     pub fn redis(url: &str) -> Option<Self> {
         Redis::new(url).ok().map(Self::Redis)
     }
 
-    /// Puts a value, unlike any other, where there is none; else tells the one that is there. One step for all replicas.
+    /// Sets a unique value if there is none, else returns the existing one. Atomic across replicas.
     pub async fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Problem> {
-        told(match self {
+        to_problem(match self {
             Self::Memory(memory) => memory.claim(name, value, seconds),
             Self::Redis(redis) => redis.claim(name, value, seconds).await,
         })
     }
 
-    /// Tells what is there.
-    pub async fn look(&self, name: &str) -> Result<Option<String>, Problem> {
-        told(match self {
-            Self::Memory(memory) => Ok(memory.look(name)),
-            Self::Redis(redis) => redis.look(name).await,
+    /// Returns the value, if there is one.
+    pub async fn get(&self, name: &str) -> Result<Option<String>, Problem> {
+        to_problem(match self {
+            Self::Memory(memory) => Ok(memory.get(name)),
+            Self::Redis(redis) => redis.get(name).await,
         })
     }
 
-    /// Puts a value, whatever was there.
+    /// Sets a value and replaces an existing one.
     pub async fn put(&self, name: &str, value: &str, seconds: u64) -> Result<(), Problem> {
-        told(match self {
+        to_problem(match self {
             Self::Memory(memory) => {
                 memory.put(name, value, seconds);
                 Ok(())
@@ -64,9 +65,9 @@ impl Store {
         })
     }
 
-    /// Takes a value away.
+    /// Removes a value.
     pub async fn remove(&self, name: &str) -> Result<(), Problem> {
-        told(match self {
+        to_problem(match self {
             Self::Memory(memory) => {
                 memory.remove(name);
                 Ok(())
@@ -75,27 +76,29 @@ impl Store {
         })
     }
 
-    /// Counts up, in a window that began with its first count: how many, and in how many seconds the window ends.
+    /// Increments a counter whose window starts with its first call. Returns the count and the
+    /// remaining seconds.
     pub async fn count(&self, name: &str, seconds: u64) -> Result<(u64, u64), Problem> {
-        told(match self {
+        to_problem(match self {
             Self::Memory(memory) => memory.count(name, seconds),
             Self::Redis(redis) => redis.count(name, seconds).await,
         })
     }
 
-    /// Whether it answers.
+    /// Whether the store is available.
     pub async fn check(&self) -> Result<(), Problem> {
-        told(match self {
+        to_problem(match self {
             Self::Memory(_) => Ok(()),
             Self::Redis(redis) => redis.check().await,
         })
     }
 }
 
-fn told<T>(outcome: Result<T, Unavailable>) -> Result<T, Problem> {
-    outcome.map_err(|Unavailable(kind)| {
+/// Logs the failure.
+fn to_problem<T>(result: Result<T, Unavailable>) -> Result<T, Problem> {
+    result.map_err(|Unavailable(kind)| {
         log::warning("store_failed", json!({ "kind": kind }));
-        let problem = Problem::later(StatusCode::SERVICE_UNAVAILABLE, "this backend's store does not answer");
+        let problem = Problem::later(StatusCode::SERVICE_UNAVAILABLE, "the store of this backend is unavailable");
         Problem { retry_after_s: Some(1), ..problem }
     })
 }

@@ -1,4 +1,4 @@
-//! The store of all replicas. One connection, which is made again when it breaks.
+//! The store of several replicas. One connection, which is reopened if it breaks.
 
 use std::time::Duration;
 
@@ -23,54 +23,55 @@ impl Redis {
 
     pub async fn claim(&self, name: &str, value: &str, seconds: u64) -> Result<Option<String>, Unavailable> {
         let name = format!("{PREFIX}{name}");
-        let mut all = pipe(); // Redis 6 has no `SET … NX GET`.
-        all.atomic().cmd("SET").arg(&name).arg(value).arg("NX").arg("EX").arg(seconds).ignore().cmd("GET").arg(&name);
-        let (there,): (String,) = self.ask(&Question::Atomic(all)).await?;
-        Ok(Some(there).filter(|there| there != value)) // Our own, also if the response to the first try was lost.
+        let mut batch = pipe(); // Redis 6 has no `SET … NX GET`.
+        batch.atomic().cmd("SET").arg(&name).arg(value).arg("NX").arg("EX").arg(seconds).ignore().cmd("GET").arg(&name);
+        let (stored,): (String,) = self.query(&Query::Atomic(batch)).await?;
+        // It is our own value even if the response to the first attempt was lost.
+        Ok(Some(stored).filter(|stored| stored != value))
     }
 
-    pub async fn look(&self, name: &str) -> Result<Option<String>, Unavailable> {
+    pub async fn get(&self, name: &str) -> Result<Option<String>, Unavailable> {
         let mut get = cmd("GET");
         get.arg(format!("{PREFIX}{name}"));
-        self.ask(&Question::One(get)).await
+        self.query(&Query::One(get)).await
     }
 
     pub async fn put(&self, name: &str, value: &str, seconds: u64) -> Result<(), Unavailable> {
         let mut set = cmd("SET");
         set.arg(format!("{PREFIX}{name}")).arg(value).arg("EX").arg(seconds);
-        self.ask(&Question::One(set)).await
+        self.query(&Query::One(set)).await
     }
 
     pub async fn remove(&self, name: &str) -> Result<(), Unavailable> {
         let mut delete = cmd("DEL");
         delete.arg(format!("{PREFIX}{name}"));
-        self.ask(&Question::One(delete)).await
+        self.query(&Query::One(delete)).await
     }
 
     pub async fn count(&self, name: &str, seconds: u64) -> Result<(u64, u64), Unavailable> {
         let name = format!("{PREFIX}{name}");
-        let mut all = pipe();
-        all.atomic().cmd("SET").arg(&name).arg(0).arg("NX").arg("EX").arg(seconds).ignore().incr(&name, 1).ttl(&name);
-        let (count, left): (u64, i64) = self.ask(&Question::Atomic(all)).await?;
+        let mut batch = pipe();
+        batch.atomic().cmd("SET").arg(&name).arg(0).arg("NX").arg("EX").arg(seconds).ignore().incr(&name, 1).ttl(&name);
+        let (count, left): (u64, i64) = self.query(&Query::Atomic(batch)).await?;
         Ok((count, u64::try_from(left).unwrap_or_default().max(1)))
     }
 
     pub async fn check(&self) -> Result<(), Unavailable> {
-        self.ask(&Question::One(cmd("PING"))).await
+        self.query(&Query::One(cmd("PING"))).await
     }
 
-    /// Asks again once where the connection had gone: then it is a new one.
-    async fn ask<T: FromRedisValue>(&self, question: &Question) -> Result<T, Unavailable> {
-        let ask = || async {
+    /// Retries once on a new connection if the connection was dropped.
+    async fn query<T: FromRedisValue>(&self, query: &Query) -> Result<T, Unavailable> {
+        let run = || async {
             let mut connection = self.connection.get_or_try_init(|| self.connect()).await?.clone();
-            match question {
-                Question::One(command) => command.query_async(&mut connection).await,
-                Question::Atomic(commands) => commands.query_async(&mut connection).await,
+            match query {
+                Query::One(command) => command.query_async(&mut connection).await,
+                Query::Atomic(commands) => commands.query_async(&mut connection).await,
             }
         };
-        match ask().await {
-            Err(error) if error.is_connection_dropped() => ask().await.map_err(|error| unavailable(&error)),
-            outcome => outcome.map_err(|error| unavailable(&error)),
+        match run().await {
+            Err(error) if error.is_connection_dropped() => run().await.map_err(|error| unavailable(&error)),
+            result => result.map_err(|error| unavailable(&error)),
         }
     }
 
@@ -83,12 +84,12 @@ impl Redis {
     }
 }
 
-enum Question {
+enum Query {
     One(Cmd),
     Atomic(Pipeline),
 }
 
-/// Of the error only the kind: its text may quote names and values.
+/// Keeps only the kind of the error: its text may quote names and values.
 fn unavailable(error: &RedisError) -> Unavailable {
     Unavailable(if error.is_timeout() {
         "timeout"
