@@ -26,7 +26,7 @@ impl Redis {
         let mut batch = pipe(); // Redis 6 has no `SET … NX GET`.
         batch.atomic().cmd("SET").arg(&name).arg(value).arg("NX").arg("EX").arg(seconds).ignore().cmd("GET").arg(&name);
         let (stored,): (String,) = self.query(&Query::Atomic(batch)).await?;
-        // It is our own value even if the response to the first attempt was lost.
+        // An equal value is our own claim: the response to the first attempt was lost.
         Ok(Some(stored).filter(|stored| stored != value))
     }
 
