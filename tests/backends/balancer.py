@@ -1,6 +1,6 @@
-"""A load balancer, as far as it matters here: each connection of a client goes to the next replica of a backend.
+"""A minimal load balancer: assigns the connections of each client to the replicas of a backend, round-robin.
 
-A replica that is gone is passed over. It ends TLS on one of its two ports; the replicas see the client's own address.
+Replicas that are down are skipped. One of its two ports terminates TLS; replicas see the client's address.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
-from world import PATIENCE_S
+from world import TIMEOUT_S
 
 T = TypeVar("T")
 
 
 class Balancer:
     def __init__(self, certificate: Path) -> None:
-        self.replicas: list[int] = []  # their ports
-        self.opened: Counter[int] = Counter()  # connections to each, so far
-        self._turn: Counter[str] = Counter()  # of each client
+        self.replicas: list[int] = []  # ports of the replicas
+        self.opened: Counter[int] = Counter()  # connections per replica
+        self._next: Counter[str] = Counter()  # per client
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate)
         self._loop = asyncio.new_event_loop()
@@ -34,7 +34,7 @@ class Balancer:
         self.http_port, self.https_port = (server.sockets[0].getsockname()[1] for server in self._servers)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_S)
 
     def stop(self) -> None:
         self._run(self._close())
@@ -52,10 +52,10 @@ class Balancer:
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         client = to_client.get_extra_info("peername")[0]
-        turn = self._turn[client] + hash(client)
-        self._turn[client] += 1
+        first = self._next[client] + hash(client)
+        self._next[client] += 1
         for offset in range(len(self.replicas)):
-            port = self.replicas[(turn + offset) % len(self.replicas)]
+            port = self.replicas[(first + offset) % len(self.replicas)]
             with suppress(OSError):
                 from_replica, to_replica = await asyncio.open_connection("127.0.0.1", port, local_addr=(client, 0))
                 break
@@ -67,7 +67,7 @@ class Balancer:
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """When one side is over, so is the other."""
+    """Closes the sink when the source ends."""
     with suppress(OSError):
         while data := await source.read(65536):
             sink.write(data)

@@ -1,4 +1,4 @@
-"""The calls of the contract, as tests make them."""
+"""Helpers that call the contract's endpoints and check responses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,23 +16,23 @@ OTHER, AGAIN, FIX = "use_another_channel", "retry_later", "fix_integration"
 
 
 def start(device: httpx.Client, number: str = RIGHT, **headers: str) -> dict[str, Any]:
-    answer = device.post("/start", json={"phoneNumber": number}, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = device.post("/start", json={"phoneNumber": number}, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 RETRIEVAL = {"NUMBER_VERIFY_RETRIEVAL": "without-attestation"}
-ASKS_FOR_NUMBER = {"purpose": "device-phone-number"}
+RETRIEVAL_BODY = {"purpose": "device-phone-number"}
 
 
 def start_retrieval(device: httpx.Client, **headers: str) -> dict[str, Any]:
-    answer = device.post("/start", json=ASKS_FOR_NUMBER, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = device.post("/start", json=RETRIEVAL_BODY, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
-def a_request(device: httpx.Client, world: World, number: str = RIGHT) -> dict[str, str]:
-    """All that complete wants, without a cookie's help."""
+def new_request(device: httpx.Client, world: World, number: str = RIGHT) -> dict[str, str]:
+    """The body of a complete request, including the session; the cookie is removed."""
     started = start(device, number)
     device.cookies.clear()
     return world.code(started["authUrl"]) | {"session": started["session"]}
@@ -42,31 +42,31 @@ def state_in(started: dict[str, Any]) -> str:
     return dict(parse_qsl(urlsplit(started["authUrl"]).query))["state"]
 
 
-def a_key() -> dict[str, str]:
+def new_key() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid4())}
 
 
-def assert_verdict(answer: httpx.Response, verified: bool) -> None:
-    assert (answer.status_code, answer.json()) == (200, {"verified": verified})
-    assert answer.headers["cache-control"] == "no-store"
+def assert_result(response: httpx.Response, verified: bool) -> None:
+    assert (response.status_code, response.json()) == (200, {"verified": verified})
+    assert response.headers["cache-control"] == "no-store"
 
 
-def assert_number(answer: httpx.Response, number: str) -> None:
-    assert (answer.status_code, answer.json()) == (200, {"phoneNumber": number})
-    assert answer.headers["cache-control"] == "no-store"
+def assert_number(response: httpx.Response, number: str) -> None:
+    assert (response.status_code, response.json()) == (200, {"phoneNumber": number})
+    assert response.headers["cache-control"] == "no-store"
 
 
-def assert_problem(answer: httpx.Response, status: int, fallback: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert is_problem(answer)
-    assert answer.json()["fallback"] == fallback
+def assert_problem(response: httpx.Response, status: int, fallback: str) -> None:
+    assert response.status_code == status, response.text
+    assert is_problem(response)
+    assert response.json()["fallback"] == fallback
 
 
-def is_problem(answer: httpx.Response) -> bool:
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["cache-control"] == "no-store"
-    told = answer.json()
-    assert (told["type"], told["status"]) == ("about:blank", answer.status_code)
-    assert isinstance(told["title"], str)
-    assert told["fallback"] in (OTHER, AGAIN, FIX)
+def is_problem(response: httpx.Response) -> bool:
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    body = response.json()
+    assert (body["type"], body["status"]) == ("about:blank", response.status_code)
+    assert isinstance(body["title"], str)
+    assert body["fallback"] in (OTHER, AGAIN, FIX)
     return True

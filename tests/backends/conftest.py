@@ -1,4 +1,4 @@
-"""One simulator for all tests, and the backends that they ask for. `--implementation NAME` tests only one."""
+"""Fixtures: one simulator for all tests, and backends. `--implementation NAME` tests only one of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from world import World
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     names = [implementation.name for implementation in IMPLEMENTATIONS]
-    parser.addoption("--implementation", action="append", choices=names, help="only this one (repeatable)")
+    parser.addoption("--implementation", action="append", choices=names, help="test only this one (repeatable)")
 
 
 NOTES = pytest.StashKey[list[str]]()
@@ -23,20 +23,20 @@ NOTES = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOTES] = []
-    config.addinivalue_line("markers", "only(name): what is special to one implementation")
+    config.addinivalue_line("markers", "only(name): the test is specific to one implementation")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test for each implementation, but for those that are special to one."""
+    """Runs each test for each implementation, except those that are specific to one."""
     if "implementation" in metafunc.fixturenames:
-        wanted = metafunc.config.getoption("--implementation")
+        requested = metafunc.config.getoption("--implementation")
         only = metafunc.definition.get_closest_marker("only")
-        chosen = [
+        selected = [
             implementation
             for implementation in IMPLEMENTATIONS
-            if (not wanted or implementation.name in wanted) and (not only or implementation.name in only.args)
+            if (not requested or implementation.name in requested) and (not only or implementation.name in only.args)
         ]
-        metafunc.parametrize("implementation", chosen, ids=lambda one: one.name, scope="session")
+        metafunc.parametrize("implementation", selected, ids=lambda one: one.name, scope="session")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """What was measured, for the end of the run."""
+    """Adds a measurement to the summary at the end of the run."""
     return pytestconfig.stash[NOTES].append
 
 
@@ -66,7 +66,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def backend(world: World, implementation: Implementation) -> Iterator[Backends]:
-    """Backends that tests share, by their delivery and settings."""
+    """Backends that tests share, one for each delivery and settings."""
     running: dict[str, Backend] = {}
 
     def backend(delivery: str = "redirect", **settings: str) -> Backend:
@@ -76,13 +76,13 @@ def backend(world: World, implementation: Implementation) -> Iterator[Backends]:
             stack.callback(running[name].stop)
         return running[name]
 
-    with ExitStack() as stack:  # stops all, also when the log of one is not as it should be
+    with ExitStack() as stack:  # stops all of them even if the log check of one fails
         yield backend
 
 
 @pytest.fixture
-def own_backend(world: World, implementation: Implementation) -> Iterator[Backends]:
-    """Backends of one test's own."""
+def new_backend(world: World, implementation: Implementation) -> Iterator[Backends]:
+    """New backends for one test."""
 
     def backend(delivery: str = "redirect", replicas: int = 1, **settings: str) -> Backend:
         one = Backend(implementation, world, delivery, replicas, **settings)
@@ -101,7 +101,7 @@ def stub(world: World) -> Iterator[StubbedProvider]:
 
 
 @pytest.fixture
-def own_stub(world: World) -> Iterator[StubbedProvider]:
+def new_stub(world: World) -> Iterator[StubbedProvider]:
     stub = StubbedProvider(world)
     yield stub
     stub.stop()

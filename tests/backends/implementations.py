@@ -1,4 +1,4 @@
-"""The reference backends. Another one needs an entry here, and passes the same tests."""
+"""The reference backends. To test another one, add an entry here."""
 
 import os
 import sys
@@ -12,26 +12,26 @@ PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() /
 class Implementation(Protocol):
     name: str
     folder: Path
-    codes_are_bound: bool  # to their flow, by PKCE: the provider refuses them in another
-    retrieves: bool  # numbers, if that is turned on
+    codes_are_bound: bool  # to their session, by PKCE: the provider rejects them in another one
+    retrieves: bool  # numbers, if retrieval is enabled
 
     def command(self, port: int) -> list[str]:
-        """Serves plain http on this port of 127.0.0.1."""
+        """The command that serves plain http on this port of 127.0.0.1."""
 
     def environment(self, port: int, ready: dict[str, Any], redirect_uri: str) -> dict[str, str]:
-        """All that is special to it; `ready` is what the simulator says of itself."""
+        """Its specific settings; `ready` is the simulator's startup line."""
 
     def verify_at(self, base_url: str) -> dict[str, str]:
-        """The setting for a verify API at another place."""
+        """The setting for a verify API at another URL."""
 
     def provider_at(self, base_url: str) -> dict[str, str]:
-        """The settings for another provider, which gives no ID token."""
+        """The settings for another provider, which returns no ID token."""
 
     def wrong_secret(self) -> dict[str, str]:
-        """The setting for a client that the provider does not know."""
+        """The setting for a client secret that the provider rejects."""
 
     def behind(self, proxy: str) -> dict[str, str]:
-        """The setting for believing the X-Forwarded-For of this address, or of nobody."""
+        """The setting that trusts the X-Forwarded-For of this address."""
 
 
 class Python:
@@ -61,14 +61,14 @@ class Python:
         return {"GLIDE_AUTH_BASE_URL": base_url, "GLIDE_API_BASE_URL": base_url}
 
     def wrong_secret(self) -> dict[str, str]:
-        return {"GLIDE_CLIENT_SECRET": "of another app"}
+        return {"GLIDE_CLIENT_SECRET": "secret-of-another-app"}
 
     def behind(self, proxy: str) -> dict[str, str]:
         return {"FORWARDED_ALLOW_IPS": proxy}
 
 
 class PatchedPython(Python):
-    """With these statements run before it starts, for the hooks that an implementer writes."""
+    """Runs these statements before it starts, to test hooks that an implementer writes."""
 
     def __init__(self, statements: str) -> None:
         self.statements = statements
@@ -106,7 +106,7 @@ class Rust:
         return {"OIDC_ISSUER": base_url, "OIDC_SCOPE": scope} | self.verify_at(base_url)
 
     def wrong_secret(self) -> dict[str, str]:
-        return {"OIDC_CLIENT_SECRET": "of another app"}
+        return {"OIDC_CLIENT_SECRET": "secret-of-another-app"}
 
     def behind(self, proxy: str) -> dict[str, str]:
         return {"FORWARDED_ALLOW_IPS": proxy}

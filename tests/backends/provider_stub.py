@@ -1,6 +1,6 @@
 """A stub of a provider: OpenID Connect with CAMARA's verify and device-phone-number, also at the paths of Glide.
 
-It does what the code says: `CASE NONCE` gets the responses, or the claims of the ID token, that a test has set for it.
+The code selects the behaviour: `CASE NONCE` gets the responses, or ID token claims, that a test has set for CASE.
 """
 
 import json
@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from calls import start
 from running import Backend
-from world import PATIENCE_S, RIGHT, World
+from world import RIGHT, TIMEOUT_S, World
 
 CLIENT, SECRET = "client of the stub", "a secret: %&+ä"
 TOKEN = {"access_token": "token", "token_type": "Bearer", "expires_in": 300}
 
-Answer = tuple[int, str]
-VERIFIED: Answer = (200, '{"devicePhoneNumberVerified": true}')
-NUMBER: Answer = (200, json.dumps({"devicePhoneNumber": RIGHT}))
+StubResponse = tuple[int, str]
+VERIFIED: StubResponse = (200, '{"devicePhoneNumberVerified": true}')
+NUMBER: StubResponse = (200, json.dumps({"devicePhoneNumber": RIGHT}))
 
 
-def a_signing_key() -> ec.EllipticCurvePrivateKey:
+def new_signing_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -39,7 +39,7 @@ class StubbedProvider(ThreadingHTTPServer):
         context.load_cert_chain(world.certificate)
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.url = f"https://localhost:{self.server_port}"
-        self.over, self.key, self.key_id = Event(), a_signing_key(), "first"
+        self.over, self.key, self.key_id = Event(), new_signing_key(), "first"
         self.verify_called, self.may_verify = Event(), Event()
         self.may_verify.set()  # clear it to hold the responses of the verify call
         self.publishes = True
@@ -49,8 +49,8 @@ class StubbedProvider(ThreadingHTTPServer):
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/jwks",
         }
-        # Of the token call, or None for one with an ID token; and of the call for the result.
-        self.answers: dict[str, tuple[Answer | None, Answer]] = {}
+        # The response of the token endpoint, or None for a valid one with an ID token; and that of the API.
+        self.responses: dict[str, tuple[StubResponse | None, StubResponse]] = {}
         self.claims: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, str], str]] = []  # path, headers, body
         self._case = ""
@@ -86,18 +86,18 @@ class StubbedProvider(ThreadingHTTPServer):
     def id_token(self, claims: dict[str, Any]) -> str:
         return jwt.encode(claims, self.key, "ES256", {"kid": self.key_id})
 
-    def answer(self, path: str, body: str) -> Answer:
+    def respond(self, path: str, body: str) -> StubResponse:
         if path == "/.well-known/openid-configuration":
             return 200, json.dumps(self.metadata)
         if path == "/jwks":
             return 200, json.dumps({"keys": self.jwks()})
         if path in ("/token", "/oauth2/token"):
             self._case, _, nonce = parse_qs(body)["code"][0].partition(" ")
-            return self.answers.get(self._case, (None, VERIFIED))[0] or (200, self._token(nonce))
+            return self.responses.get(self._case, (None, VERIFIED))[0] or (200, self._token(nonce))
         self.verify_called.set()
-        self.may_verify.wait(PATIENCE_S)
-        usual = NUMBER if path == "/device-phone-number" else VERIFIED
-        return self.answers.get(self._case, (None, usual))[1]
+        self.may_verify.wait(TIMEOUT_S)
+        default = NUMBER if path == "/device-phone-number" else VERIFIED
+        return self.responses.get(self._case, (None, default))[1]
 
     def _token(self, nonce: str) -> str:
         claims = {"iss": self.url, "aud": CLIENT, "sub": "user", "exp": int(time()) + 60, "nonce": nonce}
@@ -111,13 +111,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         request = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
         self.server.calls.append((self.path, {name.lower(): value for name, value in self.headers.items()}, request))
-        status, answer = self.server.answer(self.path, request)
-        if answer == "hang":
+        status, text = self.server.respond(self.path, request)
+        if text == "hang":
             self.server.over.wait()
         if status < 0:
             self.close_connection = True
             return
-        body = answer.encode(errors="surrogateescape")
+        body = text.encode(errors="surrogateescape")
         self.send_response(status)
         if status == 307:
             self.send_header("location", f"{self.server.url}/elsewhere")
@@ -132,19 +132,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def begun(
+def start_with_code(
     device: httpx.Client, code: str, start: Callable[[httpx.Client], dict[str, Any]] = start
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The parameters of the auth URL, and the request to complete for a code with its nonce."""
+    """Returns the parameters of the auth URL, and the complete request for a code with its nonce."""
     started = start(device)
     query = dict(parse_qsl(urlsplit(started["authUrl"]).query))
     return query, {"code": f"{code} {query['nonce']}", "state": query["state"], "session": started["session"]}
 
 
-def completed(app: Backend, code: str, **headers: str) -> tuple[dict[str, str], httpx.Response]:
-    """The parameters of the auth URL, and the answer for a code with its nonce."""
+def complete_with_code(app: Backend, code: str, **headers: str) -> tuple[dict[str, str], httpx.Response]:
+    """Returns the parameters of the auth URL, and the complete response for a code with its nonce."""
     device = app.device()
-    query, request = begun(device, code)
+    query, request = start_with_code(device, code)
     return query, device.post("/complete", json=request, headers=headers)
 
 

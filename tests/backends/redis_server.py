@@ -1,4 +1,4 @@
-"""A real Redis of the tests' own, which keeps nothing. Each backend gets a database of its own in it."""
+"""A Redis server for the tests, without persistence. Each backend gets a separate database."""
 
 import shutil
 import subprocess
@@ -10,16 +10,16 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotYet
 
 from waiting import free_port, until
-from world import PATIENCE_S
+from world import TIMEOUT_S
 
 DATABASES = 200
 
 
 def has_tls() -> bool:
-    """With no port at all it ends at once, and says so if it does not know the setting."""
+    """Without a port it exits at once, with an error if it does not support TLS."""
     command = ["redis-server", "--port", "0", "--tls-port", "0"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "CONFIG FILE ERROR" not in asked.stdout + asked.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "CONFIG FILE ERROR" not in done.stdout + done.stderr
 
 
 class RedisServer:
@@ -39,9 +39,9 @@ class RedisServer:
             command += ["--tls-ca-cert-file", str(certificate)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with Redis(port=self.port) as client:
-            until(lambda: self._answers(client), "redis-server answers")
+            until(lambda: self._responds(client), "redis-server responds")
 
-    def _answers(self, client: Redis) -> bool:
+    def _responds(self, client: Redis) -> bool:
         assert self.process.poll() is None
         try:
             return bool(client.ping())
@@ -52,7 +52,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/{next(self._databases)}"
 
     def everything_in(self, url: str) -> bytes:
-        """All names and values."""
+        """All keys and values."""
         with Redis.from_url(url) as client:
             names = client.keys()
             return b" ".join([*names, *filter(None, client.mget(names))])
@@ -63,4 +63,4 @@ class RedisServer:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)

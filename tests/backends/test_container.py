@@ -1,4 +1,4 @@
-"""What can be checked of a Dockerfile without Docker: its command, its health check, what goes in."""
+"""Checks of the Dockerfiles without Docker: command, health check, copied files."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from implementations import PROGRAMS, Implementation
 from running import KEY
 from waiting import free_port, until
-from world import PATIENCE_S, World
+from world import TIMEOUT_S, World
 
 
 @pytest.fixture
@@ -22,7 +22,9 @@ def dockerfile(implementation: Implementation) -> str:
 
 
 @pytest.mark.only("python")
-def test_its_command_and_its_health_check(implementation: Implementation, dockerfile: str, tmp_path: Path) -> None:
+def test_python_image_command_and_health_check_work(
+    implementation: Implementation, dockerfile: str, tmp_path: Path
+) -> None:
     (files,) = re.findall(r"^COPY (\S+) \./$", dockerfile, re.MULTILINE)
     for file in implementation.folder.glob(files):
         shutil.copy(file, tmp_path)
@@ -44,15 +46,15 @@ def test_its_command_and_its_health_check(implementation: Implementation, docker
         return check.returncode == 0
 
     process = subprocess.Popen(json.loads(command), cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
-    until(is_healthy, "the command serves, and its health check sees it")
+    until(is_healthy, "the health check succeeds")
     process.terminate()
-    process.communicate(timeout=PATIENCE_S)
+    process.communicate(timeout=TIMEOUT_S)
     check = subprocess.run(json.loads(health), env=environment, capture_output=True, check=False)
     assert check.returncode != 0
 
 
 @pytest.mark.only("python")
-def test_it_has_no_settings_in_it(implementation: Implementation, dockerfile: str) -> None:
+def test_image_contains_no_configuration(implementation: Implementation, dockerfile: str) -> None:
     assert not re.search(r"GLIDE_|NUMBER_VERIFY_|REDIS_URL", dockerfile)
     assert (implementation.folder / ".dockerignore").read_text().splitlines()[1:] == ["*", "!*.py", "!requirements.txt"]
     users = re.findall(r"^(?:USER|CMD).*$", dockerfile, re.MULTILINE)
@@ -60,7 +62,7 @@ def test_it_has_no_settings_in_it(implementation: Implementation, dockerfile: st
 
 
 @pytest.mark.only("rust")
-def test_the_command_and_the_health_check_of_rusts(
+def test_rust_image_command_and_health_check_work(
     implementation: Implementation, dockerfile: str, world: World
 ) -> None:
     port = free_port()
@@ -80,16 +82,14 @@ def test_the_command_and_the_health_check_of_rusts(
         return subprocess.run(check, capture_output=True, check=False).returncode == 0
 
     process = subprocess.Popen(implementation.command(port), env=environment, stderr=subprocess.DEVNULL)
-    until(is_healthy, "the command serves, and its health check sees it")
+    until(is_healthy, "the health check succeeds")
     process.terminate()
-    assert process.wait(PATIENCE_S) == 0
+    assert process.wait(TIMEOUT_S) == 0
     assert subprocess.run(check, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.only("rust")
-def test_rusts_has_no_settings_in_it_and_all_that_it_is_made_of(
-    implementation: Implementation, dockerfile: str
-) -> None:
+def test_rust_image_contains_all_sources_and_no_configuration(implementation: Implementation, dockerfile: str) -> None:
     assert not re.search(r"OIDC_|CAMARA_|NUMBER_VERIFY_|REDIS_URL", dockerfile)
     users = re.findall(r"^(?:USER|CMD).*$", dockerfile, re.MULTILINE)
     assert users[0] == "USER 10001" and len(users) == 2

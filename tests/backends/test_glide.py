@@ -1,6 +1,6 @@
-"""What is special to the backend with Glide's SDK: what its failures mean for the app, its settings, `dev_print`.
+"""Tests specific to the backend with Glide's SDK: mapping of Glide's failures, settings, `dev_print`.
 
-Glide is a stub here, which answers what the code says.
+Glide is a stub whose responses are selected by the code.
 """
 
 import json
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_verdict, start
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_result, start
 from implementations import Implementation
 from running import KEY
 from world import RIGHT, WRONG, World
@@ -29,7 +29,7 @@ CASES: dict[str, tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]] 
     "bad-secret": ((401, '{"error": "invalid_client"}'), (0, ""), (500, FIX), "token_misused"),
     "not-for-us": ((403, '{"error": "unauthorized_client"}'), (0, ""), (500, FIX), "token_misused"),
     "no-such-path": ((404, "<html>"), (0, ""), (500, FIX), "token_misused"),
-    "says-so-in-a-page": ((400, "<html>invalid_grant"), (0, ""), (500, FIX), "token_misused"),
+    "error-in-a-page": ((400, "<html>invalid_grant"), (0, ""), (500, FIX), "token_misused"),
     "busy": ((429, ""), (0, ""), (502, AGAIN), "token_busy"),
     "broken": ((503, "<html>"), (0, ""), (502, AGAIN), "token_busy"),
     "slow": ((408, ""), (0, ""), (502, AGAIN), "token_busy"),
@@ -53,7 +53,7 @@ CASES: dict[str, tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]] 
     "verify-broken": ((200, TOKEN), (500, ""), (502, AGAIN), "verify_busy"),
     "verify-not-there": ((200, TOKEN), (501, '{"code": "NOT_IMPLEMENTED"}'), (502, OTHER), "verify_unavailable"),
     "verify-full": ((200, TOKEN), (507, ""), (502, OTHER), "verify_unavailable"),
-    "no-verdict": ((200, TOKEN), (200, '{"devicePhoneNumberVerified": null}'), (500, FIX), "verify_malformed"),
+    "no-result": ((200, TOKEN), (200, '{"devicePhoneNumberVerified": null}'), (500, FIX), "verify_malformed"),
     "quotes": ((200, TOKEN), (200, json.dumps({"devicePhoneNumberVerified": RIGHT})), (500, FIX), "verify_malformed"),
     "a-redirect": ((307, "https://localhost:1/"), (0, ""), (500, FIX), "token_misused"),
     "verify-redirects": ((200, TOKEN), (302, "https://localhost:1/"), (500, FIX), "verify_misused"),
@@ -67,11 +67,11 @@ CASES: dict[str, tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]] 
     **{
         f"not-a-boolean-{index}": (
             (200, TOKEN),
-            (200, f'{{"devicePhoneNumberVerified": {verdict}}}'),
+            (200, f'{{"devicePhoneNumberVerified": {value}}}'),
             (500, FIX),
             "verify_malformed",
         )
-        for index, verdict in enumerate(['"true"', '"yes"', '"1"', "1", "1.0", "0", "[true]"])
+        for index, value in enumerate(['"true"', '"yes"', '"1"', "1", "1.0", "0", "[true]"])
     },
     "hangs": ((200, TOKEN), (-1, "hang"), (504, AGAIN), "timeout"),
     "hangs-up": ((200, TOKEN), (-1, "hang up"), (502, AGAIN), "unreachable"),
@@ -85,22 +85,22 @@ class StubbedGlide(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         if self.path == "/oauth2/token":
             code = parse_qs(body)["code"][0]
-            status, answer = CASES[code][0]
+            status, text = CASES[code][0]
         else:
             code = self.headers["authorization"].removeprefix("Bearer token of ")
-            status, answer = CASES[code][1]
-        if answer == "hang":
+            status, text = CASES[code][1]
+        if text == "hang":
             self.over.wait()
         if status < 0:
             self.close_connection = True
             return
-        answer = answer.replace("%s", code)
+        text = text.replace("%s", code)
         self.send_response(status)
         if 300 <= status < 400:
-            self.send_header("location", answer)
-        self.send_header("content-length", str(len(answer)))
+            self.send_header("location", text)
+        self.send_header("content-length", str(len(text)))
         self.end_headers()
-        self.wfile.write(answer.encode())
+        self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         pass
@@ -122,7 +122,7 @@ def stub(world: World) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("code", CASES)
-def test_glide_in_trouble(backend: Backends, world: World, stub: str, code: str) -> None:
+def test_glide_failure_maps_to_problem(backend: Backends, world: World, stub: str, code: str) -> None:
     app = backend(
         "dev_print",
         GLIDE_AUTH_BASE_URL=stub,
@@ -132,15 +132,15 @@ def test_glide_in_trouble(backend: Backends, world: World, stub: str, code: str)
     )
     device = app.device()
     start(device)
-    answer = device.post("/complete", json={"code": code})
+    response = device.post("/complete", json={"code": code})
     _, _, (status, fallback), kind = CASES[code]
-    assert_problem(answer, status, fallback)
-    assert RIGHT not in answer.text
+    assert_problem(response, status, fallback)
+    assert RIGHT not in response.text
     failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
     assert failed[-1]["kind"] == kind
 
 
-def test_a_certificate_that_is_not_trusted(backend: Backends, world: World) -> None:
+def test_untrusted_certificate_returns_500(backend: Backends, world: World) -> None:
     app = backend("dev_print", SSL_CERT_FILE=str(world.own_root))
     device = app.device()
     start(device)
@@ -149,22 +149,22 @@ def test_a_certificate_that_is_not_trusted(backend: Backends, world: World) -> N
 
 
 @pytest.mark.parametrize(("number", "status"), [(RIGHT, 0), (WRONG, 1)])
-def test_dev_print(backend: Backends, number: str, status: int) -> None:
-    """The code comes as JSON, and no redirect_uri is needed."""
-    exit_status, told = backend("dev_print", GLIDE_REDIRECT_URI="").verify(number)
-    assert (exit_status, told["verified"]) == (status, status == 0)
-    assert told["trace"]["hops"][-1]["status"] == 200
+def test_dev_print_code_is_verified(backend: Backends, number: str, status: int) -> None:
+    """The code is returned as JSON, and no redirect_uri is needed."""
+    exit_status, output = backend("dev_print", GLIDE_REDIRECT_URI="").verify(number)
+    assert (exit_status, output["verified"]) == (status, status == 0)
+    assert output["trace"]["hops"][-1]["status"] == 200
 
 
-def test_a_json_answer_may_lack_the_state_but_have_no_other(backend: Backends, world: World) -> None:
+def test_state_is_optional_with_dev_print_but_must_match(backend: Backends, world: World) -> None:
     device = backend("dev_print").device()
     request = world.code(start(device)["authUrl"])
     assert_problem(device.post("/complete", json=request | {"state": "other"}), 403, OTHER)
-    assert_verdict(device.post("/complete", json={"code": request["code"]}), True)
+    assert_result(device.post("/complete", json={"code": request["code"]}), True)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "complaint"),
+    ("invalid", "message"),
     [
         ({"GLIDE_CLIENT_ID": ""}, "GLIDE_CLIENT_ID must be set"),
         ({"GLIDE_CLIENT_SECRET": ""}, "GLIDE_CLIENT_SECRET must be set"),
@@ -175,7 +175,9 @@ def test_a_json_answer_may_lack_the_state_but_have_no_other(backend: Backends, w
         ({}, ""),
     ],
 )
-def test_settings(implementation: Implementation, wrong: dict[str, str], complaint: str) -> None:
+def test_invalid_setting_ends_the_program(
+    implementation: Implementation, invalid: dict[str, str], message: str
+) -> None:
     settings = {
         "PYTHONDONTWRITEBYTECODE": "1",
         "NUMBER_VERIFY_KEYS": KEY,
@@ -184,10 +186,10 @@ def test_settings(implementation: Implementation, wrong: dict[str, str], complai
         "GLIDE_REDIRECT_URI": "myapp://verified",
     }
     command = [sys.executable, "-c", "import app; print(app.settings.auth_base_url)"]
-    folder, env = implementation.folder, settings | wrong
+    folder, env = implementation.folder, settings | invalid
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    if complaint:
+    if message:
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith(complaint) and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
     else:
         assert urlsplit(done.stdout.strip()).hostname == "oidc.gateway-x.io", done.stderr

@@ -1,4 +1,4 @@
-"""Hints for the phone's requests: from the file of NUMBER_VERIFY_HINTS to the response of start, or not at all."""
+"""Hints: the file of NUMBER_VERIFY_HINTS is returned by start if it is valid; otherwise the program ends."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from calls import Backends, a_key, start
+from calls import Backends, new_key, start
 from implementations import Implementation
-from running import complaint_about
+from running import startup_error
 from test_openapi import document
 from world import RIGHT, World
 
@@ -62,15 +62,15 @@ HINTS = {
 
 
 @pytest.mark.parametrize("name", HINTS)
-def test_hints_are_in_the_response_of_start(own_backend: Backends, tmp_path: Path, name: str) -> None:
+def test_hints_are_in_the_response_of_start(new_backend: Backends, tmp_path: Path, name: str) -> None:
     file = tmp_path / "hints.json"
     file.write_text(json.dumps(HINTS[name]))
-    device = own_backend(NUMBER_VERIFY_HINTS=str(file)).device()
+    device = new_backend(NUMBER_VERIFY_HINTS=str(file)).device()
     file.write_text("it is read once")
-    for key in (a_key(), a_key()):
-        answer = device.post("/start", json={"phoneNumber": RIGHT}, headers=key)
-        assert answer.json()["hints"] == HINTS[name]
-        document["/start"]["POST"].validate_response(answer)
+    for key in (new_key(), new_key()):
+        response = device.post("/start", json={"phoneNumber": RIGHT}, headers=key)
+        assert response.json()["hints"] == HINTS[name]
+        document["/start"]["POST"].validate_response(response)
 
 
 @pytest.mark.parametrize("settings", [{}, {NAME: ""}])
@@ -78,11 +78,11 @@ def test_no_hints_without_the_setting(backend: Backends, settings: dict[str, str
     assert "hints" not in start(backend(**settings).device())
 
 
-def test_hints_do_not_disturb_a_phone(own_backend: Backends, tmp_path: Path) -> None:
+def test_phone_accepts_hints(new_backend: Backends, tmp_path: Path) -> None:
     file = tmp_path / "hints.json"
     file.write_text(json.dumps([{"host": "*.operator.example", "maxTls": "1.2"}]))
-    exit_status, told = own_backend(NUMBER_VERIFY_HINTS=str(file)).verify(RIGHT)
-    assert (exit_status, told.get("verified")) == (0, True), told
+    exit_status, output = new_backend(NUMBER_VERIFY_HINTS=str(file)).verify(RIGHT)
+    assert (exit_status, output.get("verified")) == (0, True), output
 
 
 ADDRESS = "host must be a host name, *. and a host name, or an IP address, without scheme, port and path"
@@ -105,8 +105,8 @@ NAMES = [
     *("X-Correlator", "x-correlator", "X-Number-Verify-", "x-number-verify-session"),
 ]
 VALUES = [None, 5, ["a"], "", " ", " a", "a ", "a\tb", "a\r\nB: c", "a\n", "é", "\x7f", "a" * 1025]
-# what is wrong with an entry, how the complaint about it begins
-WRONG: list[tuple[Any, str]] = [
+# an invalid entry, and the beginning of its error message
+INVALID_HINTS: list[tuple[Any, str]] = [
     *((hint, "there must be an object") for hint in (None, 5, HOST, [], [{"host": HOST}])),
     *(({"host": HOST, name: "1.2"}, MEMBERS) for name in ("maxTLS", "minTls", "comment", "Host", "")),
     ({}, ADDRESS),
@@ -124,18 +124,18 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "what"), WRONG)
-def test_a_wrong_entry_ends_the_program(
-    implementation: Implementation, world: World, tmp_path: Path, hint: object, what: str
+@pytest.mark.parametrize(("hint", "requirement"), INVALID_HINTS)
+def test_invalid_entry_ends_the_program(
+    implementation: Implementation, world: World, tmp_path: Path, hint: object, requirement: str
 ) -> None:
     file = tmp_path / "hints.json"
     file.write_text(json.dumps([{"host": HOST}, {"host": HOST}, hint, {}]))
-    complaint = complaint_about(implementation, world, NAME, str(file))
-    assert f"{NAME} must be the path of a file of valid hints: in entry 3, {what}" in complaint
+    message = startup_error(implementation, world, NAME, str(file))
+    assert f"{NAME} must be the path of a file of valid hints: in entry 3, {requirement}" in message
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "requirement"),
     [
         (None, "the path of a readable file"),
         (b"[" + b" " * 128 * 1024 + b"]", "the path of a file of at most 128 KiB"),
@@ -160,11 +160,11 @@ def test_a_wrong_entry_ends_the_program(
         ),
     ],
 )
-def test_a_wrong_file_ends_the_program(
-    implementation: Implementation, world: World, tmp_path: Path, content: bytes | None, what: str
+def test_invalid_file_ends_the_program(
+    implementation: Implementation, world: World, tmp_path: Path, content: bytes | None, requirement: str
 ) -> None:
     file = tmp_path / "hints.json"
     if content is not None:
         file.write_bytes(content)
-    complaint = complaint_about(implementation, world, NAME, str(file))
-    assert f"{NAME} must be {what}" in complaint and str(file) not in complaint
+    message = startup_error(implementation, world, NAME, str(file))
+    assert f"{NAME} must be {requirement}" in message and str(file) not in message

@@ -1,11 +1,11 @@
-"""The same request with the same Idempotency-Key gets the same answer; another request with it is refused."""
+"""Idempotency-Key: a repeated request gets the same response; another request with the same key is rejected."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from calls import AGAIN, FIX, OTHER, Backends, a_key, a_request, assert_problem, assert_verdict, start, state_in
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_result, new_key, new_request, start, state_in
 from implementations import Implementation
 from redis_server import RedisServer
 from running import Backend
@@ -23,70 +23,70 @@ def two_replicas(backend: Backends, redis: RedisServer) -> Backend:
     return backend("redirect", replicas=2, REDIS_URL=redis.url())
 
 
-def sent(app: Backend, path: str, times: int, at_once: bool, **request: object) -> list[httpx.Response]:
-    """The same request from different devices, to one replica after the other."""
+def send_all(app: Backend, path: str, times: int, concurrent: bool, **request: object) -> list[httpx.Response]:
+    """Sends the same request from different devices, to the replicas in turn."""
     devices = [app.device(index % len(app.replicas)) for index in range(times)]
-    with ThreadPoolExecutor(times if at_once else 1) as pool:
+    with ThreadPoolExecutor(times if concurrent else 1) as pool:
         return list(pool.map(lambda device: device.post(path, **request), devices))
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_the_same_start(app: Backend, at_once: bool) -> None:
-    key = a_key()
-    answers = sent(app, "/start", 6, at_once, json={"phoneNumber": RIGHT}, headers=key)
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
-    assert len({answer.headers["set-cookie"] for answer in answers}) == 1
-    for answer in sent(app, "/start", 2, at_once, json={"phoneNumber": WRONG}, headers=key):
-        assert_problem(answer, 422, FIX)
-    started = answers[0].json()
+@pytest.mark.parametrize("concurrent", [False, True])
+def test_repeated_start_returns_the_same_response(app: Backend, concurrent: bool) -> None:
+    key = new_key()
+    responses = send_all(app, "/start", 6, concurrent, json={"phoneNumber": RIGHT}, headers=key)
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
+    assert len({response.headers["set-cookie"] for response in responses}) == 1
+    for response in send_all(app, "/start", 2, concurrent, json={"phoneNumber": WRONG}, headers=key):
+        assert_problem(response, 422, FIX)
+    started = responses[0].json()
     body = {"phoneNumber": RIGHT, "code": "c", "state": state_in(started), "session": started["session"]}
-    for answer in sent(app, "/complete", 2, at_once, json=body, headers=key):
-        assert_problem(answer, 422, FIX)
+    for response in send_all(app, "/complete", 2, concurrent, json=body, headers=key):
+        assert_problem(response, 422, FIX)
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("concurrent", [False, True])
 @pytest.mark.parametrize("number", [RIGHT, WRONG])
-def test_the_same_complete(app: Backend, world: World, number: str, at_once: bool) -> None:
-    request, key = a_request(app.device(), world, number), a_key()
-    for answer in sent(app, "/complete", 6, at_once, json=request, headers=key):
-        assert_verdict(answer, number == RIGHT)
-    for answer in sent(app, "/complete", 2, at_once, json=request | {"code": "x"}, headers=key):
-        assert_problem(answer, 422, FIX)
+def test_repeated_complete_returns_the_same_result(app: Backend, world: World, number: str, concurrent: bool) -> None:
+    request, key = new_request(app.device(), world, number), new_key()
+    for response in send_all(app, "/complete", 6, concurrent, json=request, headers=key):
+        assert_result(response, number == RIGHT)
+    for response in send_all(app, "/complete", 2, concurrent, json=request | {"code": "x"}, headers=key):
+        assert_problem(response, 422, FIX)
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_a_refusal_is_an_answer_too(app: Backend, at_once: bool) -> None:
-    started, key = start(app.device()), a_key()
+@pytest.mark.parametrize("concurrent", [False, True])
+def test_repeated_complete_returns_the_same_error(app: Backend, concurrent: bool) -> None:
+    started, key = start(app.device()), new_key()
     request = {"code": "invented", "state": state_in(started), "session": started["session"]}
-    answers = sent(app, "/complete", 4, at_once, json=request, headers=key)
-    for answer in answers:
-        assert_problem(answer, 403, OTHER)
-    assert len({answer.content for answer in answers}) == 1
+    responses = send_all(app, "/complete", 4, concurrent, json=request, headers=key)
+    for response in responses:
+        assert_problem(response, 403, OTHER)
+    assert len({response.content for response in responses}) == 1
 
 
-def test_without_the_key_one_of_many_wins(app: Backend, world: World) -> None:
-    answers = sent(app, "/complete", 8, True, json=a_request(app.device(), world))
-    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
+def test_exactly_one_concurrent_complete_without_key_wins(app: Backend, world: World) -> None:
+    responses = send_all(app, "/complete", 8, True, json=new_request(app.device(), world))
+    assert sorted(response.status_code for response in responses) == [200, *[409] * 7]
 
 
-def test_different_keys_at_the_same_time(app: Backend, world: World) -> None:
-    request = a_request(app.device(), world)
+def test_exactly_one_concurrent_complete_with_different_keys_wins(app: Backend, world: World) -> None:
+    request = new_request(app.device(), world)
     with ThreadPoolExecutor(8) as pool:
         devices = [app.device(index % len(app.replicas)) for index in range(8)]
-        answers = list(pool.map(lambda device: device.post("/complete", json=request, headers=a_key()), devices))
-    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
+        responses = list(pool.map(lambda device: device.post("/complete", json=request, headers=new_key()), devices))
+    assert sorted(response.status_code for response in responses) == [200, *[409] * 7]
 
 
-def test_who_waits_for_the_first_waits_not_for_ever(
-    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+def test_waiting_for_inflight_request_times_out(
+    new_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
-    """The first is at a provider that does not answer, and its replica dies."""
+    """The first request waits for a provider that does not respond, and its replica dies."""
     with StuckServer() as stuck:
         settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
-        app = own_backend(**settings)
+        app = new_backend(**settings)
         app.add_replica(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2"}).await_readiness()
-        request, key = a_request(app.device(0), world), a_key()
+        request, key = new_request(app.device(0), world), new_key()
         with ThreadPoolExecutor(1) as pool:
             cut = pool.submit(app.device(0).post, "/complete", json=request, headers=key)
             stuck.await_connection()
@@ -95,4 +95,4 @@ def test_who_waits_for_the_first_waits_not_for_ever(
                 cut.result()
         assert_problem(app.device(1).post("/complete", json=request | {"code": "x"}, headers=key), 422, FIX)
         assert_problem(app.device(1).post("/complete", json=request, headers=key), 409, AGAIN)
-        assert_problem(app.device(1).post("/complete", json=request, headers=a_key()), 409, OTHER)
+        assert_problem(app.device(1).post("/complete", json=request, headers=new_key()), 409, OTHER)

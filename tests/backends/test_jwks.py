@@ -1,6 +1,6 @@
-"""Which published keys an ID token may be signed with: one of the kind, use and algorithm that the token's `alg` needs.
+"""The published key that signed an ID token must have the type, use and algorithm that the token's `alg` requires.
 
-Special to the backend for any OpenID provider: Glide's SDK leaves ID tokens alone.
+Specific to the backend for any OpenID provider: Glide's SDK ignores ID tokens.
 """
 
 import hmac
@@ -13,13 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from calls import FIX, Backends, assert_problem, assert_verdict
-from provider_stub import StubbedProvider, completed, last_failure
+from calls import FIX, Backends, assert_problem, assert_result
+from provider_stub import StubbedProvider, complete_with_code, last_failure
 from world import World
 
 pytestmark = pytest.mark.only("rust")
 
-SECRET = b"a secret that everybody can read"
+SECRET = b"a published secret"
 KEYS = {
     "rsa": rsa.generate_private_key(65537, 2048),
     "rsa2": rsa.generate_private_key(65537, 2048),
@@ -35,7 +35,7 @@ FORMS = {"rsa": RSAAlgorithm, "p": ECAlgorithm, "s": ECAlgorithm, "ed": OKPAlgor
 
 
 def published(name: str, **members: object) -> dict[str, Any]:
-    """This key as a JWK, but for these members."""
+    """This key as a JWK, with these members replaced."""
     form = next(form for prefix, form in FORMS.items() if name.startswith(prefix))
     return form.to_jwk(KEYS[name].public_key(), as_dict=True) | {"key_ops": None} | members
 
@@ -45,7 +45,7 @@ def base64url(data: bytes) -> str:
 
 
 OCT = {"kty": "oct", "k": base64url(SECRET)}
-OF_OTHER_KINDS = [published(name) for name in ("p521", "secp256k1")] + [
+OF_OTHER_TYPES = [published(name) for name in ("p521", "secp256k1")] + [
     OCT,
     {"kty": "new"},
     {"kid": "x"},
@@ -108,8 +108,8 @@ GOOD = {
     "by-pss-only": ("RS256", "rsa", None, [published("rsa", alg="PS256"), published("rsa", alg="RS256")]),
     "by-oaep-only": ("RS256", "rsa", None, [published("rsa2", alg="RSA-OAEP-256"), published("rsa")]),
     "by-a-new-algorithm": ("ES256", "p256", None, [published("p256b", alg="ESX"), published("p256")]),
-    "others-before": ("RS256", "rsa", None, [*OF_OTHER_KINDS, published("rsa")]),
-    "others-after": ("ES384", "p384", None, [published("p384"), *OF_OTHER_KINDS]),
+    "others-before": ("RS256", "rsa", None, [*OF_OTHER_TYPES, published("rsa")]),
+    "others-after": ("ES384", "p384", None, [published("p384"), *OF_OTHER_TYPES]),
     "others-with-the-kid": (
         "ES256",
         "p256",
@@ -125,7 +125,7 @@ BAD = {
     "no-keys": ("RS256", "rsa", None, []),
     "no-key-fits": ("RS256", "rsa", None, [published(name) for name in ("p256", "rsa2", "ed25519", "rsa3")]),
     "no-key-with-the-kid-fits": ("RS256", "rsa", "x", [published("rsa2", kid="x"), published("rsa", kid="y")]),
-    "only-other-kinds": ("RS256", "rsa", None, [*OF_OTHER_KINDS, published("p256")]),
+    "only-other-kinds": ("RS256", "rsa", None, [*OF_OTHER_TYPES, published("p256")]),
     "only-for-encryption": ("RS256", "rsa", None, [published("rsa", use="enc")]),
     "only-for-another-operation": ("RS256", "rsa", None, [published("rsa", key_ops=["encrypt"])]),
     "only-by-pss": ("RS256", "rsa", None, [published("rsa", alg="PS256")]),
@@ -143,7 +143,7 @@ BAD = {
 
 
 class Provider(StubbedProvider):
-    """Publishes these keys, and signs like this."""
+    """Publishes these keys, and signs ID tokens with this key and algorithm."""
 
     def __init__(self, world: World, algorithm: str, key: str | bytes, kid: str | None, published: list[Any]) -> None:
         self.published, self.algorithm, self.signer, self.kid = published, algorithm, key, kid
@@ -162,21 +162,21 @@ class Provider(StubbedProvider):
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_the_key_is_found_among_others(own_backend: Backends, world: World, case: str) -> None:
+def test_matching_key_is_found_among_others(new_backend: Backends, world: World, case: str) -> None:
     provider = Provider(world, *GOOD[case])
     try:
-        assert_verdict(completed(own_backend(**provider.settings(world)), "good")[1], True)
+        assert_result(complete_with_code(new_backend(**provider.settings(world)), "good")[1], True)
         assert provider.paths.count("/jwks") == 1
     finally:
         provider.stop()
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_no_key_is_for_this_signature(own_backend: Backends, world: World, case: str) -> None:
+def test_id_token_without_matching_key_is_rejected(new_backend: Backends, world: World, case: str) -> None:
     provider = Provider(world, *BAD[case])
     try:
-        app = own_backend(**provider.settings(world))
-        assert_problem(completed(app, "good")[1], 500, FIX)
+        app = new_backend(**provider.settings(world))
+        assert_problem(complete_with_code(app, "good")[1], 500, FIX)
         assert last_failure(app) == "id_token_malformed"
         assert "/verify" not in provider.paths
     finally:

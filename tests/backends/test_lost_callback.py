@@ -1,4 +1,4 @@
-"""The response to a callback is lost. No code is sent twice: `complete` without a code returns that result."""
+"""Lost callback responses: a code is never sent twice, so `complete` without a code returns the result."""
 
 import socket
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ from uuid import uuid4
 
 import pytest
 
-from calls import AGAIN, COOKIE, FIX, OTHER, Backends, a_key, assert_problem, assert_verdict, start, state_in
+from calls import AGAIN, COOKIE, FIX, OTHER, Backends, assert_problem, assert_result, new_key, start, state_in
 from implementations import Implementation
 from redis_server import RedisServer
 from running import Backend
 from stuck import StuckServer
 from waiting import until
-from world import PATIENCE_S, RIGHT, WRONG, World
+from world import RIGHT, TIMEOUT_S, WRONG, World
 
 PROOF = "X-Number-Verify-Session"
 
 
 def send_callback(app: Backend, query: dict[str, str], proof: str, flow: str = "", replica: int = 0) -> socket.socket:
-    """A request whose response nobody reads."""
-    stream = socket.create_connection(("127.0.0.1", app.replicas[replica].port), timeout=PATIENCE_S)
+    """Sends a request whose response is not read."""
+    stream = socket.create_connection(("127.0.0.1", app.replicas[replica].port), timeout=TIMEOUT_S)
     head = f"GET /callback?{urlencode(query)} HTTP/1.1\r\nHost: localhost\r\nx-correlator: {flow}\r\n{proof}\r\n\r\n"
     stream.sendall(head.encode())
     return stream
@@ -43,27 +43,27 @@ def app(backend: Backends) -> Backend:
 @pytest.mark.parametrize("by", ["header", "cookie"])
 def test_complete_returns_result_of_callback(app: Backend, world: World, number: str, by: str) -> None:
     device = app.device()
-    started, key = start(device, number), a_key()
+    started, key = start(device, number), new_key()
     lose_response(app, world.code(started["authUrl"]), started["session"], by)
     body = {"session": started["session"]} if by == "header" else {}
     if by == "header":
         device.cookies.clear()
     responses = [device.post("/complete", json=body, headers=key) for _ in range(2)]
-    for response in [*responses, device.post("/complete", json=body, headers=a_key())]:
-        assert_verdict(response, number == RIGHT)
+    for response in [*responses, device.post("/complete", json=body, headers=new_key())]:
+        assert_result(response, number == RIGHT)
     assert responses[0].content == responses[1].content
     assert_problem(device.post("/complete", json=body | {"more": 1}, headers=key), 422, FIX)
 
 
-def test_complete_on_another_replica_returns_result(own_backend: Backends, redis: RedisServer, world: World) -> None:
+def test_complete_on_another_replica_returns_result(new_backend: Backends, redis: RedisServer, world: World) -> None:
     url = redis.url()
-    app = own_backend("follow-through", replicas=2, REDIS_URL=url)
+    app = new_backend("follow-through", replicas=2, REDIS_URL=url)
     for number in (RIGHT, WRONG):
         started = start(app.device(0), number)
         lose_response(app, world.code(started["authUrl"]), started["session"])
         for replica in (1, 0):
-            response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
-            assert_verdict(response, number == RIGHT)
+            response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=new_key())
+            assert_result(response, number == RIGHT)
         stored = app.replicas[0].log.read_bytes() + redis.everything_in(url)
         for secret in (b"verified", started["session"].encode(), number.strip("+").encode()):
             assert secret not in stored
@@ -78,33 +78,33 @@ def test_complete_on_another_replica_returns_result(own_backend: Backends, redis
         ({"error": "invalid_scope"}, FIX),
     ],
 )
-def test_complete_returns_refusal_of_callback(app: Backend, query: dict[str, str], fallback: str) -> None:
+def test_complete_returns_error_of_callback(app: Backend, query: dict[str, str], fallback: str) -> None:
     device = app.device()
     started = start(device)
     lose_response(app, query | {"state": state_in(started)}, started["session"])
     for _ in range(2):
-        assert_problem(device.post("/complete", json={"session": started["session"]}, headers=a_key()), 403, fallback)
+        assert_problem(device.post("/complete", json={"session": started["session"]}, headers=new_key()), 403, fallback)
 
 
 def test_only_holder_of_session_receives_result(app: Backend, world: World) -> None:
-    started, theirs = start(app.device()), start(app.device())["session"]
+    started, other = start(app.device()), start(app.device())["session"]
     session, state = started["session"], state_in(started)
     lose_response(app, world.code(started["authUrl"]), session)
-    for body, cookie, refused in [
+    for body, cookie, expected in [
         ({}, None, (400, FIX)),
         ({"state": state}, None, (400, FIX)),
         ({"session": state}, None, (401, OTHER)),
         ({"session": f"{session}AAAA"}, None, (401, OTHER)),
-        ({"session": theirs}, None, (409, OTHER)),
-        ({}, theirs, (409, OTHER)),
-        ({"session": session}, theirs, (403, OTHER)),
+        ({"session": other}, None, (409, OTHER)),
+        ({}, other, (409, OTHER)),
+        ({"session": session}, other, (403, OTHER)),
         ({"session": session, "state": state_in(start(app.device()))}, None, (403, OTHER)),
         ({"session": session, "code": "other", "state": state}, None, (409, OTHER)),
         ({"session": session, "code": None}, None, (400, FIX)),
     ]:
         headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
-        assert_problem(app.device().post("/complete", json=body, headers=headers), *refused)
-    assert_verdict(app.device().post("/complete", json={"session": session}), True)
+        assert_problem(app.device().post("/complete", json=body, headers=headers), *expected)
+    assert_result(app.device().post("/complete", json={"session": session}), True)
 
 
 def test_callback_without_proof_leaves_no_result(app: Backend, world: World) -> None:
@@ -113,15 +113,15 @@ def test_callback_without_proof_leaves_no_result(app: Backend, world: World) -> 
     query = world.code(started["authUrl"])
     lose_response(app, query, "nonsense")
     body = {"session": started["session"]}
-    assert_problem(device.post("/complete", json=body, headers=a_key()), 409, OTHER)
+    assert_problem(device.post("/complete", json=body, headers=new_key()), 409, OTHER)
     lose_response(app, query, started["session"])
-    assert_verdict(device.post("/complete", json=body, headers=a_key()), True)
+    assert_result(device.post("/complete", json=body, headers=new_key()), True)
 
 
 def test_complete_with_code_leaves_no_result(app: Backend, world: World) -> None:
     device = app.device()
     query = world.code(start(device)["authUrl"])
-    assert_verdict(device.post("/complete", json=query), True)
+    assert_result(device.post("/complete", json=query), True)
     assert_problem(device.post("/complete", json={}), 409, OTHER)
 
 
@@ -143,7 +143,7 @@ def test_result_expires_with_session(backend: Backends, world: World) -> None:
 
 @contextmanager
 def running_callback(app: Backend, world: World, stuck: StuckServer) -> Iterator[dict[str, str]]:
-    """The provider is being asked for the result, on the first replica. What complete needs."""
+    """A callback that waits for the provider, on the first replica. Yields the body for complete."""
     until(lambda: app.device().post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the provider is known")
     started = start(app.device())
     with send_callback(app, world.code(started["authUrl"]), f"{PROOF}: {started['session']}"):
@@ -152,24 +152,24 @@ def running_callback(app: Backend, world: World, stuck: StuckServer) -> Iterator
 
 
 def test_complete_waits_for_running_callback(
-    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+    new_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
-    """The phone has hung up. Its own call then returns what the callback got: no response from the provider."""
+    """The phone has disconnected. Its complete call then returns the callback's result: a provider timeout."""
     with StuckServer() as stuck:
         provider = implementation.verify_at(stuck.url) | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "15"}
-        app = own_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **provider)
+        app = new_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **provider)
         with running_callback(app, world, stuck) as body:
             pass
         for replica in (1, 0):
-            assert_problem(app.device(replica).post("/complete", json=body, headers=a_key()), 504, AGAIN)
+            assert_problem(app.device(replica).post("/complete", json=body, headers=new_key()), 504, AGAIN)
 
 
 def test_replica_that_dies_in_callback_leaves_no_result(
-    own_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
+    new_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
     with StuckServer() as stuck:
         settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
-        app = own_backend("follow-through", **settings)
+        app = new_backend("follow-through", **settings)
         app.add_replica(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"}).await_readiness()
         with running_callback(app, world, stuck) as body:
             app.replicas[0].kill()

@@ -1,6 +1,6 @@
-"""Special to the backend for any OpenID provider: what it asks, and what the provider's failures mean for the app.
+"""Tests specific to the backend for any OpenID provider: its requests, and the mapping of the provider's failures.
 
-The provider is a stub here, which does what the code says; where it has to be right, it is the simulator's.
+The provider is a stub whose responses are selected by the code; tests of the success path use the simulator's.
 """
 
 import json
@@ -16,17 +16,17 @@ import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from calls import AGAIN, FIX, OTHER, Backends, a_request, assert_problem, assert_verdict, start
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_result, new_request, start
 from provider_stub import (
     CLIENT,
     SECRET,
     TOKEN,
     VERIFIED,
-    Answer,
+    StubResponse,
     StubbedProvider,
-    a_signing_key,
-    completed,
+    complete_with_code,
     last_failure,
+    new_signing_key,
 )
 from running import KEY
 from waiting import free_port, until
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.only("rust")
 REFUSED = '{"code": "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"}'
 
 # code: (status and body of the token call, of the verify call), (status and fallback for the app), kind in the log
-CASES: dict[str, tuple[Answer, Answer, tuple[int, str], str]] = {
+CASES: dict[str, tuple[StubResponse, StubResponse, tuple[int, str], str]] = {
     "used": ((400, '{"error": "invalid_grant"}'), VERIFIED, (403, OTHER), "token_refused"),
     "bad-request": ((400, '{"error": "invalid_request"}'), VERIFIED, (500, FIX), "token_misused"),
     "bad-secret": ((401, '{"error": "invalid_client"}'), VERIFIED, (500, FIX), "token_misused"),
@@ -68,7 +68,7 @@ CASES: dict[str, tuple[Answer, Answer, tuple[int, str], str]] = {
         "verify_unavailable",
     ),
     "verify-full": ((200, json.dumps(TOKEN)), (507, ""), (502, OTHER), "verify_unavailable"),
-    "no-verdict": ((200, json.dumps(TOKEN)), (200, '{"verified": true}'), (500, FIX), "verify_malformed"),
+    "no-result": ((200, json.dumps(TOKEN)), (200, '{"verified": true}'), (500, FIX), "verify_malformed"),
     "a-word": (
         (200, json.dumps(TOKEN)),
         (200, '{"devicePhoneNumberVerified": "true"}'),
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[Answer, Answer, tuple[int, str], str]] = {
     "hangs": ((200, json.dumps(TOKEN)), (-1, "hang"), (504, AGAIN), "timeout"),
     "hangs-up": ((200, json.dumps(TOKEN)), (-1, "hang up"), (502, AGAIN), "unreachable"),
 }
-# code: what is wrong with the claims of the ID token, (status and fallback for the app), kind in the log
+# code: invalid claims of the ID token, (status and fallback for the app), kind in the log
 ID_TOKENS: dict[str, tuple[dict[str, Any], tuple[int, str], str]] = {
     "of-another-flow": ({"nonce": "other"}, (403, OTHER), "id_token_refused"),
     "for-another-client": ({"aud": "other"}, (500, FIX), "id_token_malformed"),
@@ -90,64 +90,66 @@ ID_TOKENS: dict[str, tuple[dict[str, Any], tuple[int, str], str]] = {
 
 
 @pytest.mark.parametrize("code", CASES)
-def test_a_provider_in_trouble(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
-    """Without `openid` it need not give an ID token."""
+def test_provider_failure_maps_to_problem(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
+    """Without `openid` in the scope, no ID token is required."""
     settings = stub.settings(world, OIDC_SCOPE="dpv:FraudPreventionAndDetection number-verification:verify")
     app = backend(**settings | ({"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "1"} if code == "hangs" else {}))
-    stub.answers = {code: CASES[code][:2]}
+    stub.responses = {code: CASES[code][:2]}
     device = app.device()
     until(lambda: device.post("/start", json={"phoneNumber": RIGHT}).status_code == 200, "the provider is discovered")
-    _, answer = completed(app, code)
+    _, response = complete_with_code(app, code)
     _, _, (status, fallback), kind = CASES[code]
-    assert_problem(answer, status, fallback)
-    assert RIGHT not in answer.text
+    assert_problem(response, status, fallback)
+    assert RIGHT not in response.text
     assert last_failure(app) == kind
     assert "/elsewhere" not in stub.paths
 
 
 @pytest.mark.parametrize("code", ID_TOKENS)
-def test_an_id_token_that_is_wrong(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
+def test_invalid_id_token_is_rejected(backend: Backends, world: World, stub: StubbedProvider, code: str) -> None:
     app = backend(**stub.settings(world))
     stub.calls.clear()
     stub.claims = {code: ID_TOKENS[code][0]}
-    _, answer = completed(app, code)
+    _, response = complete_with_code(app, code)
     _, (status, fallback), kind = ID_TOKENS[code]
-    assert_problem(answer, status, fallback)
+    assert_problem(response, status, fallback)
     assert last_failure(app) == kind
     assert "/verify" not in stub.paths
 
 
 @pytest.mark.parametrize("members", [{}, *({"id_token": value} for value in (None, "", "a.b.c", 5, ["a.b.c"], {}))])
-def test_no_id_token_though_it_was_asked_for(
+def test_missing_or_malformed_id_token_is_rejected(
     backend: Backends, world: World, stub: StubbedProvider, members: dict[str, object]
 ) -> None:
     app = backend(**stub.settings(world))
     stub.calls.clear()
-    stub.answers = {"no-id-token": ((200, json.dumps(TOKEN | members)), VERIFIED)}
-    assert_problem(completed(app, "no-id-token")[1], 500, FIX)
+    stub.responses = {"no-id-token": ((200, json.dumps(TOKEN | members)), VERIFIED)}
+    assert_problem(complete_with_code(app, "no-id-token")[1], 500, FIX)
     assert last_failure(app) in ("id_token_malformed", "token_malformed")
     assert "/verify" not in stub.paths
 
 
-def test_an_id_token_of_a_new_key_and_of_no_published_one(
-    own_backend: Backends, world: World, own_stub: StubbedProvider
+def test_rotated_key_is_fetched_and_unpublished_key_is_rejected(
+    new_backend: Backends, world: World, new_stub: StubbedProvider
 ) -> None:
-    app = own_backend(**own_stub.settings(world))
-    assert_verdict(completed(app, "good")[1], True)
-    own_stub.key, own_stub.key_id = a_signing_key(), "second"
-    assert_verdict(completed(app, "good")[1], True)
-    asked = own_stub.paths
-    assert (asked.count("/jwks"), asked.count("/.well-known/openid-configuration")) == (2, 1)
-    own_stub.key, own_stub.publishes = a_signing_key(), False
-    assert_problem(completed(app, "good")[1], 500, FIX)
+    app = new_backend(**new_stub.settings(world))
+    assert_result(complete_with_code(app, "good")[1], True)
+    new_stub.key, new_stub.key_id = new_signing_key(), "second"
+    assert_result(complete_with_code(app, "good")[1], True)
+    paths = new_stub.paths
+    assert (paths.count("/jwks"), paths.count("/.well-known/openid-configuration")) == (2, 1)
+    new_stub.key, new_stub.publishes = new_signing_key(), False
+    assert_problem(complete_with_code(app, "good")[1], 500, FIX)
     assert last_failure(app) == "id_token_malformed"
 
 
-def test_what_the_provider_is_asked(backend: Backends, world: World, stub: StubbedProvider) -> None:
+def test_requests_to_the_provider_have_the_required_parameters(
+    backend: Backends, world: World, stub: StubbedProvider
+) -> None:
     app, flow = backend(**stub.settings(world)), str(uuid4())
     stub.calls.clear()
-    query, answer = completed(app, "good", **{"x-correlator": flow})
-    assert_verdict(answer, True)
+    query, response = complete_with_code(app, "good", **{"x-correlator": flow})
+    assert_result(response, True)
     challenge, redirect_uri = query.pop("code_challenge"), query.pop("redirect_uri")
     nonce = query.pop("nonce")
     assert (len(query.pop("state")), len(challenge)) == (64, 43) and len(nonce) >= 20
@@ -171,15 +173,15 @@ def test_what_the_provider_is_asked(backend: Backends, world: World, stub: Stubb
     assert json.loads(body) == {"phoneNumber": RIGHT}
 
 
-def test_without_a_correlator_of_the_phone_there_is_one(backend: Backends, world: World, stub: StubbedProvider) -> None:
+def test_invalid_correlator_is_replaced_by_a_new_one(backend: Backends, world: World, stub: StubbedProvider) -> None:
     app = backend(**stub.settings(world))
     stub.calls.clear()
-    assert_verdict(completed(app, "good", **{"x-correlator": RIGHT})[1], True)
+    assert_result(complete_with_code(app, "good", **{"x-correlator": RIGHT})[1], True)
     sent = next(headers for path, headers, _ in stub.calls if path == "/verify")["x-correlator"]
     assert UUID(sent).version == 4
 
 
-def test_the_provider_is_told_the_number_beforehand_only_if_it_is_to_be(
+def test_auth_url_contains_the_number_if_login_hint_is_tel(
     backend: Backends, world: World, stub: StubbedProvider
 ) -> None:
     device = backend(**stub.settings(world, OIDC_LOGIN_HINT="tel", OIDC_SCOPE="openid more")).device()
@@ -187,53 +189,55 @@ def test_the_provider_is_told_the_number_beforehand_only_if_it_is_to_be(
     assert (query["login_hint"], query["scope"]) == (f"tel:{RIGHT}", "openid more")
 
 
-def test_a_secret_in_the_body_where_the_provider_wants_it_there(
-    own_backend: Backends, world: World, own_stub: StubbedProvider
+def test_client_secret_is_sent_in_the_body_if_only_that_is_supported(
+    new_backend: Backends, world: World, new_stub: StubbedProvider
 ) -> None:
-    own_stub.metadata["token_endpoint_auth_methods_supported"] = ["client_secret_post", "private_key_jwt"]
-    app = own_backend(**own_stub.settings(world))
-    assert_verdict(completed(app, "good")[1], True)
-    headers, body = next((headers, body) for path, headers, body in own_stub.calls if path == "/token")
+    new_stub.metadata["token_endpoint_auth_methods_supported"] = ["client_secret_post", "private_key_jwt"]
+    app = new_backend(**new_stub.settings(world))
+    assert_result(complete_with_code(app, "good")[1], True)
+    headers, body = next((headers, body) for path, headers, body in new_stub.calls if path == "/token")
     assert "authorization" not in headers
     assert dict(parse_qsl(body)) | {"client_id": CLIENT, "client_secret": SECRET} == dict(parse_qsl(body))
 
 
-@pytest.mark.parametrize("of_the_client", [True, False])
-def test_a_private_key_instead_of_a_secret(
-    own_backend: Backends, world: World, tmp_path: Path, of_the_client: bool
+@pytest.mark.parametrize("is_registered", [True, False])
+def test_private_key_jwt_is_accepted_only_with_the_registered_key(
+    new_backend: Backends, world: World, tmp_path: Path, is_registered: bool
 ) -> None:
-    """CAMARA's own way (`private_key_jwt`), with the simulator, which checks it."""
-    other = a_signing_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    """`private_key_jwt`, as CAMARA requires, with the simulator, which verifies it."""
+    other = new_signing_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     key = tmp_path / "key.pem"
-    key.write_text(world.ready["camara"]["client_private_key"] if of_the_client else other)
-    app = own_backend(OIDC_CLIENT_SECRET="", OIDC_PRIVATE_KEY_FILE=str(key))
+    key.write_text(world.ready["camara"]["client_private_key"] if is_registered else other)
+    app = new_backend(OIDC_CLIENT_SECRET="", OIDC_PRIVATE_KEY_FILE=str(key))
     for _ in range(2):
-        answer = app.device().post("/complete", json=a_request(app.device(), world))
-        if of_the_client:
-            assert_verdict(answer, True)
+        response = app.device().post("/complete", json=new_request(app.device(), world))
+        if is_registered:
+            assert_result(response, True)
         else:
-            assert_problem(answer, 500, FIX)
+            assert_problem(response, 500, FIX)
             assert last_failure(app) == "token_misused"
 
 
-def test_a_provider_that_says_it_is_another(own_backend: Backends, world: World, own_stub: StubbedProvider) -> None:
-    own_stub.metadata["issuer"] = "https://other.example"
-    app = own_backend(**own_stub.settings(world))
+def test_mismatched_issuer_is_rejected(new_backend: Backends, world: World, new_stub: StubbedProvider) -> None:
+    new_stub.metadata["issuer"] = "https://other.example"
+    app = new_backend(**new_stub.settings(world))
     assert_problem(app.device().post("/start", json={"phoneNumber": RIGHT}), 500, FIX)
     assert last_failure(app) == "discovery_malformed"
 
 
 @pytest.mark.parametrize("endpoint", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
-def test_endpoints_without_tls(own_backend: Backends, world: World, own_stub: StubbedProvider, endpoint: str) -> None:
-    own_stub.metadata[endpoint] = "http://localhost:1/"
-    app = own_backend(**own_stub.settings(world))
+def test_http_endpoint_in_metadata_is_rejected(
+    new_backend: Backends, world: World, new_stub: StubbedProvider, endpoint: str
+) -> None:
+    new_stub.metadata[endpoint] = "http://localhost:1/"
+    app = new_backend(**new_stub.settings(world))
     assert_problem(app.device().post("/start", json={"phoneNumber": RIGHT}), 500, FIX)
     assert last_failure(app) == "discovery_malformed"
 
 
-def test_a_provider_that_comes_up_later(own_backend: Backends, world: World) -> None:
+def test_provider_that_starts_later_is_discovered(new_backend: Backends, world: World) -> None:
     port = free_port()
-    app = own_backend(
+    app = new_backend(
         OIDC_ISSUER=f"https://localhost:{port}",
         OIDC_CLIENT_ID=CLIENT,
         CAMARA_VERIFY_URL=f"https://localhost:{port}/verify",
@@ -243,19 +247,19 @@ def test_a_provider_that_comes_up_later(own_backend: Backends, world: World) -> 
     assert last_failure(app) == "unreachable"
     stub = StubbedProvider(world, port)
     try:
-        assert_verdict(completed(app, "good")[1], True)
+        assert_result(complete_with_code(app, "good")[1], True)
     finally:
         stub.stop()
 
 
-def test_a_certificate_that_is_not_trusted(backend: Backends, world: World, stub: StubbedProvider) -> None:
+def test_untrusted_certificate_returns_500(backend: Backends, world: World, stub: StubbedProvider) -> None:
     app = backend(**stub.settings(world, SSL_CERT_FILE=str(world.root)))
     assert_problem(app.device().post("/start", json={"phoneNumber": RIGHT}), 500, FIX)
     assert last_failure(app) == "tls"
 
 
-def test_a_session_of_python_is_not_of_this_backend(backend: Backends, world: World) -> None:
-    """The same key makes tokens of the same format in both; what is in them differs, and is checked."""
+def test_session_of_backend_python_returns_401(backend: Backends, world: World) -> None:
+    """Both backends use the same token format and key; the different content is rejected."""
     app = backend()
     session = Fernet(KEY).encrypt(json.dumps({"number": RIGHT}).encode()).decode()
     request = {"code": "c", "state": sha256(session.encode()).hexdigest(), "session": session}

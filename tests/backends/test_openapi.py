@@ -1,4 +1,4 @@
-"""What a backend answers, against docs/backend-api.yaml: Schemathesis makes requests of it, good ones and bad ones."""
+"""Responses conform to docs/backend-api.yaml: Schemathesis generates valid and invalid requests from it."""
 
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from calls import ASKS_FOR_NUMBER, RETRIEVAL, Backends, a_key
+from calls import RETRIEVAL, RETRIEVAL_BODY, Backends, new_key
 from implementations import ROOT, Implementation
 from world import RIGHT, World
 
@@ -28,7 +28,7 @@ CHECKS = [
 ]
 document = schemathesis.openapi.from_path(ROOT / "docs/backend-api.yaml")
 document.config.generation.update(modes=list(GenerationMode))
-# A start of a retrieval, if that is not offered.
+# The response to a retrieval if it is not supported.
 server_errors = document.config.checks.not_a_server_error
 server_errors.expected_statuses = [*server_errors.expected_statuses, "501"]
 
@@ -41,33 +41,33 @@ server_errors.expected_statuses = [*server_errors.expected_statuses, "501"]
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_document_holds(case: schemathesis.Case, backend: Backends) -> None:
+def test_responses_conform_to_the_document(case: schemathesis.Case, backend: Backends) -> None:
     case.call_and_validate(base_url=backend("follow-through", **RETRIEVAL).replicas[0].url, checks=CHECKS)
 
 
-def test_a_flow_is_as_documented(backend: Backends, world: World) -> None:
+def test_verification_conforms_to_the_document(backend: Backends, world: World) -> None:
     device = backend("follow-through").device()
-    started = device.post("/start", json={"phoneNumber": RIGHT}, headers=a_key())
+    started = device.post("/start", json={"phoneNumber": RIGHT}, headers=new_key())
     request = world.code(started.json()["authUrl"])
-    done = device.post("/complete", json=request, headers=a_key())
-    again = device.post("/complete", json=request, headers=a_key())
-    assert [answer.status_code for answer in (started, done, again)] == [200, 200, 409]
+    done = device.post("/complete", json=request, headers=new_key())
+    again = device.post("/complete", json=request, headers=new_key())
+    assert [response.status_code for response in (started, done, again)] == [200, 200, 409]
     document["/start"]["POST"].validate_response(started)
-    for answer in (done, again):
-        document["/complete"]["POST"].validate_response(answer)
+    for response in (done, again):
+        document["/complete"]["POST"].validate_response(response)
 
 
-def test_a_retrieval_is_as_documented(backend: Backends, implementation: Implementation, world: World) -> None:
-    """Also if it is not offered."""
+def test_retrieval_conforms_to_the_document(backend: Backends, implementation: Implementation, world: World) -> None:
+    """Also if retrieval is not supported."""
     device = backend("follow-through", **RETRIEVAL).device()
-    started = device.post("/start", json=ASKS_FOR_NUMBER, headers=a_key())
+    started = device.post("/start", json=RETRIEVAL_BODY, headers=new_key())
     assert started.status_code == (200 if implementation.retrieves else 501)
     document["/start"]["POST"].validate_response(started)
     if implementation.retrieves:
-        done = device.post("/complete", json=world.code(started.json()["authUrl"]), headers=a_key())
+        done = device.post("/complete", json=world.code(started.json()["authUrl"]), headers=new_key())
         assert done.json() == {"phoneNumber": RIGHT}
         document["/complete"]["POST"].validate_response(done)
-        location = world.open(device.post("/start", json=ASKS_FOR_NUMBER).json()["authUrl"]).headers["location"]
+        location = world.open(device.post("/start", json=RETRIEVAL_BODY).json()["authUrl"]).headers["location"]
         followed = device.get(f"/callback?{urlsplit(location).query}")
         assert followed.json() == {"phoneNumber": RIGHT}
         document["/callback"]["GET"].validate_response(followed)

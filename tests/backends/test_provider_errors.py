@@ -1,6 +1,6 @@
-"""Every error that CAMARA's verify API has becomes the status and the fallback that help the app, and its error."""
+"""Maps every error of CAMARA's verify API to a status and a fallback, and to the app's error."""
 
-from calls import AGAIN, FIX, OTHER, Backends, a_request, assert_problem
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, new_request
 from world import World
 
 
@@ -12,22 +12,22 @@ def expected(status: int, code: str) -> tuple[int, str]:
     return 500, FIX
 
 
-def test_every_error_of_verify(backend: Backends, world: World) -> None:
-    """A number of the simulator's list gets that error, whatever the SIM is."""
+def test_every_verify_error_maps_to_problem(backend: Backends, world: World) -> None:
+    """Each number of the simulator's list returns its error, for any SIM."""
     app = backend()
     errors = world.ready["verify_errors"]
     assert {expected(error["status"], error["code"]) for error in errors} == {(502, AGAIN), (403, OTHER), (500, FIX)}
     for error in errors:
         device = app.device()
-        answer = device.post("/complete", json=a_request(device, world, error["number"]))
-        assert_problem(answer, *expected(error["status"], error["code"]))
-        assert error["code"] not in answer.text
+        response = device.post("/complete", json=new_request(device, world, error["number"]))
+        assert_problem(response, *expected(error["status"], error["code"]))
+        assert error["code"] not in response.text
         failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
         assert failed[-1]["status"] == error["status"]
-        exit_status, told = app.verify(error["number"])
+        exit_status, output = app.verify(error["number"])
         status, fallback = expected(error["status"], error["code"])
         assert exit_status == 3
-        assert {name: told["error"][name] for name in ("kind", "step", "cause", "detail", "fallback")} == {
+        assert {name: output["error"][name] for name in ("kind", "step", "cause", "detail", "fallback")} == {
             "kind": "backend",
             "step": "complete",
             "cause": "status",

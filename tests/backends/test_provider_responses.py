@@ -1,4 +1,4 @@
-"""The forms that the responses of providers have. Of a token response, only the access token is read."""
+"""Variants of provider responses. Only the access token of a token response is read."""
 
 import json
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_verdict
+from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_result
 from implementations import Implementation
-from provider_stub import VERIFIED, Answer, StubbedProvider, completed
+from provider_stub import VERIFIED, StubResponse, StubbedProvider, complete_with_code
 from world import World
 
-Responded = Callable[..., httpx.Response]
+CompleteWith = Callable[..., httpx.Response]
 MISSING = object()
 
 
-def token(status: int = 200, **members: object) -> Answer:
-    """A token response of the usual form, but for these members."""
-    usual = {"access_token": "token", "token_type": "Bearer", "expires_in": 300, "scope": "openid"}
-    return status, json.dumps({name: value for name, value in (usual | members).items() if value is not MISSING})
+def token(status: int = 200, **members: object) -> StubResponse:
+    """A typical token response, with these members replaced."""
+    typical = {"access_token": "token", "token_type": "Bearer", "expires_in": 300, "scope": "openid"}
+    return status, json.dumps({name: value for name, value in (typical | members).items() if value is not MISSING})
 
 
 TOKENS = [
@@ -46,11 +46,11 @@ NO_TOKENS = [
 ]
 
 
-def camara(status: int, code: str) -> Answer:
+def camara(status: int, code: str) -> StubResponse:
     return status, json.dumps({"status": status, "code": code, "message": "The text of the operator."})
 
 
-def error(status: int, **members: object) -> Answer:
+def error(status: int, **members: object) -> StubResponse:
     return status, json.dumps(members)
 
 
@@ -126,74 +126,84 @@ NO_SUCH_CALL = [
 
 
 @pytest.fixture
-def responded(backend: Backends, world: World, implementation: Implementation, stub: StubbedProvider) -> Responded:
-    """What `complete` responds if the token call and the verify call get these."""
+def complete_with(
+    backend: Backends, world: World, implementation: Implementation, stub: StubbedProvider
+) -> CompleteWith:
+    """The response of `complete` to these responses of the token call and the verify call."""
 
-    def responded(token: Answer, verify: Answer = VERIFIED) -> httpx.Response:
+    def complete_with(token: StubResponse, verify: StubResponse = VERIFIED) -> httpx.Response:
         app = backend(SSL_CERT_FILE=str(world.own_root), **implementation.provider_at(stub.url))
-        stub.answers = {"case": (token, verify)}
+        stub.responses = {"case": (token, verify)}
         stub.calls.clear()
-        return completed(app, "case")[1]
+        return complete_with_code(app, "case")[1]
 
-    return responded
+    return complete_with
 
 
-@pytest.mark.parametrize("response", TOKENS)
-def test_only_the_access_token_is_needed(responded: Responded, stub: StubbedProvider, response: Answer) -> None:
-    assert_verdict(responded(response), True)
+@pytest.mark.parametrize("provider_response", TOKENS)
+def test_token_response_needs_only_the_access_token(
+    complete_with: CompleteWith, stub: StubbedProvider, provider_response: StubResponse
+) -> None:
+    assert_result(complete_with(provider_response), True)
     _, headers, _ = stub.calls[-1]
     assert headers["authorization"] == "Bearer token"
 
 
-@pytest.mark.parametrize("response", NO_TOKENS)
-def test_a_response_without_an_access_token(responded: Responded, stub: StubbedProvider, response: Answer) -> None:
-    assert_problem(responded(response), 500, FIX)
+@pytest.mark.parametrize("provider_response", NO_TOKENS)
+def test_response_without_access_token_returns_500(
+    complete_with: CompleteWith, stub: StubbedProvider, provider_response: StubResponse
+) -> None:
+    assert_problem(complete_with(provider_response), 500, FIX)
     assert not any("verify" in path for path in stub.paths)
 
 
-@pytest.mark.parametrize("response", ABOUT_THE_USER)
-def test_a_token_error_about_the_user(responded: Responded, response: Answer) -> None:
-    assert_problem(responded(response), 403, OTHER)
+@pytest.mark.parametrize("provider_response", ABOUT_THE_USER)
+def test_token_error_of_the_user_returns_403(complete_with: CompleteWith, provider_response: StubResponse) -> None:
+    assert_problem(complete_with(provider_response), 403, OTHER)
 
 
-@pytest.mark.parametrize("response", ABOUT_THE_BACKEND)
-def test_a_token_error_about_the_backend(responded: Responded, response: Answer) -> None:
-    assert_problem(responded(response), 500, FIX)
+@pytest.mark.parametrize("provider_response", ABOUT_THE_BACKEND)
+def test_token_error_of_the_backend_returns_500(complete_with: CompleteWith, provider_response: StubResponse) -> None:
+    assert_problem(complete_with(provider_response), 500, FIX)
 
 
-@pytest.mark.parametrize("response", UNKNOWN_SIM)
-def test_verify_does_not_know_the_sim(responded: Responded, response: Answer) -> None:
-    assert_problem(responded(token(), response), 403, OTHER)
+@pytest.mark.parametrize("provider_response", UNKNOWN_SIM)
+def test_unknown_sim_returns_403(complete_with: CompleteWith, provider_response: StubResponse) -> None:
+    assert_problem(complete_with(token(), provider_response), 403, OTHER)
 
 
-@pytest.mark.parametrize("response", NO_SUCH_CALL)
-def test_verify_is_misused(responded: Responded, response: Answer) -> None:
-    assert_problem(responded(token(), response), 500, FIX)
+@pytest.mark.parametrize("provider_response", NO_SUCH_CALL)
+def test_verify_error_of_the_backend_returns_500(complete_with: CompleteWith, provider_response: StubResponse) -> None:
+    assert_problem(complete_with(token(), provider_response), 500, FIX)
 
 
 @pytest.mark.parametrize(
-    "response",
+    "provider_response",
     [
         (200, '{"devicePhoneNumberVerified": false, "devicePhoneNumberVerified": true}'),
         (200, '{"devicePhoneNumberVerified": true, "more": {"a": 1, "a": 1}}'),
         (403, '{"code": "PERMISSION_DENIED", "code": "SERVICE_NOT_APPLICABLE"}'),
     ],
 )
-def test_repeated_member_in_a_response_of_verify(responded: Responded, response: Answer) -> None:
-    assert_problem(responded(token(), response), 500, FIX)
+def test_repeated_member_in_verify_response_returns_500(
+    complete_with: CompleteWith, provider_response: StubResponse
+) -> None:
+    assert_problem(complete_with(token(), provider_response), 500, FIX)
 
 
 @pytest.mark.parametrize(
-    "response", [camara(501, "NOT_IMPLEMENTED"), camara(501, "DEVICE_NOT_FOUND"), (501, "<html>"), (501, "")]
+    "provider_response", [camara(501, "NOT_IMPLEMENTED"), camara(501, "DEVICE_NOT_FOUND"), (501, "<html>"), (501, "")]
 )
 @pytest.mark.parametrize("call", ["token", "verify"])
-def test_501_is_not_temporary(responded: Responded, call: str, response: Answer) -> None:
-    answer = responded(response) if call == "token" else responded(token(), response)
-    assert_problem(answer, 502, OTHER)
+def test_501_of_the_provider_is_not_temporary(
+    complete_with: CompleteWith, call: str, provider_response: StubResponse
+) -> None:
+    response = complete_with(provider_response) if call == "token" else complete_with(token(), provider_response)
+    assert_problem(response, 502, OTHER)
 
 
 @pytest.mark.parametrize("page", ["<html>K\udcf6ln", "<html>" + "x" * 300_000, '{"code": "NOT_FOUND"'])
 @pytest.mark.parametrize("call", ["token", "verify"])
-def test_a_page_does_not_hide_its_status(responded: Responded, call: str, page: str) -> None:
-    answer = responded((503, page)) if call == "token" else responded(token(), (503, page))
-    assert_problem(answer, 502, AGAIN)
+def test_provider_status_takes_precedence_over_its_body(complete_with: CompleteWith, call: str, page: str) -> None:
+    response = complete_with((503, page)) if call == "token" else complete_with(token(), (503, page))
+    assert_problem(response, 502, AGAIN)

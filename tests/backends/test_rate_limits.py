@@ -1,11 +1,11 @@
-"""Limits by number and by address. They count on all replicas together, and who is over one is told when to return."""
+"""Rate limits by number and by address, shared by all replicas. Exceeding one returns 429 with Retry-After."""
 
 import time
 
 import pytest
 from httpx import Response
 
-from calls import AGAIN, FIX, Backends, a_key, a_request, assert_problem, assert_verdict, start
+from calls import AGAIN, FIX, Backends, assert_problem, assert_result, new_key, new_request, start
 from implementations import Implementation
 from redis_server import RedisServer
 from running import Backend
@@ -16,44 +16,44 @@ HERE, THERE = "127.0.0.2", "127.0.0.3"
 
 
 @pytest.fixture(params=["one replica", "three replicas"])
-def limited(request: pytest.FixtureRequest, own_backend: Backends) -> Backends:
+def limited(request: pytest.FixtureRequest, new_backend: Backends) -> Backends:
     if request.param == "one replica":
-        return own_backend
+        return new_backend
     redis: RedisServer = request.getfixturevalue("redis")
-    return lambda **settings: own_backend(replicas=3, REDIS_URL=redis.url(), **settings)
+    return lambda **settings: new_backend(replicas=3, REDIS_URL=redis.url(), **settings)
 
 
-def assert_limited(answer: Response, window_s: int) -> None:
-    assert_problem(answer, 429, AGAIN)
-    assert 0 < int(answer.headers["retry-after"]) <= window_s
+def assert_limited(response: Response, window_s: int) -> None:
+    assert_problem(response, 429, AGAIN)
+    assert 0 < int(response.headers["retry-after"]) <= window_s
 
 
 def post_start(app: Backend, index: int, number: str = RIGHT, address: str = HERE, **headers: str) -> Response:
-    """To one replica after the other."""
+    """To the replicas in turn."""
     device = app.device(index % len(app.replicas), address)
     return device.post("/start", json={"phoneNumber": number}, headers=headers)
 
 
-def test_starts_for_a_number(limited: Backends) -> None:
+def test_starts_over_the_number_limit_return_429(limited: Backends) -> None:
     app = limited(NUMBER_VERIFY_STARTS_PER_NUMBER="4/600")
-    answers = [post_start(app, index, address=f"127.0.1.{index + 1}") for index in range(6)]
-    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
-    for answer in answers[4:]:
-        assert_limited(answer, 600)
-        assert "set-cookie" not in answer.headers
+    responses = [post_start(app, index, address=f"127.0.1.{index + 1}") for index in range(6)]
+    assert [response.status_code for response in responses] == [200] * 4 + [429] * 2
+    for response in responses[4:]:
+        assert_limited(response, 600)
+        assert "set-cookie" not in response.headers
     assert post_start(app, 0, WRONG).status_code == 200
 
 
-def test_starts_from_an_address(limited: Backends) -> None:
+def test_starts_over_the_address_limit_return_429(limited: Backends) -> None:
     app = limited(NUMBER_VERIFY_STARTS_PER_ADDRESS="4/600")
-    answers = [post_start(app, index, f"+1415555{index:04}") for index in range(6)]
-    assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
-    assert_limited(answers[5], 600)
+    responses = [post_start(app, index, f"+1415555{index:04}") for index in range(6)]
+    assert [response.status_code for response in responses] == [200] * 4 + [429] * 2
+    assert_limited(responses[5], 600)
     assert post_start(app, 0, address=THERE).status_code == 200
 
 
-def test_calls_from_an_address(limited: Backends) -> None:
-    """Whatever they are about: guessing is counted too."""
+def test_calls_over_the_address_limit_return_429(limited: Backends) -> None:
+    """Failed calls count too, against guessing."""
     app = limited(NUMBER_VERIFY_CALLS_PER_ADDRESS="6/600")
     for index in range(3):
         device = app.device(index % len(app.replicas), HERE)
@@ -66,68 +66,70 @@ def test_calls_from_an_address(limited: Backends) -> None:
     assert post_start(app, 1).status_code == 200
 
 
-def test_a_window_ends(own_backend: Backends) -> None:
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/1")
+def test_limit_resets_after_its_window(new_backend: Backends) -> None:
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/1")
     assert post_start(app, 0).status_code == 200
     until(lambda: post_start(app, 0).status_code == 200, "the window of one second ends")
 
 
-def test_the_same_key_counts_once_and_a_refusal_is_not_kept(own_backend: Backends) -> None:
-    """The phone repeats a call with its key after Retry-After: then it must get a new answer."""
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/2")
-    key = a_key()
-    answers = {post_start(app, 0, **key).text for _ in range(3)}
-    assert len(answers) == 1 and "authUrl" in answers.pop()
-    refused: dict[str, str] = {}
+def test_repeat_counts_once_and_429_is_not_stored(new_backend: Backends) -> None:
+    """The phone retries with the same key after Retry-After, and must get a new response."""
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/2")
+    key = new_key()
+    responses = {post_start(app, 0, **key).text for _ in range(3)}
+    assert len(responses) == 1 and "authUrl" in responses.pop()
+    headers: dict[str, str] = {}
 
-    def is_refused() -> bool:
-        """Not at once if the window has ended meanwhile: then the start begins another one."""
-        refused.update(a_key())
-        answer = post_start(app, 0, **refused)
-        if answer.status_code == 200:
+    def is_limited() -> bool:
+        """False if the window has ended meanwhile and this start began a new one."""
+        headers.update(new_key())
+        response = post_start(app, 0, **headers)
+        if response.status_code == 200:
             return False
-        assert_limited(answer, 2)
+        assert_limited(response, 2)
         return True
 
-    until(is_refused, "a start within the window of two seconds")
-    until(lambda: post_start(app, 0, **refused).status_code == 200, "the window ends")
+    until(is_limited, "a start within the window of two seconds")
+    until(lambda: post_start(app, 0, **headers).status_code == 200, "the window ends")
 
 
-def test_a_limit_leaves_flows_under_way_alone(own_backend: Backends, world: World) -> None:
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/600")
+def test_start_limit_does_not_affect_complete(new_backend: Backends, world: World) -> None:
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="1/600")
     device = app.device()
-    request = a_request(device, world)
+    request = new_request(device, world)
     assert_limited(device.post("/start", json={"phoneNumber": RIGHT}), 600)
-    assert_verdict(device.post("/complete", json=request), True)
+    assert_result(device.post("/complete", json=request), True)
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
-def test_who_a_proxy_says_it_is(own_backend: Backends, implementation: Implementation, is_trusted: bool) -> None:
-    """Anybody can send X-Forwarded-For; it counts only from a proxy that the operator named."""
+def test_forwarded_address_applies_only_from_a_trusted_proxy(
+    new_backend: Backends, implementation: Implementation, is_trusted: bool
+) -> None:
+    """Any client can send X-Forwarded-For; it applies only from a configured proxy."""
     proxy = implementation.behind("127.0.0.1" if is_trusted else "192.0.2.1")
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **proxy)
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **proxy)
     clients = ["198.51.100.1", "198.51.100.2", "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"]
     numbers = [f"+1415555{index:04}" for index in range(len(clients))]
     statuses = [
         post_start(app, 0, number, "127.0.0.1", **{"X-Forwarded-For": client}).status_code
         for number, client in zip(numbers, clients, strict=True)
     ]
-    # Of IPv6 clients the network is counted.
+    # IPv6 clients are counted by network.
     assert statuses == ([200, 200, 200, 429, 200] if is_trusted else [200, 429, 429, 429, 429])
 
 
 def forwarded(app: Backend, *lines: bytes) -> Response:
-    """A start that comes from the proxy with these lines of X-Forwarded-For."""
+    """A start from the proxy with these X-Forwarded-For lines."""
     headers = [("X-Forwarded-For", line) for line in lines]
     return app.device().post("/start", json={"phoneNumber": RIGHT}, headers=headers)
 
 
 @pytest.fixture
-def proxied(own_backend: Backends, implementation: Implementation) -> Backend:
-    return own_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **implementation.behind("127.0.0.1"))
+def proxied(new_backend: Backends, implementation: Implementation) -> Backend:
+    return new_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **implementation.behind("127.0.0.1"))
 
 
-def test_a_client_has_one_limit_whatever_comes_before_its_address(proxied: Backend) -> None:
+def test_forged_forwarded_prefix_does_not_bypass_the_limit(proxied: Backend) -> None:
     assert forwarded(proxied, b"198.51.100.1").status_code == 200
     for lines in [
         [b"\xff, 198.51.100.1"],
@@ -163,30 +165,32 @@ def test_a_client_has_one_limit_whatever_comes_before_its_address(proxied: Backe
         [b"198.51.100.01"],
     ],
 )
-def test_a_client_whose_address_is_not_understood_is_refused(proxied: Backend, lines: list[bytes]) -> None:
-    """Otherwise it would have a limit of its own, or the proxy's."""
+def test_malformed_forwarded_address_returns_400(proxied: Backend, lines: list[bytes]) -> None:
+    """Otherwise it would have a separate limit, or that of the proxy."""
     headers = [("X-Forwarded-For", line) for line in lines]
     device = proxied.device()
-    for answer in [
+    for response in [
         forwarded(proxied, *lines),
         device.post("/complete", json={"code": "c"}, headers=headers),
         device.get("/callback?code=c&state=s", headers=headers),
         device.post("/abort", json={"reason": "cancelled"}, headers=headers),
     ]:
-        assert_problem(answer, 400, FIX)
+        assert_problem(response, 400, FIX)
     assert device.get("/health", headers=headers).status_code == 200
     assert forwarded(proxied, b"198.51.100.1").status_code == 200
 
 
-def test_a_header_that_is_not_believed_is_not_read(own_backend: Backends, implementation: Implementation) -> None:
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **implementation.behind("192.0.2.1"))
+def test_forwarded_header_of_an_untrusted_peer_is_ignored(
+    new_backend: Backends, implementation: Implementation
+) -> None:
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_ADDRESS="1/600", **implementation.behind("192.0.2.1"))
     assert forwarded(app, b"198.51.100.1, \xff").status_code == 200
     for lines in [[b"\xff"], [b"198.51.100.2"], [b"nonsense", b"\xff"], []]:
         assert_limited(forwarded(app, *lines), 600)
 
 
-def test_ipv6_clients_count_by_64_and_all_of_a_48_together(proxied: Backend) -> None:
-    """A /48 may have ten times as many calls. What the /64's limit refuses is not counted for its /48."""
+def test_ipv6_clients_are_limited_by_64_and_48(proxied: Backend) -> None:
+    """A /48 has ten times the limit. Requests that the limit of a /64 rejects do not count for its /48."""
     assert forwarded(proxied, b"2001:db8:0:1::1").status_code == 200
     for host in range(20):
         assert_limited(forwarded(proxied, b"2001:db8:0:1:%x::2" % host), 600)
@@ -198,19 +202,19 @@ def test_ipv6_clients_count_by_64_and_all_of_a_48_together(proxied: Backend) -> 
     assert forwarded(proxied, b"198.51.100.1").status_code == 200
 
 
-def test_ipv4_clients_count_by_address(proxied: Backend) -> None:
+def test_ipv4_clients_are_limited_by_address(proxied: Backend) -> None:
     for host in range(30):
         assert forwarded(proxied, (b"198.51.100.%d", b"::ffff:198.51.100.%d")[host % 2] % host).status_code == 200
 
 
-def test_the_default_limits(own_backend: Backends) -> None:
-    app = own_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="", NUMBER_VERIFY_STARTS_PER_ADDRESS="")
+def test_default_limits_apply(new_backend: Backends) -> None:
+    app = new_backend(NUMBER_VERIFY_STARTS_PER_NUMBER="", NUMBER_VERIFY_STARTS_PER_ADDRESS="")
     for _ in range(5):
         start(app.device())
     assert_limited(post_start(app, 0), 600)
 
     def is_limited_after_60() -> bool:
-        """A minute's window must not end meanwhile. If it has, a new one began."""
+        """False if the one-minute window ended meanwhile."""
         until(lambda: post_start(app, 0, numbers.pop(), THERE).status_code == 200, "a window begins")
         began = time.monotonic()
         statuses = [post_start(app, 0, numbers.pop(), THERE).status_code for _ in range(60)]

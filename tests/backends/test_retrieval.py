@@ -1,4 +1,4 @@
-"""The number of the SIM, for a start without one; and what it leaves behind."""
+"""Retrieval of the number of the SIM, and the data that it stores and logs."""
 
 import json
 from typing import Any
@@ -10,23 +10,23 @@ import pytest
 
 from calls import (
     AGAIN,
-    ASKS_FOR_NUMBER,
     FIX,
     OTHER,
     RETRIEVAL,
+    RETRIEVAL_BODY,
     Backends,
-    a_key,
     assert_number,
     assert_problem,
-    assert_verdict,
+    assert_result,
+    new_key,
     start,
     start_retrieval,
     state_in,
 )
 from implementations import Implementation
-from provider_stub import CLIENT, TOKEN, Answer, StubbedProvider, begun, last_failure
+from provider_stub import CLIENT, TOKEN, StubResponse, StubbedProvider, last_failure, start_with_code
 from redis_server import RedisServer
-from running import Backend, complaint_about
+from running import Backend, startup_error
 from test_abort import abort, assert_aborted, assert_used
 from test_attestation import KINDS, PLAUSIBLE
 from test_attestation import NAME as ATTESTATION
@@ -45,24 +45,24 @@ PHONE = Phone(7)
 def test_start_returns_501_by_default(backend: Backends, setting: str | None) -> None:
     device = backend(**{} if setting is None else {NAME: setting}).device()
     for more in ({}, {"more": 1, "attestation": PLAUSIBLE}):
-        answer = device.post("/start", json=ASKS_FOR_NUMBER | more, headers=a_key())
-        assert_problem(answer, 501, FIX)
-        assert "set-cookie" not in answer.headers
-    assert_problem(device.post("/start", json=ASKS_FOR_NUMBER | {"phoneNumber": RIGHT}), 400, FIX)
+        response = device.post("/start", json=RETRIEVAL_BODY | more, headers=new_key())
+        assert_problem(response, 501, FIX)
+        assert "set-cookie" not in response.headers
+    assert_problem(device.post("/start", json=RETRIEVAL_BODY | {"phoneNumber": RIGHT}), 400, FIX)
     assert start(device)["session"]
 
 
 @only_rust
 @pytest.mark.parametrize("value", ["yes", "ON", " ", "without_attestation"])
 def test_invalid_setting_ends_the_program(implementation: Implementation, world: World, value: str) -> None:
-    complaint = complaint_about(implementation, world, NAME, value)
-    assert complaint.endswith(f"{NAME} must be off, on or without-attestation")
+    message = startup_error(implementation, world, NAME, value)
+    assert message.endswith(f"{NAME} must be off, on or without-attestation")
 
 
 @only_rust
-def test_retrieval_that_is_on_needs_attestation(implementation: Implementation, world: World) -> None:
-    complaint = complaint_about(implementation, world, NAME, "on")
-    assert f"{ATTESTATION} must be set, because {NAME} is on; without-attestation is for" in complaint
+def test_retrieval_without_attestation_ends_the_program(implementation: Implementation, world: World) -> None:
+    message = startup_error(implementation, world, NAME, "on")
+    assert f"{ATTESTATION} must be set, because {NAME} is on; without-attestation is for" in message
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def app(backend: Backends) -> Backend:
 
 
 @pytest.fixture
-def following(backend: Backends) -> Backend:
+def follow_through(backend: Backends) -> Backend:
     return backend("follow-through", **RETRIEVAL)
 
 
@@ -86,14 +86,14 @@ def test_complete_returns_the_number_of_the_sim(app: Backend, world: World, by: 
             request["session"] = started["session"]
         if by == "body":
             device.cookies.clear()
-        assert_number(device.post("/complete", json=request, headers=a_key()), number)
-        assert_problem(device.post("/complete", json=request, headers=a_key()), 409, OTHER)
+        assert_number(device.post("/complete", json=request, headers=new_key()), number)
+        assert_problem(device.post("/complete", json=request, headers=new_key()), 409, OTHER)
 
 
 @only_rust
 @pytest.mark.parametrize("by", ["header", "cookie"])
-def test_callback_with_proof_returns_the_number(following: Backend, world: World, by: str) -> None:
-    device = following.device()
+def test_callback_with_proof_returns_the_number(follow_through: Backend, world: World, by: str) -> None:
+    device = follow_through.device()
     started = start_retrieval(device)
     query = world.code(started["authUrl"], PHONE.address)
     headers = {}
@@ -102,7 +102,7 @@ def test_callback_with_proof_returns_the_number(following: Backend, world: World
         headers = {PROOF: started["session"]}
     assert_number(device.get("/callback", params=query, headers=headers), PHONE.number)
     for _ in range(2):
-        response = device.post("/complete", json={"session": started["session"]}, headers=a_key())
+        response = device.post("/complete", json={"session": started["session"]}, headers=new_key())
         assert_number(response, PHONE.number)
 
 
@@ -125,11 +125,11 @@ def test_start_differs_from_that_of_a_verification_in_the_scope_only(backend: Ba
 
 
 @only_rust
-def test_what_the_provider_receives(backend: Backends, world: World, stub: StubbedProvider) -> None:
+def test_requests_to_the_provider_for_a_retrieval(backend: Backends, world: World, stub: StubbedProvider) -> None:
     app, flow = backend(**stub.settings(world, **RETRIEVAL)), str(uuid4())
     device = app.device()
     stub.calls.clear()
-    query, request = begun(device, "good", start_retrieval)
+    query, request = start_with_code(device, "good", start_retrieval)
     assert_number(device.post("/complete", json=request, headers={"x-correlator": flow}), RIGHT)
     assert (query["scope"], query["client_id"], query["prompt"]) == (SCOPE, CLIENT, "none")
     path, headers, body = stub.calls[-1]
@@ -143,8 +143,8 @@ def test_url_and_scope_can_be_set(backend: Backends, world: World, stub: Stubbed
     url, scope = f"{stub.url}/device-phone-number?version=2", "openid dpv:Other more"
     settings = RETRIEVAL | {"CAMARA_DEVICE_PHONE_NUMBER_URL": url, "OIDC_RETRIEVAL_SCOPE": scope}
     device = backend(**stub.settings(world, **settings)).device()
-    stub.answers = {"good": (None, (200, json.dumps({"devicePhoneNumber": PHONE.number})))}
-    query, request = begun(device, "good", start_retrieval)
+    stub.responses = {"good": (None, (200, json.dumps({"devicePhoneNumber": PHONE.number})))}
+    query, request = start_with_code(device, "good", start_retrieval)
     assert query["scope"] == scope
     assert_number(device.post("/complete", json=request), PHONE.number)
     assert stub.paths[-1] == "/device-phone-number?version=2"
@@ -169,29 +169,29 @@ def test_complete_cannot_change_the_purpose_of_the_session(app: Backend, world: 
         device = app.device()
         request = world.code(begin(device)["authUrl"], PHONE.address) | changes
         query = {name: str(value) for name, value in changes.items()}
-        answer = device.post("/complete", params=query, json=request)
+        response = device.post("/complete", params=query, json=request)
         if begin is start_retrieval:
-            assert_number(answer, PHONE.number)
+            assert_number(response, PHONE.number)
         else:
-            assert_verdict(answer, False)
+            assert_result(response, False)
 
 
 @only_rust
 @pytest.mark.parametrize("changes", CHANGES)
 def test_callback_and_abort_cannot_change_the_purpose_of_the_session(
-    following: Backend, world: World, changes: dict[str, Any]
+    follow_through: Backend, world: World, changes: dict[str, Any]
 ) -> None:
     for begin in (start_retrieval, start):
-        device = following.device()
+        device = follow_through.device()
         query = world.code(begin(device)["authUrl"], PHONE.address)
-        given = {name: str(value) for name, value in changes.items()}
-        answer = device.get("/callback", params=query | given)
+        injected = {name: str(value) for name, value in changes.items()}
+        response = device.get("/callback", params=query | injected)
         assert_aborted(device.post("/abort", json=changes | {"reason": "cancelled"}))
-        for response in (answer, device.post("/complete", json=changes)):
+        for returned in (response, device.post("/complete", json=changes)):
             if begin is start_retrieval:
-                assert_number(response, PHONE.number)
+                assert_number(returned, PHONE.number)
             else:
-                assert_verdict(response, False)
+                assert_result(returned, False)
 
 
 @only_rust
@@ -203,15 +203,13 @@ def test_verification_and_retrieval_of_one_device_are_two_sessions(app: Backend,
         world.code(started["authUrl"], PHONE.address) | {"session": started["session"]}
         for started in (verification, retrieval)
     ]
-    assert_verdict(device.post("/complete", json=requests[0]), True)
+    assert_result(device.post("/complete", json=requests[0]), True)
     assert_number(device.post("/complete", json=requests[1]), PHONE.number)
 
 
 @only_rust
-def test_session_of_a_replica_that_retrieves_is_unknown_to_one_that_does_not(
-    own_backend: Backends, world: World
-) -> None:
-    app = own_backend(**RETRIEVAL)
+def test_retrieval_session_at_a_replica_without_retrieval_returns_401(new_backend: Backends, world: World) -> None:
+    app = new_backend(**RETRIEVAL)
     app.add_replica(**{NAME: "off"}).await_readiness()
     started = start_retrieval(app.device(0))
     request = world.code(started["authUrl"]) | {"session": started["session"]}
@@ -224,8 +222,8 @@ def test_session_of_a_replica_that_retrieves_is_unknown_to_one_that_does_not(
 
 @only_rust
 def test_repeat_returns_the_same_number(app: Backend, world: World) -> None:
-    device, keys = app.device(), (a_key(), a_key())
-    starts = [device.post("/start", json=ASKS_FOR_NUMBER, headers=keys[0]) for _ in range(2)]
+    device, keys = app.device(), (new_key(), new_key())
+    starts = [device.post("/start", json=RETRIEVAL_BODY, headers=keys[0]) for _ in range(2)]
     assert starts[0].content == starts[1].content
     assert_problem(device.post("/start", json={"phoneNumber": RIGHT}, headers=keys[0]), 422, FIX)
     request = world.code(starts[0].json()["authUrl"], PHONE.address)
@@ -236,14 +234,14 @@ def test_repeat_returns_the_same_number(app: Backend, world: World) -> None:
 
 
 @only_rust
-def test_complete_returns_the_number_of_a_lost_callback_on_any_replica(
-    own_backend: Backends, world: World, redis: RedisServer
+def test_complete_returns_number_of_lost_callback_on_any_replica(
+    new_backend: Backends, world: World, redis: RedisServer
 ) -> None:
-    app = own_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **RETRIEVAL)
+    app = new_backend("follow-through", replicas=2, REDIS_URL=redis.url(), **RETRIEVAL)
     started = start_retrieval(app.device(0))
     lose_response(app, world.code(started["authUrl"], PHONE.address), started["session"])
     for replica in (1, 0):
-        response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=a_key())
+        response = app.device(replica).post("/complete", json={"session": started["session"]}, headers=new_key())
         assert_number(response, PHONE.number)
 
 
@@ -256,10 +254,10 @@ def test_aborted_retrieval_returns_no_number(app: Backend, world: World) -> None
 
 
 @only_rust
-def test_abort_keeps_the_number_of_the_callback(following: Backend, world: World) -> None:
-    device = following.device()
+def test_abort_keeps_the_number_of_the_callback(follow_through: Backend, world: World) -> None:
+    device = follow_through.device()
     started = start_retrieval(device)
-    lose_response(following, world.code(started["authUrl"]), started["session"])
+    lose_response(follow_through, world.code(started["authUrl"]), started["session"])
     assert_aborted(abort(device))
     assert_number(device.post("/complete", json={}), RIGHT)
 
@@ -268,12 +266,12 @@ def test_abort_keeps_the_number_of_the_callback(following: Backend, world: World
 
 
 @only_rust
-def test_only_the_limit_by_address_applies(own_backend: Backends) -> None:
+def test_only_the_limit_by_address_applies(new_backend: Backends) -> None:
     limits = {"NUMBER_VERIFY_STARTS_PER_NUMBER": "1/600", "NUMBER_VERIFY_STARTS_PER_ADDRESS": "3/600"}
-    device = own_backend(**limits, **RETRIEVAL).device()
+    device = new_backend(**limits, **RETRIEVAL).device()
     for _ in range(3):
         start_retrieval(device)
-    assert_limited(device.post("/start", json=ASKS_FOR_NUMBER), 600)
+    assert_limited(device.post("/start", json=RETRIEVAL_BODY), 600)
 
 
 @only_rust
@@ -289,10 +287,10 @@ def test_only_the_limit_by_address_applies(own_backend: Backends) -> None:
     ],
 )
 def test_retrieval_without_attestation_is_logged_once(
-    own_backend: Backends, settings: dict[str, str], logged: str
+    new_backend: Backends, settings: dict[str, str], logged: str
 ) -> None:
-    app = own_backend(**settings)
-    app.device().post("/start", json=ASKS_FOR_NUMBER)
+    app = new_backend(**settings)
+    app.device().post("/start", json=RETRIEVAL_BODY)
     app.replicas[0].await_log_lines(1, event="answered", call="/start")
     app.replicas[0].await_log_lines(1, event="started", retrieval=logged)
     warnings = [line for line in app.replicas[0].log_lines() if line["event"] == "retrieval_without_attestation"]
@@ -300,21 +298,21 @@ def test_retrieval_without_attestation_is_logged_once(
 
 
 @only_rust
-def test_number_is_neither_in_the_store_nor_in_the_log(own_backend: Backends, world: World, redis: RedisServer) -> None:
-    """Of a result for an `Idempotency-Key`, and of a callback."""
+def test_number_is_neither_in_the_store_nor_in_the_log(new_backend: Backends, world: World, redis: RedisServer) -> None:
+    """For a result with an `Idempotency-Key`, and for a callback."""
     url = redis.url()
-    app = own_backend("follow-through", REDIS_URL=url, **RETRIEVAL)
+    app = new_backend("follow-through", REDIS_URL=url, **RETRIEVAL)
     device, flow = app.device(), str(uuid4())
     device.headers["x-correlator"] = flow
-    started = start_retrieval(device, **a_key())
+    started = start_retrieval(device, **new_key())
     request = world.code(started["authUrl"], PHONE.address) | {"session": started["session"]}
-    assert_number(device.post("/complete", json=request, headers=a_key()), PHONE.number)
+    assert_number(device.post("/complete", json=request, headers=new_key()), PHONE.number)
     other = start_retrieval(device)
     query = world.code(other["authUrl"], PHONE.address)
     assert_number(device.get("/callback", params=query), PHONE.number)
     app.replicas[0].await_log_lines(4, event="answered", flow=flow)
     stored = redis.everything_in(url)
-    assert b"answer:" in stored and b"spent:" in stored
+    assert b"response:" in stored and b"spent:" in stored
     seen = stored + app.log().encode()
     secrets = [PHONE.number.strip("+"), request["code"], query["code"], started["session"], other["session"]]
     for secret in [*secrets, state_in(started), "phoneNumber", "purpose"]:
@@ -329,7 +327,7 @@ def test_session_hides_its_purpose(app: Backend) -> None:
         assert text not in started["session"] + state_in(started)
 
 
-# What the provider returns
+# Responses of the provider
 
 NOT_E164 = [
     *("", "+", "+1415", "14155550100", "+04155550100", "+1415555010012345", "+1 4155550100", " +14155550100"),
@@ -347,11 +345,11 @@ MALFORMED = [
 
 @only_rust
 @pytest.mark.parametrize("number", NOT_E164)
-def test_number_that_is_not_e164_is_refused(
+def test_number_that_is_not_e164_is_rejected(
     backend: Backends, world: World, stub: StubbedProvider, number: str
 ) -> None:
     app = backend(**stub.settings(world, **RETRIEVAL))
-    assert_problem(completed_with(app, stub, json.dumps({"devicePhoneNumber": number})), 502, OTHER)
+    assert_problem(complete_with_body(app, stub, json.dumps({"devicePhoneNumber": number})), 502, OTHER)
     assert last_failure(app) == "device_phone_number_not_e164"
 
 
@@ -361,23 +359,23 @@ def test_response_without_a_number_is_malformed(
     backend: Backends, world: World, stub: StubbedProvider, body: str
 ) -> None:
     app = backend(**stub.settings(world, **RETRIEVAL))
-    assert_problem(completed_with(app, stub, body), 500, FIX)
+    assert_problem(complete_with_body(app, stub, body), 500, FIX)
     assert last_failure(app) == "device_phone_number_malformed"
 
 
-def completed_with(app: Backend, stub: StubbedProvider, body: str) -> httpx.Response:
-    stub.answers = {"case": (None, (200, body))}
+def complete_with_body(app: Backend, stub: StubbedProvider, body: str) -> httpx.Response:
+    stub.responses = {"case": (None, (200, body))}
     device = app.device()
-    response = device.post("/complete", json=begun(device, "case", start_retrieval)[1])
+    response = device.post("/complete", json=start_with_code(device, "case", start_retrieval)[1])
     assert "415555" not in response.text and "415555" not in app.log()
     return response
 
 
-def camara(status: int, code: str) -> Answer:
+def camara(status: int, code: str) -> StubResponse:
     return status, json.dumps({"status": status, "code": code, "message": "The text of the operator."})
 
 
-FAILURES: dict[str, tuple[Answer, tuple[int, str], str]] = {
+FAILURES: dict[str, tuple[StubResponse, tuple[int, str], str]] = {
     "wifi": (
         camara(403, "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"),
         (403, OTHER),
@@ -397,36 +395,34 @@ FAILURES: dict[str, tuple[Answer, tuple[int, str], str]] = {
 
 @only_rust
 @pytest.mark.parametrize("case", FAILURES)
-def test_provider_that_fails_returns_no_number(
-    backend: Backends, world: World, stub: StubbedProvider, case: str
-) -> None:
-    response, (status, fallback), kind = FAILURES[case]
+def test_provider_failure_returns_no_number(backend: Backends, world: World, stub: StubbedProvider, case: str) -> None:
+    provider_response, (status, fallback), kind = FAILURES[case]
     app = backend(**stub.settings(world, **RETRIEVAL))
-    stub.answers = {case: (None, response)}
+    stub.responses = {case: (None, provider_response)}
     device = app.device()
-    answer = device.post("/complete", json=begun(device, case, start_retrieval)[1])
-    assert_problem(answer, status, fallback)
-    assert "415555" not in answer.text and last_failure(app) == kind
+    response = device.post("/complete", json=start_with_code(device, case, start_retrieval)[1])
+    assert_problem(response, status, fallback)
+    assert "415555" not in response.text and last_failure(app) == kind
     assert "/elsewhere" not in stub.paths
 
 
 @only_rust
-def test_no_id_token_gives_no_number(backend: Backends, world: World, stub: StubbedProvider) -> None:
-    """It is what binds the code to the session, if the provider ignores PKCE."""
+def test_missing_id_token_returns_no_number(backend: Backends, world: World, stub: StubbedProvider) -> None:
+    """The ID token binds the code to the session if the provider ignores PKCE."""
     app = backend(**stub.settings(world, **RETRIEVAL))
-    stub.answers = {"case": ((200, json.dumps(TOKEN)), (200, json.dumps({"devicePhoneNumber": RIGHT})))}
+    stub.responses = {"case": ((200, json.dumps(TOKEN)), (200, json.dumps({"devicePhoneNumber": RIGHT})))}
     stub.calls.clear()
     device = app.device()
-    assert_problem(device.post("/complete", json=begun(device, "case", start_retrieval)[1]), 500, FIX)
+    assert_problem(device.post("/complete", json=start_with_code(device, "case", start_retrieval)[1]), 500, FIX)
     assert "/device-phone-number" not in stub.paths
 
 
 @only_rust
-def test_every_error_of_device_phone_number(app: Backend, world: World) -> None:
+def test_every_device_phone_number_error_maps_to_problem(app: Backend, world: World) -> None:
     errors = {error["number"]: (error["status"], error["code"]) for error in world.ready["verify_errors"]}
     assert errors.keys() == set(FAILING.values())
     for address, number in FAILING.items():
         device = app.device()
-        answer = device.post("/complete", json=world.code(start_retrieval(device)["authUrl"], address))
-        assert_problem(answer, *expected(*errors[number]))
-        assert number not in answer.text and number not in app.log()
+        response = device.post("/complete", json=world.code(start_retrieval(device)["authUrl"], address))
+        assert_problem(response, *expected(*errors[number]))
+        assert number not in response.text and number not in app.log()

@@ -1,4 +1,4 @@
-"""Attempts to learn the number of a victim: with a session of the attacker, and a code or the phone of the victim."""
+"""Attempts to retrieve a victim's number: code injection, session fixation, replay and forged sessions."""
 
 import json
 from typing import Any
@@ -8,25 +8,25 @@ import httpx
 import pytest
 
 from calls import (
-    ASKS_FOR_NUMBER,
     COOKIE,
     FIX,
     OTHER,
     RETRIEVAL,
+    RETRIEVAL_BODY,
     Backends,
-    a_key,
     assert_number,
     assert_problem,
-    assert_verdict,
+    assert_result,
+    new_key,
     start,
     start_retrieval,
     state_in,
 )
-from provider_stub import NUMBER, VERIFIED, Answer, StubbedProvider, begun, last_failure
+from provider_stub import NUMBER, VERIFIED, StubResponse, StubbedProvider, last_failure, start_with_code
 from running import Backend
 from test_attestation import KINDS, PLAUSIBLE
 from test_attestation import NAME as ATTESTATION
-from test_contract import landing
+from test_contract import callback_path
 from test_lost_callback import PROOF
 from world import RIGHT, Phone, World
 
@@ -37,10 +37,10 @@ VERIFY_SCOPE = "openid dpv:FraudPreventionAndDetection number-verification:verif
 RETRIEVAL_SCOPE = "openid dpv:FraudPreventionAndDetection number-verification:device-phone-number:read"
 
 
-def assert_no_number(answer: httpx.Response, status: int, fallback: str = OTHER) -> None:
-    assert_problem(answer, status, fallback)
+def assert_no_number(response: httpx.Response, status: int, fallback: str = OTHER) -> None:
+    assert_problem(response, status, fallback)
     for number in (VICTIM.number, RIGHT):
-        assert number.strip("+") not in answer.text + str(answer.headers)
+        assert number.strip("+") not in response.text + str(response.headers)
 
 
 @pytest.fixture
@@ -49,17 +49,17 @@ def app(backend: Backends) -> Backend:
 
 
 @pytest.mark.parametrize("by", ["complete", "callback"])
-@pytest.mark.parametrize("victims", [start_retrieval, start])
+@pytest.mark.parametrize("begin", [start_retrieval, start])
 def test_code_of_a_victims_flow_in_the_attackers_session_gives_no_number(
     app: Backend,
     world: World,
     by: str,
-    victims: Any,  # noqa: ANN401
+    begin: Any,  # noqa: ANN401
 ) -> None:
-    """With the attacker's own state: the provider refuses the code for its PKCE challenge."""
+    """With the attacker's state: the provider rejects the code because of its PKCE challenge."""
     attacker, device = app.device(), app.device()
     started = start_retrieval(attacker)
-    stolen = world.code(victims(device)["authUrl"], VICTIM.address)["code"]
+    stolen = world.code(begin(device)["authUrl"], VICTIM.address)["code"]
     injected = {"code": stolen, "state": state_in(started)}
     if by == "complete":
         assert_no_number(attacker.post("/complete", json=injected), 403)
@@ -75,20 +75,20 @@ def test_code_of_a_victims_flow_gives_no_number_if_the_provider_ignores_pkce(
     """The ID token has the nonce of the victim's flow. The stub checks no verifier."""
     app = backend(**stub.settings(world, **RETRIEVAL))
     attacker, device = app.device(), app.device()
-    _, victims = begun(device, "good", start_retrieval)
-    _, attackers = begun(attacker, "good", start_retrieval)
+    _, victim_request = start_with_code(device, "good", start_retrieval)
+    _, attacker_request = start_with_code(attacker, "good", start_retrieval)
     stub.calls.clear()
-    assert_no_number(attacker.post("/complete", json=attackers | {"code": victims["code"]}), 403)
+    assert_no_number(attacker.post("/complete", json=attacker_request | {"code": victim_request["code"]}), 403)
     assert last_failure(app) == "id_token_refused"
     assert "/device-phone-number" not in stub.paths
 
 
 def test_code_used_a_second_time_gives_no_number(app: Backend, world: World) -> None:
-    """In its own session, in another, and by the callback."""
+    """In the same session, in another one, and by the callback."""
     victim, attacker = app.device(), app.device()
     used = world.code(start_retrieval(victim)["authUrl"], VICTIM.address)
     assert_number(victim.post("/complete", json=used), VICTIM.number)
-    assert_no_number(victim.post("/complete", json=used, headers=a_key()), 409)
+    assert_no_number(victim.post("/complete", json=used, headers=new_key()), 409)
     assert_no_number(victim.get("/callback", params=used), 409)
     assert_no_number(victim.post("/complete", json={}), 409)
     for call in ("complete", "callback"):
@@ -99,7 +99,7 @@ def test_code_used_a_second_time_gives_no_number(app: Backend, world: World) -> 
             assert_no_number(attacker.get("/callback", params=replayed), 403)
 
 
-@pytest.mark.parametrize("victim", ["stranger", "has a session", "knows the state", "has the attacker's cookie"])
+@pytest.mark.parametrize("victim", ["no session", "has a session", "knows the state", "has the attacker's cookie"])
 def test_victims_phone_at_the_attackers_auth_url_gives_the_attacker_no_number(
     app: Backend, world: World, victim: str
 ) -> None:
@@ -113,10 +113,10 @@ def test_victims_phone_at_the_attackers_auth_url_gives_the_attacker_no_number(
         headers = {PROOF: state, "Cookie": f"{COOKIE}={state}"}
     if victim == "has the attacker's cookie":  # which another host of the site can set
         headers = {"Cookie": f"{COOKIE}={started['session']}", "Host": "backend.test"}
-    path = landing(app.url, world, started["authUrl"], VICTIM.address)
-    refused = phone.get(path, headers=headers)
-    assert_no_number(refused, 403)
-    assert dict(parse_qsl(urlsplit(path).query))["code"] not in refused.text + str(refused.headers)
+    path = callback_path(app.url, world, started["authUrl"], VICTIM.address)
+    response = phone.get(path, headers=headers)
+    assert_no_number(response, 403)
+    assert dict(parse_qsl(urlsplit(path).query))["code"] not in response.text + str(response.headers)
     assert_no_number(attacker.post("/complete", json={"session": started["session"]}), 409)
     assert_no_number(attacker.post("/complete", json={"session": started["session"], "state": state}), 409)
     assert_no_number(attacker.get("/callback", params={"code": "guessed", "state": state}), 403)
@@ -124,11 +124,11 @@ def test_victims_phone_at_the_attackers_auth_url_gives_the_attacker_no_number(
 
 
 def test_victims_phone_at_the_attackers_auth_url_gives_no_number_by_relay(backend: Backends, world: World) -> None:
-    """The redirect_uri of the backend takes no code, also from the attacker."""
+    """The redirect_uri of the backend accepts no code, even from the attacker."""
     app = backend(**RETRIEVAL)
     attacker, phone = app.device(), app.device()
     started = start_retrieval(attacker)
-    path = landing(app.url, world, started["authUrl"], VICTIM.address)
+    path = callback_path(app.url, world, started["authUrl"], VICTIM.address)
     assert_no_number(phone.get(path), 403)
     assert_no_number(attacker.post("/complete", json={"session": started["session"]}), 400, FIX)
     assert_no_number(attacker.post("/complete", json={"code": "guessed", "state": state_in(started)}), 403)
@@ -138,15 +138,15 @@ def test_session_of_the_victim_without_its_proof_gives_no_number(app: Backend, w
     """The attacker knows the victim's state and code, not the session."""
     victim, attacker = app.device(), app.device()
     query = world.code(start_retrieval(victim)["authUrl"], VICTIM.address)
-    theirs = start_retrieval(attacker)["session"]
-    for session, status in (({}, 409), ({"session": theirs}, 403), ({"session": query["state"]}, 401)):
+    attacker_session = start_retrieval(attacker)["session"]
+    for session, status in (({}, 409), ({"session": attacker_session}, 403), ({"session": query["state"]}, 401)):
         assert_no_number(app.device().post("/complete", json=query | session), status)
-    assert_no_number(attacker.get("/callback", params=query, headers={PROOF: theirs}), 403)
+    assert_no_number(attacker.get("/callback", params=query, headers={PROOF: attacker_session}), 403)
     assert_number(victim.post("/complete", json=query), VICTIM.number)
 
 
 @pytest.mark.parametrize(
-    ("body", "refused"),
+    ("body", "rejected"),
     [
         (NUMBER[1], True),
         (json.dumps({"devicePhoneNumberVerified": RIGHT}), True),
@@ -154,19 +154,19 @@ def test_session_of_the_victim_without_its_proof_gives_no_number(app: Backend, w
     ],
 )
 def test_verify_session_never_yields_a_number(
-    backend: Backends, world: World, stub: StubbedProvider, body: str, refused: bool
+    backend: Backends, world: World, stub: StubbedProvider, body: str, rejected: bool
 ) -> None:
-    """Whatever the provider responds to `verify`."""
-    answer = completed_with(backend, world, stub, start, (200, body))
-    if refused:
-        assert_no_number(answer, 500, FIX)
+    """For any response of the provider to `verify`."""
+    response = complete_with_body(backend, world, stub, start, (200, body))
+    if rejected:
+        assert_no_number(response, 500, FIX)
     else:
-        assert_verdict(answer, True)
+        assert_result(response, True)
     assert "/device-phone-number" not in stub.paths
 
 
 @pytest.mark.parametrize(
-    ("body", "refused"),
+    ("body", "rejected"),
     [
         (VERIFIED[1], True),
         (json.dumps({"devicePhoneNumber": True}), True),
@@ -174,29 +174,29 @@ def test_verify_session_never_yields_a_number(
     ],
 )
 def test_retrieval_session_never_yields_a_boolean(
-    backend: Backends, world: World, stub: StubbedProvider, body: str, refused: bool
+    backend: Backends, world: World, stub: StubbedProvider, body: str, rejected: bool
 ) -> None:
-    """Whatever the provider responds to `device-phone-number`."""
-    answer = completed_with(backend, world, stub, start_retrieval, (200, body))
-    if refused:
-        assert_no_number(answer, 500, FIX)
-        assert "verified" not in answer.json()
+    """For any response of the provider to `device-phone-number`."""
+    response = complete_with_body(backend, world, stub, start_retrieval, (200, body))
+    if rejected:
+        assert_no_number(response, 500, FIX)
+        assert "verified" not in response.json()
     else:
-        assert_number(answer, RIGHT)
+        assert_number(response, RIGHT)
     assert "/verify" not in stub.paths
 
 
-def completed_with(
+def complete_with_body(
     backend: Backends,
     world: World,
     stub: StubbedProvider,
     begin: Any,  # noqa: ANN401
-    response: Answer,
+    response: StubResponse,
 ) -> httpx.Response:
     device = backend(**stub.settings(world, **RETRIEVAL)).device()
-    stub.answers = {"case": (None, response)}
+    stub.responses = {"case": (None, response)}
     stub.calls.clear()
-    return device.post("/complete", json=begun(device, "case", begin)[1])
+    return device.post("/complete", json=start_with_code(device, "case", begin)[1])
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_token_of_the_other_scope_yields_neither_number_nor_boolean(
     """The simulator's provider denies each call to a token of the other scope."""
     app = backend("follow-through", **RETRIEVAL, **settings)
     device = app.device()
-    answer = device.post("/complete", json=world.code(begin(device)["authUrl"], VICTIM.address))
-    assert_no_number(answer, 500, FIX)
-    assert "verified" not in answer.json()
+    response = device.post("/complete", json=world.code(begin(device)["authUrl"], VICTIM.address))
+    assert_no_number(response, 500, FIX)
+    assert "verified" not in response.json()
     failed = [line for line in app.replicas[0].log_lines() if line["event"] == "provider_failed"]
     assert failed[-1]["status"] == 403
 
@@ -225,7 +225,7 @@ def test_token_of_the_other_scope_yields_neither_number_nor_boolean(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("setting", ["on", "without-attestation"])
 @pytest.mark.parametrize("attestation", [None, {}, True, PLAUSIBLE])
-def test_retrieval_without_a_valid_attestation_is_refused(
+def test_retrieval_without_a_valid_attestation_is_rejected(
     backend: Backends,
     kind: str,
     setting: str,
@@ -233,7 +233,7 @@ def test_retrieval_without_a_valid_attestation_is_refused(
 ) -> None:
     device = backend(NUMBER_VERIFY_RETRIEVAL=setting, **{ATTESTATION: kind}).device()
     for more in ({}, {"attestation": attestation}):
-        answer = device.post("/start", json=ASKS_FOR_NUMBER | more)
-        assert_no_number(answer, 403)
-        assert answer.json()["title"] == "the app is not attested"
-        assert "set-cookie" not in answer.headers and "authUrl" not in answer.text
+        response = device.post("/start", json=RETRIEVAL_BODY | more)
+        assert_no_number(response, 403)
+        assert response.json()["title"] == "the app is not attested"
+        assert "set-cookie" not in response.headers and "authUrl" not in response.text

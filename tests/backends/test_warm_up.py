@@ -1,4 +1,4 @@
-"""The request that opens a connection before a verification: `HEAD` for the base URL. Any response will do."""
+"""The request that opens a connection before a verification: `HEAD` of the base URL. Any response is sufficient."""
 
 import httpx
 
@@ -6,16 +6,16 @@ from calls import Backends, start
 from world import World
 
 
-def local_port(answer: httpx.Response) -> int:
-    _, port = answer.extensions["network_stream"].get_extra_info("client_addr")
+def local_port(response: httpx.Response) -> int:
+    _, port = response.extensions["network_stream"].get_extra_info("client_addr")
     return port
 
 
-def test_start_uses_the_connection_and_no_limit_counts_the_request(own_backend: Backends, world: World) -> None:
-    device = own_backend(NUMBER_VERIFY_CALLS_PER_ADDRESS="6/600", NUMBER_VERIFY_STARTS_PER_ADDRESS="4/600").device()
-    answers = [device.head("/") for _ in range(20)]
-    for answer in answers:
-        assert answer.status_code in (404, 405) and not answer.content
-        assert "set-cookie" not in answer.headers
+def test_head_opens_the_connection_of_start_and_is_not_limited(new_backend: Backends, world: World) -> None:
+    device = new_backend(NUMBER_VERIFY_CALLS_PER_ADDRESS="6/600", NUMBER_VERIFY_STARTS_PER_ADDRESS="4/600").device()
+    responses = [device.head("/") for _ in range(20)]
+    for response in responses:
+        assert response.status_code in (404, 405) and not response.content
+        assert "set-cookie" not in response.headers
     assert world.code(start(device)["authUrl"])
-    assert {local_port(answer) for answer in [*answers, device.head("/")]} == {local_port(answers[0])}
+    assert {local_port(response) for response in [*responses, device.head("/")]} == {local_port(responses[0])}

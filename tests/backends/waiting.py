@@ -1,4 +1,4 @@
-"""Waiting for conditions, with a limit against hanging; and ports that no other program takes meanwhile."""
+"""Waiting for conditions with a timeout, and reserved ports."""
 
 import socket
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from world import PATIENCE_S
+from world import TIMEOUT_S
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {PATIENCE_S} s: {what}")
+            pytest.fail(f"not within {TIMEOUT_S} s: {what}")
         time.sleep(0.02)
 
 
@@ -21,10 +21,10 @@ _reserved: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """On all addresses, for a program that sets SO_REUSEADDR, as servers do; it may end and come back.
+    """A port on all addresses, for a program that sets SO_REUSEADDR, as servers do; it may be restarted.
 
-    The port stays reserved until the tests end: Linux lets such a program listen on a port that is bound here without
-    listening, and gives it to nothing else.
+    The port stays reserved until the tests end: it is bound here without listening, and Linux allows only a program
+    with SO_REUSEADDR to listen on it.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The simulator, with a SIM for each phone, and what a phone does with an auth URL."""
+"""The simulator, with a SIM for each phone, and a client that follows an auth URL as a phone does."""
 
 import json
 import ssl
@@ -12,9 +12,9 @@ import trustme
 
 from implementations import PROGRAMS
 
-PATIENCE_S = 180  # only against hanging
-RIGHT, WRONG = "+14155550100", "+14155550199"  # the SIM of all of loopback but for the crowd, and somebody else's
-CROWD = 1000
+TIMEOUT_S = 180  # a safeguard against hanging
+RIGHT, WRONG = "+14155550100", "+14155550199"  # the SIM of loopback, except for the phones below, and another number
+PHONE_COUNT = 1000
 # The SIMs of these addresses have the numbers for which the simulator's provider responds with an error.
 ERRORS = {400: 1, 401: 2, 403: 3, 404: 1, 422: 1, 429: 2, 500: 1, 502: 1, 503: 1, 504: 1}
 FAILING = {
@@ -25,11 +25,11 @@ FAILING = {
 
 
 class Phone:
-    """One of the crowd: an address, and the number of the SIM behind it."""
+    """A phone: its address, and the number of its SIM."""
 
     def __init__(self, index: int) -> None:
         self.address = f"127.1.{index // 250}.{index % 250 + 1}"
-        self.number = f"+1415556{index % CROWD:04}"
+        self.number = f"+1415556{index % PHONE_COUNT:04}"
 
 
 class World:
@@ -38,7 +38,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder, self.root = folder, folder / "simulator.pem"
         command = [str(PROGRAMS / "number-verify-simulator"), f"--root-ca-out={self.root}"]
-        phones = map(Phone, range(CROWD))
+        phones = map(Phone, range(PHONE_COUNT))
         command += [f"--sim={phone.address}/32={phone.number}" for phone in phones]
         command += [f"--sim={address}/32={number}" for address, number in FAILING.items()]
         command += [f"--sim=127.0.0.0/8={RIGHT}"]
@@ -57,31 +57,31 @@ class World:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(PATIENCE_S)
+        self.process.wait(TIMEOUT_S)
 
     def open(self, auth_url: str, address: str | None = None) -> httpx.Response:
-        """What any phone does with an auth URL: it follows redirects, up to the redirect_uri or the code."""
+        """Follows the redirects of an auth URL, up to the redirect_uri or the code."""
         transport = httpx.HTTPTransport(verify=self.trust, local_address=address)
-        with httpx.Client(transport=transport, timeout=PATIENCE_S) as client:
+        with httpx.Client(transport=transport, timeout=TIMEOUT_S) as client:
             url = auth_url
             while True:
-                answer = client.get(**_hop(url))
-                url = answer.headers.get("location", "")
+                response = client.get(**_hop(url))
+                url = response.headers.get("location", "")
                 if not url or url.startswith(_end(auth_url)):
-                    return answer
+                    return response
 
     def code(self, auth_url: str, address: str | None = None) -> dict[str, str]:
-        """The code and the state, of the SIM with this address."""
-        return told(self.open(auth_url, address))
+        """Returns the code and the state, for the SIM with this address."""
+        return code_parameters(self.open(auth_url, address))
 
     async def code_for(self, client: httpx.AsyncClient, auth_url: str) -> dict[str, str]:
-        """The same from the address of this client."""
+        """The same, from the address of this client."""
         url = auth_url
         while True:
-            answer = await client.get(**_hop(url))
-            url = answer.headers.get("location", "")
+            response = await client.get(**_hop(url))
+            url = response.headers.get("location", "")
             if not url or url.startswith(_end(auth_url)):
-                return told(answer)
+                return code_parameters(response)
 
 
 def _end(auth_url: str) -> str:
@@ -95,6 +95,6 @@ def _hop(url: str) -> dict[str, Any]:
     return {"url": local, "headers": {"Host": parts.netloc}, "extensions": {"sni_hostname": parts.hostname}}
 
 
-def told(answer: httpx.Response) -> dict[str, str]:
-    location = answer.headers.get("location")
-    return dict(parse_qsl(urlsplit(location).query)) if location else answer.json()
+def code_parameters(response: httpx.Response) -> dict[str, str]:
+    location = response.headers.get("location")
+    return dict(parse_qsl(urlsplit(location).query)) if location else response.json()
