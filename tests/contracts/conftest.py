@@ -1,4 +1,4 @@
-"""A simulator for all tests."""
+"""One simulator for all tests."""
 
 from collections.abc import Iterator
 
@@ -15,5 +15,5 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 def pytest_bdd_apply_tag(tag: str, function: object) -> bool:
-    """The scenarios' tags are names, not marks to select tests by."""
+    """The tags of scenarios are names, not pytest markers."""
     return True

@@ -1,4 +1,4 @@
-"""An OpenAPI document, and whether a request or an answer is what it says. The judgement is openapi-core's."""
+"""Validation of requests and responses against an OpenAPI document, with openapi-core."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from openapi_core.testing import MockRequest, MockResponse
 
 @dataclass
 class Exchange:
-    """A request and its answer, as they were on the wire."""
+    """A request and its response, as sent on the wire."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes
     status: int = 0
-    answer_headers: list[tuple[str, str]] = field(default_factory=list)
-    answer_body: bytes = b""
+    response_headers: list[tuple[str, str]] = field(default_factory=list)
+    response_body: bytes = b""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Exchange:
 
 class Contract:
     def __init__(self, document: Path, base_url: str) -> None:
-        """The document's own servers are examples; here is the real one."""
+        """`base_url` replaces the example servers of the document."""
         self.document: dict[str, Any] = yaml.safe_load(document.read_text())
         self.base_url = base_url
         readers = {"application/problem+json": json.loads}
@@ -41,21 +41,21 @@ class Contract:
     def check_request(self, exchange: Exchange) -> None:
         self.api.validate_request(self._request(exchange))
 
-    def check_answer(self, exchange: Exchange) -> None:
-        headers = dict(exchange.answer_headers)
+    def check_response(self, exchange: Exchange) -> None:
+        headers = dict(exchange.response_headers)
         label = headers.get("content-type", "")
-        answer = MockResponse(exchange.answer_body, exchange.status, headers, label)
-        self.api.validate_response(self._request(exchange), answer)
+        response = MockResponse(exchange.response_body, exchange.status, headers, label)
+        self.api.validate_response(self._request(exchange), response)
 
     def check(self, exchange: Exchange) -> None:
         self.check_request(exchange)
-        self.check_answer(exchange)
+        self.check_response(exchange)
 
     def schema(self, pointer: str) -> dict[str, Any]:
-        found: Any = self.document
+        schema: Any = self.document
         for name in pointer.removeprefix("#/").split("/"):
-            found = found[name]
-        return found
+            schema = schema[name]
+        return schema
 
     def _request(self, exchange: Exchange) -> MockRequest:
         parts = urlsplit(exchange.url)

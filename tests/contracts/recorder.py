@@ -1,5 +1,5 @@
-"""A backend that stands before the simulator's, for a phone that knows no other: it writes down each request and its
-answer. An answer that a test has prepared is given in place of the simulator's.
+"""A recording proxy in front of the simulator's backend: stores each request and its response. A test can prepare
+responses, which are returned instead of the simulator's.
 """
 
 import ssl
@@ -12,10 +12,10 @@ from pathlib import Path
 import trustme
 
 from contract import Exchange
-from simulator import HANGS_S, Simulator
+from simulator import TIMEOUT_S, Simulator
 
 HOST, ADDRESS = "backend.simulator.test", "127.0.0.2"  # the simulator itself is on 127.0.0.1
-Answer = tuple[int, dict[str, str], bytes]
+RawResponse = tuple[int, dict[str, str], bytes]
 
 
 class Recorder:
@@ -23,7 +23,7 @@ class Recorder:
         self.simulator, port = simulator, simulator.ready["https_port"]
         self.authority, self.resolve = f"{HOST}:{port}", f"{HOST}:{port}:{ADDRESS}"
         self.exchanges: list[Exchange] = []
-        self.prepared: dict[str, deque[Answer]] = {}
+        self.prepared: dict[str, deque[RawResponse]] = {}
         authority = trustme.CA()
         self.root, certificate = folder / "recorder.pem", folder / "recorder-certificate.pem"
         authority.cert_pem.write_to_path(self.root)
@@ -34,13 +34,13 @@ class Recorder:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = HANGS_S
+            timeout = TIMEOUT_S
 
             def do_GET(self) -> None:
-                recorder.answer(self)
+                recorder.handle(self)
 
             def do_POST(self) -> None:
-                recorder.answer(self)
+                recorder.handle(self)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -54,39 +54,39 @@ class Recorder:
         self.server.shutdown()
         self.server.server_close()
 
-    def prepare(self, call: str, *answers: Answer) -> None:
-        """The next answers to `start`, `complete`, `callback` or `abort`."""
-        self.prepared.setdefault(call, deque()).extend(answers)
+    def prepare(self, call: str, *responses: RawResponse) -> None:
+        """Sets the next responses of `start`, `complete`, `callback` or `abort`."""
+        self.prepared.setdefault(call, deque()).extend(responses)
 
     def take(self) -> list[Exchange]:
-        """All exchanges since the last time."""
-        taken, self.exchanges = self.exchanges, []
-        return taken
+        """Returns the exchanges since the last call."""
+        exchanges, self.exchanges = self.exchanges, []
+        return exchanges
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def handle(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
         names = [name.lower() for name in request.headers]
-        assert len(names) == len(set(names)), f"a header twice: {names}"
+        assert len(names) == len(set(names)), f"a repeated header: {names}"
         headers = {name.lower(): value for name, value in request.headers.items()}
         exchange = Exchange(request.command, f"https://{self.authority}{request.path}", headers, body)
         self.exchanges.append(exchange)
         queue = self.prepared.get(request.path.split("?")[0].rsplit("/", 1)[1])
-        status, answer_headers, answer_body = queue.popleft() if queue else self.forward(request, headers, body)
-        exchange.status, exchange.answer_body = status, answer_body
-        exchange.answer_headers = [(name.lower(), value) for name, value in answer_headers.items()]
+        status, response_headers, response_body = queue.popleft() if queue else self.forward(request, headers, body)
+        exchange.status, exchange.response_body = status, response_body
+        exchange.response_headers = [(name.lower(), value) for name, value in response_headers.items()]
         request.send_response(status)
-        for name, value in answer_headers.items():
+        for name, value in response_headers.items():
             request.send_header(name, value)
-        request.send_header("Content-Length", str(len(answer_body)))
+        request.send_header("Content-Length", str(len(response_body)))
         request.end_headers()
-        request.wfile.write(answer_body)
+        request.wfile.write(response_body)
 
-    def forward(self, request: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> Answer:
-        upstream = HTTPConnection("127.0.0.1", self.simulator.ready["http_port"], timeout=HANGS_S)
+    def forward(self, request: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> RawResponse:
+        upstream = HTTPConnection("127.0.0.1", self.simulator.ready["http_port"], timeout=TIMEOUT_S)
         try:
             upstream.request(request.command, request.path, body, headers)
-            answer = upstream.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name not in ("content-length", "date")}
-            return answer.status, kept, answer.read()
+            response = upstream.getresponse()
+            headers = {name: value for name, value in response.getheaders() if name not in ("content-length", "date")}
+            return response.status, headers, response.read()
         finally:
             upstream.close()

@@ -1,4 +1,4 @@
-"""The simulator's program, and what a phone and an API client do with it."""
+"""The simulator process, and helpers that act as a phone and as an API client."""
 
 import json
 import os
@@ -13,9 +13,9 @@ import httpx
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve() / "debug"
-HANGS_S = 180  # only against hanging
+TIMEOUT_S = 180  # a safeguard against hanging
 RETRIEVAL_SCOPE = "number-verification:device-phone-number:read"
-RIGHT, WRONG = "+14155550100", "+14155550199"  # the simulator's SIM, and somebody else's
+RIGHT, WRONG = "+14155550100", "+14155550199"  # the simulator's SIM, and another number
 
 
 class Simulator:
@@ -30,47 +30,48 @@ class Simulator:
             self.ready: dict[str, Any] = json.loads(output.readline())
         glide = self.ready["glide"]
         self.url, self.client = glide["base_url"], (glide["client_id"], glide["client_secret"])
-        self.http = httpx.Client(verify=ssl.create_default_context(cafile=self.root), trust_env=False, timeout=HANGS_S)
+        context = ssl.create_default_context(cafile=self.root)
+        self.http = httpx.Client(verify=context, trust_env=False, timeout=TIMEOUT_S)
 
     def stop(self) -> None:
         self.http.close()
         self.process.terminate()
-        self.process.wait(HANGS_S)
+        self.process.wait(TIMEOUT_S)
         self.reserved.close()
 
     def code(self, **parameters: str) -> str:
-        """A code of the auth server, as a phone gets it: by following redirects to the JSON answer."""
+        """Returns a code of the auth server, by following redirects to the JSON response as a phone does."""
         query = {"client_id": self.client[0], "response_type": "code", "state": "any", "dev_print": "true"} | parameters
         url = f"{self.url}/oauth2/auth?{urlencode(query)}"
         while url:
             parts = urlsplit(url)
-            answer = self.http.get(
+            response = self.http.get(
                 parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl(),
                 headers={"Host": parts.netloc},
                 extensions={"sni_hostname": parts.hostname},
             )
-            url = answer.headers.get("location", "")
-        return answer.json()["code"]
+            url = response.headers.get("location", "")
+        return response.json()["code"]
 
     def token(self, code: str | None = None, **parameters: str) -> str:
-        """An access token: for a code, or, without, for the client itself."""
+        """Returns an access token: for a code, or without one for the client itself."""
         grant = {"grant_type": "authorization_code", "code": code} if code else {"grant_type": "client_credentials"}
-        answer = self.http.post(f"{self.url}/oauth2/token", data=grant | parameters, auth=self.client)
-        return answer.raise_for_status().json()["access_token"]
+        response = self.http.post(f"{self.url}/oauth2/token", data=grant | parameters, auth=self.client)
+        return response.raise_for_status().json()["access_token"]
 
-    def verifying_token(self) -> str:
-        """One of the simulator's SIM, for `verify`."""
+    def token_for_verify(self) -> str:
+        """An access token of the simulator's SIM, for `verify`."""
         return self.token(self.code(scope="openid number-verification:verify"))
 
-    def retrieving_token(self) -> str:
-        """One of the simulator's SIM, for `device-phone-number`."""
+    def token_for_retrieval(self) -> str:
+        """An access token of the simulator's SIM, for `device-phone-number`."""
         return self.token(self.code(scope=f"openid {RETRIEVAL_SCOPE}"))
 
 
 def reserve_port() -> socket.socket:
-    """A port of all addresses, since the recorder needs the simulator's on an address of its own.
+    """Reserves a port on all addresses, because the recorder uses the simulator's port on a different address.
 
-    On Linux a program that sets SO_REUSEADDR, as servers do, can listen there while this socket is open; others cannot.
+    On Linux, only programs that set SO_REUSEADDR, as servers do, can listen on it while this socket is open.
     """
     has_both = socket.has_dualstack_ipv6()
     reserved = socket.socket(socket.AF_INET6 if has_both else socket.AF_INET)

@@ -1,4 +1,4 @@
-"""docs/backend-api.yaml against the library's own client, what it sends and what it makes of answers; and against the
+"""Checks docs/backend-api.yaml against the requests and the response handling of the library's client, and against the
 simulator's backend."""
 
 import json
@@ -12,8 +12,8 @@ import pytest
 from openapi_core.exceptions import OpenAPIError
 
 from contract import Contract, Exchange
-from recorder import Answer, Recorder
-from simulator import HANGS_S, PROGRAMS, REPOSITORY, RIGHT, WRONG, Simulator, parameters_of
+from recorder import RawResponse, Recorder
+from simulator import PROGRAMS, REPOSITORY, RIGHT, TIMEOUT_S, WRONG, Simulator, parameters_of
 
 DOCUMENT = REPOSITORY / "docs/backend-api.yaml"
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -29,10 +29,10 @@ def recorder(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 class Flow:
-    """One flow of the command line, and what it and the backend said."""
+    """One verification with the command line: its output, and the exchanges with the backend."""
 
     def __init__(self, recorder: Recorder, path: str, number: str | None = RIGHT, *flags: str) -> None:
-        """Without a number it is a retrieval."""
+        """Without a number, a retrieval."""
         base = f"https://{recorder.authority}/{path}"
         simulator = recorder.simulator
         hosts = [host for host in simulator.ready["hosts"] if not host.startswith("backend.")]
@@ -40,10 +40,10 @@ class Flow:
         command += ["--phone", number] if number else ["--retrieve"]
         command += [f"--root-ca={root}" for root in (simulator.root, recorder.root)]
         command += [f"--resolve={host}" for host in (*hosts, recorder.resolve)]
-        done = subprocess.run([*command, *flags], capture_output=True, timeout=HANGS_S, check=False)
+        done = subprocess.run([*command, *flags], capture_output=True, timeout=TIMEOUT_S, check=False)
         self.outcome: dict[str, Any] = json.loads(done.stdout or "null")
         assert self.outcome, done.stderr.decode()
-        assert not any(recorder.prepared.values()), "an answer was prepared, and not asked for"
+        assert not any(recorder.prepared.values()), "a prepared response was not used"
         self.contract = Contract(DOCUMENT, base)
         self.exchanges = recorder.take()
 
@@ -73,13 +73,15 @@ RELAY = ["POST start", "POST complete"]
     ],
 )
 @pytest.mark.parametrize("number", [RIGHT, WRONG])
-def test_all_deliveries(recorder: Recorder, path: str, delivery: str, calls: list[str], number: str) -> None:
+def test_verification_conforms_with_every_delivery(
+    recorder: Recorder, path: str, delivery: str, calls: list[str], number: str
+) -> None:
     flow = Flow(recorder, path, number, f"--code-delivery={delivery}")
     assert flow.outcome["verified"] is (number == RIGHT)
     assert flow.calls == calls
     for exchange in flow.exchanges:
         flow.contract.check(exchange)
-    carried_what_the_document_says_it_always_does(flow)
+    assert_required_headers_and_session(flow)
 
 
 @pytest.mark.parametrize(
@@ -91,31 +93,31 @@ def test_all_deliveries(recorder: Recorder, path: str, delivery: str, calls: lis
         ("number-verify-page/camara", "follow-through", ["POST start", "GET callback", "POST complete"]),
     ],
 )
-def test_retrieval_by_all_deliveries(recorder: Recorder, path: str, delivery: str, calls: list[str]) -> None:
+def test_retrieval_conforms_with_every_delivery(recorder: Recorder, path: str, delivery: str, calls: list[str]) -> None:
     flow = Flow(recorder, path, None, f"--code-delivery={delivery}", '--start-field=attestation="token"')
     assert flow.outcome["phoneNumber"] == RIGHT
     assert flow.calls == calls
     for exchange in flow.exchanges:
         flow.contract.check(exchange)
-    carried_what_the_document_says_it_always_does(flow)
+    assert_required_headers_and_session(flow)
     assert flow.exchanges[0].json == {"purpose": "device-phone-number", "attestation": "token"}
 
 
-def test_retrieval_from_a_backend_that_does_not_offer_it(recorder: Recorder) -> None:
+def test_retrieval_at_a_backend_without_it_returns_501(recorder: Recorder) -> None:
     flow = Flow(recorder, "number-verify/a", None)
     assert flow.error == ("start", "status", "fix_integration")
     assert flow.outcome["error"]["detail"] == {"status": 501}
     flow.contract.check(flow.exchanges[0])
 
 
-def carried_what_the_document_says_it_always_does(flow: Flow) -> None:
+def assert_required_headers_and_session(flow: Flow) -> None:
     posts = [one for one in flow.exchanges if one.method == "POST"]
     keys = [one.headers["idempotency-key"] for one in posts]
     assert all(UUID.fullmatch(key) for key in keys) and len(set(keys)) == len(keys)
     correlators = {one.headers["x-correlator"] for one in posts}
     assert len(correlators) == 1 and UUID.fullmatch(correlators.pop())
     start, *others = flow.exchanges
-    session = (json.loads(start.answer_body) if start.status == 200 else {}).get("session")
+    session = (json.loads(start.response_body) if start.status == 200 else {}).get("session")
     for one in others:
         assert "nvsess=" in one.headers["cookie"]
         if one.method == "GET":
@@ -124,19 +126,19 @@ def carried_what_the_document_says_it_always_does(flow: Flow) -> None:
             assert one.json.get("session") == session
 
 
-def start_answer(recorder: Recorder, **more: str) -> Answer:
+def start_response(recorder: Recorder, **more: str) -> RawResponse:
     query = "client_id=SIMULATOR&response_type=code&state=own-state&redirect_uri=myapp%3A%2F%2Fdone"
     port = recorder.simulator.ready["https_port"]
     url = f"https://auth.simulator.test:{port}/oauth2/auth?{query}"
     return 200, JSON, json.dumps({"authUrl": url} | more).encode()
 
 
-VERIFIED: Answer = (200, JSON, b'{"verified": true}')
+VERIFIED: RawResponse = (200, JSON, b'{"verified": true}')
 
 
 @pytest.mark.parametrize("session", [None, "opaque"])
-def test_a_session_only_if_there_was_one(recorder: Recorder, session: str | None) -> None:
-    recorder.prepare("start", start_answer(recorder, **({"session": session} if session else {})))
+def test_session_is_sent_only_if_start_returned_one(recorder: Recorder, session: str | None) -> None:
+    recorder.prepare("start", start_response(recorder, **({"session": session} if session else {})))
     recorder.prepare("complete", VERIFIED)
     flow = Flow(recorder, "number-verify/a")
     assert flow.outcome["verified"] is True
@@ -147,7 +149,7 @@ def test_a_session_only_if_there_was_one(recorder: Recorder, session: str | None
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_repeat_is_the_same_request(recorder: Recorder, status: int) -> None:
+def test_retry_sends_the_same_request(recorder: Recorder, status: int) -> None:
     busy = (status, PROBLEM | {"Retry-After": "0"}, problem(status))
     recorder.prepare("start", busy)
     recorder.prepare("complete", busy)
@@ -173,7 +175,7 @@ BY_STATUS = dict.fromkeys((403, 409, 422, 501), "use_another_channel")
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 
-def test_the_table_of_statuses_is_the_documents() -> None:
+def test_status_table_matches_the_document() -> None:
     paths = Contract(DOCUMENT, "https://unused.test").document["paths"]
     for call, statuses in STATUSES.items():
         [operation] = paths[f"/{call}"].values()
@@ -182,9 +184,11 @@ def test_the_table_of_statuses_is_the_documents() -> None:
 
 @pytest.mark.parametrize(("call", "status"), [(call, status) for call in STATUSES for status in STATUSES[call]])
 @pytest.mark.parametrize("fallback", [None, "ask_to_enable_mobile_data"])
-def test_every_refusal(recorder: Recorder, call: str, status: int, fallback: str | None) -> None:
-    told = problem(status, **({"fallback": fallback} if fallback else {}))
-    recorder.prepare(call, (status, PROBLEM, told))
+def test_every_error_status_maps_to_its_fallback(
+    recorder: Recorder, call: str, status: int, fallback: str | None
+) -> None:
+    body = problem(status, **({"fallback": fallback} if fallback else {}))
+    recorder.prepare(call, (status, PROBLEM, body))
     delivery = "follow-through" if call == "callback" else "relay"
     flow = Flow(recorder, "number-verify/a", RIGHT, f"--code-delivery={delivery}")
     flow.contract.check(flow.exchanges[-1])
@@ -193,10 +197,10 @@ def test_every_refusal(recorder: Recorder, call: str, status: int, fallback: str
     assert flow.outcome["error"]["detail"]["status"] == status
 
 
-# What an app adds to a verification
+# Options of a verification
 
 
-def test_start_fields_and_the_apps_correlator(recorder: Recorder) -> None:
+def test_start_fields_and_correlator_of_the_app_are_sent(recorder: Recorder) -> None:
     fields = {"attestation": {"token": "t", "level": [1, None]}, "device": "a=b"}
     flags = [f"--start-field={name}={json.dumps(value)}" for name, value in fields.items()]
     flow = Flow(recorder, "number-verify/a", RIGHT, "--correlator=sign-in:42", *flags)
@@ -213,14 +217,14 @@ KINDS = re.compile("cancelled|deadline_exceeded|authorization|denied_by_operator
 
 
 @pytest.mark.parametrize("path", ["number-verify/a", "number-verify-302/a"])
-def test_abort_after_a_refusal(recorder: Recorder, path: str) -> None:
+def test_abort_is_sent_after_an_error(recorder: Recorder, path: str) -> None:
     recorder.prepare("complete", (403, PROBLEM, problem(403)))
     flow = Flow(recorder, path, RIGHT, ABORT)
     assert flow.error == ("complete", "status", "use_another_channel")
     assert flow.calls == [*RELAY, "POST abort"]
     for exchange in flow.exchanges:
         flow.contract.check(exchange)
-    carried_what_the_document_says_it_always_does(flow)
+    assert_required_headers_and_session(flow)
     assert flow.exchanges[2].status == 204 and flow.exchanges[2].json["reason"] == "backend"
 
 
@@ -250,7 +254,7 @@ def test_no_abort_after_a_result_or_without_a_session(recorder: Recorder) -> Non
     assert Flow(recorder, "number-verify/a", RIGHT, ABORT).calls == ["POST start"]
 
 
-START_ANSWERS = [
+START_RESPONSES = [
     ('{"authUrl": "AUTH"}', True),
     ('{"authUrl": "AUTH", "more": [1]}', True),
     ('{"authUrl": "AUTH", "state": "own-state", "redirectUri": "myapp://done", "session": "s"}', True),
@@ -267,7 +271,7 @@ START_ANSWERS = [
     ('{"authUrl": "AUTH", "state": ["own-state"]}', False),
     ('{"authUrl": "AUTH", "redirectUri": true}', False),
 ]
-VERDICTS = [
+VERIFY_RESULTS = [
     ('{"verified": true}', True),
     ('{"verified": false, "more": 1}', True),
     ('{"devicePhoneNumberVerified": true}', True),
@@ -290,124 +294,124 @@ NUMBERS = [
 ]
 
 
-NO_VERDICTS = ["{}", "[true]", "true"]
+NO_RESULTS = ["{}", "[true]", "true"]
 
 
-@pytest.mark.parametrize(("body", "is_valid"), START_ANSWERS)
-def test_the_client_takes_the_start_answers_of_the_schema(recorder: Recorder, body: str, is_valid: bool) -> None:
-    auth_url = json.loads(start_answer(recorder)[2])["authUrl"]
+@pytest.mark.parametrize(("body", "is_valid"), START_RESPONSES)
+def test_client_accepts_start_responses_of_the_schema(recorder: Recorder, body: str, is_valid: bool) -> None:
+    auth_url = json.loads(start_response(recorder)[2])["authUrl"]
     recorder.prepare("start", (200, JSON, body.replace("AUTH", auth_url).encode()))
     if is_valid:
         recorder.prepare("complete", VERIFIED)
-    agree(Flow(recorder, "number-verify/a"), 0, "start", is_valid)
+    assert_agreement(Flow(recorder, "number-verify/a"), 0, "start", is_valid)
 
 
-@pytest.mark.parametrize(("body", "is_valid"), VERDICTS)
+@pytest.mark.parametrize(("body", "is_valid"), VERIFY_RESULTS)
 @pytest.mark.parametrize("call", ["complete", "callback"])
-def test_the_client_takes_the_verdicts_of_the_schema(recorder: Recorder, call: str, body: str, is_valid: bool) -> None:
+def test_client_accepts_verify_results_of_the_schema(recorder: Recorder, call: str, body: str, is_valid: bool) -> None:
     recorder.prepare(call, (200, JSON, body.encode()))
     delivery = "follow-through" if call == "callback" else "relay"
     flow = Flow(recorder, "number-verify/a", RIGHT, f"--code-delivery={delivery}")
-    agree(flow, 1, "complete", is_valid)
+    assert_agreement(flow, 1, "complete", is_valid)
     if is_valid:
         assert flow.outcome["verified"] is ("true" in body)
 
 
 @pytest.mark.parametrize(("body", "is_valid"), NUMBERS)
 @pytest.mark.parametrize("call", ["complete", "callback"])
-def test_the_client_takes_the_numbers_of_the_schema(recorder: Recorder, call: str, body: str, is_valid: bool) -> None:
+def test_client_accepts_numbers_of_the_schema(recorder: Recorder, call: str, body: str, is_valid: bool) -> None:
     recorder.prepare(call, (200, JSON, body.encode()))
     delivery = "follow-through" if call == "callback" else "relay"
     flow = Flow(recorder, "number-verify/camara", None, f"--code-delivery={delivery}")
-    agree(flow, 1, "complete", is_valid)
+    assert_agreement(flow, 1, "complete", is_valid)
     if is_valid:
         assert flow.outcome["phoneNumber"] == RIGHT
 
 
 @pytest.mark.parametrize("call", ["complete", "callback"])
 def test_result_of_the_other_kind_is_malformed(recorder: Recorder, call: str) -> None:
-    """The document allows both, because a response does not show what `start` asked for."""
+    """The document allows both, because a response does not show what `start` requested."""
     delivery = f"--code-delivery={'follow-through' if call == 'callback' else 'relay'}"
     for number, body in ((RIGHT, b'{"phoneNumber": "+14155550100"}'), (None, b'{"verified": true}')):
         recorder.prepare(call, (200, JSON, body))
         flow = Flow(recorder, "number-verify/camara", number, delivery)
-        flow.contract.check_answer(flow.exchanges[1])
+        flow.contract.check_response(flow.exchanges[1])
         assert flow.error == ("complete", "malformed_answer", "fix_integration")
 
 
-@pytest.mark.parametrize("body", NO_VERDICTS)
-def test_json_that_is_no_verdict(recorder: Recorder, body: str) -> None:
-    """From `complete` it is an error; from the callback it is a page like another, and `complete` is asked."""
-    none: Answer = (200, JSON, body.encode())
-    recorder.prepare("complete", none)
-    agree(Flow(recorder, "number-verify/a"), 1, "complete", False)
-    recorder.prepare("callback", none)
+@pytest.mark.parametrize("body", NO_RESULTS)
+def test_json_without_a_result_is_malformed(recorder: Recorder, body: str) -> None:
+    """From `complete` it is an error; from the callback it is ignored like any page, and `complete` is called."""
+    no_result: RawResponse = (200, JSON, body.encode())
+    recorder.prepare("complete", no_result)
+    assert_agreement(Flow(recorder, "number-verify/a"), 1, "complete", False)
+    recorder.prepare("callback", no_result)
     recorder.prepare("complete", VERIFIED)
     flow = Flow(recorder, "number-verify/a", RIGHT, "--code-delivery=follow-through")
     assert flow.outcome["verified"] is True and flow.calls == ["POST start", "GET callback", "POST complete"]
     flow.contract.check_request(flow.exchanges[2])
 
 
-def agree(flow: Flow, index: int, step: str, is_valid: bool) -> None:
+def assert_agreement(flow: Flow, index: int, step: str, is_valid: bool) -> None:
     if is_valid:
-        flow.contract.check_answer(flow.exchanges[index])
+        flow.contract.check_response(flow.exchanges[index])
         assert "error" not in flow.outcome
     else:
         with pytest.raises(OpenAPIError):
-            flow.contract.check_answer(flow.exchanges[index])
+            flow.contract.check_response(flow.exchanges[index])
         assert flow.error == (step, "malformed_answer", "fix_integration")
 
 
-# The simulator's backend, asked wrongly
+# Errors of the simulator's backend
 
 
-def test_the_simulators_refusals(recorder: Recorder) -> None:
+def test_errors_of_the_simulators_backend_conform(recorder: Recorder) -> None:
     base = f"https://{recorder.authority}/number-verify/a"
     contract = Contract(DOCUMENT, base)
-    correct = {"content-type": "application/json", "host": recorder.authority}
+    valid_headers = {"content-type": "application/json", "host": recorder.authority}
 
-    def ask(call: str, body: str | None, **headers: str) -> Exchange:
+    def send(call: str, body: str | None, **headers: str) -> Exchange:
         method = "GET" if body is None else "POST"
-        exchange = Exchange(method, f"{base}/{call}", correct | headers, (body or "").encode())
-        answer = recorder.simulator.http.request(
+        exchange = Exchange(method, f"{base}/{call}", valid_headers | headers, (body or "").encode())
+        response = recorder.simulator.http.request(
             method,
             f"https://127.0.0.1:{recorder.simulator.ready['https_port']}/number-verify/a/{call}",
             headers=exchange.headers,
             content=exchange.body,
             extensions={"sni_hostname": "backend.simulator.test"},
         )
-        exchange.status, exchange.answer_body = answer.status_code, answer.content
-        exchange.answer_headers = list(answer.headers.items())
+        exchange.status, exchange.response_body = response.status_code, response.content
+        exchange.response_headers = list(response.headers.items())
         recorder.simulator.http.cookies.clear()
-        contract.check_answer(exchange)
+        contract.check_response(exchange)
         return exchange
 
     def start(**headers: str) -> dict[str, str]:
-        return json.loads(ask("start", json.dumps({"phoneNumber": RIGHT}), **headers).answer_body)
+        return json.loads(send("start", json.dumps({"phoneNumber": RIGHT}), **headers).response_body)
 
-    assert ask("start", "{").status == 400
-    assert ask("start", '{"phoneNumber": "12"}').status == 400
+    assert send("start", "{").status == 400
+    assert send("start", '{"phoneNumber": "12"}').status == 400
     start(**{"idempotency-key": "one"})
-    assert ask("start", json.dumps({"phoneNumber": WRONG}), **{"idempotency-key": "one"}).status == 422
-    assert ask("start", "{}", **{"content-type": "text/plain"}).status == 415
+    assert send("start", json.dumps({"phoneNumber": WRONG}), **{"idempotency-key": "one"}).status == 422
+    assert send("start", "{}", **{"content-type": "text/plain"}).status == 415
     started = start()
     session, own_state = started["session"], parameters_of(started["authUrl"])["state"]
     state = parameters_of(start()["authUrl"])["state"]
     with_state = {"code": "c", "session": session}
-    told = [ask("complete", json.dumps(with_state | {"state": one})) for one in (state, own_state, own_state)]
-    assert [one.status for one in told] == [403, 403, 409]
-    assert b"another session" in told[0].answer_body, "which does not use it up"
-    assert ask("complete", json.dumps({"session": session}), cookie="nvsess=other").status == 403
-    assert ask("complete", json.dumps({"code": "c", "state": state})).status == 409
-    assert ask(f"callback?code=c&state={state}", None).status == 403
-    assert ask("callback?code=c&state=unknown", None).status == 409
+    results = [send("complete", json.dumps(with_state | {"state": one})) for one in (state, own_state, own_state)]
+    assert [one.status for one in results] == [403, 403, 409]
+    assert b"another session" in results[0].response_body, "the session is not used up"
+    assert send("complete", json.dumps({"session": session}), cookie="nvsess=other").status == 403
+    assert send("complete", json.dumps({"code": "c", "state": state})).status == 409
+    assert send(f"callback?code=c&state={state}", None).status == 403
+    assert send("callback?code=c&state=unknown", None).status == 409
 
 
-# The judge can say no
+# The validator rejects violations
 
 
 @pytest.mark.parametrize(
-    ("wrong", "why"),
+    ("changes", "error"),
     [
         ({"method": "GET"}, "OperationNotFound"),
         ({"url": "/verify"}, "PathNotFound"),
@@ -429,25 +433,25 @@ def test_the_simulators_refusals(recorder: Recorder) -> None:
         ({"correlator": "two words"}, "InvalidParameter"),
     ],
 )
-def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
+def test_contract_rejects_invalid_requests(changes: dict[str, Any], error: str) -> None:
     contract = Contract(DOCUMENT, "https://backend.test/nv")
 
-    def request(changed: dict[str, Any]) -> Exchange:
+    def request(changes: dict[str, Any]) -> Exchange:
         headers = {
-            "content-type": changed.get("type", "application/json"),
-            "idempotency-key": changed.get("key", "6f9619ff-8b86-4d11-b42d-00c04fc964ff"),
-            "x-correlator": changed.get("correlator", "b4333c46-49c0-4f62-80d7-f0ef930f1c46"),
+            "content-type": changes.get("type", "application/json"),
+            "idempotency-key": changes.get("key", "6f9619ff-8b86-4d11-b42d-00c04fc964ff"),
+            "x-correlator": changes.get("correlator", "b4333c46-49c0-4f62-80d7-f0ef930f1c46"),
         }
-        url = "https://backend.test/nv" + changed.get("url", "/start")
+        url = "https://backend.test/nv" + changes.get("url", "/start")
         return Exchange(
-            changed.get("method", "POST"), url, headers, changed.get("body", b'{"phoneNumber":"+14155550100"}')
+            changes.get("method", "POST"), url, headers, changes.get("body", b'{"phoneNumber":"+14155550100"}')
         )
 
     contract.check_request(request({}))
     contract.check_request(request({"body": b'{"purpose": "device-phone-number", "attestation": "t"}'}))
-    with pytest.raises(OpenAPIError) as refused:
-        contract.check_request(request(wrong))
-    assert type(refused.value).__name__ == why
+    with pytest.raises(OpenAPIError) as raised:
+        contract.check_request(request(changes))
+    assert type(raised.value).__name__ == error
 
 
 @pytest.mark.parametrize(
@@ -464,11 +468,11 @@ def test_the_judge_refuses_requests(wrong: dict[str, Any], why: str) -> None:
         (410, {"content-type": "application/problem+json"}, problem(410)),
     ],
 )
-def test_the_judge_refuses_answers(status: int, headers: dict[str, str], body: bytes) -> None:
+def test_contract_rejects_invalid_responses(status: int, headers: dict[str, str], body: bytes) -> None:
     contract = Contract(DOCUMENT, "https://backend.test/nv")
     exchange = Exchange("POST", "https://backend.test/nv/start", {}, b"", status, list(headers.items()), body)
     with pytest.raises(OpenAPIError):
-        contract.check_answer(exchange)
+        contract.check_response(exchange)
 
 
 RESULTS = [
@@ -495,12 +499,12 @@ RESULTS = [
 
 @pytest.mark.parametrize(("body", "is_valid"), RESULTS)
 @pytest.mark.parametrize("call", ["POST /complete", "GET /callback"])
-def test_a_result_is_a_boolean_or_a_number(call: str, body: str, is_valid: bool) -> None:
+def test_result_is_a_boolean_or_a_number(call: str, body: str, is_valid: bool) -> None:
     contract, (method, path) = Contract(DOCUMENT, "https://backend.test/nv"), call.split()
     headers = [(name.lower(), value) for name, value in JSON.items()]
     exchange = Exchange(method, f"https://backend.test/nv{path}", {}, b"", 200, headers, body.encode())
     if is_valid:
-        contract.check_answer(exchange)
+        contract.check_response(exchange)
     else:
         with pytest.raises(OpenAPIError):
-            contract.check_answer(exchange)
+            contract.check_response(exchange)

@@ -1,4 +1,4 @@
-"""CAMARA's `device-phone-number` of the simulator against CAMARA's definition: the number, and every error."""
+"""The simulator's `device-phone-number` conforms to CAMARA's definition: the number, and every error."""
 
 from pathlib import Path
 
@@ -9,37 +9,37 @@ from openapi_core.exceptions import OpenAPIError
 from contract import Contract, Exchange
 from simulator import RETRIEVAL_SCOPE, RIGHT, Simulator
 from test_camara_scenarios import CAMARA, CORRELATOR
-from test_camara_verify import NAMED, refused
-from test_camara_verify import ask as ask_verify
+from test_camara_verify import DOCUMENTED, error_in
+from test_camara_verify import send as send_verify
 
 
-def ask(simulator: Simulator, token: str | None, **headers: str) -> httpx.Response:
-    given = {"Authorization": f"Bearer {token}"} if token else {}
-    return simulator.http.get(f"{simulator.url}/number-verification/v2/device-phone-number", headers=given | headers)
+def send(simulator: Simulator, token: str | None, **headers: str) -> httpx.Response:
+    auth = {"Authorization": f"Bearer {token}"} if token else {}
+    return simulator.http.get(f"{simulator.url}/number-verification/v2/device-phone-number", headers=auth | headers)
 
 
-def check(simulator: Simulator, answer: httpx.Response) -> None:
+def check(simulator: Simulator, response: httpx.Response) -> None:
     contract = Contract(CAMARA / "number-verification.yaml", f"{simulator.url}/number-verification/v2")
-    exchange = Exchange("GET", str(answer.request.url), dict(answer.request.headers), b"", answer.status_code)
-    exchange.answer_headers, exchange.answer_body = list(answer.headers.items()), answer.content
+    exchange = Exchange("GET", str(response.request.url), dict(response.request.headers), b"", response.status_code)
+    exchange.response_headers, exchange.response_body = list(response.headers.items()), response.content
     contract.check(exchange)
 
 
-def assert_refused(simulator: Simulator, answer: httpx.Response, status: int, code: str) -> None:
-    assert refused(answer) == (status, code)
-    assert RIGHT not in answer.text
-    check(simulator, answer)
+def assert_error(simulator: Simulator, response: httpx.Response, status: int, code: str) -> None:
+    assert error_in(response) == (status, code)
+    assert RIGHT not in response.text
+    check(simulator, response)
 
 
-def test_the_number_of_the_sim(simulator: Simulator) -> None:
-    answer = ask(simulator, simulator.retrieving_token(), **{"x-correlator": CORRELATOR})
-    assert (answer.status_code, answer.json()) == (200, {"devicePhoneNumber": RIGHT})
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-correlator"] == CORRELATOR
-    check(simulator, answer)
+def test_number_of_the_sim_is_returned(simulator: Simulator) -> None:
+    response = send(simulator, simulator.token_for_retrieval(), **{"x-correlator": CORRELATOR})
+    assert (response.status_code, response.json()) == (200, {"devicePhoneNumber": RIGHT})
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-correlator"] == CORRELATOR
+    check(simulator, response)
 
 
-def test_the_definition_names_the_errors_of_verify() -> None:
+def test_definition_has_the_errors_of_verify() -> None:
     paths = Contract(CAMARA / "number-verification.yaml", "https://unused.test").document["paths"]
     [share], [verify] = paths["/device-phone-number"].values(), paths["/verify"].values()
     assert share["security"] == [{"openId": [RETRIEVAL_SCOPE]}]
@@ -48,81 +48,81 @@ def test_the_definition_names_the_errors_of_verify() -> None:
     assert share["responses"] == verify["responses"]
 
 
-def test_every_error_on_demand(tmp_path: Path, simulator: Simulator) -> None:
-    """A SIM with a number of the simulator's list gets that error."""
+def test_every_error_is_returned_on_demand(tmp_path: Path, simulator: Simulator) -> None:
+    """A SIM with a number of the simulator's list gets its error."""
     for index, error in enumerate(simulator.ready["verify_errors"]):
         folder = tmp_path / str(index)
         folder.mkdir()
         other = Simulator(folder, f"--sim=127.0.0.0/8={error['number']}")
         try:
-            answer = ask(other, other.retrieving_token(), **{"x-correlator": CORRELATOR})
+            response = send(other, other.token_for_retrieval(), **{"x-correlator": CORRELATOR})
             expected = (error["status"], error["code"])
-            assert refused(answer) == expected
-            assert answer.headers["x-correlator"] == CORRELATOR
-            if expected in NAMED:
-                check(other, answer)
+            assert error_in(response) == expected
+            assert response.headers["x-correlator"] == CORRELATOR
+            if expected in DOCUMENTED:
+                check(other, response)
             else:
                 with pytest.raises(OpenAPIError):
-                    check(other, answer)
+                    check(other, response)
         finally:
             other.stop()
 
 
-def test_a_token_works_once(simulator: Simulator) -> None:
-    token = simulator.retrieving_token()
-    assert ask(simulator, token).status_code == 200
-    assert_refused(simulator, ask(simulator, token), 401, "UNAUTHENTICATED")
+def test_used_token_returns_401(simulator: Simulator) -> None:
+    token = simulator.token_for_retrieval()
+    assert send(simulator, token).status_code == 200
+    assert_error(simulator, send(simulator, token), 401, "UNAUTHENTICATED")
 
 
 @pytest.mark.parametrize("scope", ["openid number-verification:verify", "openid", "number-verification"])
-def test_a_token_without_the_scope_is_denied(simulator: Simulator, scope: str) -> None:
+def test_token_without_the_scope_returns_403(simulator: Simulator, scope: str) -> None:
     token = simulator.token(simulator.code(scope=scope))
-    assert_refused(simulator, ask(simulator, token), 403, "PERMISSION_DENIED")
+    assert_error(simulator, send(simulator, token), 403, "PERMISSION_DENIED")
 
 
-def test_a_token_for_the_number_does_not_verify(simulator: Simulator) -> None:
-    answer = ask_verify(simulator, simulator.retrieving_token(), {"phoneNumber": RIGHT})
-    assert refused(answer) == (403, "PERMISSION_DENIED")
+def test_retrieval_token_at_verify_returns_403(simulator: Simulator) -> None:
+    response = send_verify(simulator, simulator.token_for_retrieval(), {"phoneNumber": RIGHT})
+    assert error_in(response) == (403, "PERMISSION_DENIED")
 
 
-def test_a_token_with_both_scopes_permits_either(simulator: Simulator) -> None:
+def test_token_with_both_scopes_permits_either(simulator: Simulator) -> None:
     both = f"number-verification:verify {RETRIEVAL_SCOPE}"
-    assert ask(simulator, simulator.token(simulator.code(scope=both))).status_code == 200
-    answer = ask_verify(simulator, simulator.token(simulator.code(scope=both)), {"phoneNumber": RIGHT})
-    assert answer.json() == {"devicePhoneNumberVerified": True}
+    assert send(simulator, simulator.token(simulator.code(scope=both))).status_code == 200
+    response = send_verify(simulator, simulator.token(simulator.code(scope=both)), {"phoneNumber": RIGHT})
+    assert response.json() == {"devicePhoneNumberVerified": True}
 
 
-def test_a_login_with_a_password_returns_no_number(simulator: Simulator) -> None:
+def test_password_login_returns_403(simulator: Simulator) -> None:
     token = simulator.token(simulator.code(scope=RETRIEVAL_SCOPE, prompt="login"))
     code = "NUMBER_VERIFICATION.USER_NOT_AUTHENTICATED_BY_MOBILE_NETWORK"
-    assert_refused(simulator, ask(simulator, token), 403, code)
+    assert_error(simulator, send(simulator, token), 403, code)
 
 
-def test_a_client_has_no_number(simulator: Simulator) -> None:
+def test_client_credentials_token_returns_403(simulator: Simulator) -> None:
     token = simulator.token(scope=RETRIEVAL_SCOPE)
-    assert_refused(simulator, ask(simulator, token), 403, "PERMISSION_DENIED")
+    assert_error(simulator, send(simulator, token), 403, "PERMISSION_DENIED")
 
 
-def test_an_expired_token(tmp_path: Path) -> None:
+def test_expired_token_returns_401(tmp_path: Path) -> None:
     simulator = Simulator(tmp_path, "--token-lifetime", "0")
     try:
-        assert_refused(simulator, ask(simulator, simulator.retrieving_token()), 401, "UNAUTHENTICATED")
+        assert_error(simulator, send(simulator, simulator.token_for_retrieval()), 401, "UNAUTHENTICATED")
     finally:
         simulator.stop()
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 32])
-def test_no_valid_token(simulator: Simulator, token: str | None) -> None:
-    answer = ask(simulator, token)
-    assert_refused(simulator, answer, 401, "UNAUTHENTICATED")
-    assert answer.headers["www-authenticate"] == "Bearer"
+def test_missing_or_unknown_token_returns_401(simulator: Simulator, token: str | None) -> None:
+    response = send(simulator, token)
+    assert_error(simulator, response, 401, "UNAUTHENTICATED")
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_code_is_no_token(simulator: Simulator) -> None:
+def test_code_instead_of_token_returns_401(simulator: Simulator) -> None:
     code = simulator.code(scope=RETRIEVAL_SCOPE)
-    assert_refused(simulator, ask(simulator, code), 401, "UNAUTHENTICATED")
+    assert_error(simulator, send(simulator, code), 401, "UNAUTHENTICATED")
 
 
-def test_a_correlator_that_is_not_valid(simulator: Simulator) -> None:
-    answer = ask(simulator, simulator.retrieving_token(), **{"x-correlator": "two words"})
-    assert refused(answer) == (400, "INVALID_ARGUMENT") and "x-correlator" not in answer.headers
+def test_invalid_correlator_returns_400(simulator: Simulator) -> None:
+    response = send(simulator, simulator.token_for_retrieval(), **{"x-correlator": "two words"})
+    assert error_in(response) == (400, "INVALID_ARGUMENT") and "x-correlator" not in response.headers

@@ -1,7 +1,7 @@
-"""CAMARA's own scenarios for `verify`, run against the simulator's. The file is CAMARA's, unedited; here are its steps.
+"""Steps for CAMARA's scenarios of `verify`, run against the simulator. The feature file is CAMARA's, unedited.
 
-A few need reading between the lines. 400.3 never says that the request is sent: the first question about the answer
-sends it. 400.4 and C02.01 name schemas that the definition of the same release has only inline: `INLINE` says where.
+Scenario 400.3 has no step that sends the request: the first access to the response sends it. 400.4 and C02.01 refer to
+schemas that the definition of the same release has only inline: `INLINE` has their pointers.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ scenarios("camara/number-verification-phoneNumberVerify.feature")
 
 
 class Call:
-    """The request that a scenario describes, and its answer."""
+    """The request that a scenario describes, and its response."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -36,7 +36,7 @@ class Call:
         self.headers: dict[str, str] = {}
         self.properties: dict[str, Any] = {}
         self.body: bytes | None = None
-        self.answered: Exchange | None = None
+        self.exchange: Exchange | None = None
 
     def schema(self, pointer: str) -> dict[str, Any]:
         return self.contract.schema(INLINE.get(pointer, pointer))
@@ -49,24 +49,24 @@ class Call:
         self.body = json.dumps(self.properties).encode()
 
     @property
-    def answer(self) -> Exchange:
-        if not self.answered:
+    def response(self) -> Exchange:
+        if not self.exchange:
             self.send()
-        assert self.answered
-        return self.answered
+        assert self.exchange
+        return self.exchange
 
     @property
-    def answer_json(self) -> dict[str, Any]:
-        return json.loads(self.answer.answer_body)
+    def response_json(self) -> dict[str, Any]:
+        return json.loads(self.response.response_body)
 
     def send(self) -> None:
         url = f"{self.contract.base_url}/verify"
-        answer = self.simulator.http.request("POST", url, headers=self.headers, content=self.body)
+        response = self.simulator.http.request("POST", url, headers=self.headers, content=self.body)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.answered = Exchange("POST", url, headers, self.body or b"", answer.status_code)
-        self.answered.answer_headers = list(answer.headers.items())
-        self.answered.answer_body = answer.content
-        self.contract.check_answer(self.answered)
+        self.exchange = Exchange("POST", url, headers, self.body or b"", response.status_code)
+        self.exchange.response_headers = list(response.headers.items())
+        self.exchange.response_body = response.content
+        self.contract.check_response(self.exchange)
 
 
 def sha256(number: str) -> str:
@@ -114,7 +114,7 @@ def _(call: Call) -> None:
 @given("a valid testing phoneNumber supported by the service, identified by the token")
 @given("the token has been obtained by a supported authentication method")
 def _(call: Call) -> None:
-    call.bearer(call.simulator.verifying_token())
+    call.bearer(call.simulator.token_for_verify())
 
 
 @given('the header "Authorization" is removed')
@@ -127,7 +127,7 @@ def _(call: Call, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     call.simulator = Simulator(tmp_path, "--token-lifetime", "0")
     request.addfinalizer(call.simulator.stop)
     call.contract = Contract(CAMARA / "number-verification.yaml", call.simulator.url + "/number-verification/v2")
-    call.bearer(call.simulator.verifying_token())
+    call.bearer(call.simulator.token_for_verify())
 
 
 @given('the header "Authorization" is set to an invalid access token')
@@ -156,7 +156,7 @@ def _(call: Call) -> None:
 # Bodies
 
 HASHED = ", hashed in SHA-256 (in hexadecimal representation)"
-MEANT = {
+VALUES = {
     '"foo_value"': "foo_value",
     "a valid phone number": RIGHT,
     "the phone number identified by the access token": RIGHT,
@@ -167,7 +167,7 @@ MEANT = {
 
 @given(parsers.re(r'the (request )?body property "\$\.(?P<name>\w+)" is set to (?P<value>.+)'))
 def _(call: Call, name: str, value: str) -> None:
-    plain = MEANT[value.removesuffix(HASHED)]
+    plain = VALUES[value.removesuffix(HASHED)]
     call.set(name, sha256(plain) if value.endswith(HASHED) else plain)
 
 
@@ -198,7 +198,7 @@ def _(call: Call, body: str) -> None:
     call.body = body.encode()
 
 
-# The request and its answer
+# The request and its response
 
 
 @when('the request "phoneNumberVerify" is sent')
@@ -208,30 +208,30 @@ def _(call: Call) -> None:
 
 @then(parsers.re(r'the response status code is "?(?P<status>\d+)"?'))
 def _(call: Call, status: str) -> None:
-    assert call.answer.status == int(status)
+    assert call.response.status == int(status)
 
 
 @then(parsers.parse('the response header "Content-Type" is "{label}"'))
 def _(call: Call, label: str) -> None:
-    assert dict(call.answer.answer_headers)["content-type"] == label
+    assert dict(call.response.response_headers)["content-type"] == label
 
 
 @then('the response header "x-correlator" has same value as the request header "x-correlator"')
 def _(call: Call) -> None:
-    assert dict(call.answer.answer_headers)["x-correlator"] == call.headers["x-correlator"]
+    assert dict(call.response.response_headers)["x-correlator"] == call.headers["x-correlator"]
 
 
 @then(parsers.parse('the response body complies with the OAS schema at "{pointer}"'))
 def _(call: Call, pointer: str) -> None:
-    validate(call.answer_json, call.schema(pointer) | {"components": call.contract.document["components"]})
+    validate(call.response_json, call.schema(pointer) | {"components": call.contract.document["components"]})
 
 
 @then(parsers.re(r'the response property "\$\.(?P<name>\w+)" (is|==) (?P<value>true|false|\d+|"[A-Z0-9_.]+")'))
 def _(call: Call, name: str, value: str) -> None:
-    assert call.answer_json[name] == json.loads(value)
+    assert call.response_json[name] == json.loads(value)
 
 
 @then('the response property "$.message" contains a user friendly text')
 def _(call: Call) -> None:
-    message = call.answer_json["message"]
+    message = call.response_json["message"]
     assert message.endswith(".") and " " in message
