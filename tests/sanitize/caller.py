@@ -1,9 +1,9 @@
-"""An app in a foreign language: calls all functions of the library through the Python bindings that uniffi generates, for scripts/sanitize.
+"""A foreign-language caller for scripts/sanitize: calls all functions of the library through uniffi's Python bindings.
 
-    caller.py FOLDER-OF-THE-BINDINGS ROUNDS < the simulator's line
+    caller.py FOLDER-OF-THE-BINDINGS ROUNDS < the simulator's startup line
 
-What Kotlin and Swift do with the same functions, without a JVM around it: objects and buffers cross in both directions, callbacks run on the
-library's threads, futures are dropped in the middle, callbacks throw, and a verifier goes away while it works.
+It uses the functions as Kotlin and Swift do, without a JVM: objects and buffers cross the FFI in both directions, callbacks
+run on the library's threads, pending futures are dropped, callbacks throw, and a verifier is released while it works.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ import number_verify as nv  # noqa: E402
 
 SIMULATOR = json.loads(sys.stdin.readline())
 NUMBER, ANOTHER_NUMBER = "+14155550100", "+14155550199"
-# What takes longer hangs.
-PATIENCE = 300
+# A safeguard against hanging.
+TIMEOUT_S = 300
 
 
 class Loopback(nv.CellularProvider):
-    def __init__(self, fails=False, takes=0.0):
-        self.fails, self.takes, self.acquired, self.released, self.events = fails, takes, 0, 0, None
+    def __init__(self, fails=False, delay=0.0):
+        self.fails, self.delay, self.acquired, self.released, self.events = fails, delay, 0, 0, None
 
     async def acquire(self, events):
         self.acquired += 1
         self.events = events
         events.operated_by("00101")
-        await asyncio.sleep(self.takes)
+        await asyncio.sleep(self.delay)
         if self.fails:
             raise nv.CellularError.Unavailable(nv.CellularCause.NO_SIM)
         return nv.NetworkBinding.LINUX_INTERFACE("lo")
@@ -40,7 +40,7 @@ class Loopback(nv.CellularProvider):
     async def status(self):
         return nv.CellularStatus.WIFI_ACTIVE()
 
-    async def is_released(self):
+    async def wait_until_released(self):
         while self.acquired != self.released:
             await asyncio.sleep(0.01)
 
@@ -58,10 +58,10 @@ class Throwing(nv.CellularProvider):
 
 class Listener(nv.ProgressListener):
     def __init__(self, throws=False):
-        self.throws, self.seen, self.threads = throws, 0, set()
+        self.throws, self.count, self.threads = throws, 0, set()
 
     def on_progress(self, progress):
-        self.seen += 1
+        self.count += 1
         self.threads.add(threading.get_ident())
         assert repr(progress)
         if self.throws:
@@ -70,10 +70,10 @@ class Listener(nv.ProgressListener):
 
 class Trust(nv.ServerTrust):
     def __init__(self, decision):
-        self.decision, self.asked = decision, 0
+        self.decision, self.calls = decision, 0
 
     def check_server_trusted(self, chain, host, ocsp_response):
-        self.asked += 1
+        self.calls += 1
         assert chain and host
         if self.decision is None:
             raise ValueError("check_server_trusted")
@@ -113,7 +113,7 @@ def options():
     return nv.VerificationOptions(headers=[nv.Header("X-Attestation", "token")], start_fields=[nv.CoreStartField("device", '{"os":"none"}')])
 
 
-async def verifies(operator):
+async def check_verification(operator):
     phone, listener = Loopback(), Listener()
     verifier = nv.CoreVerifier(config(operator), phone)
     assert (await verifier.check()).is_WIFI_ACTIVE()
@@ -123,47 +123,47 @@ async def verifies(operator):
         assert result.verified() is expected, result.response_json()
         assert json.loads(result.trace().to_json()) and result.trace().to_table()
     verifier.forget_hosts()
-    assert listener.seen > 0
-    await phone.is_released()
+    assert listener.count > 0
+    await phone.wait_until_released()
 
 
-async def verifies_at_once():
+async def check_concurrent_verifications():
     phone = Loopback()
     verifier = nv.CoreVerifier(config(), phone)
     flows = [verifier.begin_with(NUMBER, options(), Listener()) for _ in range(16)]
-    # Twice for each: results are shared.
+    # Each result is awaited twice: results are shared.
     results = await asyncio.gather(*(flow.result() for flow in flows + flows))
     assert all(result.verified() for result in results)
-    await phone.is_released()
+    await phone.wait_until_released()
 
 
-async def is_cancelled():
-    phone = Loopback(takes=0.05)
+async def check_cancellation():
+    phone = Loopback(delay=0.05)
     verifier = nv.CoreVerifier(config(), phone)
-    for after in [0.0, 0.02, 0.08, 0.12]:
+    for delay in [0.0, 0.02, 0.08, 0.12]:
         flow = verifier.begin_with(NUMBER, options(), Listener())
         waiting = asyncio.ensure_future(flow.result())
-        await asyncio.sleep(after)
+        await asyncio.sleep(delay)
         threading.Thread(target=flow.cancel).start()
         try:
             await waiting
         except nv.CoreError.Cancelled:
             pass
         assert flow.trace().to_json()
-        # The waiting alone: the future is dropped, with Rust's half of it.
+        # Cancels only the waiting: the future is dropped, including its Rust part.
         flow = verifier.begin_with(NUMBER, options(), Listener())
         waiting = asyncio.ensure_future(flow.result())
-        await asyncio.sleep(after)
+        await asyncio.sleep(delay)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        # Nothing refers to the flow any more, and the verifier follows.
+        # Drops the last reference to the flow, and then to the verifier.
         del flow, waiting
     del verifier
     gc.collect()
-    await phone.is_released()
+    await phone.wait_until_released()
 
 
-async def loses_the_network():
+async def check_network_loss():
     phone = Loopback()
     verifier = nv.CoreVerifier(config(), phone)
     flow = verifier.begin_with(NUMBER, options(), None)
@@ -174,22 +174,22 @@ async def loses_the_network():
         await flow.result()
     except nv.CoreError.CellularUnavailable:
         pass
-    await phone.is_released()
+    await phone.wait_until_released()
 
 
-async def fails(expected, work):
+async def assert_fails(expected, result):
     try:
-        await work
+        await result
     except expected as error:
         assert error.to_json() and repr(error)
     else:
         raise AssertionError(expected)
 
 
-async def throws():
+async def check_errors():
     for provider in [Throwing(), Loopback(fails=True)]:
         verifier = nv.CoreVerifier(config(), provider)
-        await fails(nv.CoreError.CellularUnavailable, verifier.begin_with(NUMBER, options(), Listener()).result())
+        await assert_fails(nv.CoreError.CellularUnavailable, verifier.begin_with(NUMBER, options(), Listener()).result())
     try:
         await nv.CoreVerifier(config(), Throwing()).check()
     except nv.CoreError:
@@ -197,22 +197,22 @@ async def throws():
     phone = Loopback()
     verifier = nv.CoreVerifier(config(), phone)
     assert (await verifier.begin_with(NUMBER, options(), Listener(throws=True)).result()).verified()
-    await fails(nv.CoreError.InvalidPhoneNumber, verifier.begin_with("not a number", options(), None).result())
-    for wrong in [{"backend_url": "ftp://x"}, {"redirect_limit": 0}]:
+    await assert_fails(nv.CoreError.InvalidPhoneNumber, verifier.begin_with("not a number", options(), None).result())
+    for invalid in [{"backend_url": "ftp://x"}, {"redirect_limit": 0}]:
         try:
-            nv.CoreVerifier(nv.Config(**{**vars(config()), **wrong}), phone)
+            nv.CoreVerifier(nv.Config(**{**vars(config()), **invalid}), phone)
         except nv.CoreError.InvalidConfig:
             continue
-        raise AssertionError(wrong)
+        raise AssertionError(invalid)
     for text in ["", "[", '[{"host":"a.test"}]', "\0", "🙂" * 1000]:
         try:
             nv.core_hints_from_json(text)
         except nv.CoreError:
             pass
-    await phone.is_released()
+    await phone.wait_until_released()
 
 
-async def has_its_own_backend():
+async def check_custom_backend():
     phone = Loopback()
     settings = config()
     for response, expected in [('{"verified":true}', True), ('{"verified":false}', False)]:
@@ -223,30 +223,31 @@ async def has_its_own_backend():
     assert retrieved.phone_number() == NUMBER and retrieved.response_json() and retrieved.trace().to_json()
     for response in [None, "", "{}", "[" * 1000]:
         verifier = nv.CoreVerifier.with_backend(settings, phone, Backend(response))
-        await fails(nv.CoreError.Backend, verifier.begin_with(NUMBER, options(), Listener()).result())
-    await phone.is_released()
+        await assert_fails(nv.CoreError.Backend, verifier.begin_with(NUMBER, options(), Listener()).result())
+    await phone.wait_until_released()
 
 
-async def asks_the_app_for_trust():
+async def check_server_trust():
     phone = Loopback()
     for decision in [True, False, None]:
         trust = Trust(decision)
-        work = nv.CoreVerifier(config(roots=False), phone, trust).begin_with(NUMBER, options(), None).result()
+        result = nv.CoreVerifier(config(roots=False), phone, trust).begin_with(NUMBER, options(), None).result()
         if decision:
-            assert (await work).verified()
+            assert (await result).verified()
         else:
-            await fails(nv.CoreError, work)
-        assert trust.asked > 0
-    await phone.is_released()
+            await assert_fails(nv.CoreError, result)
+        assert trust.calls > 0
+    await phone.wait_until_released()
 
 
 async def main():
-    # Callbacks come on the library's threads.
+    # Callbacks are called on the library's threads.
     nv.uniffi_set_event_loop(asyncio.get_running_loop())
     for _ in range(int(sys.argv[2])):
-        works = [verifies(operator) for operator in "ab"]
-        works += [verifies_at_once(), is_cancelled(), loses_the_network(), throws(), has_its_own_backend(), asks_the_app_for_trust()]
-        await asyncio.wait_for(asyncio.gather(*works), PATIENCE)
+        tasks = [check_verification(operator) for operator in "ab"]
+        tasks += [check_concurrent_verifications(), check_cancellation(), check_network_loss(), check_errors()]
+        tasks += [check_custom_backend(), check_server_trust()]
+        await asyncio.wait_for(asyncio.gather(*tasks), TIMEOUT_S)
         gc.collect()
     print(f"{sys.argv[2]} rounds")
 
