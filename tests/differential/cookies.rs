@@ -1,4 +1,4 @@
-//! The cookie jar: responses that set cookies, and then requests that get them.
+//! The cookie jar: responses that set cookies, and the Cookie headers of subsequent requests.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub fn subject() -> Subject {
     let set = (url(), mutated(pair), attributes).prop_map(|(url, pair, attributes)| (url, pair + &attributes));
     let inputs = (vec(set, 1..5), vec(url(), 1..4)).prop_map(|(set, get)| {
         let set = set.into_iter().enumerate().map(|(index, (url, line))| {
-            // Each cookie has a value of its own, and no character that a header cannot have.
+            // Each cookie gets a unique value, without characters that are invalid in a header.
             let line = line.replace('#', &format!("v{index}"));
             json!({"url": url, "line": line.replace(|c: char| c != '\t' && c.is_ascii_control(), "")})
         });
@@ -45,7 +45,7 @@ fn url(text: &Value) -> Url {
     Url::parse(text.as_str().expect("a URL")).expect("a URL")
 }
 
-/// Each cookie that only one of them sends must have a reason.
+/// Every cookie that only one side sends must have a reason.
 fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
     let set: Vec<_> = input["set"].as_array()?.iter().filter_map(Set::new).collect();
     let mut class = SAME;
@@ -59,7 +59,7 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
         }
         for (pair, is_ours) in differing.filter(|(pair, _)| !pair.is_empty()) {
             let name = pair.split('=').next()?;
-            // Another cookie of that name may have replaced it.
+            // Another cookie with that name may have replaced it.
             let same = set.iter().filter(|set| set.name == trim(name).to_ascii_lowercase());
             class = same.clone().find_map(|set| set.class(is_ours, &to, same.clone()))?;
         }
@@ -96,7 +96,7 @@ impl<'a> Set<'a> {
         line.contains("max-age") || line.contains("expires")
     }
 
-    /// Why only one of them sends this cookie to this URL, or one of this name that came before.
+    /// Why only one side sends this cookie, or an earlier one with this name, to this URL.
     fn class<'b>(&self, is_ours: bool, to: &Url, mut same: impl Iterator<Item = &'b Set<'b>>) -> Option<&'static str> {
         let attributes = self.line.split(';').skip(1).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let domains = attributes.filter(|(name, _)| trim(name).eq_ignore_ascii_case("domain"));

@@ -10,12 +10,12 @@ use crate::text::{matching, mutated, word};
 use crate::{SAME, Subject};
 
 pub fn subject() -> Subject {
-    let inputs = prop_oneof![3 => mutated(parts()), 1 => mutated(usual())].prop_map(Value::from).boxed();
+    let inputs = prop_oneof![3 => mutated(parts()), 1 => mutated(common_formats())].prop_map(Value::from).boxed();
     Subject { name: "dates", inputs, ours, class }
 }
 
-/// The forms that servers send.
-fn usual() -> impl Strategy<Value = String> {
+/// Formats that servers send.
+fn common_formats() -> impl Strategy<Value = String> {
     prop_oneof![
         matching(
             "(Sun|Sunday), ([0-2][0-9]|3[01]) (Jan|Feb|Nov) (1[6-9]|20)[0-9]{2} ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] GMT"
@@ -29,7 +29,7 @@ fn usual() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Its parts in any order, some of them missing or odd, with anything between them.
+/// The parts in any order, some of them missing or malformed, with arbitrary separators.
 fn parts() -> impl Strategy<Value = String> {
     let time = prop_oneof![
         3 => matching("([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"),

@@ -1,4 +1,4 @@
-//! Responses of a server that sends some bytes and closes: status, headers and body.
+//! Responses of a server that sends some bytes and closes the connection: status, headers and body.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
@@ -57,7 +57,7 @@ async fn response(bytes: Vec<u8>) -> Value {
     json!({"status": status, "headers": headers, "body": transport.read(response).await.ok().map(|body| to_text(&body))})
 }
 
-/// Sends these bytes once it has a request, and closes.
+/// Sends these bytes after a request, and closes the connection.
 struct Server(Vec<u8>);
 
 impl Network for Server {
@@ -78,7 +78,7 @@ impl Network for Server {
             }
             server.write_all(&bytes).await?;
             server.shutdown().await?;
-            // Until the client closes.
+            // Waits until the client closes.
             server.read_buf(&mut request).await.map(drop)
         });
         Ok(client)
@@ -93,34 +93,40 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
     let input = input.as_str()?;
     let (head, body) = final_head(input);
     let early = &input[..input.len() - head.len() - body.len()];
-    let odd = Oddities::of(head);
-    let (Some(mine), Some(others)) = (ours.as_object(), theirs.as_object()) else {
+    let violations = Violations::of(head);
+    let (Some(our_object), Some(their_object)) = (ours.as_object(), theirs.as_object()) else {
         let status = theirs["status"].as_u64().unwrap_or(200);
         let is_out_of_range = !(200..600).contains(&status);
         return match (ours, theirs) {
             (Value::Null, Value::Null) => Some(SAME),
             (Value::Null, _) => is_out_of_range.then_some("a status out of range"),
-            _ => odd.line.or(odd.framing),
+            _ => violations.line.or(violations.framing),
         };
     };
-    let is_same_head = mine["status"] == others["status"] && fields(&mine["headers"]) == fields(&others["headers"]);
-    let is_cut_otherwise = odd.line.filter(|line| [CARRIAGE_RETURN, LEADING_BLANK].contains(line));
-    match (&mine["body"], &others["body"]) {
-        _ if !is_same_head => is_cut_otherwise,
+    let is_same_head = our_object["status"] == their_object["status"]
+        && fields(&our_object["headers"]) == fields(&their_object["headers"]);
+    let is_split_differently = violations.line.filter(|line| [CARRIAGE_RETURN, LEADING_BLANK].contains(line));
+    match (&our_object["body"], &their_object["body"]) {
+        _ if !is_same_head => is_split_differently,
         (ours, theirs) if ours == theirs => {
             let count = |headers: &Value| headers.as_array().map(Vec::len);
-            if count(&mine["headers"]) == count(&others["headers"]) { Some(SAME) } else { odd.line.or(odd.framing) }
+            if count(&our_object["headers"]) == count(&their_object["headers"]) {
+                Some(SAME)
+            } else {
+                violations.line.or(violations.framing)
+            }
         }
         _ if early.contains("HTTP/1.0") => Some("an informational response of HTTP/1.0"),
-        (Value::Null, _) if odd.framing.is_some() => odd.framing,
+        (Value::Null, _) if violations.framing.is_some() => violations.framing,
         (Value::Null, _) if !is_chunked(body) => Some("chunks that break the grammar"),
-        _ if odd.has_folded_framing => odd.line,
+        _ if violations.has_folded_framing => violations.line,
         (_, Value::Null) if is_chunked(body) => Some("a chunk extension or trailer that breaks the grammar"),
-        _ => is_cut_otherwise.or(odd.framing.filter(|_| odd.has_identity)),
+        _ => is_split_differently.or(violations.framing.filter(|_| violations.has_identity)),
     }
 }
 
-/// The fields by name, for the order has no meaning, with any white space as one blank; but for what the library repairs or skips.
+/// The fields sorted by name, because their order has no meaning, with normalized white space.
+/// Excludes the fields that the library repairs or skips.
 fn fields(headers: &Value) -> Vec<(&str, String)> {
     let mut fields: Vec<_> = headers
         .as_array()
@@ -157,34 +163,34 @@ fn is_chunked(mut body: &str) -> bool {
 const CARRIAGE_RETURN: &str = "a CR without LF";
 const LEADING_BLANK: &str = "a blank at the beginning of the first field";
 
-/// What in a head breaks RFC 9112.
+/// Violations of RFC 9112 in a head.
 #[derive(Default)]
-struct Oddities {
-    /// The first odd line.
+struct Violations {
+    /// The kind of the first malformed line.
     line: Option<&'static str>,
-    /// Whether the end of the body is not stated by one usual field.
+    /// Set unless a single valid field determines the end of the body.
     framing: Option<&'static str>,
     has_identity: bool,
     has_folded_framing: bool,
 }
 
-impl Oddities {
+impl Violations {
     fn of(head: &str) -> Self {
-        let mut odd = Self::default();
+        let mut violations = Self::default();
         let mut framing = Vec::new();
         if head.replace("\r\n", "").contains('\r') {
-            odd.line = Some(CARRIAGE_RETURN);
+            violations.line = Some(CARRIAGE_RETURN);
         }
         let unfolded = head.replace("\r\n", "\n").replace(['\r', '\t'], " ").replace("\n ", " ");
         let mut lines = head.lines();
         let status = lines.next().unwrap_or_default();
         if lines.clone().next().is_some_and(|line| line.starts_with([' ', '\t'])) {
-            odd.line = odd.line.or(Some(LEADING_BLANK));
+            violations.line = violations.line.or(Some(LEADING_BLANK));
         }
         if !is_status_line(status) {
-            odd.line = odd.line.or(Some("an odd status line"));
+            violations.line = violations.line.or(Some("an odd status line"));
         }
-        odd.line = odd.line.or_else(|| lines.find_map(field_oddity));
+        violations.line = violations.line.or_else(|| lines.find_map(field_violation));
         for (name, value) in unfolded.lines().filter_map(|line| line.split_once(':')) {
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
             match name.as_str() {
@@ -192,16 +198,16 @@ impl Oddities {
                 "transfer-encoding" => framing.push(value == "chunked" && status.starts_with("HTTP/1.1")),
                 _ => {}
             }
-            odd.has_identity |=
+            violations.has_identity |=
                 name == "transfer-encoding" && value.split(',').any(|coding| coding.trim() == "identity");
         }
         let lines: Vec<_> = head.lines().map(str::to_ascii_lowercase).collect();
-        odd.has_folded_framing = lines.windows(2).any(|pair| {
+        violations.has_folded_framing = lines.windows(2).any(|pair| {
             pair[1].starts_with([' ', '\t'])
                 && (pair[0].starts_with("transfer-encoding") || pair[0].starts_with("content-length"))
         });
-        odd.framing = (framing.len() > 1 || framing == [false]).then_some("an end of the body that is in doubt");
-        odd
+        violations.framing = (framing.len() > 1 || framing == [false]).then_some("an end of the body that is in doubt");
+        violations
     }
 }
 
@@ -212,7 +218,7 @@ fn is_status_line(line: &str) -> bool {
     rest.is_some_and(is_status) && is_text(line)
 }
 
-fn field_oddity(line: &str) -> Option<&'static str> {
+fn field_violation(line: &str) -> Option<&'static str> {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let (name, value) = line.split_once(':').unwrap_or(("", ""));
     match name.trim_end() {
@@ -233,7 +239,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
 }
 
-/// The head, without what comes before it, and the body.
+/// The head of the final response, without informational responses, and the body.
 fn final_head(mut text: &str) -> (&str, &str) {
     loop {
         text = text.trim_start_matches(['\r', '\n']);

@@ -9,14 +9,14 @@ use url::Url;
 use crate::text::{mutated, to_bytes, to_text, word, words};
 use crate::{SAME, Subject};
 
-/// The longest Location.
-const LONG: usize = 16 * 1024;
+/// The longest accepted Location.
+const MAX_LENGTH: usize = 16 * 1024;
 
 pub fn subject() -> Subject {
     let [scheme, slashes, userinfo] = ["scheme", "slashes", "userinfo"].map(|name| word(&format!("locations.{name}")));
     let [host, port, base] = ["host", "port", "base"].map(|name| word(&format!("locations.{name}")));
     let [before, after] = [(); 2].map(|()| word("locations.blanks"));
-    let path = |most| words("locations.path", most);
+    let path = |max| words("locations.path", max);
     let rest = || words("locations.rest", 4);
     let parts = (scheme, slashes, userinfo, host, port, path(6), rest());
     let url = parts.prop_map(|(scheme, slashes, userinfo, host, port, path, rest)| {
@@ -24,7 +24,7 @@ pub fn subject() -> Subject {
     });
     let relative = (path(8), rest()).prop_map(|(path, rest)| path + &rest);
     let bytes = vec(any::<u8>(), 0..12).prop_map(|bytes| to_text(&bytes));
-    let long = (LONG - 2..LONG + 3).prop_map(|length| "a".repeat(length));
+    let long = (MAX_LENGTH - 2..MAX_LENGTH + 3).prop_map(|length| "a".repeat(length));
     let location = prop_oneof![30 => mutated(url), 10 => mutated(relative), 1 => bytes, 1 => long];
     let location = (before, location, after).prop_map(|(before, location, after)| before + &location + &after).boxed();
     let locations = prop_oneof![
@@ -63,7 +63,7 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
     match (ours, theirs) {
         _ if ours == theirs => Some(SAME),
         (Value::Null, _) if first.is_empty() => Some("an empty Location"),
-        (Value::Null, _) if first.len() > LONG => Some("a long Location"),
+        (Value::Null, _) if first.len() > MAX_LENGTH => Some("a long Location"),
         (Value::Object(_), _) if has_userinfo => Some("userinfo"),
         (Value::Null, Value::String(_)) if host.contains(|c: char| c == '%' || !c.is_ascii()) => {
             Some("a host that is not plain ASCII")
@@ -110,7 +110,8 @@ struct Authority {
     has_slashes: bool,
 }
 
-/// The host and port that a Location seems to have, also if some parsers see a path there, and whether userinfo comes before it.
+/// The host and port that a Location appears to have, even if some parsers read them as a path, and
+/// whether userinfo precedes them.
 fn authority(location: &[u8]) -> Authority {
     let text = to_text(location).replace(['\t', '\n', '\r'], "");
     let text = text.trim_start_matches(|c| c <= ' ');

@@ -1,7 +1,9 @@
-//! Differential tests: how the library reads Locations, cookies, dates and heads of responses, and how Node.js and tough-cookie read
-//! them (`reference.js`), on generated inputs. Both must agree, or the difference is of a class that docs/differential.md explains.
+//! Differential tests: compares how the library and how Node.js with tough-cookie (`reference.js`)
+//! parse generated Locations, cookies, dates and response heads. The results must agree, or the
+//! difference must belong to a class that docs/differential.md explains.
 //!
-//! `make test-differential` runs them, for they need Node.js. DIFFERENTIAL_COUNT and DIFFERENTIAL_SEED choose the inputs.
+//! They need Node.js and are run by `make test-differential`. `DIFFERENTIAL_COUNT` and
+//! `DIFFERENTIAL_SEED` select the inputs.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -19,23 +21,23 @@ mod locations;
 mod node;
 mod text;
 
-/// So that both processes have work at the same time, and little is held in memory.
+/// Keeps both processes busy and limits memory use.
 const BATCH: usize = 500;
-/// Of a failure, whose input is made smaller.
-const ATTEMPTS: usize = 2000;
-const FAILURES: usize = 5;
-/// Not a difference.
+/// Steps to shrink the input of a failure.
+const SHRINK_STEPS: usize = 2000;
+const MAX_FAILURES: usize = 5;
+/// No difference.
 const SAME: &str = "the same";
-/// Nor is this.
-const REFUSED: &str = "refused by both";
+/// No difference: there is no result.
+const REJECTED: &str = "rejected by both";
 
 struct Subject {
-    /// As `reference.js` has it.
+    /// The key in `reference.js`.
     name: &'static str,
     inputs: BoxedStrategy<Value>,
     /// The library's result.
     ours: fn(&Value) -> Value,
-    /// `SAME`, or the class of this difference between our and their result; `None` if it is in no class.
+    /// `SAME`, or the class of the difference between our and their result; `None` if it has none.
     class: fn(&Value, &Value, &Value) -> Option<&'static str>,
 }
 
@@ -68,23 +70,23 @@ fn compare(subject: &Subject) {
     let mut node = Node::start(subject.name);
     let mut runner = runner(seed);
     let mut classes = BTreeMap::<_, usize>::new();
-    let mut left = usize::try_from(count).expect("a count");
-    while left > 0 {
-        let size = left.min(BATCH);
-        left -= size;
+    let mut remaining = usize::try_from(count).expect("a count");
+    while remaining > 0 {
+        let size = remaining.min(BATCH);
+        remaining -= size;
         let trees: Vec<_> = (0..size).map(|_| subject.inputs.new_tree(&mut runner).expect("an input")).collect();
         let inputs: Vec<_> = trees.iter().map(ValueTree::current).collect();
         let found: Vec<_> = inputs
             .iter()
-            .zip(node.ask(&inputs))
+            .zip(node.run(&inputs))
             .map(|(input, theirs)| {
                 let ours = (subject.ours)(input);
                 let class = (subject.class)(input, &ours, &theirs);
-                if class == Some(SAME) && is_nothing(&ours) { Some(REFUSED) } else { class }
+                if class == Some(SAME) && is_empty(&ours) { Some(REJECTED) } else { class }
             })
             .collect();
-        let failed = trees.into_iter().zip(&found).filter(|(_, class)| class.is_none()).take(FAILURES);
-        let failures: Vec<_> = failed.map(|(tree, _)| smallest(subject, &mut node, tree)).collect();
+        let failed = trees.into_iter().zip(&found).filter(|(_, class)| class.is_none()).take(MAX_FAILURES);
+        let failures: Vec<_> = failed.map(|(tree, _)| shrink(subject, &mut node, tree)).collect();
         assert!(failures.is_empty(), "{}, seed {seed}: unexplained\n{}", subject.name, failures.join("\n"));
         found.into_iter().flatten().for_each(|class| *classes.entry(class).or_default() += 1);
     }
@@ -95,7 +97,7 @@ fn compare(subject: &Subject) {
 }
 
 fn setting(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+    env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
 fn runner(seed: u64) -> TestRunner {
@@ -104,15 +106,15 @@ fn runner(seed: u64) -> TestRunner {
     TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
-/// The failure with as little input as possible.
-fn smallest(subject: &Subject, node: &mut Node, mut tree: Box<dyn ValueTree<Value = Value>>) -> String {
+/// Shrinks the input of a failure.
+fn shrink(subject: &Subject, node: &mut Node, mut tree: Box<dyn ValueTree<Value = Value>>) -> String {
     let mut failure = String::new();
-    for _ in 0..ATTEMPTS {
+    for _ in 0..SHRINK_STEPS {
         let input = tree.current();
-        let (ours, theirs) = ((subject.ours)(&input), node.ask(std::slice::from_ref(&input)).remove(0));
+        let (ours, theirs) = ((subject.ours)(&input), node.run(std::slice::from_ref(&input)).remove(0));
         let is_failure = (subject.class)(&input, &ours, &theirs).is_none();
         if is_failure {
-            failure = readable(&format!("input:  {input}\nours:   {ours}\ntheirs: {theirs}"));
+            failure = escape(&format!("input:  {input}\nours:   {ours}\ntheirs: {theirs}"));
         }
         if !(if is_failure { tree.simplify() } else { tree.complicate() }) {
             break;
@@ -121,13 +123,13 @@ fn smallest(subject: &Subject, node: &mut Node, mut tree: Box<dyn ValueTree<Valu
     failure
 }
 
-/// Of cookies, none for any request.
-fn is_nothing(result: &Value) -> bool {
+/// No result; for cookies, no cookie in any request.
+fn is_empty(result: &Value) -> bool {
     result.is_null() || result.as_array().is_some_and(|headers| headers.iter().all(|header| header == ""))
 }
 
-/// With escapes for what may be invisible.
-fn readable(text: &str) -> String {
+/// Escapes non-ASCII characters, which may be invisible.
+fn escape(text: &str) -> String {
     let escaped = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
     text.chars().map(escaped).collect()
 }

@@ -1,4 +1,4 @@
-//! A process of Node.js that runs `reference.js`.
+//! A Node.js process that runs `reference.js`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -18,16 +18,16 @@ impl Node {
         let mut command = Command::new("node");
         command.args([script, subject]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("Node.js");
-        let inputs = process.stdin.take().expect("its input");
-        let results = BufReader::new(process.stdout.take().expect("its output"));
+        let inputs = process.stdin.take().expect("stdin");
+        let results = BufReader::new(process.stdout.take().expect("stdout"));
         Self { process, inputs, results }
     }
 
-    /// Its results for these inputs.
-    pub fn ask(&mut self, inputs: &[Value]) -> Vec<Value> {
+    /// Returns its results for these inputs.
+    pub fn run(&mut self, inputs: &[Value]) -> Vec<Value> {
         let lines = inputs.iter().map(|input| input.to_string() + "\n").collect::<String>();
         let Self { inputs: pipe, results, .. } = self;
-        // Both pipes may be full at the same time.
+        // Both pipes may be full concurrently.
         thread::scope(|scope| {
             scope.spawn(move || pipe.write_all(lines.as_bytes()).expect("Node.js reads"));
             inputs.iter().map(|input| result(results, input)).collect()

@@ -1,17 +1,18 @@
 'use strict';
-// The other side of the differential tests: Node.js' own URL and HTTP parsers, and the npm package tough-cookie. Its argument is the
-// subject. Reads one input a line, as JSON, and writes one result a line. A byte is the character of its number, as in ISO 8859-1.
+// The reference implementations of the differential tests: the URL and HTTP parsers of Node.js, and the npm package
+// tough-cookie. The argument is the subject. Reads one JSON input per line and writes one JSON result per line. Bytes are
+// encoded as ISO 8859-1 characters.
 
 const http = require('node:http');
 const readline = require('node:readline');
 const { Duplex } = require('node:stream');
 const { CookieJar, MemoryCookieStore, parseDate } = require('tough-cookie');
 
-const HEADERS = 64 * 1024;
+const MAX_HEADER_SIZE = 64 * 1024;
 
 const subjects = { locations, cookies, dates, heads };
 
-/** The URL that each Location leads to; null if it is invalid. */
+/** The resolved URL of each Location; null if it is invalid. */
 function locations({ base, locations }) {
   const escape = (byte) => '%' + byte.charCodeAt(0).toString(16).toUpperCase();
   const texts = locations.map((location) => location.replace(/[\x80-\xff]/g, escape));
@@ -31,14 +32,17 @@ function dates(text) {
   return date ? date.getTime() / 1000 : null;
 }
 
-/** The response of a server that sends these bytes, and closes: its status, headers and body; null for what was not read to its end. */
+/**
+ * The status, headers and body of the response of a server that sends these bytes and closes the connection; the body is
+ * null if it is incomplete, the result is null if the response is invalid.
+ */
 function heads(bytes) {
   return new Promise((resolve) => {
     const request = http.request({
       createConnection: () => connection(bytes),
       host: 'op.test',
       insecureHTTPParser: true,
-      maxHeaderSize: HEADERS,
+      maxHeaderSize: MAX_HEADER_SIZE,
     });
     let hasResponse = false;
     request.on('error', () => hasResponse || resolve(null));

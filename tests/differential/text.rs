@@ -1,4 +1,4 @@
-//! Bytes as text, each the character of its number (ISO 8859-1), and text of the words in `words.json`.
+//! Bytes as ISO 8859-1 text, and text generated from the words in `words.json`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -18,16 +18,16 @@ pub fn to_text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// One of the words of this name in `words.json`; a word that is there twice comes twice as often.
+/// A random word of this list in `words.json`; a repeated word is proportionally more likely.
 pub fn word(name: &str) -> impl Strategy<Value = String> + use<> {
     static WORDS: LazyLock<HashMap<String, Vec<String>>> =
         LazyLock::new(|| serde_json::from_str(include_str!("words.json")).expect("lists of words"));
     select(WORDS[name].as_slice())
 }
 
-/// Up to so many of them.
-pub fn words(name: &str, most: usize) -> impl Strategy<Value = String> + use<> {
-    vec(word(name), 0..=most).prop_map(|words| words.concat())
+/// Up to `max` of them, concatenated.
+pub fn words(name: &str, max: usize) -> impl Strategy<Value = String> + use<> {
+    vec(word(name), 0..=max).prop_map(|words| words.concat())
 }
 
 /// Text that matches this regular expression.
@@ -35,14 +35,14 @@ pub fn matching(regex: &str) -> impl Strategy<Value = String> + use<> {
     string_regex(regex).expect("a regular expression")
 }
 
-/// Mostly the text as it is; otherwise with a byte more, or one less.
+/// The unchanged text in most cases, otherwise with a byte inserted or removed.
 pub fn mutated(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let mutation = (any::<prop::sample::Index>(), prop_oneof![9 => 0..0x80_u8, 1 => any::<u8>()], any::<bool>());
     (text, prop::option::weighted(0.25, mutation)).prop_map(|(text, mutation)| {
         let mut characters: Vec<char> = text.chars().collect();
-        if let Some((at, byte, is_more)) = mutation {
+        if let Some((at, byte, is_insertion)) = mutation {
             let at = at.index(characters.len() + 1);
-            if is_more {
+            if is_insertion {
                 characters.insert(at, char::from(byte));
             } else if at < characters.len() {
                 characters.remove(at);
