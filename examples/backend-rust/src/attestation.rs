@@ -2,10 +2,10 @@
 //! is checked before a session is created or the provider is called.
 //!
 //! Both kinds are templates: their comments list what to check, and until you implement them they
-//! reject every request. Fail closed: if something cannot be checked, for example because a platform
-//! service does not respond, reject the request. A check that exceeds the provider timeout, which it
-//! shares with the provider, is rejected too. The client receives no reason, and no attestation data
-//! may reach a log or an error.
+//! reject every request. Fail closed: if something cannot be checked, for example because a
+//! platform service does not respond, reject the request. A check that exceeds the provider
+//! timeout, which it shares with the provider, is rejected too. The client receives no reason, and
+//! no attestation data may reach a log or an error.
 //!
 //! Both need a challenge: at least 16 random bytes that a custom endpoint issues to the app before
 //! `start`, stored for a few minutes and valid for one `start`; `Store::claim` ensures a single use
@@ -42,8 +42,8 @@ impl Attestation {
     }
 
     /// Called with the purpose, including the phone number if there is one, and the member
-    /// `attestation` of the request. A retry with the same `Idempotency-Key` gets the stored response
-    /// and is not checked again.
+    /// `attestation` of the request. A retry with the same `Idempotency-Key` gets the stored
+    /// response and is not checked again.
     pub async fn accepts(self, purpose: &Purpose, attestation: Option<&Value>) -> bool {
         match self {
             Self::PlayIntegrity => play_integrity(purpose, attestation).await,

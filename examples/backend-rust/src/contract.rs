@@ -158,8 +158,8 @@ impl Members {
     }
 }
 
-/// The app attestation, if any; null means absent. Its size is measured as compact JSON. A body that
-/// cannot be parsed is an error; it is never treated as one without an attestation.
+/// The app attestation, if any; null means absent. Its size is measured as compact JSON. A body
+/// that cannot be parsed is an error; it is never treated as one without an attestation.
 pub fn attestation(body: &[u8]) -> Result<Option<Value>, Problem> {
     let mut body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| NOT_AN_OBJECT)?;
     let attestation = body.remove("attestation").filter(|attestation| !attestation.is_null());

@@ -1,4 +1,5 @@
-//! HTTP client for the provider: https only, no redirects, limited response size, classified errors.
+//! HTTP client for the provider: https only, no redirects, limited response size, classified
+//! errors.
 
 use std::error::Error;
 use std::pin::Pin;

@@ -104,8 +104,8 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
-/// The networks whose calls count together with those of this address, each with the factor by which
-/// the limit is multiplied: one IPv6 subscriber has a whole /64, and an attacker often a /48.
+/// The networks whose calls count together with those of this address, each with the factor by
+/// which the limit is multiplied: one IPv6 subscriber has a whole /64, and an attacker often a /48.
 pub fn networks(address: IpAddr) -> Vec<(String, u64)> {
     let network = |address, bits| Ipv6Net::new_assert(address, bits).trunc().to_string();
     match address {

@@ -8,8 +8,8 @@
 //! is enabled, a session can also be for the number of the SIM, which `complete` or the callback
 //! then returns.
 //!
-//! Replicas do not store sessions: the phone holds its session, encrypted. State that replicas share
-//! is in the store.
+//! Replicas do not store sessions: the phone holds its session, encrypted. State that replicas
+//! share is in the store.
 //!
 //! | file | content |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! An OpenID provider with CAMARA Number Verification: builds the auth URL, exchanges the code for a
-//! token, and uses the token to get the result.
+//! An OpenID provider with CAMARA Number Verification: builds the auth URL, exchanges the code for
+//! a token, and uses the token to get the result.
 //!
 //! Its metadata and keys are fetched on first use and cached for an hour.
 
@@ -157,7 +157,8 @@ impl Provider {
             let tokens = self.tokens(&metadata, session, code).await?;
             match &tokens.id_token {
                 Some(id_token) => self.check(&metadata, id_token, &session.nonce).await?,
-                // It was requested, and it binds the code to this session if the provider ignores PKCE.
+                // It was requested, and it binds the code to this session if the provider ignores
+                // PKCE.
                 None if self.scope(session)?.split(' ').any(|scope| scope == "openid") => {
                     return Err(Failure::new(Step::IdToken, Kind::Malformed));
                 }
@@ -172,9 +173,9 @@ impl Provider {
         .await
     }
 
-    /// Releases the provider's resources for a session that the phone aborts. Called once, after the
-    /// session is marked as used, and cancelled after the provider timeout. It does not affect the
-    /// response: a failure is logged.
+    /// Releases the provider's resources for a session that the phone aborts. Called once, after
+    /// the session is marked as used, and cancelled after the provider timeout. It does not affect
+    /// the response: a failure is logged.
     ///
     /// Store the provider's request id in the session, and take it only from there. Never look it
     /// up by number: an attacker who starts for a victim's number and aborts the resulting session

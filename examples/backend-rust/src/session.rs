@@ -34,8 +34,8 @@ impl Keys {
         Ok(self.fernet.encrypt(&serde_json::to_vec(&(purpose, value))?))
     }
 
-    /// Rejects other spellings of a token: base64 with different padding would be the same session with
-    /// a different hash.
+    /// Rejects other spellings of a token: base64 with different padding would be the same session
+    /// with a different hash.
     pub fn open<T: DeserializeOwned>(&self, purpose: &str, sealed: &str) -> Option<T> {
         BASE64_URL_SAFE.decode(sealed).ok()?;
         let (sealed_for, value): (String, T) = serde_json::from_slice(&self.fernet.decrypt(sealed).ok()?).ok()?;

@@ -54,8 +54,8 @@ pub struct InvalidSetting {
 const LIMIT: &str = "COUNT/SECONDS, such as 5/600";
 const HTTPS: &str = "an https URL";
 
-/// Reads environment variables. An empty one is unset, except `NUMBER_VERIFY_ATTESTATION`: a variable
-/// left empty by mistake must not disable the check.
+/// Reads environment variables. An empty one is unset, except `NUMBER_VERIFY_ATTESTATION`: a
+/// variable left empty by mistake must not disable the check.
 pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, InvalidSetting> {
     let value = |name| variable(name).filter(|text| !text.is_empty());
     let required = |name| value(name).ok_or(InvalidSetting { name, requirement: "set".into() });

@@ -61,8 +61,8 @@ impl TokenResponse for Tokens {
 pub struct TokenRefusal(Map<String, Value>);
 
 impl TokenRefusal {
-    /// Whether the error concerns the user, so that another channel helps, and not the client or its
-    /// configuration.
+    /// Whether the error concerns the user, so that another channel helps, and not the client or
+    /// its configuration.
     pub fn is_user_error(&self) -> bool {
         let codes = ["error", "code"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
         codes.map(str::to_ascii_lowercase).any(|code| matches!(code.as_str(), "invalid_grant" | "access_denied"))

@@ -1,5 +1,5 @@
-//! The store of one process. When it is full, stored responses are evicted; other values are rejected
-//! instead, because evicting one could allow a second use of a session.
+//! The store of one process. When it is full, stored responses are evicted; other values are
+//! rejected instead, because evicting one could allow a second use of a session.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! State that replicas share: values that expire, and counters.
 //!
-//! It contains no personal data in plain text: keys are hashes, values are encrypted. If the store is
-//! unavailable, calls fail.
+//! It contains no personal data in plain text: keys are hashes, values are encrypted. If the store
+//! is unavailable, calls fail.
 
 mod memory;
 mod redis;
