@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 USE_ANOTHER_CHANNEL, RETRY_LATER, FIX_INTEGRATION = "use_another_channel", "retry_later", "fix_integration"
 COOKIE, PROOF_HEADER = "number_verify_session", "x-number-verify-session"
-SECURE_COOKIE = f"__Host-{COOKIE}"  # which no other host can set (RFC 6265bis)
+SECURE_COOKIE = f"__Host-{COOKIE}"  # other hosts cannot set it (RFC 6265bis)
 MAX_LENGTH = 4096  # of a code, state or session
 RETRIEVAL = "device-phone-number"  # the purpose of a start without a number
 E164 = re.compile(r"\+[1-9][0-9]{4,14}")

@@ -26,14 +26,14 @@ class Uses:
         self._max_lifetime_s, self._wait_s = sessions.max_lifetime_s, max_run_s
 
     async def by_complete(self, session: str) -> None:
-        await self._only_use(session, "complete")
+        await self._use_once(session, "complete")
 
     async def by_abort(self, session: str) -> bool:
         """Returns whether the session was unused. If not, the earlier use and its result are kept."""
         return await self._claim(session, "abort")
 
     async def by_callback(self, session: str, run: Callable[[], Awaitable[Response]]) -> Response:
-        await self._only_use(session, "callback")
+        await self._use_once(session, "callback")
         response = await response_of(run)
         with suppress(Problem):  # the response is valid even if it could not be stored
             result = self._keys.seal("use", {"by": "callback", "result": pack(response)})
@@ -55,7 +55,7 @@ class Uses:
             await asyncio.sleep(POLL_INTERVAL_S)
         raise Problem(409, "the callback has brought no result", USE_ANOTHER_CHANNEL)
 
-    async def _only_use(self, session: str, by: str) -> None:
+    async def _use_once(self, session: str, by: str) -> None:
         if not await self._claim(session, by):
             raise Problem(409, "the session was used before", USE_ANOTHER_CHANNEL)
 

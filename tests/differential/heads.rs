@@ -142,7 +142,7 @@ fn fields(headers: &Value) -> Vec<(&str, String)> {
     fields
 }
 
-/// Whether a body begins with chunks to their end (RFC 9112, section 7.1).
+/// Whether a body starts with a complete sequence of chunks (RFC 9112, section 7.1).
 fn is_chunked(mut body: &str) -> bool {
     while let Some((line, rest)) = body.split_once("\r\n") {
         let size = line.split(';').next().unwrap_or_default();

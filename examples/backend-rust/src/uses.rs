@@ -37,7 +37,7 @@ impl Uses {
     }
 
     pub async fn by_complete(&self, session: &Session) -> Result<(), Problem> {
-        self.only_use(session, &Use::Complete).await
+        self.use_once(session, &Use::Complete).await
     }
 
     /// Returns whether the session was unused. If not, the earlier use and its result are kept.
@@ -49,7 +49,7 @@ impl Uses {
     pub async fn by_callback(self: &Arc<Self>, session: Session, run: Run) -> Result<ApiResponse, Problem> {
         let this = self.clone();
         run_to_completion(Box::pin(async move {
-            this.only_use(&session, &Use::Callback(None)).await?;
+            this.use_once(&session, &Use::Callback(None)).await?;
             let response = run_to_completion(run).await.unwrap_or_else(ApiResponse::from);
             let result = this.seal(&Use::Callback(Some(response.clone())))?;
             // The response is valid even if it could not be stored; the store logs that failure.
@@ -73,7 +73,7 @@ impl Uses {
         Err(Problem::refusal(StatusCode::CONFLICT, "the callback has brought no result"))
     }
 
-    async fn only_use(&self, session: &Session, by: &Use) -> Result<(), Problem> {
+    async fn use_once(&self, session: &Session, by: &Use) -> Result<(), Problem> {
         let used_before = Problem::refusal(StatusCode::CONFLICT, "the session was used before");
         if self.claim(session, by).await? { Ok(()) } else { Err(used_before) }
     }
