@@ -215,7 +215,7 @@ def test_callback_with_header_of_another_session_returns_403(backend: Backends, 
     assert_result(device.get("/callback", params=request, headers={PROOF: started["session"]}), True)
 
 
-def test_malformed_host_gets_a_secure_cookie(backend: Backends) -> None:
+def test_cookie_is_secure_for_any_host_but_localhost(backend: Backends) -> None:
     """Only http to a local address is known to be without TLS."""
     app = backend()
     for host, name in [("localhost", COOKIE), ("api.example.com", f"__Host-{COOKIE}"), ("a:xx", f"__Host-{COOKIE}")]:
