@@ -8,7 +8,7 @@ import pytest
 
 from calls import AGAIN, FIX, OTHER, Backends, assert_problem, assert_result
 from implementations import Implementation
-from provider_stub import VERIFIED, StubResponse, StubbedProvider, complete_with_code
+from provider_stub import VERIFIED, StubbedProvider, StubResponse, complete_with_code
 from world import World
 
 CompleteWith = Callable[..., httpx.Response]

@@ -24,7 +24,7 @@ from calls import (
     state_in,
 )
 from implementations import Implementation
-from provider_stub import CLIENT, TOKEN, StubResponse, StubbedProvider, last_failure, start_with_code
+from provider_stub import CLIENT, TOKEN, StubbedProvider, StubResponse, last_failure, start_with_code
 from redis_server import RedisServer
 from running import Backend, startup_error
 from test_abort import abort, assert_aborted, assert_used

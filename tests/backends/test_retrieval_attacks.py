@@ -22,7 +22,7 @@ from calls import (
     start_retrieval,
     state_in,
 )
-from provider_stub import NUMBER, VERIFIED, StubResponse, StubbedProvider, last_failure, start_with_code
+from provider_stub import NUMBER, VERIFIED, StubbedProvider, StubResponse, last_failure, start_with_code
 from running import Backend
 from test_attestation import KINDS, PLAUSIBLE
 from test_attestation import NAME as ATTESTATION
