@@ -202,7 +202,8 @@ pub struct Development {
     #[uniffi(default = [])]
     pub root_certificates: Vec<String>,
     /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
-    /// connections to the backend and to operators. Overridden hosts bypass the address policy.
+    /// connections to the backend and to operators. Such a host and port bypasses the address
+    /// policy.
     #[uniffi(default = [])]
     pub resolve: Vec<String>,
     /// DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to

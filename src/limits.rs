@@ -124,7 +124,7 @@ pub const BACKEND_BODY: usize = 256 * 1024;
 pub const TRACE_ID: usize = 128;
 /// A `Location`, and an auth URL. Real ones with signed request objects have 2 to 4 KiB.
 pub const URL: usize = 16 * 1024;
-/// RFC 6265, section 6.1, requires at least this size per cookie.
+/// RFC 6265, section 6.1, recommends at least this size per cookie.
 pub const COOKIE: usize = 4096;
 /// RFC 6265bis, section 5.6, has this limit.
 pub const COOKIE_ATTRIBUTE: usize = 1024;
@@ -149,7 +149,7 @@ pub const CERTIFICATES: usize = 8;
 /// Per family: DNS must not direct a verification to hundreds of addresses. With both families, 8
 /// attempts.
 pub const ADDRESSES: usize = 4;
-/// RFC 6265, section 6.1, requires at least this many cookies per domain.
+/// RFC 6265, section 6.1, recommends at least this many cookies per domain.
 pub const COOKIES_OF_A_DOMAIN: usize = 50;
 /// In total, more than the hosts of one verification ever set.
 pub const COOKIES: usize = 180;

@@ -11,7 +11,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
 #[uniffi(name = "CoreTrace")] // Set here because uniffi.toml does not rename it in its methods (uniffi 0.32).
 pub struct Trace {
-    /// The random value of the `x-correlator` header in all backend requests of this verification.
+    /// The value of the `x-correlator` header in all backend requests of this verification.
     pub correlator: String,
     /// How connections were bound; absent until the network is available.
     pub network: Option<NetworkKind>,

@@ -199,7 +199,7 @@ pub enum Failure {
     RedirectLoop,
     /// A status that ends the flow.
     HttpStatus(u16),
-    /// An HTML page instead of a code.
+    /// A page, or another 2xx response without a code.
     UnexpectedPage,
     /// A contradictory or malformed response.
     MalformedResponse,

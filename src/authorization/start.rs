@@ -1,9 +1,9 @@
 //! Validates the start response before anything is sent: where the walk begins, and how its end is
 //! recognised.
 //!
-//! `redirect_uri` and `state` may each be in the auth URL, the start response and the
-//! configuration; the values must not contradict each other. An empty parameter is treated as
-//! omitted (RFC 6749, section 3.1).
+//! `redirect_uri` and `state` may each be in the auth URL and the start response, whose values must
+//! not contradict each other; the configured `redirect_uri` is used if neither has one. An empty
+//! parameter is treated as omitted (RFC 6749, section 3.1).
 
 use std::borrow::Cow;
 

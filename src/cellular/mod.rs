@@ -2,8 +2,8 @@
 //!
 //! Every connection of the cellular leg is bound ([`stream::BoundStream`]), except in development
 //! without a binding, which only `bound.rs` handles. On an operating system without a binding there
-//! is an error, never an unbound socket. Besides certificates (`transport/certificates.rs`) and the
-//! log (`logging.rs`), this is the only module that depends on the operating system.
+//! is an error, never an unbound socket. Apart from this module, only certificates and roots
+//! (`transport/`), the clock, the log, local addresses and limits distinguish operating systems.
 
 mod binding;
 mod bound;

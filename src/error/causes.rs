@@ -23,7 +23,7 @@ pub enum Fallback {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CellularCause {
-    /// No cellular interface exists, or the phone has no cellular radio.
+    /// The interface does not exist, or the phone has no cellular radio.
     NoInterface,
     /// The interface is down, or went down.
     InterfaceDown,
@@ -94,7 +94,7 @@ pub enum AuthorizationCause {
     ForbiddenRedirect,
     /// A redirect without a usable Location.
     BadLocation,
-    /// An HTML page instead of a code: the operator requires user interaction.
+    /// A page or another response without a code: the operator may require user interaction.
     UnexpectedPage,
     /// A malformed response.
     MalformedResponse,

@@ -61,8 +61,8 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Records the hosts of a flow that completed. A host name with a secret is not stored: a later
-    /// flow cannot use it, and its trace would show it.
+    /// Records the hosts of a flow whose redirect chain has completed. A host name with a secret is
+    /// not stored: a later flow cannot use it, and its trace would show it.
     pub(super) fn remember(&self, network: &NetworkId, redactor: &Redactor) {
         let mut used = std::mem::take(&mut self.state().used);
         used.retain(|destination| {

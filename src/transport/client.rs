@@ -221,8 +221,8 @@ impl<N: Network> Transport<N> {
         Ok(Connection::new(Box::new(stream), meter, Underlay { family, tls: Some(session) }).await?)
     }
 
-    /// A TCP connection with a byte counter. The type of the network is erased here, to generate
-    /// the code above only once.
+    /// A TCP connection with a byte counter. The type of the network is erased here, so that the
+    /// code that uses the stream (TLS, HTTP) is generated only once.
     async fn dial(
         &self,
         destination: &Destination,

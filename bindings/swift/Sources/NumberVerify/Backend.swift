@@ -65,7 +65,9 @@ public struct CompletionRequest: Sendable {
     self.core = core
   }
 
-  /// The operator's authorization code; `nil` with ``CodeDelivery/noCode``.
+  /// The operator's authorization code; `nil` if there is none to relay: with
+  /// ``CodeDelivery/noCode``, or with ``CodeDelivery/followThrough`` if the callback returned no
+  /// result.
   public var code: String? { core.code() }
 
   /// The `state` received with the code.

@@ -97,7 +97,7 @@ public enum AuthorizationCause: Sendable, Hashable, CaseIterable {
   case forbiddenRedirect
   /// A redirect without a valid `Location`.
   case badLocation
-  /// An HTML page instead of a code: the operator requires user interaction.
+  /// A page or another response without a code: the operator may require user interaction.
   case unexpectedPage
   /// A malformed HTTP response.
   case malformedResponse

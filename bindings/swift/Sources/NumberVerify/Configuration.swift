@@ -174,7 +174,7 @@ extension NumberVerifier.Configuration {
     public var rootCertificates: [String] = []
 
     /// Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets.
-    /// Defaults to none. Overridden hosts bypass the address policy.
+    /// Defaults to none. Such a host and port bypasses the address policy.
     public var resolve: [String] = []
 
     /// DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to

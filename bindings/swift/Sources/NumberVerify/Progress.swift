@@ -1,7 +1,8 @@
 internal import NumberVerifyCore
 
 extension NumberVerifier {
-  /// A progress event of a verification or retrieval. Its `description` contains no secrets.
+  /// A progress event of a verification or retrieval; events are reported in order. Printing one
+  /// discloses no secrets.
   /// `atMs`: milliseconds since the start.
   ///
   /// Later versions may add cases: use a `default` in a `switch`.

@@ -1,8 +1,8 @@
 public import Foundation
 internal import NumberVerifyCore
 
-/// Thrown if a verification or retrieval could not be completed. "Not verified" is not an error: it
-/// is a ``Verification``.
+/// Thrown if a verification, retrieval or preparation could not be completed, or a setting or hint
+/// is invalid. "Not verified" is not an error: it is a ``Verification``.
 ///
 /// Branch on ``fallback``; every error has one, also those added by later versions. The texts are
 /// English sentences for developers. They contain no phone number, code, cookie or third-party

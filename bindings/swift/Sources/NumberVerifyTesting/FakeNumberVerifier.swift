@@ -190,7 +190,7 @@ extension FakeNumberVerifier {
     public func phoneNumber() -> String? { number }
   }
 
-  /// Thrown by a call without an enqueued result.
+  /// Thrown by a call if no result is enqueued, or the next one is of the other kind.
   public struct NothingEnqueued: Error, Sendable, Equatable {}
 }
 

@@ -54,8 +54,8 @@ public class NumberVerifier private constructor(
      * @param context any context of the app; only its application context is retained.
      * @param backend makes the `start` and `complete` calls. If it throws anything but a
      *   [BackendException], the verification fails with [BackendCause.APP_FAILED].
-     * @param backendUrl the backend's base URL; only its origin is used, and only with
-     *   [CodeDelivery.FOLLOW_THROUGH].
+     * @param backendUrl the backend's base URL; only its origin is used: for
+     *   [CodeDelivery.FOLLOW_THROUGH], and to exclude hints and plain http for the backend's host.
      * @param configure changes other settings; all have defaults.
      * @throws VerifyException.InvalidConfig if a setting is invalid.
      */
@@ -117,7 +117,7 @@ public class NumberVerifier private constructor(
 
     /**
      * [verify] for Java. Cancelling the future cancels the verification. If the verification fails,
-     * the future completes with a [VerifyException], which `get()` wraps in an
+     * the future completes exceptionally with a [VerifyException], which `get()` wraps in an
      * `ExecutionException`.
      *
      * @param phoneNumber as for [verify].

@@ -75,7 +75,7 @@ public class NumberVerifierConfig internal constructor(
      * Whether connections open before they are needed: to the hosts of this verifier's earlier
      * verifications, and to the backend in [prepare][NumberVerifier.prepare]. Defaults to `true`.
      * These hosts are stored in memory only, for at most an hour;
-     * [forgetHosts][NumberVerifier.forgetHosts] clears it. If `false`, every new host costs a DNS
+     * [forgetHosts][NumberVerifier.forgetHosts] clears them. If `false`, every new host costs a DNS
      * lookup, a connection and a TLS handshake while the user waits.
      */
     public var openAhead: Boolean = defaults.openAhead
@@ -246,7 +246,7 @@ public class NumberVerifierConfig internal constructor(
 
         /**
          * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets.
-         * Overridden hosts bypass the address policy.
+         * Such a host and port bypasses the address policy.
          */
         public var resolve: List<String> = defaults.resolve
 

@@ -1,8 +1,8 @@
 package dev.numberverify
 
 /**
- * An event of a running verification or retrieval, in order. Contains nothing secret, except for
- * its last element.
+ * The events of a running verification or retrieval, in order. They contain nothing secret, except
+ * for the last one.
  *
  * Later versions may add kinds: give a `when` an `else`.
  */

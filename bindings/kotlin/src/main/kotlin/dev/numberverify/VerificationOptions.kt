@@ -63,8 +63,8 @@ public class VerificationOptions {
      * Sets the `x-correlator` header of this verification's calls to the backend, and the
      * correlator of its [Trace]. Defaults to a random UUID.
      *
-     * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It is
-     *   logged, so it must contain neither the phone number nor a secret from the headers and start
+     * @param value 1 to 256 of the characters `A-Z a-z 0-9 - _ : ; . / < > { }` (CAMARA). It may
+     *   be logged, so it must contain neither the phone number nor a secret from the headers and start
      *   fields. Prefer a UUID: backends may log and forward nothing else, as the reference backends
      *   do.
      */

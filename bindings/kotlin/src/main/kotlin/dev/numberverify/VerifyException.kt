@@ -1,8 +1,8 @@
 package dev.numberverify
 
 /**
- * Thrown when a verification or retrieval could not be completed. A number that is not verified is
- * not an error, but a [Verification].
+ * Thrown when a verification, retrieval or preparation could not be completed, or a setting or hint
+ * is invalid. A number that is not verified is not an error, but a [Verification].
  *
  * The message is an English sentence for developers. It contains no phone number, code, cookie or
  * text of another party. The same applies to all properties except [DeniedByOperator.description].
