@@ -98,7 +98,6 @@ lint: ## format, clippy, documentation and its words, versions, licences and sou
 	cargo fmt $(BENCHES) --check
 	cargo fmt $(FUZZ) --check
 	cargo clippy $(RUST) --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustc-clippy cargo build $(BACKEND) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets
 	[ "$$(uname)" != Linux ] || cargo clippy $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
 	cargo clippy $(FUZZ) --target-dir $${CARGO_TARGET_DIR:-target} --locked --all-targets -- -D warnings
