@@ -312,7 +312,7 @@ def test_number_is_neither_in_the_store_nor_in_the_log(new_backend: Backends, wo
     assert_number(device.get("/callback", params=query), PHONE.number)
     app.replicas[0].await_log_lines(4, event="answered", flow=flow)
     stored = redis.everything_in(url)
-    assert b"response:" in stored and b"spent:" in stored
+    assert b"answer:" in stored and b"spent:" in stored
     seen = stored + app.log().encode()
     secrets = [PHONE.number.strip("+"), request["code"], query["code"], started["session"], other["session"]]
     for secret in [*secrets, state_in(started), "phoneNumber", "purpose"]:

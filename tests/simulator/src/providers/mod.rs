@@ -106,10 +106,10 @@ pub(crate) const REFUSED: Refusal =
     Refusal(StatusCode::FORBIDDEN, "the provider cannot verify this SIM", ANOTHER_CHANNEL);
 pub(crate) const UNKNOWN_CODE: Refusal = Refusal(StatusCode::FORBIDDEN, "the code is not known", ANOTHER_CHANNEL);
 pub(crate) const NO_RESULT: Refusal = Refusal(StatusCode::CONFLICT, "the phone has not been there", ANOTHER_CHANNEL);
-const CANNOT_NOW: Refusal = Refusal(StatusCode::BAD_GATEWAY, "the provider cannot answer now", LATER);
+const CANNOT_NOW: Refusal = Refusal(StatusCode::BAD_GATEWAY, "the provider is temporarily unavailable", LATER);
 const MISUNDERSTOOD: Refusal = Refusal(
     StatusCode::INTERNAL_SERVER_ERROR,
-    "this backend and the provider do not understand each other",
+    "configuration or protocol error between this backend and the provider",
     INTEGRATION,
 );
 

@@ -72,7 +72,7 @@ class AccessibilityTest {
     fun `every text has a contrast of at least 4,5 to 1, in light and dark`() {
         val read =
             mapOf(
-                R.color.background to listOf(R.color.on_background, R.color.on_backgroundmuted),
+                R.color.background to listOf(R.color.on_background, R.color.on_background_muted),
                 R.color.surface to
                     listOf(
                         R.color.on_surface,
