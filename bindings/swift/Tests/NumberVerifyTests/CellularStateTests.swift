@@ -66,7 +66,8 @@ struct CellularStateTests {
     #expect(effects(of: [.begin, .connectionWaiting, available, available]) == [.start, .resume(.interface(7)), .restartConnection])
     #expect(effects(of: [.begin, available, .connectionWaiting, available]) == [.start, .resume(.interface(7)), .restartConnection])
     #expect(effects(of: [.begin, .connectionWaiting, .connectionReady, available]) == [.start, .resume(.interface(7))], "ready")
-    #expect(effects(of: [.begin, available, .connectionFailed, .connectionFailed]) == [.start, .resume(.interface(7)), .replaceConnection])
+    #expect(
+      effects(of: [.begin, available, .connectionFailed, .connectionFailed]) == [.start, .resume(.interface(7)), .replaceConnection])
   }
 
   /// All sequences of up to five events with at most one acquire, as the provider sends them, each
