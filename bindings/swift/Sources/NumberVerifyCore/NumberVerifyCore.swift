@@ -4147,7 +4147,7 @@ public func FfiConverterTypeConfig_lower(_ value: Config) -> RustBuffer {
  */
 public struct CoreTrace: Equatable, Hashable {
     /**
-     * The random value of the `x-correlator` header in all backend requests of this verification.
+     * The value of the `x-correlator` header in all backend requests of this verification.
      */
     public let correlator: String
     /**
@@ -4188,7 +4188,7 @@ public struct CoreTrace: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The random value of the `x-correlator` header in all backend requests of this verification.
+         * The value of the `x-correlator` header in all backend requests of this verification.
          */correlator: String, 
         /**
          * How connections were bound; absent until the network is available.
@@ -4437,7 +4437,8 @@ public struct Development: Equatable, Hashable {
     public let rootCertificates: [String]
     /**
      * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
-     * connections to the backend and to operators. Overridden hosts bypass the address policy.
+     * connections to the backend and to operators. Such a host and port bypasses the address
+     * policy.
      */
     public let resolve: [String]
     /**
@@ -4463,7 +4464,8 @@ public struct Development: Equatable, Hashable {
          */rootCertificates: [String] = [], 
         /**
          * Fixed addresses for a host and port, `HOST:PORT:ADDRESS[,ADDRESS]`, IPv6 in brackets, for
-         * connections to the backend and to operators. Overridden hosts bypass the address policy.
+         * connections to the backend and to operators. Such a host and port bypasses the address
+         * policy.
          */resolve: [String] = [], 
         /**
          * DNS servers for the cellular network, `ADDRESS` or `ADDRESS:PORT`; Linux only. Defaults to
@@ -5207,7 +5209,7 @@ public enum AuthorizationCause: Equatable, Hashable {
      */
     case badLocation
     /**
-     * An HTML page instead of a code: the operator requires user interaction.
+     * A page or another response without a code: the operator may require user interaction.
      */
     case unexpectedPage
     /**
@@ -5609,7 +5611,7 @@ public func FfiConverterTypeBackendError_lower(_ value: BackendError) -> RustBuf
 public enum CellularCause: Equatable, Hashable {
     
     /**
-     * No cellular interface exists, or the phone has no cellular radio.
+     * The interface does not exist, or the phone has no cellular radio.
      */
     case noInterface
     /**
