@@ -27,8 +27,8 @@ test: ## all tests; lists at the end what passed, and what was skipped and why
 	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential phone fuzz ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux also the benchmark's unit tests
-	@scripts/test-rust $(RUST)
 	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
+	@scripts/test-rust $(RUST)
 	@echo "ran: rust"
 
 test-coverage: ## line coverage of each file in src/; after test-rust
