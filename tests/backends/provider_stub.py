@@ -43,6 +43,7 @@ class StubbedProvider(ThreadingHTTPServer):
         self.verify_called, self.may_verify = Event(), Event()
         self.may_verify.set()  # clear it to hold the responses of the verify call
         self.publishes = True
+        self.lost = 0  # so many requests for the metadata get no response
         self.metadata: dict[str, Any] = {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
@@ -88,7 +89,8 @@ class StubbedProvider(ThreadingHTTPServer):
 
     def respond(self, path: str, body: str) -> StubResponse:
         if path == "/.well-known/openid-configuration":
-            return 200, json.dumps(self.metadata)
+            self.lost -= 1
+            return 200 if self.lost < 0 else -1, json.dumps(self.metadata)
         if path == "/jwks":
             return 200, json.dumps({"keys": self.jwks()})
         if path in ("/token", "/oauth2/token"):

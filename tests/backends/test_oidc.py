@@ -235,6 +235,20 @@ def test_http_endpoint_in_metadata_is_rejected(
     assert last_failure(app) == "discovery_malformed"
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_metadata_is_requested_once_more_without_a_response(
+    new_backend: Backends, world: World, new_stub: StubbedProvider, lost: int
+) -> None:
+    new_stub.lost = lost
+    app = new_backend(**new_stub.settings(world))
+    response = app.device().post("/start", json={"phoneNumber": RIGHT})
+    assert new_stub.paths == ["/.well-known/openid-configuration"] * 2
+    if lost == 1:
+        assert response.status_code == 200
+    else:
+        assert_problem(response, 502, AGAIN)
+
+
 def test_provider_that_starts_later_is_discovered(new_backend: Backends, world: World) -> None:
     port = free_port()
     app = new_backend(

@@ -211,9 +211,17 @@ impl Provider {
         published.await.map_err(|failure: Arc<Failure>| *failure)
     }
 
+    /// A document that the provider publishes. It is requested once more if there was no response,
+    /// because the failure would be that of every call that waits for the document.
     async fn get<T: DeserializeOwned>(&self, step: Step, url: &str) -> Result<T, Failure> {
-        let request = Request::get(url).header(header::ACCEPT, "application/json").body(Vec::new());
-        let response = self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await?;
+        let send = || async {
+            let request = Request::get(url).header(header::ACCEPT, "application/json").body(Vec::new());
+            self.http.send(step, request.map_err(|_| Failure::new(step, Kind::Malformed))?).await
+        };
+        let response = match send().await {
+            Err(Failure { kind: Kind::Timeout | Kind::Unreachable, .. }) => send().await?,
+            response => response?,
+        };
         let status = response.status();
         if status != StatusCode::OK {
             return Err(Failure::with_status(step, Kind::Misused, status));
