@@ -34,7 +34,7 @@ test-rust: ## the crate, the simulator, the command line; on Linux also the benc
 test-coverage: ## line coverage of each file in src/; after test-rust
 	@scripts/with-python coverage scripts/coverage report
 
-test-fuzz: ## all seeds and corpora of fuzz/, and about a second of fuzzing per target
+test-fuzz: ## all seeds and corpora of fuzz/, and about a minute of fuzzing
 	@scripts/with-python fuzz scripts/fuzz --test
 
 test-kotlin: bindings ## the Android library, on the JVM against the simulator
