@@ -27,6 +27,7 @@ test: ## all tests; lists at the end what passed, and what was skipped and why
 	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential phone fuzz ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux also the benchmark's unit tests
+	@# First: its build of the library has the file name of the others', and cargo would reuse it.
 	[ "$$(uname)" != Linux ] || cargo test $(BENCHES) --target-dir $${CARGO_TARGET_DIR:-target} --locked
 	@scripts/test-rust $(RUST)
 	@echo "ran: rust"

@@ -89,8 +89,10 @@ class StubbedProvider(ThreadingHTTPServer):
 
     def respond(self, path: str, body: str) -> StubResponse:
         if path == "/.well-known/openid-configuration":
-            self.lost -= 1
-            return 200 if self.lost < 0 else -1, json.dumps(self.metadata)
+            if self.lost > 0:
+                self.lost -= 1
+                return -1, ""
+            return 200, json.dumps(self.metadata)
         if path == "/jwks":
             return 200, json.dumps({"keys": self.jwks()})
         if path in ("/token", "/oauth2/token"):
