@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use number_verify::internals::{
-    AllowedHosts, Completion, CookieJar, Delivery, Failure, Head, Next, Redactor, Request, Rules, StartResponse, Walk,
-    is_forbidden,
+    AllowedHosts, Completion, CookieJar, Delivery, Failure, Head, Next, Redactor, Request, Rules, StartResponse,
+    Unreadable, Walk, is_forbidden,
 };
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
@@ -123,6 +123,19 @@ fn walk(input: Input, replies: &[Reply]) -> String {
     let cookie = request.cookie.as_ref().map(|cookie| cookie.to_str().unwrap());
     let session = request.session.as_ref().map(ExposeSecret::expose_secret);
     format!("GET {}{}{}", request.url, with("cookie", cookie), with("session", session))
+}
+
+/// The outcome if the body of the last of these responses cannot be read; "needed" if it decides.
+fn unreadable(input: Input, replies: &[Reply], why: Unreadable) -> String {
+    let (mut walk, _) = input.begin(CookieJar::new()).unwrap();
+    for reply in replies {
+        if let Next::ReadBody(body) = walk.on_head(&Head { status: reply.status, headers: &reply.headers }) {
+            let outcome = body.unreadable(why);
+            return outcome
+                .map_or_else(|| "needed".to_owned(), |end| end.map_or_else(|end| failed(&end), |end| done(&end)));
+        }
+    }
+    panic!("no body")
 }
 
 /// Reads this body of a 200 response.
@@ -403,6 +416,28 @@ fn json_responses() {
 }
 
 #[test]
+#[rustfmt::skip] // one row, one line
+fn unreadable_bodies() {
+    use Unreadable::{Broken, TooLarge};
+    let callback = || to("https://cb.test/cb?code=C&state=S");
+    for (name, delivery, replies, why, expected) in [
+        ("broken page", Delivery::Relay, vec![status(200)], Broken, "needed"),
+        ("large page", Delivery::Relay, vec![status(200)], TooLarge, "needed"),
+        ("the highest status of a page", Delivery::Relay, vec![status(399)], Broken, "needed"),
+        ("the lowest error status", Delivery::Relay, vec![status(400)], Broken, "http_status 400"),
+        ("error status of a large page", Delivery::Relay, vec![status(500)], TooLarge, "http_status 500"),
+        ("without a code", Delivery::NoCode, vec![status(200)], Broken, "ended"),
+        ("without a code, large", Delivery::NoCode, vec![status(200)], TooLarge, "ended"),
+        ("broken result of the callback", Delivery::FollowThrough, vec![callback(), status(200)], Broken, "needed"),
+        ("large page of the callback", Delivery::FollowThrough, vec![callback(), status(200)], TooLarge, "ended"),
+        ("large page before the callback", Delivery::FollowThrough, vec![status(200)], TooLarge, "needed"),
+        ("broken error of the callback", Delivery::FollowThrough, vec![callback(), status(400)], Broken, "callback refused 400"),
+    ] {
+        assert_eq!(unreadable(input(AUTH, delivery), &replies, why), expected, "{name}");
+    }
+}
+
+#[test]
 fn statuses() {
     const DENIED: &str = r#"{"error":"login_required"}"#;
     for (name, reply, expected) in [
@@ -447,6 +482,7 @@ fn cleartext() {
         ("and back to https", relay(), vec![http(), to("https://op.test/c")], "GET https://op.test/c"),
         ("turned off", never(), vec![http()], "forbidden_redirect"),
         ("a code without state", relay(), vec![to("http://op.test/?code=C")], "GET http://op.test/?code=C"),
+        ("a state without a code", relay(), vec![to("http://op.test/?x=1&state=S")], "GET http://op.test/?x=1&state=S"),
         ("code with state", relay(), vec![to("http://op.test/?code=C&state=x")], "forbidden_redirect"),
         ("redirect_uri's host", relay(), vec![to("http://cb.test/other")], "forbidden_redirect"),
         ("backend's host", relay(), vec![to("http://api.test/")], "forbidden_redirect"),
@@ -509,6 +545,8 @@ fn follow_through() {
         ("from the auth URL alone: no session", follow(), vec![callback()], "GET https://cb.test/cb?code=C&state=S"),
         ("from the start response", follow().with_redirect_uri("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
         ("from the configuration", without_redirect_uri().configured("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("from the auth URL, as configured", follow().configured("https://cb.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S session=SESSION"),
+        ("from the auth URL, another one configured: no session", follow().configured("https://other.test/cb"), vec![callback()], "GET https://cb.test/cb?code=C&state=S"),
         ("no session before the callback", backends(), vec![to("https://api.test/other")], "GET https://api.test/other"),
         ("result", follow(), vec![callback(), body(200, r#"{"verified":true}"#)], "callback 200"),
         ("refused", follow(), vec![callback(), body(403, "{}")], "callback refused 403"),
@@ -563,11 +601,13 @@ fn no_code() {
 #[rustfmt::skip] // one row, one line
 fn start_responses() {
     let with = |auth_url: &str| input(auth_url, Delivery::Relay);
+    let longest = format!("https://op.test/{}", "a".repeat(16 * 1024 - 16));
     for (name, input, expected) in [
         ("plain", with("https://op.test/?a=1"), "GET https://op.test/?a=1"),
         ("surrounding whitespace", with(" \r\n\thttps://op.test/ \n"), "GET https://op.test/"),
         ("fragment is not sent", with("https://op.test/#f"), "GET https://op.test/"),
         ("missing", with(" "), "start: Missing"),
+        ("16 KiB", with(&longest), &format!("GET {longest}")),
         ("over 16 KiB", with(&format!("https://op.test/{}", "a".repeat(16 * 1024))), "start: Unparsable"),
         ("relative", with("/authorize"), "start: Relative"),
         ("no host", with("https://"), "start: Unparsable"),
@@ -581,6 +621,7 @@ fn start_responses() {
         ("exempt loopback", with("https://127.0.0.1:8443/"), "GET https://127.0.0.1:8443/"),
         ("private", with("https://10.0.0.1/"), "GET https://10.0.0.1/"),
         ("state specified twice, identical", with("https://op.test/?state=S&state=S"), "GET https://op.test/?state=S&state=S"),
+        ("the same state in the start response", relay().with_state("S"), &format!("GET {AUTH}")),
         ("states differ", with("https://op.test/?state=S&state=T"), "start: StateDiffers"),
         ("state of the start response differs", relay().with_state("T"), "start: StateDiffers"),
         ("redirect_uris differ", with("https://op.test/?redirect_uri=a:b&redirect_uri=a:c"), "start: RedirectUriDiffers"),

@@ -76,6 +76,7 @@ mod tests {
             assert_eq!(resolved(&[location.as_bytes()]).as_deref(), Ok(expected), "{location}");
         }
         assert_eq!(resolved(&[b"/\xe9\xff"]).as_deref(), Ok("https://op.test/%E9%FF"));
+        assert!(resolved(&[&[b'a'; limits::URL]]).is_ok());
         assert_eq!(resolved(&[b"c", b" c"]).as_deref(), Ok("https://op.test/a/c"));
     }
 
