@@ -1,4 +1,4 @@
-"""Fixtures: one simulator for all tests, and backends. `--implementation NAME` tests only one of them."""
+"""Fixtures: one simulator for all tests of a process, and backends. `--implementation NAME` tests only one of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,11 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--implementation", action="append", choices=names, help="test only this one (repeatable)")
 
 
-NOTES = pytest.StashKey[list[str]]()
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[NOTES] = []
     config.addinivalue_line("markers", "only(name): the test is specific to one implementation")
 
 
@@ -39,15 +35,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("implementation", selected, ids=lambda one: one.name, scope="session")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for note in config.stash[NOTES]:
-        terminalreporter.write_line(note)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for note in (text for name, text in report.user_properties if name == "note"):
+            terminalreporter.write_line(note)
 
 
 @pytest.fixture
-def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+def note(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Adds a measurement to the summary at the end of the run."""
-    return pytestconfig.stash[NOTES].append
+    return lambda text: record_property("note", text)
 
 
 @pytest.fixture(scope="session")
