@@ -73,10 +73,10 @@ pub use server_trust::{ServerTrust, ServerTrustError};
 pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
 pub use verifier::NumberVerifier;
 
-/// The examples in the README compile.
+/// The examples in the documentation compile.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/rust.md")]
+struct Documentation;
 
 /// Internals, exposed to this crate's tests, benchmarks and fuzz targets.
 #[cfg(feature = "internals")]

@@ -1,4 +1,4 @@
-//! Every error with its recommended action, as documented in the contract and in the README's
+//! Every error with its recommended action, as documented in the contract and in docs/errors.md's
 //! table.
 
 use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
@@ -181,9 +181,9 @@ fn unexpected_exception_of_the_app_is_a_failure() {
     assert!(matches!(ServerTrustError::from(unexpected()), ServerTrustError::Failed));
 }
 
-/// The JSON and the README contain it.
+/// The JSON and the page about errors contain it.
 fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallback: Fallback) {
-    const README: &str = include_str!("../README.md");
+    const PAGE: &str = include_str!("../docs/errors.md");
     let json = json(error);
     assert_eq!((json["kind"].as_str(), json["cause"].as_str()), (Some(kind), cause));
     assert_eq!(
@@ -193,6 +193,6 @@ fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallb
     );
     assert_eq!(json["message"].as_str(), Some(error.to_string().as_str()));
     for name in [Some(kind), cause, Some(&fallback.to_string())].into_iter().flatten() {
-        assert!(README.contains(&format!("`{name}`")), "the README does not mention {name}");
+        assert!(PAGE.contains(&format!("`{name}`")), "docs/errors.md does not mention {name}");
     }
 }

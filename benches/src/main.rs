@@ -48,7 +48,7 @@ use crate::plan::Plan;
 use crate::report::{document, history, plot, table};
 
 /// The documents with figures; each contains the parts that it has markers for.
-const DOCUMENTS: [&str; 2] = ["docs/performance.md", "README.md"];
+const DOCUMENTS: [&str; 1] = ["docs/performance.md"];
 
 /// Measures the cost of a verification, and writes docs/performance.md and its plots.
 #[derive(Parser)]

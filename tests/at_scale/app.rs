@@ -15,7 +15,7 @@ pub struct App {
     pub times: u8,
 }
 
-/// As the README advises; users are assumed not to give up earlier.
+/// As docs/errors.md advises; users are assumed not to give up earlier.
 pub const ADVISED: App = App { at_least: 30_000, spread: 90_000, times: 2 };
 
 /// Retries of an app that does not follow the advice.
@@ -30,8 +30,8 @@ impl App {
 }
 
 #[test]
-fn advice_matches_the_readme() {
-    let readme = include_str!("../../README.md");
+fn advice_matches_the_documentation() {
+    let page = include_str!("../../docs/errors.md");
     let App { at_least, spread, times } = ADVISED;
     assert_eq!(times, 2, "at most twice");
     for words in [
@@ -39,6 +39,6 @@ fn advice_matches_the_readme() {
         format!("random time of up to {} s", spread / 1000),
         "at most twice".to_owned(),
     ] {
-        assert!(readme.contains(&words), "{words}");
+        assert!(page.contains(&words), "{words}");
     }
 }

@@ -78,7 +78,7 @@ pub fn legs(samples: &Samples, plan: &Plan, scenario: Scenario) -> String {
     table
 }
 
-/// The short table of the README.
+/// The short table at the top of docs/performance.md.
 pub fn summary(samples: &Samples, plan: &Plan) -> String {
     let mut table = head(&[&format!("cellular leg of one verification, {}", medians(plan)), "S1", "S2"]);
     for subject in Subject::ALL {

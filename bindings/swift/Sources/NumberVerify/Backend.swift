@@ -3,8 +3,7 @@
 internal import NumberVerifyCore
 
 /// Makes the two calls to the app's backend through a custom API client. It uses the default
-/// network, not the cellular network. The project's README describes the calls ("Writing the
-/// backend").
+/// network, not the cellular network. The project's `docs/backend.md` describes the calls.
 ///
 /// Each call must complete within `deadlines.backendMs`. Its task is cancelled on timeout and when
 /// the verification is cancelled.
