@@ -18,7 +18,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # The fuzz targets too.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings screenshots scale-plot
+.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings site screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -93,7 +93,7 @@ soak-backends: ## 1,000,000 verifications through three replicas of each backend
 size: ## size of the built mobile libraries, compared with their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation and its words, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
+lint: ## format, clippy, documentation, its words, links and code blocks, the site, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo fmt $(BENCHES) --check
@@ -109,6 +109,8 @@ lint: ## format, clippy, documentation and its words, versions, licences and sou
 	@scripts/lint-gradle
 	@scripts/lint-workflows
 	@scripts/with-python language scripts/lint-language
+	@scripts/with-python docs scripts/lint-docs
+	@scripts/site
 
 audit: ## known vulnerabilities and yanked versions of all dependencies; needs the network and pip-audit
 	@scripts/audit
@@ -122,6 +124,9 @@ format: ## formats the Rust sources
 bindings: ## builds the library and the simulator, and generates the Kotlin and Swift bindings
 	cargo build $(RUST) $(PROGRAMS)
 	@scripts/generate-bindings
+
+site: ## builds the documentation site with the crate's API reference into target/site
+	@scripts/site api
 
 screenshots: bindings ## renders the sample app's screenshots into docs/screenshots
 	@scripts/test-android-sample docs/screenshots/android
