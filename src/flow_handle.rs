@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use crate::error::VerifyError;
 use crate::recorder::Recorder;
 use crate::results::{Ended, RetrievedNumber, Verification};
+use crate::secret::Redactor;
 use crate::trace::Trace;
 
 /// A verification in progress. Dropping it cancels it.
@@ -89,7 +90,10 @@ impl FlowHandle {
         cancel.0 = None;
         match outcome.as_deref() {
             Ok(Some(outcome)) => outcome.clone(),
-            Ok(None) | Err(_) => Err(VerifyError::Cancelled),
+            Ok(None) | Err(_) => {
+                self.record.ended(&Redactor::new()); // No-op unless it was cancelled before it began.
+                Err(VerifyError::Cancelled)
+            }
         }
     }
 }

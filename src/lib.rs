@@ -31,6 +31,7 @@ mod contract;
 mod cookies;
 mod delivery;
 mod error;
+mod explain;
 mod flow;
 mod flow_handle;
 mod hints;
@@ -70,7 +71,7 @@ pub use options::{StartField, VerificationOptions};
 pub use progress::{ListenerError, Progress, ProgressListener, Step};
 pub use results::{RetrievedNumber, Verification};
 pub use server_trust::{ServerTrust, ServerTrustError};
-pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
+pub use trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace, TraceError, TraceErrorDetail, TraceOutcome};
 pub use verifier::NumberVerifier;
 
 /// The examples in the documentation compile.

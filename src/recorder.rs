@@ -10,11 +10,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::delivery::Events;
+use crate::error::VerifyError;
 use crate::logging::Event;
 use crate::network::Family;
 use crate::progress::{Progress, Step};
+use crate::purpose::FlowValue;
 use crate::secret::Redactor;
-use crate::trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace};
+use crate::trace::{AddressFamily, Hop, NetworkKind, TlsVersion, Trace, TraceOutcome};
 use crate::transport::tls::Version;
 use crate::transport::{Destination, Timings};
 
@@ -98,6 +100,11 @@ impl Recorder {
         }
     }
 
+    /// The flow has a result or an error; without either, it was cancelled.
+    pub(crate) fn concluded(&self, conclusion: Result<TraceOutcome, &VerifyError>) {
+        self.lock().conclude(conclusion);
+    }
+
     /// Ends the record with the flow, also if the flow is cancelled.
     pub(crate) fn end_on_drop(&self, redactor: Redactor) -> impl Drop {
         struct End<'a>(&'a Recorder, Redactor);
@@ -115,6 +122,16 @@ impl Recorder {
     /// Values that turned out to contain a secret are removed or masked.
     pub(crate) fn ended(&self, redactor: &Redactor) {
         let mut inner = self.lock();
+        if inner.ended {
+            return;
+        }
+        if inner.trace.outcome.is_none() {
+            inner.conclude(Err(&VerifyError::Cancelled));
+        }
+        if let Some(error) = &mut inner.trace.error {
+            error.host = error.host.as_deref().map(|host| redactor.mask_number(host));
+            error.message = redactor.mask_number(&error.message);
+        }
         for hop in &mut inner.trace.hops {
             hop.trace_ids.retain(|_, id| !redactor.contains_secret(id));
             hop.page_title.take_if(|title| redactor.contains_secret(title));
@@ -187,6 +204,16 @@ impl HopRecord<'_> {
     }
 }
 
+impl From<&FlowValue> for TraceOutcome {
+    fn from(value: &FlowValue) -> Self {
+        match value {
+            FlowValue::Verified(true) => Self::Verified,
+            FlowValue::Verified(false) => Self::NotVerified,
+            FlowValue::Number(_) => Self::Retrieved,
+        }
+    }
+}
+
 impl From<Family> for AddressFamily {
     fn from(family: Family) -> Self {
         match family {
@@ -212,6 +239,11 @@ impl Drop for HopRecord<'_> {
 }
 
 impl Inner {
+    fn conclude(&mut self, conclusion: Result<TraceOutcome, &VerifyError>) {
+        self.trace.outcome = Some(conclusion.unwrap_or(TraceOutcome::Failed));
+        self.trace.error = conclusion.err().map(VerifyError::in_trace);
+    }
+
     fn end(&mut self, step: Step) {
         let Some(at) = self.running.iter().position(|(running, _)| *running == step) else { return };
         let (_, began) = self.running.remove(at);

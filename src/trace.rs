@@ -4,11 +4,16 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// The version of the JSON, described by `docs/trace.schema.json`. A reader ignores members that it
+/// does not know; everything else that it could misread is a new version.
+const VERSION: u32 = 1;
 
 /// The course of one verification, including a failed one. All times are in whole milliseconds; a
 /// phase that did not occur is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, uniffi::Record)]
+#[serde(default)]
 #[uniffi(name = "CoreTrace")] // Set here because uniffi.toml does not rename it in its methods (uniffi 0.32).
 pub struct Trace {
     /// The value of the `x-correlator` header in all backend requests of this verification.
@@ -30,10 +35,70 @@ pub struct Trace {
     pub complete_ms: Option<u64>,
     /// The whole verification.
     pub total_ms: u64,
+    /// How it ended; absent while it runs.
+    pub outcome: Option<TraceOutcome>,
+    /// The error, if it failed.
+    pub error: Option<TraceError>,
+}
+
+/// How a verification or retrieval ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, uniffi::Enum)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceOutcome {
+    /// The SIM owns the number.
+    Verified,
+    /// The SIM has another number.
+    NotVerified,
+    /// The number of the SIM was retrieved.
+    Retrieved,
+    /// With an error.
+    Failed,
+}
+
+/// An error as in its JSON. The names are text so that an older reader accepts those of later
+/// versions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, uniffi::Record)]
+#[serde(default)]
+pub struct TraceError {
+    /// The kind of error.
+    pub kind: String,
+    /// The step that failed, if the error belongs to one.
+    pub step: Option<String>,
+    /// What failed, if the kind has causes; the setting, if one is invalid.
+    pub cause: Option<String>,
+    /// The request that failed, counted from 1, if the error belongs to one.
+    pub hop: Option<u32>,
+    /// The host of that request.
+    pub host: Option<String>,
+    /// What happened and the recommended action, in English.
+    pub message: String,
+    /// The recommended action for the app.
+    pub fallback: String,
+    /// What a peer reported.
+    pub detail: TraceErrorDetail,
+}
+
+/// What a peer reported about an error; unknown values are absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, uniffi::Record)]
+#[serde(default)]
+pub struct TraceErrorDetail {
+    /// The HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Seconds to wait before another attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
+    /// The TLS alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
+    /// The operator's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// One request over the cellular network.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, uniffi::Record)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, uniffi::Record)]
+#[serde(default)]
 pub struct Hop {
     /// Counted from 1.
     pub index: u32,
@@ -79,7 +144,7 @@ pub struct Hop {
 }
 
 /// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, uniffi::Enum)]
 #[serde(rename_all = "lowercase")]
 pub enum AddressFamily {
     /// IPv4.
@@ -89,7 +154,7 @@ pub enum AddressFamily {
 }
 
 /// A TLS version. Older ones are not supported (RFC 8996).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, uniffi::Enum)]
 pub enum TlsVersion {
     /// 1.2 (RFC 5246).
     #[serde(rename = "1.2")]
@@ -100,7 +165,7 @@ pub enum TlsVersion {
 }
 
 /// How the connections over the cellular network were bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, uniffi::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, uniffi::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
     /// To an Android network.
@@ -115,10 +180,15 @@ pub enum NetworkKind {
 
 #[uniffi::export(name = "CoreTrace")]
 impl Trace {
-    /// The trace as a JSON object with its field names.
+    /// The trace as a JSON object with its field names and `version`, which is 1
+    /// (`docs/trace.schema.json` in the repository).
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::json!(self).to_string()
+        let mut json = serde_json::json!(self);
+        if let Some(members) = json.as_object_mut() {
+            members.insert("version".to_owned(), VERSION.into());
+        }
+        json.to_string()
     }
 
     /// The trace as a plain-text table.

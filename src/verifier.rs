@@ -195,6 +195,7 @@ impl NumberVerifier {
         let running = match self.running() {
             Ok(running) => running,
             Err(error) => {
+                record.concluded(Err(&error));
                 record.ended(&Redactor::new());
                 report.send_replace(Some(Err(error)));
                 return FlowHandle::new(outcome, None, record);
@@ -204,8 +205,9 @@ impl NumberVerifier {
         // An invalid input sends nothing: what was prepared stays for the next verification.
         let prepared = input.is_ok().then(|| self.prepared.take());
         let flow = run(self.verifier.clone(), self.tls.clone(), input, record.clone(), running.alive());
+        let of_task = record.clone();
         let task = running.spawn(async move {
-            let outcome = or_internal(flow).await;
+            let outcome = or_internal(flow, &of_task).await;
             if let Some(delivery) = delivery {
                 let _ = timeout(limits::LISTENER, delivery).await;
             }
@@ -279,9 +281,13 @@ impl AppTrust for ThroughTheApp {
 }
 
 /// A panic is reported as a separate error, never as a cancellation.
-async fn or_internal<T>(work: impl Future<Output = Result<T, VerifyError>>) -> Result<T, VerifyError> {
+async fn or_internal<T>(
+    work: impl Future<Output = Result<T, VerifyError>>,
+    record: &Recorder,
+) -> Result<T, VerifyError> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         Event::Failed(&VerifyError::Internal).log();
+        record.concluded(Err(&VerifyError::Internal));
         Err(VerifyError::Internal)
     })
 }
@@ -301,7 +307,10 @@ async fn run(
         Ok(input) => read_roots(&tls).await.map(|()| input),
         Err(error) => Err(error),
     };
-    let input = checked.inspect_err(|_| record.ended(&Redactor::new()))?;
+    let input = checked.inspect_err(|error| {
+        record.concluded(Err(error));
+        record.ended(&Redactor::new());
+    })?;
     let result = verifier.run(input, &record, alive).await?;
     Ok(Arc::new(Ended { result, trace: record.trace() }))
 }

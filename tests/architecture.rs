@@ -22,7 +22,7 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
 /// Exceptions: the walk must know which addresses are forbidden.
 const ALLOWED: [(&str, &str); 1] = [("authorization", "network::address")];
 /// The files whose types and functions are exported to Kotlin and Swift.
-const EXPORTED: [&str; 13] = [
+const EXPORTED: [&str; 14] = [
     "verifier",
     "flow_handle",
     "results",
@@ -32,6 +32,7 @@ const EXPORTED: [&str; 13] = [
     "error",
     "progress",
     "trace",
+    "explain",
     "backend",
     "cellular::provider",
     "server_trust",

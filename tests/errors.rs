@@ -4,7 +4,7 @@
 use number_verify::Fallback::{AskToEnableMobileData, FixIntegration, RetryLater, UseAnotherChannel};
 use number_verify::{
     AuthorizationCause, BackendCause, BackendError, CellularCause, CellularError, Fallback, ListenerError,
-    ServerTrustError, Setting, Step, VerifyError,
+    ServerTrustError, Setting, Step, Trace, VerifyError,
 };
 use serde_json::Value;
 
@@ -192,6 +192,8 @@ fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallb
         "{json}"
     );
     assert_eq!(json["message"].as_str(), Some(error.to_string().as_str()));
+    let trace = Trace { error: serde_json::from_value(json.clone()).unwrap(), ..Trace::default() };
+    assert!(!trace.explain().contains("does not know the error"), "{}", trace.explain());
     for name in [Some(kind), cause, Some(&fallback.to_string())].into_iter().flatten() {
         assert!(PAGE.contains(&format!("`{name}`")), "docs/errors.md does not mention {name}");
     }

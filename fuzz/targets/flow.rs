@@ -103,7 +103,7 @@ async fn verify(script: &str) -> String {
         Ok(result) => format!("{:?}", result.value),
         Err(error) => format!("{} {error} {error:?} {:?}", error.to_json(), error.fallback()),
     };
-    let shown = format!("{outcome} {trace:?} {} {}", trace.to_json(), trace.to_table());
+    let shown = format!("{outcome} {trace:?} {} {} {}", trace.to_json(), trace.to_table(), trace.explain());
     // From a start response that contains it.
     let names_state = |url: &Url| url.query_pairs().any(|(name, value)| name == "state" && value == STATE);
     let own = parse_url(auth_url.trim(), None).ok().filter(names_state).map(|_| STATE);

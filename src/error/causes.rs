@@ -156,6 +156,12 @@ impl fmt::Display for Fallback {
     }
 }
 
+impl fmt::Display for CellularCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 impl fmt::Display for BackendCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)

@@ -15,10 +15,16 @@ pub(crate) use self::causes::is_temporary;
 pub use self::causes::{AuthorizationCause, BackendCause, CellularCause, Fallback};
 pub use self::kinds::{OperatorMessage, VerifyError};
 pub use self::setting::Setting;
+use crate::trace::TraceError;
 
 impl VerifyError {
     pub(crate) fn invalid_config(setting: Setting) -> Self {
         Self::InvalidConfig { setting }
+    }
+
+    /// The error as a part of the trace.
+    pub(crate) fn in_trace(&self) -> TraceError {
+        json::of(self)
     }
 
     /// The name of the kind in JSON.
@@ -60,7 +66,7 @@ impl VerifyError {
     /// support. Contains no code, number, cookie, query or text of a peer.
     #[must_use]
     pub fn to_json(&self) -> String {
-        json::of(self).to_string()
+        serde_json::json!(self.in_trace()).to_string()
     }
 }
 

@@ -42,6 +42,7 @@ use crate::purpose::{FlowValue, Purpose};
 use crate::recorder::Recorder;
 use crate::secret::Redactor;
 use crate::settings::Settings;
+use crate::trace::TraceOutcome;
 
 /// The state that all flows of a verifier share.
 pub struct Verifier<N: Network> {
@@ -76,6 +77,7 @@ impl<N: Network> Verifier<N> {
         let outcome = flow.deadline.limit(self.watched(Box::pin(flow.run(alive)), record)).await;
         let outcome = outcome.unwrap_or_else(|| Err(VerifyError::DeadlineExceeded { step: record.current_step() }));
         abort.ended(&outcome);
+        record.concluded(outcome.as_ref().map(|result| TraceOutcome::from(&result.value)));
         match &outcome {
             Ok(result) => Event::Ended(&result.value).log(),
             Err(error) => Event::Failed(error).log(),

@@ -214,6 +214,6 @@ async fn show(config: Config) -> String {
         Ok(retrieved) => shown.add((&retrieved, retrieved.trace())),
         Err(error) => shown.add((&error, error.to_string(), error.to_json())),
     }
-    shown.add((&flow, flow.trace(), flow.trace().to_json(), flow.trace().to_table()));
+    shown.add((&flow, flow.trace(), flow.trace().to_json(), flow.trace().to_table(), flow.trace().explain()));
     shown.text()
 }

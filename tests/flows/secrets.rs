@@ -67,6 +67,7 @@ async fn show(verifier: &NumberVerifier, number: &str) -> String {
     shown.add(flow.trace());
     shown.add(flow.trace().to_json());
     shown.add(flow.trace().to_table());
+    shown.add(flow.trace().explain());
     let shown = shown.text();
     assert!(shown.contains("total_ms"), "{shown}");
     shown

@@ -121,7 +121,7 @@ async def check_verification(operator):
     for number, expected in [(NUMBER, True), (ANOTHER_NUMBER, False)]:
         result = await verifier.begin_with(number, options(), listener).result()
         assert result.verified() is expected, result.response_json()
-        assert json.loads(result.trace().to_json()) and result.trace().to_table()
+        assert json.loads(result.trace().to_json()) and result.trace().to_table() and result.trace().explain()
     verifier.forget_hosts()
     assert listener.count > 0
     await phone.wait_until_released()

@@ -56,7 +56,8 @@ async fn hostile_hosts_leak_no_secrets() {
             let outcome = if retrieves { phone.retrieve().await } else { phone.verify().await };
             let name = format!("{name} at hop {hop}, retrieval: {retrieves}");
             let error = outcome.result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
-            let shown = format!("{error:?} {:?} {} {}", outcome.trace, outcome.trace.to_json(), outcome.trace.to_table());
+            let (json, table, text) = (outcome.trace.to_json(), outcome.trace.to_table(), outcome.trace.explain());
+            let shown = format!("{error:?} {:?} {json} {table} {text}", outcome.trace);
             captured::assert_without(&shown, &secrets, &name);
         }
     }

@@ -144,7 +144,7 @@ fn is_in_time(findings: &mut Findings, began: Instant, struck_at: Instant, ended
 fn has_no_secret(findings: &mut Findings, outcome: &Outcome) {
     let Some((result, trace)) = outcome else { return };
     let error = result.as_ref().err().map(|error| format!("{error:?} {error} {}", error.to_json()));
-    let shown = format!("{error:?} {trace:?} {} {}", trace.to_json(), trace.to_table());
+    let shown = format!("{error:?} {trace:?} {} {} {}", trace.to_json(), trace.to_table(), trace.explain());
     for secret in [CODE, STATE, SESSION, COOKIE, NUMBER.trim_start_matches('+')] {
         findings.expect(!shown.contains(secret), || format!("{shown} contains {secret}"));
     }

@@ -24,7 +24,9 @@ public struct Trace: Sendable, Equatable {
       acquireMs: acquireMs.map { UInt64(clamping: $0) },
       authorizeMs: authorizeMs.map { UInt64(clamping: $0) },
       completeMs: completeMs.map { UInt64(clamping: $0) },
-      totalMs: UInt64(clamping: totalMs))
+      totalMs: UInt64(clamping: totalMs),
+      outcome: nil,
+      error: nil)
   }
 
   /// The value of the `x-correlator` header of all this verification's requests to the backend.
@@ -55,11 +57,16 @@ public struct Trace: Sendable, Equatable {
   /// The whole verification.
   public var totalMs: Int { Int(core.totalMs) }
 
-  /// The trace as a JSON object.
+  /// The trace as a JSON object, including how the verification ended (`docs/trace.schema.json` in
+  /// the repository).
   public func json() -> String { core.toJson() }
 
   /// The trace as a plain-text table, for a monospaced font.
   public func table() -> String { core.toTable() }
+
+  /// The trace in words, in English, for developers and support: what happened, which request
+  /// failed, what to do, and whom to contact with which identifiers.
+  public func explanation() -> String { core.explain() }
 }
 
 extension Trace: CustomStringConvertible {

@@ -4183,6 +4183,14 @@ public struct CoreTrace: Equatable, Hashable {
      * The whole verification.
      */
     public let totalMs: UInt64
+    /**
+     * How it ended; absent while it runs.
+     */
+    public let outcome: TraceOutcome?
+    /**
+     * The error, if it failed.
+     */
+    public let error: TraceError?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -4214,7 +4222,13 @@ public struct CoreTrace: Equatable, Hashable {
          */completeMs: UInt64?, 
         /**
          * The whole verification.
-         */totalMs: UInt64) {
+         */totalMs: UInt64, 
+        /**
+         * How it ended; absent while it runs.
+         */outcome: TraceOutcome?, 
+        /**
+         * The error, if it failed.
+         */error: TraceError?) {
         self.correlator = correlator
         self.network = network
         self.hops = hops
@@ -4224,11 +4238,28 @@ public struct CoreTrace: Equatable, Hashable {
         self.authorizeMs = authorizeMs
         self.completeMs = completeMs
         self.totalMs = totalMs
+        self.outcome = outcome
+        self.error = error
     }
 
     
     /**
-     * The trace as a JSON object with its field names.
+     * The trace in words, in English, for developers and support: what happened, which request
+     * failed, what to do, and whom to contact with which identifiers. Several lines, each with a
+     * newline at its end. Contains no code, number, cookie or query.
+     */
+public func explain() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_number_verify_fn_method_coretrace_explain(
+            FfiConverterTypeCoreTrace_lower(self),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The trace as a JSON object with its field names and `version`, which is 1
+     * (`docs/trace.schema.json` in the repository).
      */
 public func toJson() -> String  {
     return try!  FfiConverterString.lift(try! rustCall() {
@@ -4274,7 +4305,9 @@ public struct FfiConverterTypeCoreTrace: FfiConverterRustBuffer {
                 acquireMs: FfiConverterOptionUInt64.read(from: &buf), 
                 authorizeMs: FfiConverterOptionUInt64.read(from: &buf), 
                 completeMs: FfiConverterOptionUInt64.read(from: &buf), 
-                totalMs: FfiConverterUInt64.read(from: &buf)
+                totalMs: FfiConverterUInt64.read(from: &buf), 
+                outcome: FfiConverterOptionTypeTraceOutcome.read(from: &buf), 
+                error: FfiConverterOptionTypeTraceError.read(from: &buf)
         )
     }
 
@@ -4288,6 +4321,8 @@ public struct FfiConverterTypeCoreTrace: FfiConverterRustBuffer {
         FfiConverterOptionUInt64.write(value.authorizeMs, into: &buf)
         FfiConverterOptionUInt64.write(value.completeMs, into: &buf)
         FfiConverterUInt64.write(value.totalMs, into: &buf)
+        FfiConverterOptionTypeTraceOutcome.write(value.outcome, into: &buf)
+        FfiConverterOptionTypeTraceError.write(value.error, into: &buf)
     }
 }
 
@@ -4986,6 +5021,225 @@ public func FfiConverterTypeHop_lift(_ buf: RustBuffer) throws -> Hop {
 #endif
 public func FfiConverterTypeHop_lower(_ value: Hop) -> RustBuffer {
     return FfiConverterTypeHop.lower(value)
+}
+
+
+/**
+ * An error as in its JSON. The names are text so that an older reader accepts those of later
+ * versions.
+ */
+public struct TraceError: Equatable, Hashable {
+    /**
+     * The kind of error.
+     */
+    public let kind: String
+    /**
+     * The step that failed, if the error belongs to one.
+     */
+    public let step: String?
+    /**
+     * What failed, if the kind has causes; the setting, if one is invalid.
+     */
+    public let cause: String?
+    /**
+     * The request that failed, counted from 1, if the error belongs to one.
+     */
+    public let hop: UInt32?
+    /**
+     * The host of that request.
+     */
+    public let host: String?
+    /**
+     * What happened and the recommended action, in English.
+     */
+    public let message: String
+    /**
+     * The recommended action for the app.
+     */
+    public let fallback: String
+    /**
+     * What a peer reported.
+     */
+    public let detail: TraceErrorDetail
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The kind of error.
+         */kind: String, 
+        /**
+         * The step that failed, if the error belongs to one.
+         */step: String?, 
+        /**
+         * What failed, if the kind has causes; the setting, if one is invalid.
+         */cause: String?, 
+        /**
+         * The request that failed, counted from 1, if the error belongs to one.
+         */hop: UInt32?, 
+        /**
+         * The host of that request.
+         */host: String?, 
+        /**
+         * What happened and the recommended action, in English.
+         */message: String, 
+        /**
+         * The recommended action for the app.
+         */fallback: String, 
+        /**
+         * What a peer reported.
+         */detail: TraceErrorDetail) {
+        self.kind = kind
+        self.step = step
+        self.cause = cause
+        self.hop = hop
+        self.host = host
+        self.message = message
+        self.fallback = fallback
+        self.detail = detail
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TraceError: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTraceError: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TraceError {
+        return
+            try TraceError(
+                kind: FfiConverterString.read(from: &buf), 
+                step: FfiConverterOptionString.read(from: &buf), 
+                cause: FfiConverterOptionString.read(from: &buf), 
+                hop: FfiConverterOptionUInt32.read(from: &buf), 
+                host: FfiConverterOptionString.read(from: &buf), 
+                message: FfiConverterString.read(from: &buf), 
+                fallback: FfiConverterString.read(from: &buf), 
+                detail: FfiConverterTypeTraceErrorDetail.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TraceError, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.kind, into: &buf)
+        FfiConverterOptionString.write(value.step, into: &buf)
+        FfiConverterOptionString.write(value.cause, into: &buf)
+        FfiConverterOptionUInt32.write(value.hop, into: &buf)
+        FfiConverterOptionString.write(value.host, into: &buf)
+        FfiConverterString.write(value.message, into: &buf)
+        FfiConverterString.write(value.fallback, into: &buf)
+        FfiConverterTypeTraceErrorDetail.write(value.detail, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceError_lift(_ buf: RustBuffer) throws -> TraceError {
+    return try FfiConverterTypeTraceError.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceError_lower(_ value: TraceError) -> RustBuffer {
+    return FfiConverterTypeTraceError.lower(value)
+}
+
+
+/**
+ * What a peer reported about an error; unknown values are absent.
+ */
+public struct TraceErrorDetail: Equatable, Hashable {
+    /**
+     * The HTTP status.
+     */
+    public let status: UInt16?
+    /**
+     * Seconds to wait before another attempt.
+     */
+    public let retryAfterS: UInt32?
+    /**
+     * The TLS alert.
+     */
+    public let alert: String?
+    /**
+     * The operator's error code.
+     */
+    public let error: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The HTTP status.
+         */status: UInt16?, 
+        /**
+         * Seconds to wait before another attempt.
+         */retryAfterS: UInt32?, 
+        /**
+         * The TLS alert.
+         */alert: String?, 
+        /**
+         * The operator's error code.
+         */error: String?) {
+        self.status = status
+        self.retryAfterS = retryAfterS
+        self.alert = alert
+        self.error = error
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TraceErrorDetail: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTraceErrorDetail: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TraceErrorDetail {
+        return
+            try TraceErrorDetail(
+                status: FfiConverterOptionUInt16.read(from: &buf), 
+                retryAfterS: FfiConverterOptionUInt32.read(from: &buf), 
+                alert: FfiConverterOptionString.read(from: &buf), 
+                error: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TraceErrorDetail, into buf: inout [UInt8]) {
+        FfiConverterOptionUInt16.write(value.status, into: &buf)
+        FfiConverterOptionUInt32.write(value.retryAfterS, into: &buf)
+        FfiConverterOptionString.write(value.alert, into: &buf)
+        FfiConverterOptionString.write(value.error, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceErrorDetail_lift(_ buf: RustBuffer) throws -> TraceErrorDetail {
+    return try FfiConverterTypeTraceErrorDetail.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceErrorDetail_lower(_ value: TraceErrorDetail) -> RustBuffer {
+    return FfiConverterTypeTraceErrorDetail.lower(value)
 }
 
 
@@ -7697,6 +7951,101 @@ public func FfiConverterTypeTlsVersion_lower(_ value: TlsVersion) -> RustBuffer 
 }
 
 
+
+/**
+ * How a verification or retrieval ended.
+ */
+
+public enum TraceOutcome: Equatable, Hashable {
+    
+    /**
+     * The SIM owns the number.
+     */
+    case verified
+    /**
+     * The SIM has another number.
+     */
+    case notVerified
+    /**
+     * The number of the SIM was retrieved.
+     */
+    case retrieved
+    /**
+     * With an error.
+     */
+    case failed
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TraceOutcome: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTraceOutcome: FfiConverterRustBuffer {
+    typealias SwiftType = TraceOutcome
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TraceOutcome {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .verified
+        
+        case 2: return .notVerified
+        
+        case 3: return .retrieved
+        
+        case 4: return .failed
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TraceOutcome, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .verified:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .notVerified:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .retrieved:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .failed:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceOutcome_lift(_ buf: RustBuffer) throws -> TraceOutcome {
+    return try FfiConverterTypeTraceOutcome.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceOutcome_lower(_ value: TraceOutcome) -> RustBuffer {
+    return FfiConverterTypeTraceOutcome.lower(value)
+}
+
+
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
@@ -7892,6 +8241,30 @@ fileprivate struct FfiConverterOptionTypeServerTrust: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeTraceError: FfiConverterRustBuffer {
+    typealias SwiftType = TraceError?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTraceError.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTraceError.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeAddressFamily: FfiConverterRustBuffer {
     typealias SwiftType = AddressFamily?
 
@@ -7980,6 +8353,30 @@ fileprivate struct FfiConverterOptionTypeTlsVersion: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeTlsVersion.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTraceOutcome: FfiConverterRustBuffer {
+    typealias SwiftType = TraceOutcome?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTraceOutcome.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTraceOutcome.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }

@@ -39,6 +39,7 @@ struct ConstructorTests {
     #expect([trace.startMs, trace.acquireMs, trace.authorizeMs, trace.completeMs, trace.totalMs] == [1, 2, 3, 4, 5])
     #expect(trace.json().contains("sign-in:42"))
     #expect(trace.table().contains("a.test"))
+    #expect(trace.explanation().contains("a.test"))
   }
 
   @Test func hopCanBeConstructed() {

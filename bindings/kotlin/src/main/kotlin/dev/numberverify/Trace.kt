@@ -9,13 +9,15 @@ public class Trace private constructor(
     private val core: CoreTrace,
     private val json: () -> String,
     private val table: () -> String,
+    private val explanation: () -> String,
 ) {
     /**
      * Creates a trace for an app's own tests. Does not load the native library, which writes the
-     * JSON and the table of a real trace.
+     * JSON, the table and the explanation of a real trace.
      *
      * @param json returned by [toJson].
      * @param table returned by [toTable] and [toString].
+     * @param explanation returned by [explain].
      */
     public constructor(
         correlator: String = "",
@@ -29,6 +31,7 @@ public class Trace private constructor(
         json: String = "{}",
         table: String = "",
         openedAhead: List<String> = emptyList(),
+        explanation: String = "",
     ) : this(
         CoreTrace(
             correlator = correlator,
@@ -40,12 +43,15 @@ public class Trace private constructor(
             authorizeMs = authorizeMs?.toULong(),
             completeMs = completeMs?.toULong(),
             totalMs = totalMs.toULong(),
+            outcome = null,
+            error = null,
         ),
         { json },
         { table },
+        { explanation },
     )
 
-    internal constructor(core: CoreTrace) : this(core, core::toJson, core::toTable)
+    internal constructor(core: CoreTrace) : this(core, core::toJson, core::toTable, core::explain)
 
     /**
      * The value of the `x-correlator` header of all requests of this verification to the backend.
@@ -82,11 +88,20 @@ public class Trace private constructor(
     /** The whole verification. */
     public val totalMs: Long get() = core.totalMs.toLong()
 
-    /** Returns the trace as a JSON object. */
+    /**
+     * Returns the trace as a JSON object, including how the verification ended
+     * (`docs/trace.schema.json` in the repository).
+     */
     public fun toJson(): String = json()
 
     /** Returns the trace as a plain-text table, for a fixed-width font. */
     public fun toTable(): String = table()
+
+    /**
+     * Returns the trace in words, in English, for developers and support: what happened, which
+     * request failed, what to do, and whom to contact with which identifiers.
+     */
+    public fun explain(): String = explanation()
 
     /** Same as [toTable]. */
     override fun toString(): String = toTable()

@@ -16,7 +16,7 @@ fun assertReadable(error: VerifyException) {
     val message = checkNotNull(error.message)
     assertTrue(Regex("[A-Z][^:]+(: .+)+\\.").matches(message), message)
     assertFalse("null" in message || "=" in message, message)
-    for (output in listOf("$error", "${error.trace}", error.trace?.toJson().orEmpty())) {
+    for (output in listOf("$error", "${error.trace}", error.trace?.toJson().orEmpty(), error.trace?.explain().orEmpty())) {
         for (secret in listOf(CANARY, Simulator.NUMBER.drop(1))) assertFalse(secret in output, "$secret in $output")
     }
 }

@@ -68,6 +68,8 @@ class VerifyTest {
         assertTrue(trace.hops.any(Hop::isReused), "the second request to a host reuses its connection")
         assertContains(trace.toJson(), trace.correlator)
         assertContains(trace.toTable(), "operator-b.simulator.test")
+        assertContains(trace.explain(), "Verified after ")
+        assertContains(trace.toJson(), "\"outcome\":\"verified\"")
         assertTrue(trace.totalMs >= checkNotNull(trace.authorizeMs))
     }
 

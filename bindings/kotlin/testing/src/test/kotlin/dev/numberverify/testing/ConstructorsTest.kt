@@ -52,13 +52,14 @@ class ConstructorsTest {
         assertEquals("", "$empty")
         assertEquals(emptyList(), empty.openedAhead)
         val hops = listOf(Hop("a.test"))
-        val trace = Trace("sign-in:42", NetworkKind.ANDROID_NETWORK, hops, 1, 2, 3, 4, 5, """{"a":1}""", "table", listOf("b.test"))
+        val trace = Trace("sign-in:42", NetworkKind.ANDROID_NETWORK, hops, 1, 2, 3, 4, 5, """{"a":1}""", "table", listOf("b.test"), "why")
         assertEquals(listOf(Hop("a.test")), trace.hops)
         assertEquals(listOf("b.test"), trace.openedAhead)
         assertEquals(NetworkKind.ANDROID_NETWORK, trace.network)
         assertEquals(listOf<Long?>(1, 2, 3, 4, 5), with(trace) { listOf(startMs, acquireMs, authorizeMs, completeMs, totalMs) })
         assertEquals("""{"a":1}""", trace.toJson())
         assertEquals("table", "$trace")
+        assertEquals("why", trace.explain())
     }
 
     @Test
