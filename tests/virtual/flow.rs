@@ -16,7 +16,7 @@ use number_verify::{
 };
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::network::{Attachment, Events, MemoryNetwork, Resolver};
 use crate::pipe::Nagle;
@@ -31,6 +31,10 @@ pub struct Setting {
     pub acquire_takes: Duration,
     pub release_takes: Duration,
     pub complete_takes: Duration,
+    /// Instead of an auth URL.
+    pub start_fails: Option<BackendError>,
+    /// Instead of `true` or the SIM's number.
+    pub complete_returns: Option<Result<String, BackendError>>,
     /// The operator and the binding that the provider reports for each call of `acquire`.
     pub networks: Arc<dyn Fn(usize) -> (Option<&'static str>, NetworkBinding) + Send + Sync>,
     /// The losses that the provider reports, and how long after the call of `acquire`.
@@ -56,6 +60,8 @@ impl Setting {
             acquire_takes,
             release_takes,
             complete_takes,
+            start_fails: None,
+            complete_returns: None,
             networks: Arc::new(|_| (None, NetworkBinding::LinuxInterface { name: "memory".to_owned() })),
             losses: Vec::new(),
             trust: None,
@@ -127,6 +133,8 @@ impl Phone {
             auth_url: setting.auth_url,
             start_takes: setting.start_takes,
             complete_takes: setting.complete_takes,
+            start_fails: setting.start_fails,
+            complete_returns: setting.complete_returns,
             hints: setting.start_hints,
             completed_with: Mutex::default(),
             completions: AtomicUsize::new(0),
@@ -190,6 +198,14 @@ impl Phone {
     /// The same for a retrieval.
     pub async fn retrieve(&self) -> Outcome {
         self.run(Purpose::Retrieve).await
+    }
+
+    /// The trace of a verification that the app cancels after this time.
+    pub async fn cancel_after(&self, time: Duration) -> Trace {
+        let record = Recorder::new("correlator".to_owned(), None);
+        let input = Input::check(verify(), &options(), &self.verifier.settings).unwrap();
+        assert!(timeout(time, self.verifier.run(input, &record, ())).await.is_err());
+        record.trace()
     }
 
     async fn run(&self, purpose: Purpose) -> Outcome {
@@ -285,6 +301,8 @@ struct FixedBackend {
     auth_url: String,
     start_takes: Duration,
     complete_takes: Duration,
+    start_fails: Option<BackendError>,
+    complete_returns: Option<Result<String, BackendError>>,
     hints: Arc<Mutex<Vec<Hint>>>,
     completed_with: Mutex<Option<String>>,
     completions: AtomicUsize,
@@ -297,6 +315,9 @@ impl Backend for FixedBackend {
     async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         self.retrieves.store(request.phone_number().is_none(), Ordering::Relaxed);
         sleep(self.start_takes).await;
+        if let Some(error) = &self.start_fails {
+            return Err(error.clone());
+        }
         Ok(AuthorizationStart::new(self.auth_url.clone(), None, None, None, self.hints.lock().unwrap().clone()))
     }
 
@@ -304,6 +325,9 @@ impl Backend for FixedBackend {
         *self.completed_with.lock().unwrap() = request.code();
         self.completions.fetch_add(1, Ordering::Relaxed);
         sleep(self.complete_takes).await;
+        if let Some(result) = &self.complete_returns {
+            return result.clone();
+        }
         Ok(if self.retrieves.load(Ordering::Relaxed) {
             format!(r#"{{"phoneNumber":"{NUMBER}"}}"#)
         } else {

@@ -17,6 +17,7 @@ mod matrix;
 mod network;
 mod pipe;
 mod prepare;
+mod recorded;
 mod repeats;
 mod requests;
 mod round_trips;
