@@ -13,6 +13,7 @@
 //! | `operators.rs` | operators A to D |
 //! | `quirks.rs` | what operators' servers do, byte for byte |
 //! | `providers/` | Glide, CAMARA, Vonage, tru.ID, Twilio, IPification, as seen by a backend and a phone |
+//! | `replay.rs` | servers that repeat a recorded verification |
 //! | `scenarios.rs` | all behaviours of providers and operators, with the expected outcomes |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | their state |
@@ -28,6 +29,7 @@ mod jose;
 mod operators;
 mod providers;
 mod quirks;
+mod replay;
 mod scenarios;
 mod server;
 mod verify;
@@ -41,6 +43,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use crate::replay::{ClientChanges, NotReplayable, Replay, RunningReplay};
 pub use crate::scenarios::{Delivery, Detail, Failure, Outcome, Scenario};
 pub use crate::server::Sockets;
 use crate::world::World;
