@@ -37,8 +37,8 @@ extension ScreenState {
     switch self {
     case .ready: nil
     case .running(let steps): steps.isSlow ? .slow : nil
-    case .result(isVerified: true, _, _): .verified
-    case .result(isVerified: false, _, _): .notVerified
+    case .result(isVerified: true, _, _, _): .verified
+    case .result(isVerified: false, _, _, _): .notVerified
     case .retrieved(let number, _): .retrieved(number)
     case .cancelled: .cancelled
     case .failed(let problem, _): OutcomeCard(problem)

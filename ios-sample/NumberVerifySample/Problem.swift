@@ -9,16 +9,21 @@ struct Problem: Equatable, Sendable {
   let step: Step?
   /// The trace as a table.
   let trace: String?
+  /// For support and developers.
+  let report: String
 
   init(_ error: VerifyError) {
     fallback = error.fallback
     cause = error.description
     step = error.step
     trace = error.trace?.table()
+    report = error.trace?.report ?? error.description
   }
+}
 
-  /// For support and developers.
-  var report: String { [cause, trace].compactMap { $0 }.joined(separator: "\n\n") }
+extension Trace {
+  /// The trace in words, as a table, and as JSON for `explain` and `replay` of the command line.
+  var report: String { [explanation(), table(), json()].joined(separator: "\n") }
 }
 
 extension VerifyError {

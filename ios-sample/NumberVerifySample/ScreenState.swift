@@ -6,8 +6,8 @@ enum ScreenState: Equatable, Sendable {
   /// A verification or retrieval can start.
   case ready(numberIsInvalid: Bool)
   case running(Steps)
-  /// `trace`: the trace as a table.
-  case result(isVerified: Bool, Steps, trace: String)
+  /// `trace`: the trace as a table; `report`: the text to share.
+  case result(isVerified: Bool, Steps, trace: String, report: String)
   case retrieved(RetrievedNumber, Steps)
   case failed(Problem, Steps)
   case cancelled(Steps)
@@ -17,7 +17,7 @@ extension ScreenState {
   var steps: Steps {
     switch self {
     case .ready: Steps()
-    case .running(let steps), .result(_, let steps, _), .retrieved(_, let steps), .failed(_, let steps), .cancelled(let steps): steps
+    case .running(let steps), .result(_, let steps, _, _), .retrieved(_, let steps), .failed(_, let steps), .cancelled(let steps): steps
     }
   }
 
@@ -25,9 +25,19 @@ extension ScreenState {
   var trace: String? {
     switch self {
     case .ready, .running, .cancelled: nil
-    case .result(_, _, let trace): trace
+    case .result(_, _, let trace, _): trace
     case .retrieved(let number, _): number.trace.table()
     case .failed(let problem, _): problem.trace
+    }
+  }
+
+  /// The text to share, if available: the trace in words, as a table and as JSON.
+  var report: String? {
+    switch self {
+    case .ready, .running, .cancelled: nil
+    case .result(_, _, _, let report): report
+    case .retrieved(let number, _): number.trace.report
+    case .failed(let problem, _): problem.report
     }
   }
 
@@ -48,7 +58,9 @@ extension ScreenState {
     guard case .running(let steps) = self else { return self }
     let next = steps.after(progress)
     return switch progress {
-    case .done(let verification): .result(isVerified: verification.verified, next, trace: verification.trace.table())
+    case .done(let verification):
+      .result(
+        isVerified: verification.verified, next, trace: verification.trace.table(), report: verification.trace.report)
     case .retrieved(let number): .retrieved(number, next)
     default: .running(next)
     }

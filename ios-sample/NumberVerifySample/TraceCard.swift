@@ -3,6 +3,8 @@ import SwiftUI
 /// The trace of the verification as a table that is safe to send to support.
 struct TraceCard: View {
   let trace: String
+  /// The text to share.
+  let report: String
 
   var body: some View {
     VStack(alignment: .leading, spacing: 8) {
@@ -11,7 +13,7 @@ struct TraceCard: View {
           .font(.headline)
           .accessibilityAddTraits(.isHeader)
         Spacer()
-        ShareButton(text: trace) {
+        ShareButton(text: report) {
           Label(Texts.share, systemImage: "square.and.arrow.up")
         }
         .accessibilityLabel(Texts.shareTrace)

@@ -68,8 +68,8 @@ struct VerifyView: View {
           .id(ScrollTarget.outcome)
       }
       StepList(steps: model.state.steps)
-      if let trace = model.state.trace {
-        TraceCard(trace: trace)
+      if let trace = model.state.trace, let report = model.state.report {
+        TraceCard(trace: trace, report: report)
       }
     }
   }

@@ -36,7 +36,9 @@ struct VerifyModelTests {
     }
     let trace = try #require(model.state.trace)
     #expect(trace.contains("auth.simulator.test"))
-    expectNoNumber(in: trace)
+    let report = try #require(model.state.report)
+    #expect(report.hasPrefix("Verified after ") && report.contains(trace))
+    expectNoNumber(in: report)
   }
 
   @Test func numberOfAnotherSIMIsNotVerified() async throws {
@@ -173,6 +175,7 @@ struct VerifyModelTests {
     #expect(card.actions == [.shareReport])
     #expect(card.report.contains("404"))
     #expect(card.report.contains("correlator"))
+    #expect(card.report.contains("\nContact: the team of the app's backend."))
     expectNoNumber(in: card.report)
   }
 

@@ -3,6 +3,7 @@ package dev.numberverify.sample
 import dev.numberverify.CellularCause
 import dev.numberverify.Fallback
 import dev.numberverify.Step
+import dev.numberverify.Trace
 import dev.numberverify.VerifyException
 
 /** The parts of an error that the screen shows. */
@@ -15,6 +16,8 @@ data class Problem(
     /** The trace as a table. */
     val trace: String? = null,
     val blockedInBackground: Boolean = false,
+    /** For support and developers. */
+    val report: String = cause,
 ) {
     constructor(failure: VerifyException) : this(
         fallback = failure.fallback,
@@ -23,11 +26,12 @@ data class Problem(
         trace = failure.trace?.toTable(),
         blockedInBackground =
             failure is VerifyException.CellularUnavailable && failure.reason == CellularCause.BLOCKED_IN_BACKGROUND,
+        report = failure.trace?.report() ?: failure.message.orEmpty(),
     )
-
-    /** For support and developers. */
-    val report: String get() = listOfNotNull(cause, trace).joinToString("\n\n")
 }
+
+/** The trace in words, as a table, and as JSON for `explain` and `replay` of the command line. */
+fun Trace.report(): String = listOf(explain(), toTable(), toJson()).joinToString("\n")
 
 private val VerifyException.step: Step?
     get() =

@@ -13,6 +13,9 @@ sealed interface UiState {
     /** The trace as a table; `null` before the end. */
     val trace: String? get() = null
 
+    /** The text to share: the trace in words, as a table and as JSON; `null` before the end. */
+    val report: String? get() = null
+
     /** Idle: a verification or retrieval can start. */
     data class Ready(
         val numberIsInvalid: Boolean = false,
@@ -27,7 +30,8 @@ sealed interface UiState {
         fun after(progress: Progress): UiState {
             val steps = steps.after(progress)
             return when (progress) {
-                is Progress.Done -> Completed(progress.verification.verified, steps, progress.verification.trace.toTable())
+                is Progress.Done ->
+                    with(progress.verification) { Completed(verified, steps, trace.toTable(), trace.report()) }
                 is Progress.Retrieved -> Retrieved(progress.number, steps)
                 else -> copy(steps = steps)
             }
@@ -42,6 +46,7 @@ sealed interface UiState {
         val verified: Boolean,
         override val steps: Steps,
         override val trace: String,
+        override val report: String = trace,
     ) : UiState
 
     data class Retrieved(
@@ -49,6 +54,8 @@ sealed interface UiState {
         override val steps: Steps,
     ) : UiState {
         override val trace: String get() = number.trace.toTable()
+
+        override val report: String get() = number.trace.report()
     }
 
     data class Failed(
@@ -58,6 +65,8 @@ sealed interface UiState {
         val purpose: Purpose = Purpose.VERIFY,
     ) : UiState {
         override val trace: String? get() = problem.trace
+
+        override val report: String get() = problem.report
     }
 
     data class Cancelled(

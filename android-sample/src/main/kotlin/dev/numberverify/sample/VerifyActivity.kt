@@ -45,7 +45,7 @@ class VerifyActivity : Activity() {
                 onRetrieve = ::retrieve,
                 onCancel = session::cancel,
                 onShare = {
-                    session.state.value.trace
+                    session.state.value.report
                         ?.let { Intents.share(this, it) }
                 },
                 onAction = ::act,
