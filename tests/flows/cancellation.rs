@@ -1,4 +1,5 @@
-//! A flow that is cancelled while a step hangs: it ends, its sockets close, and the network is released once.
+//! A flow that is cancelled while a step hangs ends, closes its sockets, and releases the network
+//! once.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -15,12 +16,12 @@ use tokio::time::timeout;
 
 use crate::phone::{Counts, HANGS, Loopback, NUMBER, config};
 
-/// A flow whose given step never ends.
+/// A verifier whose flows hang at this step.
 struct Stuck {
     verifier: Arc<NumberVerifier>,
     network: Arc<Loopback>,
     backend: Arc<StuckBackend>,
-    /// Where the authorization hangs.
+    /// The host at which the authorization hangs.
     operator: TcpListener,
     step: Step,
     _simulator: Simulator,
@@ -68,7 +69,7 @@ impl Stuck {
         Self { verifier, network, backend, operator, step, _simulator: simulator }
     }
 
-    /// Waits until the step hangs; the operator's connection, where there is one.
+    /// Waits until the step hangs. Returns the connection to the operator, if the step has one.
     async fn hangs(&self) -> Option<TcpStream> {
         self.network.is_acquired().await;
         match self.step {
@@ -85,7 +86,7 @@ impl Stuck {
         }
     }
 
-    async fn assert_over(&self, connection: Option<TcpStream>) {
+    async fn assert_ended(&self, connection: Option<TcpStream>) {
         if let Some(mut connection) = connection {
             let read = connection.read_to_end(&mut Vec::new());
             assert!(read.is_ok(), "the socket is still open: {read:?}");
@@ -106,15 +107,15 @@ async fn cancel_ends_the_flow_at_every_step() {
         flow.cancel();
         let result = timeout(HANGS, flow.result()).await.expect("the flow hangs");
         assert!(matches!(result, Err(VerifyError::Cancelled)), "{step}: {result:?}");
-        stuck.assert_over(connection).await;
+        stuck.assert_ended(connection).await;
         let trace = flow.trace();
         assert_eq!(trace.complete_ms.is_some(), step == Step::Complete, "{step}");
-        assert_eq!(trace, flow.trace(), "{step}: the trace of a flow that is over does not change");
+        assert_eq!(trace, flow.trace(), "{step}: the trace of an ended flow does not change");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dropping_the_call_ends_the_flow_at_every_step() {
+async fn dropping_the_call_cancels_the_flow_at_every_step() {
     for step in STEPS {
         let stuck = Stuck::at(step);
         let verifier = stuck.verifier.clone();
@@ -122,24 +123,24 @@ async fn dropping_the_call_ends_the_flow_at_every_step() {
         let connection = stuck.hangs().await;
         call.abort();
         assert!(call.await.unwrap_err().is_cancelled());
-        stuck.assert_over(connection).await;
+        stuck.assert_ended(connection).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn letting_go_of_the_flow_ends_it_at_every_step() {
+async fn dropping_the_flow_cancels_it_at_every_step() {
     for step in STEPS {
         let stuck = Stuck::at(step);
         let flow = stuck.verifier.begin(NUMBER.to_owned(), None);
         let connection = stuck.hangs().await;
         drop(flow);
-        stuck.assert_over(connection).await;
+        stuck.assert_ended(connection).await;
     }
 }
 
-/// One flow's end does not end another that shares the network.
+/// The flows share the network.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelling_one_flow_leaves_the_others() {
+async fn cancelling_one_flow_does_not_affect_others() {
     let stuck = Stuck::at(Step::Authorize);
     let first = stuck.verifier.begin(NUMBER.to_owned(), None);
     let first_connection = stuck.hangs().await;
@@ -150,5 +151,5 @@ async fn cancelling_one_flow_leaves_the_others() {
     assert!(first_connection.read_to_end(&mut Vec::new()).is_ok());
     assert_eq!(stuck.network.counts(), Counts { acquired: 1, released: 0 });
     second.cancel();
-    stuck.assert_over(second_connection).await;
+    stuck.assert_ended(second_connection).await;
 }

@@ -1,4 +1,4 @@
-//! The ways in which the code reaches the backend, with operators of different quirks.
+//! The ways in which the code reaches the backend, with operators that have different quirks.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -21,22 +21,22 @@ fn simulator() -> Simulator {
 type BackendUrl = fn(&Simulator, Operator) -> String;
 
 #[tokio::test]
-async fn every_delivery_ends_in_a_verdict() {
+async fn every_code_delivery_returns_a_result() {
     use CodeDelivery::{FollowThrough, NoCode, Relay};
     use Operator::{A, B, C, D};
     let rows: [(CodeDelivery, Operator, BackendUrl, &str, usize); 12] = [
         (Relay, A, Simulator::backend_url, "two hops", 3),
         (Relay, B, Simulator::backend_url, "header enrichment and a cookie", 6),
         (Relay, C, Simulator::backend_url, "a long chain and JSON", 9),
-        (Relay, A, Simulator::backend_url_redirecting, "start answers with a redirect", 3),
+        (Relay, A, Simulator::backend_url_redirecting, "start responds with a redirect", 3),
         (Relay, B, Simulator::backend_url_redirecting, "the same, the session in a cookie", 6),
         (Relay, A, Simulator::backend_url_on_http, "backend on plain http on loopback", 3),
-        (FollowThrough, A, Simulator::backend_url, "the callback has the verdict", 4),
+        (FollowThrough, A, Simulator::backend_url, "the callback returns the result", 4),
         (FollowThrough, B, Simulator::backend_url, "the same behind another operator", 7),
         (FollowThrough, C, Simulator::backend_url, "JSON comes before the callback", 9),
         (FollowThrough, A, Simulator::backend_url_redirecting, "the proof is a cookie", 4),
-        (FollowThrough, A, Simulator::backend_url_with_page, "the callback has a page, complete the verdict", 4),
-        (NoCode, D, Simulator::backend_url, "the backend asks the operator", 2),
+        (FollowThrough, A, Simulator::backend_url_with_page, "the callback returns a page, complete the result", 4),
+        (NoCode, D, Simulator::backend_url, "the backend queries the operator", 2),
     ];
     for (delivery, operator, backend_url, name, hops) in rows {
         for (number, expected) in [(NUMBER, true), (OTHER_NUMBER, false)] {
@@ -59,9 +59,10 @@ async fn every_delivery_ends_in_a_verdict() {
     }
 }
 
-/// Somebody else's phone opens the auth URL of the attacker's session: the callback comes without the session's proof.
+/// A victim's phone opens the auth URL of the attacker's session: the callback lacks the proof of
+/// the session.
 #[tokio::test]
-async fn a_stolen_auth_url_verifies_nobody() {
+async fn session_fixation_by_auth_url_is_rejected() {
     let simulator = simulator();
     let base = simulator.backend_url(Operator::A);
     let (_, start) = post(&simulator, "a/start", &format!(r#"{{"phoneNumber":"{NUMBER}"}}"#));
@@ -72,7 +73,7 @@ async fn a_stolen_auth_url_verifies_nobody() {
     victims_config.code_delivery = CodeDelivery::FollowThrough;
     let lure = Arc::new(Lure { auth_url: text("authUrl"), redirect_uri: text("redirectUri"), session: None });
     let (victim, _) = verifier_with(victims_config, lure);
-    let error = victim.verify(NUMBER.to_owned()).await.expect_err("the backend refuses the victim's callback");
+    let error = victim.verify(NUMBER.to_owned()).await.expect_err("the backend rejects the victim's callback");
     let error = json(&error);
     assert_eq!((&error["kind"], &error["step"]), (&"backend".into(), &"complete".into()), "{error}");
     assert_eq!(
@@ -82,7 +83,7 @@ async fn a_stolen_auth_url_verifies_nobody() {
     );
 
     let (status, _) = post(&simulator, "a/complete", &format!(r#"{{"session":"{}"}}"#, text("session")));
-    assert_eq!(status, "409", "the attacker's session has no verdict");
+    assert_eq!(status, "409", "the attacker's session has no result");
 }
 
 /// The start response of another flow, such as the attacker's on a victim's phone.
@@ -104,7 +105,7 @@ impl Backend for Lure {
     }
 }
 
-/// What another client does: a POST, and the status and body of its response.
+/// Sends a POST as another client would; returns the status and body of the response.
 pub fn post(simulator: &Simulator, call: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", simulator.http_port())).unwrap();
     let length = body.len();
@@ -112,15 +113,15 @@ pub fn post(simulator: &Simulator, call: &str, body: &str) -> (String, String) {
         "POST /number-verify/{call} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
 }
 
-/// The operator does not know the address that the connection comes from, as over Wi-Fi.
+/// The operator does not know the source address of the connection, as over Wi-Fi.
 #[tokio::test]
-async fn without_a_sim_the_operator_refuses() {
+async fn unknown_subscriber_is_denied_by_the_operator() {
     for operator in [Operator::A, Operator::B, Operator::C] {
         let sims = vec![Sim::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8, NUMBER)];
         let simulator = Simulator::start(Options { sims, ..Options::default() }).unwrap();
@@ -133,7 +134,7 @@ async fn without_a_sim_the_operator_refuses() {
 }
 
 #[tokio::test]
-async fn cleartext_can_be_turned_off() {
+async fn disabled_cleartext_rejects_http_hops() {
     let simulator = simulator();
     let mut config = config(&simulator, simulator.backend_url(Operator::B));
     config.cleartext = Cleartext::Never;
@@ -142,9 +143,9 @@ async fn cleartext_can_be_turned_off() {
     assert!(simulator.requests().iter().all(|request| request.https));
 }
 
-/// Without its exemption a host on loopback is refused, though a name server said so.
+/// Without an override, a host that DNS resolves to loopback is rejected.
 #[tokio::test]
-async fn a_name_on_loopback_is_refused() {
+async fn host_that_resolves_to_loopback_is_rejected() {
     let dns = Some((Ipv4Addr::LOCALHOST, 0).into());
     let simulator = Simulator::start(Options { dns, ..Options::default() }).unwrap();
     let mut config = config(&simulator, simulator.backend_url(Operator::A));
@@ -155,16 +156,16 @@ async fn a_name_on_loopback_is_refused() {
     assert_eq!(simulator.dns_queries().len(), 2, "A and AAAA");
 }
 
-/// An app with an API client of its own.
+/// An app with a custom backend client.
 #[tokio::test]
-async fn the_apps_own_backend() {
-    struct Own {
+async fn custom_backend_completes_the_verification() {
+    struct CustomBackend {
         auth_url: String,
         completed: std::sync::Mutex<Option<(SecretString, SecretString)>>,
     }
 
     #[async_trait]
-    impl Backend for Own {
+    impl Backend for CustomBackend {
         async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
             assert_eq!(request.phone_number().as_deref(), Some(NUMBER));
             assert!(request.time_left_ms() > 0 && request.time_left_ms() <= 20_000);
@@ -182,21 +183,21 @@ async fn the_apps_own_backend() {
     let simulator = simulator();
     let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
     let auth_url = format!(
-        "{auth}?client_id=SIMULATOR&response_type=code&state=own-state&operator=a&redirect_uri=myapp%3A%2F%2Fdone"
+        "{auth}?client_id=SIMULATOR&response_type=code&state=app-state&operator=a&redirect_uri=myapp%3A%2F%2Fdone"
     );
-    let own = Arc::new(Own { auth_url, completed: std::sync::Mutex::default() });
-    let (verifier, _) = verifier_with(config(&simulator, "https://unused.test".to_owned()), own.clone());
+    let backend = Arc::new(CustomBackend { auth_url, completed: std::sync::Mutex::default() });
+    let (verifier, _) = verifier_with(config(&simulator, "https://unused.test".to_owned()), backend.clone());
     let verification = verifier.verify("+1 (415) 555-0100".to_owned()).await.unwrap();
     assert!(verification.verified());
     assert!(verification.response_json().contains("for the app"));
-    let completed = own.completed.lock().unwrap().take().unwrap();
+    let completed = backend.completed.lock().unwrap().take().unwrap();
     assert!(!completed.0.expose_secret().is_empty());
-    assert_eq!(completed.1.expose_secret(), "own-state");
+    assert_eq!(completed.1.expose_secret(), "app-state");
 }
 
-/// It has the time that the built-in one has for each call.
+/// The timeout of the built-in client applies to each call.
 #[tokio::test]
-async fn the_apps_own_backend_that_hangs() {
+async fn custom_backend_that_hangs_times_out() {
     struct Hangs;
 
     #[async_trait]

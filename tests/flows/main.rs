@@ -1,4 +1,5 @@
-//! Whole flows through the public surface and real sockets: against the simulator, and against a backend that answers as a test says.
+//! Complete flows through the public API and real sockets, against the simulator and against a
+//! backend with scripted responses.
 
 #![cfg(target_os = "linux")]
 

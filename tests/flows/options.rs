@@ -1,4 +1,4 @@
-//! Options of one verification: what the backend's calls carry in addition to the settings.
+//! Options of one verification: what they add to the requests to the backend.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,9 +26,9 @@ fn options() -> VerificationOptions {
 }
 
 #[tokio::test]
-async fn options_reach_the_backend_of_one_verification_only() {
+async fn options_apply_to_one_verification_only() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let backend = Scripted::answering([start(&simulator), ok(VERIFIED), start(&simulator), ok(VERIFIED)]);
+    let backend = Scripted::responding([start(&simulator), ok(VERIFIED), start(&simulator), ok(VERIFIED)]);
     let mut config = phone::config(&simulator, backend.url());
     config.headers.push(Header::new("authorization".to_owned(), "Bearer old".to_owned()));
     config.headers.push(Header::new("X-App".to_owned(), "app".to_owned()));
@@ -38,7 +38,7 @@ async fn options_reach_the_backend_of_one_verification_only() {
     assert_eq!(flow.trace().correlator, "sign-in:42");
     assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified());
 
-    let [start, complete, next_start, next_complete] = backend.asked().try_into().expect("four calls");
+    let [start, complete, next_start, next_complete] = backend.requests().try_into().expect("four calls");
     let body: Value = serde_json::from_str(&start.body).unwrap();
     let device = json!({ "os": "x", "level": [1, null] });
     assert_eq!(body, json!({ "phoneNumber": NUMBER, "attestation": "a \"token\"", "device": device }));
@@ -55,11 +55,14 @@ async fn options_reach_the_backend_of_one_verification_only() {
         assert_ne!(call.header("x-correlator"), Some("sign-in:42"));
     }
     let to_operators = simulator.requests();
-    assert!(to_operators.iter().all(|request| request.headers.get("authorization").is_none()), "an operator got it");
+    assert!(
+        to_operators.iter().all(|request| request.headers.get("authorization").is_none()),
+        "an operator received it"
+    );
 }
 
 #[tokio::test]
-async fn options_reach_the_backend_of_the_app() {
+async fn options_are_passed_to_a_custom_backend() {
     type Texts = HashMap<String, String>;
 
     struct App {
@@ -95,7 +98,7 @@ async fn options_reach_the_backend_of_the_app() {
 }
 
 #[tokio::test]
-async fn calls_of_the_app_have_a_key_each_and_a_deadline_and_print_nothing() {
+async fn custom_backend_requests_have_key_deadline_and_redacted_debug() {
     struct App {
         start: Arc<AuthorizationStart>,
         calls: Mutex<Vec<(String, u64, String)>>,
@@ -135,9 +138,9 @@ async fn calls_of_the_app_have_a_key_each_and_a_deadline_and_print_nothing() {
 }
 
 #[tokio::test]
-async fn an_invalid_option_is_the_result_and_nothing_is_sent() {
+async fn invalid_option_is_an_error_and_nothing_is_sent() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let backend = Scripted::answering([]);
+    let backend = Scripted::responding([]);
     let (verifier, network) = phone::verifier(phone::config(&simulator, backend.url()));
     let header = |name: &str| vec![Header::new(name.to_owned(), "x".to_owned())];
     let field = |name: &str| vec![StartField::new(name.to_owned(), "1".to_owned())];
@@ -151,6 +154,6 @@ async fn an_invalid_option_is_the_result_and_nothing_is_sent() {
         assert_eq!((&error["kind"], &error["cause"]), (&"invalid_config".into(), &cause.into()));
         assert!(!flow.trace().to_json().contains("4155550100"), "{cause}");
     }
-    assert_eq!(backend.asked().len(), 0);
+    assert_eq!(backend.requests().len(), 0);
     assert_eq!(network.counts(), Counts::default());
 }

@@ -1,4 +1,4 @@
-//! A panic in the app's own Rust code is an error of its own kind, and leaves nothing behind.
+//! A panic in a callback of the app (in Rust) is reported as `Internal`, and leaks nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ enum Method {
     Status,
 }
 
-/// Panics in one of its methods, the first time.
+/// Panics in the first call of one of its methods.
 struct Provider {
     panics: Method,
     calls: AtomicUsize,
@@ -71,7 +71,7 @@ async fn verify(verifier: &NumberVerifier) -> Result<bool, VerifyError> {
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_in_acquire_is_released_and_can_be_used_again() {
+async fn panic_in_acquire_releases_the_network_and_allows_reuse() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let config = config(&simulator, simulator.backend_url(Operator::A));
     let (verifier, provider) = with_provider(Method::Acquire, config.clone());
@@ -85,7 +85,7 @@ async fn a_provider_that_panics_in_acquire_is_released_and_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_elsewhere_does_not_fail_the_verification() {
+async fn panic_in_release_or_status_does_not_fail_the_verification() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, _) = with_provider(Method::Release, config(&simulator, simulator.backend_url(Operator::A)));
     assert!(verify(&verifier).await.unwrap());
@@ -112,7 +112,7 @@ impl Backend for PanickingBackend {
 }
 
 #[tokio::test]
-async fn a_backend_that_panics_is_internal_and_the_network_is_released() {
+async fn panic_in_backend_is_internal_and_releases_the_network() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let auth = format!("https://auth.simulator.test:{}/oauth2/auth", simulator.https_port());
     let auth_url =
@@ -134,7 +134,7 @@ impl ProgressListener for PanickingListener {
 }
 
 #[tokio::test]
-async fn a_listener_that_panics_changes_nothing() {
+async fn panic_in_listener_is_ignored() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
     let flow = verifier.begin(NUMBER.to_owned(), Some(Arc::new(PanickingListener)));

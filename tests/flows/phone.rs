@@ -13,12 +13,12 @@ use tokio::time::{Duration, timeout};
 
 /// Belongs to the simulated SIM.
 pub const NUMBER: &str = "+14155550100";
-/// Does not.
+/// Does not belong to it.
 pub const OTHER_NUMBER: &str = "+14155550199";
 /// Nothing here takes a second on an idle machine; what takes this long hangs.
 pub const HANGS: Duration = Duration::from_mins(1);
 
-/// What reaches this simulator.
+/// A configuration for this simulator.
 pub fn config(simulator: &Simulator, backend_url: String) -> Config {
     // On a busy machine, any flow may be slow.
     let mut config = Config { slow_after_ms: 3_600_000, ..Config::new(backend_url) };
@@ -44,7 +44,7 @@ pub fn verifier_with(config: Config, backend: Arc<dyn Backend>) -> (Arc<NumberVe
     (NumberVerifier::with_backend(config, network.clone(), backend, None).unwrap(), network)
 }
 
-/// One flow, and whether it was verified.
+/// Runs one flow; returns whether the number was verified.
 pub async fn verify(config: Config, number: &str) -> Result<bool, VerifyError> {
     verification(config, number).await.map(|verification| verification.verified())
 }
@@ -61,7 +61,7 @@ pub fn json(error: &VerifyError) -> serde_json::Value {
     serde_json::from_str(&error.to_json()).unwrap()
 }
 
-/// Counts how often it is brought up and let go.
+/// Counts acquires and releases.
 pub struct Loopback {
     counts: watch::Sender<Counts>,
     is_up: watch::Sender<bool>,
@@ -80,7 +80,7 @@ impl Default for Loopback {
 }
 
 impl Loopback {
-    /// Until `come_up`.
+    /// Down until `come_up`.
     pub fn that_is_down() -> Arc<Self> {
         Arc::new(Self { is_up: watch::channel(false).0, ..Self::default() })
     }
@@ -93,14 +93,14 @@ impl Loopback {
         *self.counts.borrow()
     }
 
-    /// Waits until nothing is acquired.
+    /// Waits until it is released.
     pub async fn is_released(&self) {
         let mut counts = self.counts.subscribe();
         let released = counts.wait_for(|counts| counts.acquired == counts.released);
         timeout(HANGS, released).await.expect("the network is not released").unwrap();
     }
 
-    /// Waits until something is.
+    /// Waits until it is acquired.
     pub async fn is_acquired(&self) {
         let mut counts = self.counts.subscribe();
         let acquired = counts.wait_for(|counts| counts.acquired > counts.released);

@@ -1,4 +1,4 @@
-//! The number of the SIM, without one that the user typed (CAMARA `device-phone-number`).
+//! Retrieval of the number of the SIM (CAMARA `device-phone-number`).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::backend::{VERIFIED, auth_url, start};
 use crate::captured;
 use crate::deliveries::{Lure, post};
 use crate::phone::{self, Counts, HANGS, NUMBER};
-use crate::scripted::{Scripted, answer, ok};
+use crate::scripted::{Scripted, ok, response};
 use crate::secrets::Shown;
 
 const RETRIEVED: &str = r#"{"phoneNumber":"+14155550100"}"#;
@@ -48,7 +48,7 @@ async fn number_of_the_sim_is_retrieved() {
 #[tokio::test]
 async fn start_request_has_the_purpose_and_no_number() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let backend = Scripted::answering([start(&simulator), ok(r#"{"devicePhoneNumber":"+14155550100","more":1}"#)]);
+    let backend = Scripted::responding([start(&simulator), ok(r#"{"devicePhoneNumber":"+14155550100","more":1}"#)]);
     let (verifier, _) = phone::verifier(phone::config(&simulator, backend.url()));
     let options = VerificationOptions {
         start_fields: vec![StartField::with_text("attestation".to_owned(), "token".to_owned())],
@@ -59,7 +59,7 @@ async fn start_request_has_the_purpose_and_no_number() {
     let retrieved = timeout(HANGS, flow.result()).await.expect("the flow hangs").unwrap();
     assert_eq!(retrieved.phone_number(), NUMBER);
 
-    let [start, complete] = backend.asked().try_into().expect("two calls");
+    let [start, complete] = backend.requests().try_into().expect("two calls");
     let body: Value = serde_json::from_str(&start.body).unwrap();
     assert_eq!(body, json!({ "purpose": "device-phone-number", "attestation": "token" }));
     let completion: Value = serde_json::from_str(&complete.body).unwrap();
@@ -70,13 +70,13 @@ async fn start_request_has_the_purpose_and_no_number() {
 }
 
 #[tokio::test]
-async fn name_of_the_number_can_be_changed() {
+async fn phone_number_field_name_is_configurable() {
     let simulator = Simulator::start(Options::default()).unwrap();
-    let backend = Scripted::answering([start(&simulator), ok(r#"{"msisdn":"+14155550100"}"#)]);
+    let backend = Scripted::responding([start(&simulator), ok(r#"{"msisdn":"+14155550100"}"#)]);
     let mut config = phone::config(&simulator, backend.url());
     config.field_names.phone_number = "msisdn".to_owned();
     assert_eq!(retrieve(config).await.unwrap().phone_number(), NUMBER);
-    assert_eq!(backend.asked()[0].body, r#"{"purpose":"device-phone-number"}"#);
+    assert_eq!(backend.requests()[0].body, r#"{"purpose":"device-phone-number"}"#);
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn result_of_the_other_purpose_is_malformed() {
         (true, r#"{"phoneNumber":"14155550100"}"#),
         (true, "{}"),
     ] {
-        let backend = Scripted::answering([start(&simulator), ok(body)]);
+        let backend = Scripted::responding([start(&simulator), ok(body)]);
         let config = phone::config(&simulator, backend.url());
         let error = if retrieves {
             retrieve(config).await.expect_err(body)
@@ -110,7 +110,7 @@ async fn result_of_the_other_purpose_is_malformed() {
     }
 }
 
-/// The response of the callback is one too: here the session that was started is for the other purpose.
+/// The callback's response is checked too: here the started session is for the other purpose.
 #[tokio::test]
 async fn callback_with_the_result_of_the_other_purpose_is_malformed() {
     for retrieves in [false, true] {
@@ -137,7 +137,7 @@ async fn callback_with_the_result_of_the_other_purpose_is_malformed() {
 }
 
 #[tokio::test]
-async fn backend_that_does_not_retrieve_is_an_error_of_the_integration() {
+async fn backend_without_retrieval_is_an_integration_error() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let error = retrieve(phone::config(&simulator, simulator.backend_url(Operator::A))).await.unwrap_err();
     let error = phone::json(&error);
@@ -147,11 +147,11 @@ async fn backend_that_does_not_retrieve_is_an_error_of_the_integration() {
 }
 
 #[tokio::test]
-async fn apps_own_backend_gets_a_request_without_a_number() {
-    struct Own(String);
+async fn custom_backend_receives_a_request_without_a_number() {
+    struct CustomBackend(String);
 
     #[async_trait]
-    impl Backend for Own {
+    impl Backend for CustomBackend {
         async fn start(&self, request: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
             assert_eq!(request.phone_number(), None);
             Ok(AuthorizationStart::new(self.0.clone(), None, None, None, Vec::new()))
@@ -164,7 +164,7 @@ async fn apps_own_backend_gets_a_request_without_a_number() {
 
     let simulator = Simulator::start(Options::default()).unwrap();
     let config = phone::config(&simulator, "https://unused.test".to_owned());
-    let (verifier, _) = phone::verifier_with(config, Arc::new(Own(auth_url(&simulator))));
+    let (verifier, _) = phone::verifier_with(config, Arc::new(CustomBackend(auth_url(&simulator))));
     assert_eq!(verifier.retrieve().await.unwrap().phone_number(), NUMBER);
 }
 
@@ -184,7 +184,7 @@ async fn cancelled_retrieval_releases_the_network() {
 }
 
 #[tokio::test]
-async fn number_is_shown_nowhere() {
+async fn retrieved_number_is_never_exposed() {
     captured::start();
     let secrets = [NUMBER.trim_start_matches('+').to_owned(), "5550100".to_owned()];
     let simulator = Simulator::start(Options::default()).unwrap();
@@ -195,9 +195,9 @@ async fn number_is_shown_nowhere() {
     for (complete, end) in [
         (ok(RETRIEVED), "RetrievedNumber(…)"),
         (ok(r#"{"phoneNumber":"14155550100"}"#), "malformed_answer"),
-        (answer(403, "", RETRIEVED), "use_another_channel"),
+        (response(403, "", RETRIEVED), "use_another_channel"),
     ] {
-        let backend = Scripted::answering([start(&simulator), complete]);
+        let backend = Scripted::responding([start(&simulator), complete]);
         let shown = show(phone::config(&simulator, backend.url())).await;
         assert!(shown.contains(end), "{end}: {shown}");
         captured::assert_without(&shown, &secrets, end);
@@ -205,7 +205,7 @@ async fn number_is_shown_nowhere() {
     captured::assert_without(&captured::text(), &secrets, "the log");
 }
 
-/// All that a retrieval shows.
+/// Everything that a retrieval outputs.
 async fn show(config: Config) -> String {
     let (verifier, _) = phone::verifier(config);
     let shown = Arc::<Shown>::default();

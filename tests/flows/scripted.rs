@@ -1,4 +1,4 @@
-//! A backend on plain http that answers as a test says, byte for byte, and remembers what it was asked.
+//! A backend on plain http that sends scripted responses, byte for byte, and records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use socket2::{Domain, Socket, Type};
 
 use crate::phone::HANGS;
 
-/// An answer that begins so is the last one on its connection, and does not say so.
+/// A response with this prefix is the last one on its connection, without `Connection: close`.
 pub const LAST: &str = "(last) ";
 
 pub struct Scripted {
     pub port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
     connections: Arc<(Mutex<Connections>, Condvar)>,
 }
 
@@ -25,49 +25,49 @@ struct Connections {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct Request {
     /// `POST /path`
     pub line: String,
     headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Asked {
+impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 impl Scripted {
-    /// Gives these answers, one for each request; after the last one it hangs up without an answer.
-    pub fn answering(answers: impl IntoIterator<Item = String>) -> Self {
+    /// Sends these responses, one for each request; then it closes connections without a response.
+    pub fn responding(responses: impl IntoIterator<Item = String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let mut answers: Vec<String> = answers.into_iter().collect();
-        answers.reverse();
-        let answers = Arc::new(Mutex::new(answers));
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let mut responses: Vec<String> = responses.into_iter().collect();
+        responses.reverse();
+        let responses = Arc::new(Mutex::new(responses));
         let connections = Arc::<(Mutex<Connections>, Condvar)>::default();
-        let (log, counts) = (asked.clone(), connections.clone());
+        let (log, counts) = (requests.clone(), connections.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (answers, log, counts) = (answers.clone(), log.clone(), counts.clone());
+                let (responses, log, counts) = (responses.clone(), log.clone(), counts.clone());
                 {
                     let mut counts = counts.0.lock().unwrap();
                     counts.all += 1;
                     counts.open += 1;
                 }
                 thread::spawn(move || {
-                    converse(stream, &answers, &log);
+                    serve(stream, &responses, &log);
                     counts.0.lock().unwrap().open -= 1;
                     counts.1.notify_all();
                 });
             }
         });
-        Self { port, asked, connections }
+        Self { port, requests, connections }
     }
 
-    /// How many connections there were, once the last one has ended.
+    /// The number of connections, once all are closed.
     pub fn connections(&self) -> usize {
         let (counts, changed) = &*self.connections;
         let (counts, wait) = changed.wait_timeout_while(counts.lock().unwrap(), HANGS, |c| c.open > 0).unwrap();
@@ -79,27 +79,27 @@ impl Scripted {
         format!("http://127.0.0.1:{}/nv", self.port)
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
-/// Ends when either side hangs up.
-fn converse(stream: TcpStream, answers: &Mutex<Vec<String>>, log: &Mutex<Vec<Asked>>) -> Option<()> {
+/// Ends when either side closes the connection.
+fn serve(stream: TcpStream, responses: &Mutex<Vec<String>>, log: &Mutex<Vec<Request>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
-        let asked = read(&mut reader)?;
-        log.lock().unwrap().push(asked);
-        let answer = answers.lock().unwrap().pop()?;
-        let last = answer.strip_prefix(LAST);
-        reader.get_mut().write_all(last.unwrap_or(&answer).as_bytes()).ok()?;
+        let request = read(&mut reader)?;
+        log.lock().unwrap().push(request);
+        let response = responses.lock().unwrap().pop()?;
+        let last = response.strip_prefix(LAST);
+        reader.get_mut().write_all(last.unwrap_or(&response).as_bytes()).ok()?;
         if last.is_some() {
             return None;
         }
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -114,15 +114,15 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     let line = lines.first()?.trim_end_matches(" HTTP/1.1").to_owned();
     let headers = lines.iter().skip(1).filter_map(|line| line.split_once(": "));
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let mut asked = Asked { line, headers, body: String::new() };
-    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut request = Request { line, headers, body: String::new() };
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    asked.body = String::from_utf8(body).ok()?;
-    Some(asked)
+    request.body = String::from_utf8(body).ok()?;
+    Some(request)
 }
 
-/// A TCP port that refuses connections: it is taken, and nothing listens on it.
+/// A TCP port that refuses connections: it is bound, and nothing listens on it.
 pub struct ClosedPort(Socket);
 
 impl ClosedPort {
@@ -137,11 +137,11 @@ impl ClosedPort {
     }
 }
 
-/// An answer with a body.
-pub fn answer(status: u16, headers: &str, body: &str) -> String {
+/// A response with a body.
+pub fn response(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} Status\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 pub fn ok(body: &str) -> String {
-    answer(200, "Content-Type: application/json\r\n", body)
+    response(200, "Content-Type: application/json\r\n", body)
 }

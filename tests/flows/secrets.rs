@@ -1,5 +1,6 @@
-//! No code, number, state, nonce, session or cookie value reaches a log, an error, a trace or a printed form: in flows that end
-//! well and in flows that do not, with everything logged at trace level.
+//! No code, number, state, nonce, session or cookie value reaches a log, an error, a trace or
+//! `Debug` output, in flows that succeed and in flows that fail, with everything logged at trace
+//! level.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -14,14 +15,14 @@ use tokio::time::timeout;
 
 use crate::captured;
 use crate::phone::{HANGS, NUMBER, OTHER_NUMBER, config, verifier};
-use crate::scripted::{Scripted, answer, ok};
+use crate::scripted::{Scripted, ok, response};
 
 /// Canaries in the options of each verification.
 const HEADER: &str = "c4n4ry-option-header";
 const FIELD: &str = "c4n4ry-start-field";
 const NESTED_FIELD: &str = "c4n4ry-nested-field";
 
-/// All that a flow shows.
+/// Everything that a flow outputs.
 #[derive(Default)]
 pub struct Shown(Mutex<String>);
 
@@ -73,21 +74,21 @@ async fn show(verifier: &NumberVerifier, number: &str) -> String {
     shown
 }
 
-/// In every verification here.
+/// The secrets of every verification here.
 fn secrets() -> Vec<String> {
     let numbers = [NUMBER, OTHER_NUMBER].map(|number| number.trim_start_matches('+').to_owned());
     [numbers.to_vec(), [HEADER, FIELD, NESTED_FIELD].map(str::to_owned).to_vec()].concat()
 }
 
 #[tokio::test]
-async fn flows_with_the_simulator() {
+async fn verifications_leak_no_secrets() {
     captured::start();
-    let at_home = Options::default;
-    let abroad = || Options { sims: vec![Sim::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8, NUMBER)], ..at_home() };
+    let known = Options::default;
+    let unknown = || Options { sims: vec![Sim::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8, NUMBER)], ..known() };
     let mut secrets = secrets();
     for operator in Operator::ALL {
         for delivery in [CodeDelivery::Relay, CodeDelivery::FollowThrough, CodeDelivery::NoCode] {
-            for (options, number) in [(at_home(), NUMBER), (at_home(), OTHER_NUMBER), (abroad(), NUMBER)] {
+            for (options, number) in [(known(), NUMBER), (known(), OTHER_NUMBER), (unknown(), NUMBER)] {
                 for base in
                     [Simulator::backend_url, Simulator::backend_url_redirecting, Simulator::backend_url_with_page]
                 {
@@ -96,7 +97,7 @@ async fn flows_with_the_simulator() {
                     config.code_delivery = delivery;
                     config.headers.push(Header::new("X-App".to_owned(), "header-of-the-app".to_owned()));
                     let name = format!("operator {operator}, {delivery:?}");
-                    let printed = format!("{config:?}");
+                    let debug = format!("{config:?}");
                     let (verifier, _) = verifier(config);
                     let shown = show(&verifier, number).await;
                     let planted = simulator.secrets();
@@ -104,7 +105,7 @@ async fn flows_with_the_simulator() {
                     secrets.extend(planted);
                     secrets.push("header-of-the-app".to_owned());
                     captured::assert_without(&shown, &secrets, &name);
-                    captured::assert_without(&printed, &secrets, &name);
+                    captured::assert_without(&debug, &secrets, &name);
                 }
             }
         }
@@ -112,30 +113,30 @@ async fn flows_with_the_simulator() {
     captured::assert_without(&captured::text(), &secrets, "the log");
 }
 
-/// What a broken backend says comes from it, and goes nowhere.
+/// Texts from a broken backend are not reported or logged.
 #[tokio::test]
-async fn flows_with_a_broken_backend() {
+async fn broken_backend_leaks_no_secrets() {
     captured::start();
     let mut secrets = secrets();
     secrets.extend(["c4n4ry-state", "c4n4ry-session", "c4n4ry-cookie", "c4n4ry-text"].map(str::to_owned));
     let cookie = "Set-Cookie: sid=c4n4ry-cookie; Path=/\r\n";
     let start =
-        |auth_url: &str| answer(200, cookie, &format!(r#"{{"authUrl":"{auth_url}","session":"c4n4ry-session"}}"#));
-    // Refuses what others send to it: its only peer is itself.
-    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
-    nobody.connect(nobody.local_addr().unwrap()).unwrap();
+        |auth_url: &str| response(200, cookie, &format!(r#"{{"authUrl":"{auth_url}","session":"c4n4ry-session"}}"#));
+    // A name server that refuses all packets: this socket accepts them from itself only.
+    let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    closed.connect(closed.local_addr().unwrap()).unwrap();
     for (name, first) in [
-        ("problem", answer(400, cookie, &format!(r#"{{"title":"c4n4ry-text {NUMBER}","fallback":"c4n4ry-text"}}"#))),
+        ("problem", response(400, cookie, &format!(r#"{{"title":"c4n4ry-text {NUMBER}","fallback":"c4n4ry-text"}}"#))),
         ("page", ok(&format!("<title>c4n4ry-text {NUMBER}</title>"))),
         ("relative auth URL", start("/authorize?state=c4n4ry-state")),
         ("http auth URL", start("http://op.test/?state=c4n4ry-state")),
-        ("auth URL of nobody", start("https://nobody.test/?state=c4n4ry-state")),
-        ("redirect", answer(302, &format!("{cookie}Location: https://nobody.test/?state=c4n4ry-state\r\n"), "")),
+        ("auth URL of an unknown host", start("https://unknown.test/?state=c4n4ry-state")),
+        ("redirect", response(302, &format!("{cookie}Location: https://unknown.test/?state=c4n4ry-state\r\n"), "")),
     ] {
         let simulator = Simulator::start(Options::default()).unwrap();
-        let backend = Scripted::answering([first]);
+        let backend = Scripted::responding([first]);
         let mut config: Config = config(&simulator, backend.url());
-        config.development.dns_servers.push(nobody.local_addr().unwrap().to_string());
+        config.development.dns_servers.push(closed.local_addr().unwrap().to_string());
         config.deadlines.overall_ms = 2_000;
         let (verifier, _) = verifier(config);
         let shown = show(&verifier, NUMBER).await;
@@ -144,13 +145,13 @@ async fn flows_with_a_broken_backend() {
     captured::assert_without(&captured::text(), &secrets, "the log");
 }
 
-/// A host name that holds a secret has to be looked up, and the DNS client that Linux needs logs the names that it asks for (phones have
-/// none of it); what the flow itself shows has no part of it.
+/// A host name that contains a secret must be resolved, and the DNS client on Linux logs the names
+/// that it resolves (phones do not use it); the output of the flow does not contain the secret.
 #[tokio::test]
-async fn a_secret_as_a_host_name() {
+async fn secret_in_a_host_name_is_masked() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let auth_url = "https://h0st-state.test/?state=h0st-state";
-    let backend = Scripted::answering([ok(&format!(r#"{{"authUrl":"{auth_url}"}}"#))]);
+    let backend = Scripted::responding([ok(&format!(r#"{{"authUrl":"{auth_url}"}}"#))]);
     let mut config = config(&simulator, backend.url());
     config.development.resolve.push("h0st-state.test:443:127.0.0.1".to_owned());
     let (verifier, _) = verifier(config);

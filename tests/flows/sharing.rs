@@ -1,4 +1,4 @@
-//! Flows at the same time, the order of progress, and what can be asked without a flow.
+//! Concurrent flows, the order of progress events, and calls that need no flow.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::phone::{Counts, HANGS, Loopback, NUMBER, OTHER_NUMBER, config, verifier, wait_an_hour};
 
 #[tokio::test]
-async fn flows_at_the_same_time_share_the_network() {
+async fn concurrent_flows_share_the_network() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let mut config = config(&simulator, simulator.backend_url(Operator::B));
     wait_an_hour(&mut config);
@@ -20,7 +20,7 @@ async fn flows_at_the_same_time_share_the_network() {
     let verifier = NumberVerifier::new(config, network.clone(), None).unwrap();
     let numbers = [NUMBER, OTHER_NUMBER].into_iter().cycle().take(50);
     let flows: Vec<_> = numbers.clone().map(|number| verifier.begin(number.to_owned(), None)).collect();
-    // A flow has its share of the network before it sends its first request: none ends before all have.
+    // A flow shares the network before it sends its first request: none ends before all share it.
     let starts = || simulator.requests().iter().filter(|request| request.path.ends_with("/start")).count();
     let all_share = async {
         while starts() < flows.len() {
@@ -29,18 +29,18 @@ async fn flows_at_the_same_time_share_the_network() {
     };
     timeout(HANGS, all_share).await.expect("the flows do not begin");
     network.come_up();
-    let verdicts = join_all(flows.iter().map(|flow| flow.result())).await;
-    for (number, verdict) in numbers.zip(verdicts) {
-        assert_eq!(verdict.unwrap().verified(), number == NUMBER);
+    let results = join_all(flows.iter().map(|flow| flow.result())).await;
+    for (number, result) in numbers.zip(results) {
+        assert_eq!(result.unwrap().verified(), number == NUMBER);
     }
     network.is_released().await;
     assert_eq!(network.counts(), Counts { acquired: 1, released: 1 });
 }
 
-/// A later flow acquires anew, and none of the earlier one's connections is left; nor is a session, since nothing identifies a loopback
-/// interface.
+/// A later flow acquires the network again, and reuses no connection of the earlier one; nor a TLS
+/// session, because nothing identifies a loopback interface.
 #[tokio::test]
-async fn a_later_flow_begins_cold() {
+async fn later_flow_starts_cold() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
     for flow in 1..=2 {
@@ -64,7 +64,7 @@ async fn prepare_holds_the_network_for_the_next_flow() {
 }
 
 #[tokio::test]
-async fn check_brings_nothing_up() {
+async fn check_does_not_acquire_the_network() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, network) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
     assert_eq!(verifier.check().await.unwrap(), CellularStatus::Ready);
@@ -72,9 +72,9 @@ async fn check_brings_nothing_up() {
     assert!(simulator.requests().is_empty());
 }
 
-struct Heard(watch::Sender<Vec<String>>);
+struct Events(watch::Sender<Vec<String>>);
 
-impl ProgressListener for Heard {
+impl ProgressListener for Events {
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
         let event = match progress {
             Progress::StepBegan { step, .. } => format!("{step} begins"),
@@ -83,43 +83,43 @@ impl ProgressListener for Heard {
             Progress::Slow { .. } => "slow".to_owned(),
             other => panic!("{other:?}"),
         };
-        self.0.send_modify(|heard| heard.push(event));
+        self.0.send_modify(|events| events.push(event));
         Err(ListenerError::Failed)
     }
 }
 
 #[tokio::test]
-async fn a_slow_flow_is_reported_once_and_goes_on() {
+async fn slow_flow_is_reported_once_and_continues() {
     let simulator = Simulator::start(Options::default()).unwrap();
     for (slow_after_ms, reports) in [(1, 1), (60 * 60 * 1000, 0)] {
         let config = Config { slow_after_ms, ..config(&simulator, simulator.backend_url(Operator::B)) };
         let (verifier, _) = verifier(config);
-        let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
-        let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
+        let events = Arc::new(Events(watch::channel(Vec::new()).0));
+        let flow = verifier.begin(NUMBER.to_owned(), Some(events.clone()));
         assert!(flow.result().await.unwrap().verified());
-        let mut heard = heard.0.subscribe();
-        let all = heard.wait_for(|heard| heard.last().is_some_and(|event| event == "complete ends"));
-        let heard = timeout(HANGS, all).await.expect("the last event does not come").unwrap().clone();
-        assert_eq!(heard.iter().filter(|event| *event == "slow").count(), reports);
+        let mut events = events.0.subscribe();
+        let all = events.wait_for(|events| events.last().is_some_and(|event| event == "complete ends"));
+        let events = timeout(HANGS, all).await.expect("the last event is missing").unwrap().clone();
+        assert_eq!(events.iter().filter(|event| *event == "slow").count(), reports);
     }
 }
 
-/// A listener that fails changes nothing.
+/// A listener's error is ignored.
 #[tokio::test]
-async fn progress_comes_in_order() {
+async fn progress_events_arrive_in_order() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
-    let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
-    let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
+    let events = Arc::new(Events(watch::channel(Vec::new()).0));
+    let flow = verifier.begin(NUMBER.to_owned(), Some(events.clone()));
     assert!(flow.result().await.unwrap().verified());
-    let mut heard = heard.0.subscribe();
-    let all = heard.wait_for(|heard| heard.last().is_some_and(|event| event == "complete ends"));
-    let mut heard = timeout(HANGS, all).await.expect("the last event does not come").unwrap().clone();
-    assert_eq!(heard[..2], ["start begins", "acquire begins"]);
-    heard[2..4].sort();
-    assert_eq!(heard[2..4], ["acquire ends", "start ends"]);
+    let mut events = events.0.subscribe();
+    let all = events.wait_for(|events| events.last().is_some_and(|event| event == "complete ends"));
+    let mut events = timeout(HANGS, all).await.expect("the last event is missing").unwrap().clone();
+    assert_eq!(events[..2], ["start begins", "acquire begins"]);
+    events[2..4].sort();
+    assert_eq!(events[2..4], ["acquire ends", "start ends"]);
     assert_eq!(
-        heard[4..],
+        events[4..],
         [
             "authorize begins",
             "hop 1 302",
@@ -138,38 +138,38 @@ async fn progress_comes_in_order() {
     }
 }
 
-/// Blocks at its first event until it may go on.
+/// Blocks at its first event until it is released.
 struct Blocking {
-    go_on: Mutex<mpsc::Receiver<()>>,
+    released: Mutex<mpsc::Receiver<()>>,
     received: mpsc::Sender<Progress>,
 }
 
 impl ProgressListener for Blocking {
     fn on_progress(&self, progress: Progress) -> Result<(), ListenerError> {
-        let _ = self.go_on.lock().unwrap().recv();
+        let _ = self.released.lock().unwrap().recv();
         self.received.send(progress).map_err(|_| ListenerError::Failed)
     }
 }
 
-/// More of them than there are threads for progress at one time.
+/// There are more of them than threads for progress events.
 #[tokio::test]
-async fn listeners_that_block_delay_only_themselves() {
+async fn blocking_listeners_delay_no_others() {
     let simulator = Simulator::start(Options::default()).unwrap();
     let (verifier, _) = verifier(config(&simulator, simulator.backend_url(Operator::A)));
     let mut blocked = Vec::new();
     for _ in 0..6 {
-        let (release, go_on) = mpsc::channel();
+        let (release, released) = mpsc::channel();
         let (received, events) = mpsc::channel();
-        let listener = Arc::new(Blocking { go_on: Mutex::new(go_on), received });
+        let listener = Arc::new(Blocking { released: Mutex::new(released), received });
         let flow = verifier.begin(NUMBER.to_owned(), Some(listener));
         assert!(timeout(HANGS, flow.result()).await.expect("it waits for its listener").unwrap().verified());
         blocked.push((release, events));
     }
-    let heard = Arc::new(Heard(watch::channel(Vec::new()).0));
-    let flow = verifier.begin(NUMBER.to_owned(), Some(heard.clone()));
-    assert!(timeout(HANGS, flow.result()).await.expect("it waits for another's listener").unwrap().verified());
-    let mut heard = heard.0.subscribe();
-    let all = heard.wait_for(|heard| heard.len() == 11);
+    let events = Arc::new(Events(watch::channel(Vec::new()).0));
+    let flow = verifier.begin(NUMBER.to_owned(), Some(events.clone()));
+    assert!(timeout(HANGS, flow.result()).await.expect("it waits for another flow's listener").unwrap().verified());
+    let mut events = events.0.subscribe();
+    let all = events.wait_for(|events| events.len() == 11);
     timeout(HANGS, all).await.expect("another listener gets its events").unwrap();
     for (release, events) in blocked {
         assert!(events.try_recv().is_err(), "it still blocks");

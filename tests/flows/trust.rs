@@ -1,5 +1,6 @@
-//! Bad certificates, on both legs: refused by the platform's trust, and by an app that asks its platform as on Android. The platform of
-//! Android does not check host names, so neither does the one here.
+//! Invalid certificates, on both legs: rejected by the platform verifier, and by an app that calls
+//! its platform as on Android. Android's trust manager does not check host names, and neither does
+//! this one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +48,7 @@ fn signed(params: &CertificateParams, root: &Root) -> (CertificateDer<'static>, 
     (params.signed_by(&key, root).unwrap().der().clone(), key)
 }
 
-/// A certificate and the key that the server signs with.
+/// Certificates, and the keys that the server signs with.
 fn certificates(trusted: &Root) -> Vec<(&'static str, CertificateDer<'static>, KeyPair)> {
     let mut expired = leaf();
     expired.not_before = date_time_ymd(2020, 1, 1);
@@ -79,10 +80,10 @@ fn certificates(trusted: &Root) -> Vec<(&'static str, CertificateDer<'static>, K
     rows
 }
 
-/// A TLS server that says 404 to every request.
+/// A TLS server that responds 404 to every request.
 struct Server {
     address: SocketAddr,
-    was_asked: Arc<AtomicBool>,
+    was_requested: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Server {
         Self::start_with(vec![certificate], key, None).await
     }
 
-    /// With clients' certificates of this root, if one is given.
+    /// Requires client certificates of the root `clients`, if any.
     async fn start_with(chain: Vec<CertificateDer<'static>>, key: &KeyPair, clients: Option<&Root>) -> Self {
         let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
         Self::serve(CertifiedKey::new(chain, key), clients).await
@@ -127,22 +128,23 @@ impl Server {
             .with_cert_resolver(Arc::new(Fixed(certified)));
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), was_asked: Arc::default() };
-        let was_asked = server.was_asked.clone();
+        let server = Self { address: listener.local_addr().unwrap(), was_requested: Arc::default() };
+        let was_requested = server.was_requested.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, was_asked) = (acceptor.clone(), was_asked.clone());
+                let (acceptor, was_requested) = (acceptor.clone(), was_requested.clone());
                 tokio::spawn(async move {
                     let mut stream = match acceptor.accept(stream).into_fallible().await {
                         Ok(stream) => stream,
                         Err((error, mut stream)) => {
-                            // A socket that is closed before it is read resets the connection, and the alert can be lost.
+                            // Closing a socket with unread data resets the connection; the alert can
+                            // be lost.
                             while stream.read_u8().await.is_ok() {}
                             return Err(error);
                         }
                     };
                     if stream.read_u8().await.is_ok() {
-                        was_asked.store(true, Ordering::Relaxed);
+                        was_requested.store(true, Ordering::Relaxed);
                         stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await?;
                         stream.flush().await?;
                         while stream.read_u8().await.is_ok() {}
@@ -165,7 +167,7 @@ impl Server {
     }
 }
 
-/// A platform as Android's, behind an app.
+/// A platform like Android, which the app calls.
 struct Platform(Arc<WebPkiServerVerifier>);
 
 impl Platform {
@@ -198,12 +200,12 @@ impl ServerTrust for Platform {
     }
 }
 
-/// An app that fails to ask its platform, in one of the ways in which a callback can end without a `true`.
+/// A trust callback that ends without returning `true`.
 #[derive(Clone, Copy)]
 struct Broken(fn() -> Result<bool, ServerTrustError>);
 
 const BROKEN: [Broken; 4] = [
-    Broken(|| Ok(bool::default())), // What a callback leaves behind that ended before it returned.
+    Broken(|| Ok(bool::default())), // The value if the foreign callback did not return one.
     Broken(|| Err(ServerTrustError::NotTrusted)),
     Broken(|| Err(ServerTrustError::Failed)),
     Broken(|| panic!("a trust callback that panics")),
@@ -215,10 +217,10 @@ impl ServerTrust for Broken {
     }
 }
 
-struct Sends(String);
+struct FixedAuthUrl(String);
 
 #[async_trait]
-impl Backend for Sends {
+impl Backend for FixedAuthUrl {
     async fn start(&self, _: Arc<StartRequest>) -> Result<Arc<AuthorizationStart>, BackendError> {
         Ok(AuthorizationStart::new(self.0.clone(), None, None, None, Vec::new()))
     }
@@ -231,7 +233,7 @@ impl Backend for Sends {
 fn verifier(config: Config, auth_url: Option<String>, trust: Option<Arc<dyn ServerTrust>>) -> Arc<NumberVerifier> {
     let network = Arc::<Loopback>::default();
     match auth_url {
-        Some(url) => NumberVerifier::with_backend(config, network, Arc::new(Sends(url)), trust).unwrap(),
+        Some(url) => NumberVerifier::with_backend(config, network, Arc::new(FixedAuthUrl(url)), trust).unwrap(),
         None => NumberVerifier::new(config, network, trust).unwrap(),
     }
 }
@@ -241,37 +243,37 @@ async fn error(verifier: Arc<NumberVerifier>) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn bad_certificates_are_refused() {
+async fn invalid_certificates_are_rejected() {
     let trusted = root();
     for (name, certificate, key) in certificates(&trusted) {
-        for asked in ["the app", "the platform", "an app that refuses"] {
+        for source in ["the app", "the platform", "an app that rejects"] {
             for backend_leg in [true, false] {
                 let server = Server::start(certificate.clone(), &key).await;
                 let mut config = server.config(&server.url());
-                let trust = match asked {
+                let trust = match source {
                     "the app" => Some(Platform::trusting(&trusted) as Arc<dyn ServerTrust>),
                     "the platform" => None,
                     _ => Some(Arc::new(BROKEN[0]) as Arc<dyn ServerTrust>),
                 };
-                if asked != "the app" {
+                if source != "the app" {
                     config.development.root_certificates.push(trusted.pem());
                 }
                 let auth_url = (!backend_leg).then(|| server.url());
                 let error = error(verifier(config, auth_url, trust)).await;
-                let name = format!("{name}, {asked} is asked, backend {backend_leg}: {error}");
+                let name = format!("{name}, trust from {source}, backend {backend_leg}: {error}");
                 let kind = if backend_leg { "backend" } else { "authorization" };
                 assert_eq!(error["kind"], kind, "{name}");
                 let reached = name.starts_with("good");
                 assert_eq!(error["cause"] == "tls", !reached, "{name}");
-                assert_eq!(server.was_asked.load(Ordering::Relaxed), reached, "{name}: whether a request went out");
+                assert_eq!(server.was_requested.load(Ordering::Relaxed), reached, "{name}: whether a request was sent");
             }
         }
     }
 }
 
-/// TLS 1.3 tells it only after the handshake.
+/// TLS 1.3 reports it only after the handshake.
 #[tokio::test]
-async fn a_server_that_wants_a_client_certificate() {
+async fn client_certificate_request_is_a_tls_error() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let server = Server::start_with(vec![certificate], &key, Some(&trusted)).await;
@@ -283,7 +285,7 @@ async fn a_server_that_wants_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn without_an_explicit_yes_nothing_is_sent() {
+async fn nothing_is_sent_without_explicit_trust() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let server = Server::start(certificate, &key).await;
@@ -293,12 +295,12 @@ async fn without_an_explicit_yes_nothing_is_sent() {
             assert_eq!(error["cause"], "tls", "{error}");
         }
     }
-    assert!(!server.was_asked.load(Ordering::Relaxed));
+    assert!(!server.was_requested.load(Ordering::Relaxed));
 }
 
-/// Development roots count beside an app's trust.
+/// Development roots apply in addition to the app's trust callback.
 #[tokio::test]
-async fn development_roots_count_too() {
+async fn development_roots_apply_in_addition_to_server_trust() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let server = Server::start(certificate, &key).await;
@@ -308,10 +310,10 @@ async fn development_roots_count_too() {
     assert_eq!(error["cause"], "http_status", "{error}");
 }
 
-/// Takes its time about one host.
+/// Blocks for one host until it is released.
 struct Slow {
-    about: String,
-    asked: mpsc::Sender<()>,
+    host: String,
+    called: mpsc::Sender<()>,
     released: Mutex<mpsc::Receiver<()>>,
 }
 
@@ -322,8 +324,8 @@ impl ServerTrust for Slow {
         host: String,
         _: Option<Vec<u8>>,
     ) -> Result<bool, ServerTrustError> {
-        if host == self.about {
-            self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
+        if host == self.host {
+            self.called.send(()).map_err(|_| ServerTrustError::Failed)?;
             self.released.lock().unwrap().recv().map_err(|_| ServerTrustError::Failed)?;
         }
         Ok(true)
@@ -331,7 +333,7 @@ impl ServerTrust for Slow {
 }
 
 #[tokio::test]
-async fn a_slow_answer_does_not_stall_other_flows() {
+async fn slow_trust_callback_does_not_stall_other_flows() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let slow_server = Server::start(certificate, &key).await;
@@ -340,19 +342,19 @@ async fn a_slow_answer_does_not_stall_other_flows() {
     wait_an_hour(&mut config);
     config.development.root_certificates.clear();
     config.development.resolve.push(format!("op.test:{}:127.0.0.1", slow_server.address.port()));
-    let (asked, was_asked) = mpsc::channel();
+    let (called, was_called) = mpsc::channel();
     let (release, released) = mpsc::channel();
-    let slow = Arc::new(Slow { about: "op.test".to_owned(), asked, released: Mutex::new(released) });
+    let slow = Arc::new(Slow { host: "op.test".to_owned(), called, released: Mutex::new(released) });
 
     let network = Arc::<Loopback>::default();
     let backend = Arc::new(Mixed { slow: slow_server.url(), auth: simulator.https_port() });
     let verifier = NumberVerifier::with_backend(config, network, backend, Some(slow)).unwrap();
     let waiting = verifier.begin("+14155550000".to_owned(), None);
-    let waits = tokio::task::spawn_blocking(move || was_asked.recv().unwrap());
-    waits.await.unwrap();
+    let is_called = tokio::task::spawn_blocking(move || was_called.recv().unwrap());
+    is_called.await.unwrap();
     let others: Vec<_> = (0..100).map(|_| verifier.begin(NUMBER.to_owned(), None)).collect();
-    for verdict in join_all(others.iter().map(|flow| flow.result())).await {
-        assert!(verdict.unwrap().verified());
+    for result in join_all(others.iter().map(|flow| flow.result())).await {
+        assert!(result.unwrap().verified());
     }
     assert!(waiting.trace().hops.len() == 1 && waiting.trace().hops[0].status.is_none(), "it still waits");
     release.send(()).unwrap();
@@ -360,11 +362,11 @@ async fn a_slow_answer_does_not_stall_other_flows() {
     assert_eq!(status, Some(404));
 }
 
-/// Does not return about one host until the test is over.
+/// Does not return for one host until the test ends.
 struct Hanging {
-    about: &'static str,
-    asked: mpsc::Sender<()>,
-    over: Arc<(Mutex<bool>, Condvar)>,
+    host: &'static str,
+    called: mpsc::Sender<()>,
+    ended: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl ServerTrust for Hanging {
@@ -374,33 +376,33 @@ impl ServerTrust for Hanging {
         host: String,
         _: Option<Vec<u8>>,
     ) -> Result<bool, ServerTrustError> {
-        if host == self.about {
-            self.asked.send(()).map_err(|_| ServerTrustError::Failed)?;
-            let (is_over, changed) = &*self.over;
-            drop(changed.wait_while(is_over.lock().unwrap(), |is_over| !*is_over));
+        if host == self.host {
+            self.called.send(()).map_err(|_| ServerTrustError::Failed)?;
+            let (is_ended, changed) = &*self.ended;
+            drop(changed.wait_while(is_ended.lock().unwrap(), |is_ended| !*is_ended));
         }
         Ok(true)
     }
 }
 
 /// Begins verifications of the number that hang in the callback, and cancels them.
-fn hang(verifier: &NumberVerifier, number: &str, was_asked: &mpsc::Receiver<()>, times: usize) {
+fn hang(verifier: &NumberVerifier, number: &str, was_called: &mpsc::Receiver<()>, times: usize) {
     for _ in 0..times {
         let flow = verifier.begin(number.to_owned(), None);
-        was_asked.recv_timeout(HANGS).expect("cancelled callbacks do not count towards the budget");
+        was_called.recv_timeout(HANGS).expect("cancelled callbacks do not use the budget");
         flow.cancel();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelled_trust_callbacks_that_never_return_stall_nothing() {
+async fn cancelled_hanging_trust_callbacks_stall_nothing() {
     let trusted = root();
     let (certificate, key) = signed(&leaf(), &trusted);
     let server = Server::start(certificate, &key).await;
     let simulator = Simulator::start(Options::default()).unwrap();
-    let over = Arc::<(Mutex<bool>, Condvar)>::default();
-    let (asked, was_asked) = mpsc::channel();
-    let trust = |about| Arc::new(Hanging { about, asked: asked.clone(), over: over.clone() });
+    let ended = Arc::<(Mutex<bool>, Condvar)>::default();
+    let (called, was_called) = mpsc::channel();
+    let trust = |host| Arc::new(Hanging { host, called: called.clone(), ended: ended.clone() });
     let mut config = config(&simulator, simulator.backend_url(Operator::A));
     config.development.root_certificates.clear();
     config.development.resolve.push(format!("op.test:{}:127.0.0.1", server.address.port()));
@@ -409,26 +411,29 @@ async fn cancelled_trust_callbacks_that_never_return_stall_nothing() {
     let backend = Arc::new(Mixed { slow: server.url(), auth: simulator.https_port() });
     let network = Arc::<Loopback>::default();
     let verifier = NumberVerifier::with_backend(config.clone(), network, backend, Some(trust("op.test"))).unwrap();
-    tokio::task::block_in_place(|| hang(&verifier, "+14155550000", &was_asked, 8));
-    assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified(), "the cellular leg goes on");
+    tokio::task::block_in_place(|| hang(&verifier, "+14155550000", &was_called, 8));
+    assert!(verifier.verify(NUMBER.to_owned()).await.unwrap().verified(), "the cellular leg continues");
 
     let verifier = NumberVerifier::new(config, Arc::<Loopback>::default(), Some(trust("auth.simulator.test"))).unwrap();
-    tokio::task::block_in_place(|| hang(&verifier, NUMBER, &was_asked, 11));
+    tokio::task::block_in_place(|| hang(&verifier, NUMBER, &was_called, 11));
     let flow = verifier.begin(NUMBER.to_owned(), None);
     let error = json(&flow.result().await.unwrap_err());
     assert_eq!((&error["kind"], &error["cause"]), (&"authorization".into(), &"timeout".into()), "{error}");
-    assert!(flow.trace().start_ms.is_some(), "the backend's leg goes on, although all threads of the other are lost");
-    *over.0.lock().unwrap() = true;
-    over.1.notify_all();
+    assert!(
+        flow.trace().start_ms.is_some(),
+        "the backend's leg continues, although all threads of the other leg are blocked"
+    );
+    *ended.0.lock().unwrap() = true;
+    ended.1.notify_all();
 }
 
-/// Keeps the chains and OCSP responses that it is asked about.
+/// Records the chains and OCSP responses that it receives.
 #[derive(Default)]
-struct Keeping(Mutex<Vec<Asked>>);
+struct Recording(Mutex<Vec<Received>>);
 
-type Asked = (Vec<Vec<u8>>, Option<Vec<u8>>);
+type Received = (Vec<Vec<u8>>, Option<Vec<u8>>);
 
-impl ServerTrust for Keeping {
+impl ServerTrust for Recording {
     fn check_server_trusted(
         &self,
         chain: Vec<Vec<u8>>,
@@ -440,16 +445,16 @@ impl ServerTrust for Keeping {
     }
 }
 
-/// The platform's certificate transparency may depend on it.
+/// The platform's certificate transparency check may depend on it.
 #[tokio::test]
-async fn a_stapled_ocsp_response_reaches_the_app() {
+async fn stapled_ocsp_response_reaches_the_app() {
     let trusted = root();
     let limit = 16 * 1024;
     for (stapled, arrives) in [(vec![1, 2, 3], true), (vec![7; limit], true), (vec![7; limit + 1], false)] {
         let (certificate, key) = signed(&leaf(), &trusted);
         let server = Server::stapling(certificate.clone(), &key, stapled.clone()).await;
         for auth_url in [Some(server.url()), None] {
-            let trust = Arc::<Keeping>::default();
+            let trust = Arc::<Recording>::default();
             let verifier = verifier(server.config(&server.url()), auth_url, Some(trust.clone()));
             assert_eq!(error(verifier).await["cause"], "tls");
             let expected = arrives.then(|| stapled.clone());
@@ -458,9 +463,10 @@ async fn a_stapled_ocsp_response_reaches_the_app() {
     }
 }
 
-/// Certificates of few names, each of which could issue many others: a path builder that goes by names does not end.
+/// Certificates with few names, each of which could have issued many others: a path builder that
+/// matches by name does not terminate.
 #[tokio::test]
-async fn a_chain_built_to_explode_reaches_no_path_builder() {
+async fn exponential_chain_does_not_reach_the_path_builder() {
     let named = |name: &str| {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -474,17 +480,17 @@ async fn a_chain_built_to_explode_reaches_no_path_builder() {
     chain.extend((0..40).map(|index| signed(&named(names[index % 2]), &issuers[(index + 1) % 2]).0));
     let server = Server::start_with(chain.clone(), &key, None).await;
     for auth_url in [Some(server.url()), None] {
-        let trust = Arc::<Keeping>::default();
+        let trust = Arc::<Recording>::default();
         let verifier = verifier(server.config(&server.url()), auth_url, Some(trust.clone()));
-        assert_eq!(timeout(HANGS, error(verifier)).await.expect("it does not end")["cause"], "tls");
+        assert_eq!(timeout(HANGS, error(verifier)).await.expect("it does not terminate")["cause"], "tls");
         let seen = trust.0.lock().unwrap().clone();
         let chain = chain[..3].iter().map(|der| der.to_vec()).collect::<Vec<_>>();
-        assert_eq!(seen, [(chain, None)], "no name comes twice");
+        assert_eq!(seen, [(chain, None)], "no name is repeated");
     }
-    assert!(!server.was_asked.load(Ordering::Relaxed));
+    assert!(!server.was_requested.load(Ordering::Relaxed));
 }
 
-/// One number goes to the slow server, all others to the simulator.
+/// Starts at the simulator for `NUMBER`, and at the slow server for any other number.
 struct Mixed {
     slow: String,
     auth: u16,
