@@ -55,7 +55,7 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
         let differing = differing.chain(theirs.iter().filter(|pair| !ours.contains(pair)).map(|pair| (pair, false)));
         let sorted = |pairs: &[&str]| pairs.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         if ours != theirs && sorted(&ours) == sorted(&theirs) && set.iter().any(Set::may_expire) {
-            class = "the order after a cookie that has expired";
+            class = "the order after an expired cookie";
         }
         for (pair, is_ours) in differing.filter(|(pair, _)| !pair.is_empty()) {
             let name = pair.split('=').next()?;
@@ -106,15 +106,15 @@ impl<'a> Set<'a> {
         if self.line.contains(NO_BREAK) {
             Some("a no-break space")
         } else if is_ours && is_dotted(to) {
-            Some("a host with a dot at its end")
+            Some("a host with a trailing dot")
         } else if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-            Some("a prefix")
+            Some("a cookie prefix")
         } else if self.from.scheme() == "https" && to.scheme() == "http" {
-            Some("a cookie of https on plain http")
+            Some("an https cookie on plain http")
         } else if self.from.scheme() == "http" && same.any(|set| set.from.scheme() == "https") {
-            Some("a cookie of plain http in place of one of https")
+            Some("an http cookie that replaces an https cookie")
         } else if domains.len() > 1 && domains.last().is_some_and(|domain| domain.trim_matches('.').is_empty()) {
-            Some("an empty Domain after another")
+            Some("an empty Domain after another one")
         } else if is_ours && domains.last().is_some_and(|domain| domain.trim_matches('.') == "co.uk") {
             Some("a public suffix")
         } else {

@@ -105,7 +105,7 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
     };
     let is_same_head = our_object["status"] == their_object["status"]
         && fields(&our_object["headers"]) == fields(&their_object["headers"]);
-    let is_split_differently = violations.line.filter(|line| [CARRIAGE_RETURN, LEADING_BLANK].contains(line));
+    let is_split_differently = violations.line.filter(|line| [BARE_CR, LEADING_WHITESPACE].contains(line));
     match (&our_object["body"], &their_object["body"]) {
         _ if !is_same_head => is_split_differently,
         (ours, theirs) if ours == theirs => {
@@ -116,11 +116,11 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
                 violations.line.or(violations.framing)
             }
         }
-        _ if early.contains("HTTP/1.0") => Some("an informational response of HTTP/1.0"),
+        _ if early.contains("HTTP/1.0") => Some("an HTTP/1.0 informational response"),
         (Value::Null, _) if violations.framing.is_some() => violations.framing,
-        (Value::Null, _) if !is_chunked(body) => Some("chunks that break the grammar"),
+        (Value::Null, _) if !is_chunked(body) => Some("malformed chunks"),
         _ if violations.has_folded_framing => violations.line,
-        (_, Value::Null) if is_chunked(body) => Some("a chunk extension or trailer that breaks the grammar"),
+        (_, Value::Null) if is_chunked(body) => Some("a malformed chunk extension or trailer"),
         _ => is_split_differently.or(violations.framing.filter(|_| violations.has_identity)),
     }
 }
@@ -160,8 +160,8 @@ fn is_chunked(mut body: &str) -> bool {
     false
 }
 
-const CARRIAGE_RETURN: &str = "a CR without LF";
-const LEADING_BLANK: &str = "a blank at the beginning of the first field";
+const BARE_CR: &str = "a bare CR";
+const LEADING_WHITESPACE: &str = "whitespace before the first field";
 
 /// Violations of RFC 9112 in a head.
 #[derive(Default)]
@@ -179,16 +179,16 @@ impl Violations {
         let mut violations = Self::default();
         let mut framing = Vec::new();
         if head.replace("\r\n", "").contains('\r') {
-            violations.line = Some(CARRIAGE_RETURN);
+            violations.line = Some(BARE_CR);
         }
         let unfolded = head.replace("\r\n", "\n").replace(['\r', '\t'], " ").replace("\n ", " ");
         let mut lines = head.lines();
         let status = lines.next().unwrap_or_default();
         if lines.clone().next().is_some_and(|line| line.starts_with([' ', '\t'])) {
-            violations.line = violations.line.or(Some(LEADING_BLANK));
+            violations.line = violations.line.or(Some(LEADING_WHITESPACE));
         }
         if !is_status_line(status) {
-            violations.line = violations.line.or(Some("an odd status line"));
+            violations.line = violations.line.or(Some("a malformed status line"));
         }
         violations.line = violations.line.or_else(|| lines.find_map(field_violation));
         for (name, value) in unfolded.lines().filter_map(|line| line.split_once(':')) {
@@ -206,7 +206,7 @@ impl Violations {
             pair[1].starts_with([' ', '\t'])
                 && (pair[0].starts_with("transfer-encoding") || pair[0].starts_with("content-length"))
         });
-        violations.framing = (framing.len() > 1 || framing == [false]).then_some("an end of the body that is in doubt");
+        violations.framing = (framing.len() > 1 || framing == [false]).then_some("an ambiguous body length");
         violations
     }
 }
@@ -223,9 +223,9 @@ fn field_violation(line: &str) -> Option<&'static str> {
     let (name, value) = line.split_once(':').unwrap_or(("", ""));
     match name.trim_end() {
         _ if line.is_empty() => None,
-        _ if line.starts_with([' ', '\t']) => Some("a folded line"),
+        _ if line.starts_with([' ', '\t']) => Some("obsolete line folding"),
         trimmed if trimmed.is_empty() || !trimmed.chars().all(is_token) => Some("a line that is not a field"),
-        trimmed if trimmed != name => Some("a blank before a colon"),
+        trimmed if trimmed != name => Some("whitespace before the colon"),
         _ if !is_text(value) => Some("a control character"),
         _ => None,
     }

@@ -56,14 +56,14 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
         return ours.is_null().then_some("no Location");
     };
     if locations.iter().any(|other| other.trim_ascii() != first) {
-        return ours.is_null().then_some("Locations that differ");
+        return ours.is_null().then_some("different Locations");
     }
     let theirs = &theirs[0];
     let Authority { host, has_userinfo, has_slashes } = authority(first);
     match (ours, theirs) {
         _ if ours == theirs => Some(SAME),
         (Value::Null, _) if first.is_empty() => Some("an empty Location"),
-        (Value::Null, _) if first.len() > MAX_LENGTH => Some("a long Location"),
+        (Value::Null, _) if first.len() > MAX_LENGTH => Some("a Location over 16 KiB"),
         (Value::Object(_), _) if has_userinfo => Some("userinfo"),
         (Value::Null, Value::String(_)) if host.contains(|c: char| c == '%' || !c.is_ascii()) => {
             Some("a host that is not plain ASCII")
@@ -77,17 +77,17 @@ fn class(input: &Value, ours: &Value, theirs: &Value) -> Option<&'static str> {
             (hosts[0] == hosts[1]).then_some("a drive letter before ..")
         }
         (Value::String(ours), Value::String(theirs)) if ours.strip_suffix('/') == Some(theirs) => {
-            Url::parse(ours).is_ok_and(|url| !url.is_special()).then_some("a path that ends in .. of an app's scheme")
+            Url::parse(ours).is_ok_and(|url| !url.is_special()).then_some("a path ending in .. in a custom-scheme URL")
         }
         (Value::String(_), Value::Null)
             if host.to_ascii_lowercase().split('.').any(|label| label.starts_with("xn--")) =>
         {
-            Some("an xn-- label that IDNA forbids")
+            Some("an invalid xn-- label")
         }
         (Value::String(ours), Value::Null)
             if Url::parse(ours).is_ok_and(|url| !url.is_special()) && host.contains('\\') =>
         {
-            Some("a backslash in the host of an app's scheme")
+            Some("a backslash in the host of a custom-scheme URL")
         }
         _ => None,
     }

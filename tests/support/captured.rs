@@ -20,13 +20,13 @@ pub fn text() -> String {
     text
 }
 
-/// Fails where one of the secrets stands in the text.
+/// Asserts that the text contains none of the secrets.
 pub fn assert_without(text: &str, secrets: &[String], what: &str) {
     let lower = text.to_lowercase();
     for secret in secrets {
         if let Some(at) = lower.find(&secret.to_lowercase()) {
             let start = (0..=at.saturating_sub(200)).rev().find(|at| lower.is_char_boundary(*at)).unwrap_or_default();
-            panic!("{what}: {secret} stands in …{}", &lower[start..at + secret.len()]);
+            panic!("{what}: found {secret} in …{}", &lower[start..at + secret.len()]);
         }
     }
 }
