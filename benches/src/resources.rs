@@ -130,7 +130,7 @@ fn memory(lab: &Lab, scenario: Scenario) -> Result<Memory> {
 
 /// In a separate process, whose memory is otherwise unused.
 fn at_once(lab: &Lab, count: usize) -> Result<AtOnce> {
-    eprintln!("{count} at once");
+    eprintln!("{count} concurrent verifications");
     lab.forget()?;
     let mut ours = Ours::start(&lab.root_ca)?;
     ours.new_verifier(Scenario::S1)?;
@@ -138,7 +138,7 @@ fn at_once(lab: &Lab, count: usize) -> Result<AtOnce> {
     ours.finish()?;
     let number = |name: &str| report[name].as_u64().with_context(|| format!("no {name} in {report}"));
     if let Value::String(error) = &report["first_failure"] {
-        eprintln!("{count} at once: {error}");
+        eprintln!("{count} concurrent verifications: {error}");
     }
     Ok(AtOnce {
         count,

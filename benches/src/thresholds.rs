@@ -31,13 +31,13 @@ pub fn check(samples: &Samples, plan: &Plan, resources: &Resources) -> Vec<Check
         checks.push(prepared_is_faster(samples, cell));
     }
     checks.push(prepared_needs_no_connection(samples));
-    checks.push(none_fails_without_loss(samples, plan));
+    checks.push(no_failure_without_loss(samples, plan));
     for cell in plan.cells().into_iter().filter(|cell| cell.loss_percent > 0) {
         for (name, subject) in [("cold", Subject::OursCold), ("prepared", Subject::OursPrepared)] {
             checks.push(is_not_slower(cell, name, samples.leg_ms(cell, subject), samples.best_okhttp(cell)));
         }
     }
-    checks.push(none_fails_at_once(resources));
+    checks.push(no_failure_of_concurrent_verifications(resources));
     checks
 }
 
@@ -82,7 +82,7 @@ fn prepared_needs_no_connection(samples: &Samples) -> Check {
 }
 
 /// All clients except curl, whose failures are not part of any comparison with a threshold.
-fn none_fails_without_loss(samples: &Samples, plan: &Plan) -> Check {
+fn no_failure_without_loss(samples: &Samples, plan: &Plan) -> Check {
     let (mut count, mut failed, mut is_complete) = (0, 0, true);
     for cell in plan.cells().into_iter().filter(|cell| cell.loss_percent == 0) {
         for subject in Subject::ALL.into_iter().filter(|subject| *subject != Subject::CurlCold) {
@@ -111,11 +111,11 @@ fn is_not_slower(cell: Cell, name: &str, ours: Option<Summary>, best: Option<Sum
     Check::of(what, limit, Some((format!("{:.0} ms", ours.median), holds)))
 }
 
-fn none_fails_at_once(resources: &Resources) -> Check {
+fn no_failure_of_concurrent_verifications(resources: &Resources) -> Check {
     let count: usize = resources.at_once.iter().map(|it| it.count).sum();
     let failed: u64 = resources.at_once.iter().map(|it| it.failed).sum();
     Check::of(
-        "many verifications at once: failures".to_owned(),
+        "concurrent verifications: failures".to_owned(),
         "0".to_owned(),
         (count > 0).then(|| (format!("{failed} of {count}"), failed == 0)),
     )
@@ -203,6 +203,6 @@ mod tests {
         assert!(!prepared_is_faster(&samples, WITHOUT_LOSS).holds);
         let mut plan = Plan::full(1);
         plan.rtts_ms = vec![RTT_MS];
-        assert_eq!(none_fails_without_loss(&samples, &plan).measured, "not measured");
+        assert_eq!(no_failure_without_loss(&samples, &plan).measured, "not measured");
     }
 }

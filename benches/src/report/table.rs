@@ -108,7 +108,7 @@ pub fn resources(resources: &Resources) -> String {
             };
             add("instructions of a new verifier", &|it| it.new_verifier);
             add("instructions of its first verification", &|it| it.first);
-            add("instructions of each further one", &|it| it.next);
+            add("instructions of each further verification", &|it| it.next);
         }
         Err(reason) => table += &row(&["instructions".to_owned(), format!("skipped: {reason}"), dash()]),
     }
@@ -117,13 +117,12 @@ pub fn resources(resources: &Resources) -> String {
         table += &row(&std::iter::once(what.to_owned()).chain(values).collect::<Vec<_>>());
     };
     add("allocations of one verification", &|it| it.allocations.to_string());
-    add("most memory that it has allocated at once", &|it| format!("{} KB", it.peak_bytes / 1000));
+    add("peak memory allocated by one verification", &|it| format!("{} KB", it.peak_bytes / 1000));
     table
 }
 
 pub fn at_once(resources: &Resources) -> String {
-    let mut table =
-        head(&["verifications at once", "failed", "all done after", "heap, most", "process, most", "threads"]);
+    let mut table = head(&["concurrent verifications", "failed", "total time", "peak heap", "peak process", "threads"]);
     for it in &resources.at_once {
         table += &row(&[
             it.count.to_string(),
@@ -138,7 +137,7 @@ pub fn at_once(resources: &Resources) -> String {
 }
 
 pub fn bindings(resources: &Resources) -> String {
-    let mut table = head(&["one verification after another", "CPU", "quartiles", "more than Rust", "call to result"]);
+    let mut table = head(&["sequential verifications", "CPU", "quartiles", "overhead over Rust", "call to result"]);
     let ms = |value: f64| format!("{value:.2} ms");
     let mut rust = None;
     for (language, cost) in &resources.bindings {
@@ -166,7 +165,7 @@ pub fn backends(rows: &[Row]) -> String {
         "starts per second",
         "median",
         "memory of each replica, idle",
-        "most under load",
+        "peak under load",
     ]);
     for row_of in rows {
         let replicas = if row_of.replicas > 1 { format!("{} with Redis", row_of.replicas) } else { "1".to_owned() };
@@ -188,7 +187,7 @@ pub fn backends(rows: &[Row]) -> String {
 }
 
 pub fn checks(checks: &[Check]) -> String {
-    let mut table = head(&["what must hold", "limit", "measured", ""]);
+    let mut table = head(&["condition", "limit", "measured", ""]);
     for Check { what, measured, limit, holds } in checks {
         let holds = if *holds { "holds" } else { "**does not hold**" };
         table += &row(&[what.clone(), limit.clone(), measured.clone(), holds.to_owned()]);

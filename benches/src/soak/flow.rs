@@ -36,7 +36,7 @@ pub async fn run(world: Arc<World>, index: u32, permit: OwnedSemaphorePermit) ->
         0 if !world.pace.is_quick => flow.expired().await,
         0..150 => flow.followed_through().await,
         150..250 => flow.replayed().await,
-        250..300 => flow.twice_at_once().await,
+        250..300 => flow.sent_twice().await,
         300..350 => flow.with_two_keys().await,
         350..400 => flow.aborted().await,
         400..450 => flow.with_another_session().await,
@@ -84,18 +84,18 @@ impl Flow<'_> {
             self.check_result(first, met, &session)?;
         }
         let is_lost = first.is_none();
-        let is_kept = |reply: &Reply| first.as_ref().is_none_or(|first| first.body == reply.body);
+        let is_unchanged = |reply: &Reply| first.as_ref().is_none_or(|first| first.body == reply.body);
         for _ in 0..2 {
             let call = self.world.phones.call("/complete", &json!({ "session": session.token }));
             let reply = call.send().await?;
             let met = met.and(call.met());
             match reply {
                 None if self.world.pace.is_quick => {}
-                Some(reply) if is_kept(&reply) && !reply.is(409, ANOTHER) => {
+                Some(reply) if is_unchanged(&reply) && !reply.is(409, ANOTHER) => {
                     self.check_result(&reply, met, &session)?;
                 }
                 Some(reply) if reply.is(409, ANOTHER) && (is_lost || met.redis) => {
-                    self.count("results of a callback that was cut: none");
+                    self.count("results of an interrupted callback: none");
                 }
                 reply => return Err(format!("{first:?}, then {reply:?}, {met:?}")),
             }
@@ -109,7 +109,7 @@ impl Flow<'_> {
         let call = self.world.phones.call("/complete", &body);
         let Some(first) = self.completed(&session, &call).await? else { return Ok(()) };
         self.pause().await?;
-        self.refused(&body, 409).await?;
+        self.check_rejected(&body, 409).await?;
         self.abort(&session).await?;
         // Its result was stored before it was returned, unless Redis was unavailable.
         let again = call.send().await?;
@@ -119,19 +119,19 @@ impl Flow<'_> {
         if first.status == 200 {
             self.check_calls(ONCE)?;
         }
-        self.count("completed calls repeated: the same response, and refused with another key");
+        self.count("completed calls repeated: the same response, and rejected with another key");
         Ok(())
     }
 
-    async fn twice_at_once(&mut self) -> Result<(), Violation> {
+    async fn sent_twice(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         let call = self.world.phones.call("/complete", &self.completion(&session));
         let (one, other) = tokio::join!(self.completed(&session, &call), self.completed(&session, &call));
         let (one, other) = (one?, other?);
         if one != other && !call.met().may_lose() && !call.met().provider {
-            return Err(format!("the same call twice at once: {one:?}, {other:?}"));
+            return Err(format!("the same call, twice concurrently: {one:?}, {other:?}"));
         }
-        self.count("calls made twice at once");
+        self.count("calls sent twice concurrently");
         Ok(())
     }
 
@@ -147,9 +147,9 @@ impl Flow<'_> {
             results += 1;
         }
         if results > 1 || (results == 0 && !met.may_lose()) {
-            return Err(format!("two keys at once: {replies:?}"));
+            return Err(format!("two concurrent keys: {replies:?}"));
         }
-        self.count("sessions completed with two keys at once: one result");
+        self.count("sessions completed with two concurrent keys: one result");
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Flow<'_> {
         if !self.abort(&session).await? || !self.abort(&session).await? {
             return Ok(());
         }
-        self.refused(&self.completion(&session), 409).await?;
+        self.check_rejected(&self.completion(&session), 409).await?;
         self.check_calls(NEVER)?;
         self.count("aborted: never completed");
         Ok(())
@@ -168,21 +168,21 @@ impl Flow<'_> {
     async fn with_another_session(&mut self) -> Result<(), Violation> {
         let (session, other) = (self.session().await?, self.session().await?);
         let mixed = json!({ "code": self.code(), "state": other.state, "session": session.token });
-        self.refused(&mixed, 403).await?;
+        self.check_rejected(&mixed, 403).await?;
         let forged = format!("{}AAAA{}", &session.token[..40], &session.token[44..]);
         let state = &session.state;
-        self.refused(&json!({ "code": self.code(), "state": state, "session": forged }), 401).await?;
+        self.check_rejected(&json!({ "code": self.code(), "state": state, "session": forged }), 401).await?;
         self.check_calls(NEVER)?;
         let call = self.world.phones.call("/complete", &self.completion(&session));
         self.completed(&session, &call).await?;
-        self.count("sessions tried with another state and a forged token: refused");
+        self.count("sessions with another state, or a forged token: rejected");
         Ok(())
     }
 
     async fn expired(&mut self) -> Result<(), Violation> {
         let session = self.session().await?;
         self.rest(self.world.pace.lifetime + Duration::from_secs(2)).await?;
-        self.refused(&self.completion(&session), 409).await?;
+        self.check_rejected(&self.completion(&session), 409).await?;
         self.check_calls(NEVER)?;
         self.count("expired: never completed");
         Ok(())
@@ -205,9 +205,9 @@ impl Flow<'_> {
                     return Ok(session);
                 }
                 Some(reply) if matches!(reply.status, 502 | 504) && call.met().provider => {
-                    self.count("starts that a new replica refused without the provider");
+                    self.count("starts rejected by a new replica without the provider");
                 }
-                None if self.world.pace.is_quick && call.met().may_lose() => self.count("starts begun anew"),
+                None if self.world.pace.is_quick && call.met().may_lose() => self.count("starts begun again"),
                 reply => return Err(format!("start: {reply:?}, {:?}", call.met())),
             }
             sleep(Duration::from_millis(200)).await;
@@ -236,7 +236,7 @@ impl Flow<'_> {
                 self.count(if met.is_killed() {
                     "completions lost: replica killed"
                 } else {
-                    "completions lost: Redis away"
+                    "completions lost: Redis unavailable"
                 });
             }
             Some(reply) => {
@@ -270,11 +270,11 @@ impl Flow<'_> {
         }
     }
 
-    async fn refused(&self, completion: &Value, status: u16) -> Result<(), Violation> {
+    async fn check_rejected(&self, completion: &Value, status: u16) -> Result<(), Violation> {
         let reply = self.world.phones.call("/complete", completion).send().await?;
-        let is_refused = reply.as_ref().is_some_and(|reply| reply.is(status, ANOTHER));
+        let is_rejected = reply.as_ref().is_some_and(|reply| reply.is(status, ANOTHER));
         let is_unknown = reply.is_none() && self.world.pace.is_quick;
-        if is_refused || is_unknown { Ok(()) } else { Err(format!("not refused: {reply:?}")) }
+        if is_rejected || is_unknown { Ok(()) } else { Err(format!("not rejected: {reply:?}")) }
     }
 
     /// Returns false if the outcome is unknown.

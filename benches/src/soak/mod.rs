@@ -161,7 +161,7 @@ fn soak(backend: Backend, program: PathBuf, arguments: &Arguments, seed: u64) ->
     println!("  most uses of one code: {}; most keys in Redis: {}", most.exchanges, parts.watched.most_keys);
     println!("  more open files at the end than at the beginning: {more_files:?}");
     for wrong in &violations {
-        println!("  WRONG: {wrong}");
+        println!("  VIOLATION: {wrong}");
     }
     Ok(violations.is_empty())
 }
@@ -204,13 +204,13 @@ fn generate(world: &Arc<World>, count: u32, progress: &Progress) -> Result<Vec<V
             begun += 1;
             while let Some(ended) = flows.try_join_next() {
                 progress.ended.fetch_add(1, Relaxed);
-                violations.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
+                violations.extend(ended?.err().inspect(|violation| eprintln!("VIOLATION: {violation}")));
             }
         }
         progress.is_over.store(true, Relaxed);
         while let Some(ended) = flows.join_next().await {
             progress.ended.fetch_add(1, Relaxed);
-            violations.extend(ended?.err().inspect(|wrong| eprintln!("WRONG: {wrong}")));
+            violations.extend(ended?.err().inspect(|violation| eprintln!("VIOLATION: {violation}")));
         }
         world.phones.hang_up();
         tokio::task::yield_now().await; // until their connections have ended

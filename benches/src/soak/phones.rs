@@ -107,7 +107,7 @@ impl Phones {
             Err(_) => Err(format!("no response within {LONGEST:?}")),
             Ok(Err(error)) if met.replica.is_none() => Err(format!("a connection broke without a restart: {error:#}")),
             Ok(Err(_)) => {
-                self.tally.add("requests cut by a restart");
+                self.tally.add("requests interrupted by a restart");
                 Ok((None, met))
             }
             Ok(Ok(response)) => {
@@ -154,7 +154,7 @@ impl Call<'_> {
                 Some(reply) if reply.is(409, LATER) => {
                     self.phones.tally.add("responses while the first request ran (409)");
                     if !(met.replica.is_some() || met.redis) {
-                        return Err(format!("no request was cut: {reply:?}"));
+                        return Err(format!("no request was interrupted: {reply:?}"));
                     }
                     PAUSE
                 }

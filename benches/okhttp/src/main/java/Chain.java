@@ -30,10 +30,10 @@ import okhttp3.Response;
 
 /**
  * Follows redirect chains with OkHttp, as an app would: a cookie jar, OkHttp's own redirects off, and a loop that stops at the redirect URI.
- * HTTP/2, timeouts and the pool of connections are OkHttp's defaults.
+ * HTTP/2, timeouts and the connection pool are OkHttp's defaults.
  *
- * <p>Reads lines {@code REUSED NO_DELAY URL REDIRECT_URI} and reports in JSON. With {@code REUSED}, the client of the chain before is used again,
- * with its open connections; else a new one with a new TLS context, which knows no session.
+ * <p>Reads lines {@code REUSED NO_DELAY URL REDIRECT_URI} and reports in JSON. With {@code REUSED}, reuses the client of the previous chain with its
+ * open connections; otherwise creates one with a new TLS context, which has no sessions.
  */
 final class Chain {
   private static final OperatingSystemMXBean SYSTEM =
@@ -47,7 +47,7 @@ final class Chain {
   }
 
   public static void main(String[] arguments) throws Exception {
-    // The lab's name server has the cache, for all clients.
+    // The lab's name server caches, for all clients.
     Security.setProperty("networkaddress.cache.ttl", "0");
     Security.setProperty("networkaddress.cache.negative.ttl", "0");
     Chain chain = new Chain(trust(Path.of(arguments[0])));
@@ -77,7 +77,7 @@ final class Chain {
     }
   }
 
-  /** Where the chain ends: a URL that begins with the redirect URI. */
+  /** Returns the end of the chain: a URL that begins with the redirect URI. */
   private static String follow(OkHttpClient client, String url, String redirectUri) throws IOException {
     for (int redirects = 0; redirects < 20; redirects++) {
       try (Response response = client.newCall(new Request.Builder().url(url).build()).execute()) {
@@ -92,7 +92,7 @@ final class Chain {
         if (next == null) {
           throw new IOException("a redirect to " + location);
         }
-        // An app reads what it does not need, so that the connection can be used again.
+        // An app reads the body, so that the connection can be reused.
         response.body().bytes();
         url = next.toString();
       }
