@@ -179,8 +179,8 @@ impl Process {
     /// Returns when it has ended.
     pub fn end(&mut self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.0), signal)?;
-        let mut is_over = || matches!(self.0.try_wait(), Ok(Some(_)));
-        until(&mut is_over, || format!("a process did not end after {signal:?}"))
+        let mut has_ended = || matches!(self.0.try_wait(), Ok(Some(_)));
+        until(&mut has_ended, || format!("a process did not end after {signal:?}"))
     }
 }
 

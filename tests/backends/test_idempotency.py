@@ -81,18 +81,18 @@ def test_exactly_one_concurrent_complete_with_different_keys_wins(app: Backend, 
 def test_waiting_for_inflight_request_times_out(
     new_backend: Backends, implementation: Implementation, redis: RedisServer, world: World
 ) -> None:
-    """The first request waits for a provider that does not respond, and its replica dies."""
+    """The first request waits for a provider that does not respond, and its replica is killed."""
     with StuckServer() as stuck:
         settings = implementation.verify_at(stuck.url) | {"REDIS_URL": redis.url()}
         app = new_backend(**settings)
         app.add_replica(**settings | {"NUMBER_VERIFY_PROVIDER_TIMEOUT_S": "2"}).await_readiness()
         request, key = new_request(app.device(0), world), new_key()
         with ThreadPoolExecutor(1) as pool:
-            cut = pool.submit(app.device(0).post, "/complete", json=request, headers=key)
+            interrupted = pool.submit(app.device(0).post, "/complete", json=request, headers=key)
             stuck.await_connection()
             app.replicas[0].kill()
             with pytest.raises(httpx.TransportError):
-                cut.result()
+                interrupted.result()
         assert_problem(app.device(1).post("/complete", json=request | {"code": "x"}, headers=key), 422, FIX)
         assert_problem(app.device(1).post("/complete", json=request, headers=key), 409, AGAIN)
         assert_problem(app.device(1).post("/complete", json=request, headers=new_key()), 409, OTHER)

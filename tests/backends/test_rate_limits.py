@@ -53,7 +53,7 @@ def test_starts_over_the_address_limit_return_429(limited: Backends) -> None:
 
 
 def test_calls_over_the_address_limit_return_429(limited: Backends) -> None:
-    """Failed calls count too, against guessing."""
+    """Failed calls count as well, to limit guessing."""
     app = limited(NUMBER_VERIFY_CALLS_PER_ADDRESS="6/600")
     for index in range(3):
         device = app.device(index % len(app.replicas), HERE)
@@ -190,7 +190,7 @@ def test_forwarded_header_of_an_untrusted_peer_is_ignored(
 
 
 def test_ipv6_clients_are_limited_by_64_and_48(proxied: Backend) -> None:
-    """A /48 has ten times the limit. Requests that the limit of a /64 rejects do not count for its /48."""
+    """A /48 has ten times the limit. Requests rejected by the limit of a /64 do not count towards that of its /48."""
     assert forwarded(proxied, b"2001:db8:0:1::1").status_code == 200
     for host in range(20):
         assert_limited(forwarded(proxied, b"2001:db8:0:1:%x::2" % host), 600)

@@ -170,11 +170,11 @@ async fn blocking_listeners_delay_no_others() {
     assert!(timeout(HANGS, flow.result()).await.expect("it waits for another flow's listener").unwrap().verified());
     let mut events = events.0.subscribe();
     let all = events.wait_for(|events| events.len() == 11);
-    timeout(HANGS, all).await.expect("another listener gets its events").unwrap();
+    timeout(HANGS, all).await.expect("the events of another listener are missing").unwrap();
     for (release, events) in blocked {
         assert!(events.try_recv().is_err(), "it still blocks");
         drop(release);
         let late = tokio::task::spawn_blocking(move || events.iter().take(11).count());
-        assert_eq!(timeout(HANGS, late).await.expect("the events come late").unwrap(), 11);
+        assert_eq!(timeout(HANGS, late).await.expect("the delayed events are missing").unwrap(), 11);
     }
 }

@@ -50,7 +50,7 @@ const NUMBERS: [&str; 2] = ["+14155550100", "+14155550199"];
 /// One verification, and the event that accompanies its start.
 #[derive(Debug, Clone, Copy)]
 struct Planned {
-    is_own: bool,
+    is_match: bool,
     ends: Ends,
     event: Event,
 }
@@ -82,7 +82,7 @@ impl Planned {
             2 => Event::Lost,
             _ => Event::None,
         };
-        Self { is_own: random.below(4) > 0, ends, event }
+        Self { is_match: random.below(4) > 0, ends, event }
     }
 }
 
@@ -166,7 +166,7 @@ async fn run(verifier: Arc<NumberVerifier>, modem: Arc<Modem>, planned: Planned)
         }
         Event::Lost => modem.lose(),
     }
-    let number = NUMBERS[usize::from(!planned.is_own)].to_owned();
+    let number = NUMBERS[usize::from(!planned.is_match)].to_owned();
     let flow = verifier.begin_with(number, VerificationOptions::default(), None);
     match planned.ends {
         Ends::ByItself => {}
@@ -180,7 +180,7 @@ async fn run(verifier: Arc<NumberVerifier>, modem: Arc<Modem>, planned: Planned)
         }
     }
     match timeout(HANGS, flow.result()).await.expect("the verification hangs") {
-        Ok(verification) if verification.verified() == planned.is_own => ["no", "yes"][usize::from(planned.is_own)],
+        Ok(verification) if verification.verified() == planned.is_match => ["no", "yes"][usize::from(planned.is_match)],
         Err(VerifyError::Cancelled) if matches!(planned.ends, Ends::Cancelled(_)) => "cancelled",
         Err(VerifyError::CellularUnavailable { reason: LOSS }) if modem.was_lost_since(began) => "lost",
         other => panic!("{planned:?}: {other:?}"),

@@ -255,11 +255,11 @@ fn wrong_network_verifies_nothing_and_the_counts_show_it() {
 /// The operator returns the friend's number for all traffic over the hotspot. No flow of this
 /// library sends any.
 #[test]
-fn hotspot_guest_retrieves_the_own_sim_number_or_none() {
+fn hotspot_guest_retrieves_only_the_number_of_its_own_sim() {
     Lab::run_on_a_hotspot(|lab| {
         let retrieved = retrieve(lab.config_for_retrieval(), interface(CELL.name), |_| {});
         assert_eq!(retrieved.as_deref().ok(), Some(NUMBER), "{:?}", retrieved.as_ref().err());
-        lab.packets().expect("own SIM", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
+        lab.packets().expect("the SIM of the guest", &[Backend, BackendLookup], &[Cellular, CellularLookup]);
     });
     for (loss, ..) in LOSSES {
         Lab::run_on_a_hotspot(|lab| {

@@ -43,7 +43,7 @@ fn headers(count: usize, length: usize) -> Reply {
 fn faults() -> Vec<(&'static str, Reply, &'static str)> {
     vec![
         ("truncated chunks", send_and_vanish(HALF_A_CHUNK), "closed"),
-        ("cut without close_notify", send_and_vanish(UNTIL_CLOSE), "closed"),
+        ("truncated without close_notify", send_and_vanish(UNTIL_CLOSE), "closed"),
         ("NUL in a header", send(NUL), "unexpected_page"),
         ("two lengths", send(TWO_LENGTHS), "malformed_response"),
         ("length and chunked", send(LENGTH_AND_CHUNKED), "malformed_response"),
@@ -89,7 +89,7 @@ async fn redirect_bodies_are_ignored() {
     const HEAD: &str = "HTTP/1.1 302 Found\r\nLocation: https://operator-a.test/consent?tx=9c1d77\r\nSet-Cookie: opsess=1b9d6bcd4f; Path=/";
     for (name, reply, connections) in [
         ("stalled", Reply::SendAndStall(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
-        ("cut", Reply::SendAndVanish(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
+        ("truncated", Reply::SendAndVanish(format!("{HEAD}\r\nContent-Length: 10\r\n\r\nhalf").into()), 4),
         (
             "over 64 KiB",
             Reply::Send(format!("{HEAD}\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000)).into()),

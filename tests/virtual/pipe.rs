@@ -23,7 +23,7 @@ pub enum Nagle {
     On,
 }
 
-/// The medium of the connections. Once it is cut, nothing arrives any more, not even the end of a
+/// The medium of the connections. Once it is cut, nothing arrives, not even the end of a
 /// connection.
 #[derive(Debug, Clone, Default)]
 pub struct Wire(Arc<AtomicBool>);

@@ -91,7 +91,7 @@ async fn different_network_starts_cold() {
         ("another handle, as of another SIM", dual(), (101, dual()), false),
         ("another IPv4 address", dual(), (100, addresses("10.20.30.41", "2a00:1:2:3::7")), false),
         ("another IPv6 address", dual(), (100, addresses("10.20.30.40", "2a00:1:2:4::7")), false),
-        ("no IPv6 any more", dual(), (100, addresses("10.20.30.40", "")), false),
+        ("IPv6 removed", dual(), (100, addresses("10.20.30.40", "")), false),
         ("IPv6 in addition", addresses("10.20.30.40", ""), (100, dual()), false),
         ("addresses unknown later", dual(), (100, None), false),
         ("addresses never known", None, (100, None), false),

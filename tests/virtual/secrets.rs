@@ -46,7 +46,7 @@ async fn hostile_hosts_leak_no_secrets() {
         ("error in JSON", page(400, &format!(r#"{{"error":"no_{NUMBER}","error_description":"{CANARY}"}}"#))),
         ("CAMARA error", page(403, &format!(r#"{{"status":403,"code":"no_{STATE}","message":"{CANARY} {NUMBER}"}}"#))),
         ("garbage", format!("{CANARY} {NUMBER}\r\n\r\n")),
-        ("cut", format!("HTTP/1.1 200 OK\r\nX: {CANARY}\r\n{cookie}\r\nContent-Length: 900\r\n\r\n{CANARY}")),
+        ("truncated", format!("HTTP/1.1 200 OK\r\nX: {CANARY}\r\n{cookie}\r\nContent-Length: 900\r\n\r\n{CANARY}")),
     ] {
         for (hop, retrieves) in [(1, false), (3, false), (1, true), (3, true)] {
             let mut chain = Chain::new("S1");

@@ -129,11 +129,11 @@ fn soak(backend: Backend, program: PathBuf, arguments: &Arguments, seed: u64) ->
     let (ended, mut violations) = thread::scope(|scope| {
         let restarts = scope.spawn(|| {
             let ended = parts.restart_all(&progress);
-            progress.is_over.fetch_or(ended.is_err(), Relaxed);
+            progress.has_ended.fetch_or(ended.is_err(), Relaxed);
             ended
         });
         let violations = generate(&world, arguments.count, &progress);
-        progress.is_over.store(true, Relaxed);
+        progress.has_ended.store(true, Relaxed);
         let ended = restarts.join().unwrap_or_else(|_| Err(anyhow!("the restarts panicked")));
         Ok::<_, anyhow::Error>((ended, violations?))
     })?;
@@ -197,8 +197,8 @@ fn generate(world: &Arc<World>, count: u32, progress: &Progress) -> Result<Vec<V
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut flows, mut violations, mut begun) = (JoinSet::new(), Vec::new(), 0);
-        let goes_on = |begun| begun < count || !progress.each_part_was_restarted.load(Relaxed);
-        while goes_on(begun) && violations.len() < MAX_VIOLATIONS && !progress.is_over.load(Relaxed) {
+        let must_continue = |begun| begun < count || !progress.each_part_was_restarted.load(Relaxed);
+        while must_continue(begun) && violations.len() < MAX_VIOLATIONS && !progress.has_ended.load(Relaxed) {
             let permit = world.at_once.clone().acquire_owned().await?;
             flows.spawn(flow::run(world.clone(), begun, permit));
             begun += 1;
@@ -207,7 +207,7 @@ fn generate(world: &Arc<World>, count: u32, progress: &Progress) -> Result<Vec<V
                 violations.extend(ended?.err().inspect(|violation| eprintln!("VIOLATION: {violation}")));
             }
         }
-        progress.is_over.store(true, Relaxed);
+        progress.has_ended.store(true, Relaxed);
         while let Some(ended) = flows.join_next().await {
             progress.ended.fetch_add(1, Relaxed);
             violations.extend(ended?.err().inspect(|violation| eprintln!("VIOLATION: {violation}")));

@@ -27,7 +27,7 @@ const BETWEEN_SAMPLES: Duration = Duration::from_millis(500);
 pub struct Progress {
     pub ended: AtomicU32,
     pub each_part_was_restarted: AtomicBool,
-    pub is_over: AtomicBool,
+    pub has_ended: AtomicBool,
 }
 
 pub struct Parts {
@@ -67,7 +67,7 @@ impl Parts {
             while let Some(event) = round.pop() {
                 let gap = self.pace.longest_gap.mul_f64(self.rng.f64());
                 self.watch(gap, progress)?;
-                if progress.is_over.load(Relaxed) {
+                if progress.has_ended.load(Relaxed) {
                     return Ok(());
                 }
                 let with_it = round.last().filter(|(part, _)| *part != event.0 && self.rng.u8(..4) == 0).copied();
@@ -143,7 +143,7 @@ impl Parts {
 
     fn watch(&mut self, how_long: Duration, progress: &Progress) -> Result<()> {
         let until = Instant::now() + how_long;
-        while Instant::now() < until && !progress.is_over.load(Relaxed) {
+        while Instant::now() < until && !progress.has_ended.load(Relaxed) {
             self.watched.rss_kib.push(status(&self.replicas[0].process.id(), "VmRSS")?);
             self.watched.most_keys = self.watched.most_keys.max(self.keys()?.0);
             if self.watched.rss_kib.len().is_multiple_of(60) {

@@ -52,7 +52,7 @@ pub async fn cellular(cells: &[Cell]) {
         let findings = check(&world, &phone).await;
         let open = phone.open_connections();
         drop(phone);
-        all.extend(is_over(findings, tasks, open).await);
+        all.extend(check_after_drop(findings, tasks, open).await);
     }
     assert!(all.is_empty(), "{} findings:\n{}", all.len(), all.join("\n"));
 }
@@ -70,7 +70,7 @@ pub async fn backend(cells: Vec<Cell>, clock: loopback::QuietClock) {
         let findings = check(&world, &phone).await;
         let open = phone.open_connections() + server.open_connections();
         drop((phone, server));
-        all.extend(is_over(findings, tasks, open).await);
+        all.extend(check_after_drop(findings, tasks, open).await);
     }
     assert!(all.is_empty(), "{} findings:\n{}", all.len(), all.join("\n"));
 }
@@ -90,10 +90,10 @@ async fn check(world: &Arc<World>, phone: &Phone) -> Findings {
     if matches!(cell.step, Step::Release | Step::Io(Call::Abort, ..)) {
         sleep(AFTERWARDS).await;
     }
-    let struck_at = world.heal();
-    findings.expect(struck_at.is_some(), || "the step was not reached".to_owned());
+    let occurred_at = world.disarm();
+    findings.expect(occurred_at.is_some(), || "the step was not reached".to_owned());
     is_as_expected(&mut findings, &outcome);
-    is_in_time(&mut findings, began, struck_at.unwrap_or(began), ended);
+    check_duration(&mut findings, began, occurred_at.unwrap_or(began), ended);
     has_no_secret(&mut findings, &outcome);
     let (again, trace) = phone.verify().await;
     findings.expect(again.is_ok(), || format!("the next verification: {again:?}\n{}", trace.to_table()));
@@ -121,23 +121,23 @@ fn is_as_expected(findings: &mut Findings, outcome: &Outcome) {
     findings.expect(holds, || format!("expected {expected:?}, seen {:?}", outcome.as_ref().map(|(result, _)| result)));
 }
 
-fn is_in_time(findings: &mut Findings, began: Instant, struck_at: Instant, ended: Instant) {
+fn check_duration(findings: &mut Findings, began: Instant, occurred_at: Instant, ended: Instant) {
     let cell = findings.cell;
     let overall = if cell.fault == Fault::Deadline { SHORT_DEADLINE_MS } else { 20_000 };
     let deadline = began + Duration::from_millis(overall);
     let seconds = Duration::from_secs;
     let (earliest, latest) = match expected::waits(cell) {
         _ if expected::expected(cell) == Expected::Verified => (began, deadline),
-        Waits::No => (struck_at, struck_at + REPEATED),
-        Waits::SleepCheck => (struck_at, struck_at + seconds(1)),
+        Waits::No => (occurred_at, occurred_at + REPEATED),
+        Waits::SleepCheck => (occurred_at, occurred_at + seconds(1)),
         // A part of the timeout had elapsed before the fault.
-        Waits::Connect => (struck_at + seconds(4), struck_at + seconds(5)),
-        Waits::Response => (struck_at + seconds(7), struck_at + seconds(8)),
+        Waits::Connect => (occurred_at + seconds(4), occurred_at + seconds(5)),
+        Waits::Response => (occurred_at + seconds(7), occurred_at + seconds(8)),
         Waits::Overall => (deadline, deadline),
     };
     let is_in_time = (earliest..=latest.min(deadline) + TOLERANCE).contains(&ended);
     findings.expect(is_in_time, || {
-        format!("it ended {:?} after it began, {:?} after the fault", ended - began, ended - struck_at)
+        format!("it ended {:?} after it began, {:?} after the fault", ended - began, ended - occurred_at)
     });
 }
 
@@ -151,7 +151,7 @@ fn has_no_secret(findings: &mut Findings, outcome: &Outcome) {
 }
 
 /// After the verifier is dropped.
-async fn is_over(mut findings: Findings, tasks_before: usize, open: usize) -> Vec<String> {
+async fn check_after_drop(mut findings: Findings, tasks_before: usize, open: usize) -> Vec<String> {
     for _ in 0..10 {
         yield_now().await;
     }

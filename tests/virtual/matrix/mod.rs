@@ -35,7 +35,7 @@ pub enum Fault {
     Garbage,
     TooLarge,
     WrongCertificate,
-    /// Open connections and pending requests get no response any more; new connections do.
+    /// Existing connections and pending requests get no more responses; new connections do.
     AddressChange,
     /// The network is lost, and the provider or the system reports it.
     InterfaceLost,
@@ -73,7 +73,7 @@ const TABLE: [(Fault, [char; 8]); 16] = [
 const LEFT_OUT: [(char, &str); 13] = [
     ('a', "a server rejects a request with the response head"),
     ('b', "no byte of the response was sent: the client sees an early close"),
-    ('c', "certificates come in the TLS handshake"),
+    ('c', "certificates are part of the TLS handshake"),
     ('d', "a lookup has no connection visible to the client: it gets a response or not"),
     ('e', "the verification has already ended"),
     ('h', "the status is in the head"),

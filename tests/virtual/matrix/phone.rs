@@ -158,13 +158,13 @@ impl CellularProvider for Provider {
         assert!(!self.is_held.swap(true, Ordering::Relaxed), "acquired again without a release");
         self.world.surroundings.report_to(events);
         let mut name = "memory".to_owned();
-        match self.world.strikes(Step::Acquire) {
+        match self.world.occurs(Step::Acquire) {
             None => {}
             Some(Fault::Refused) => return Err(CellularError::Unavailable { reason: CellularCause::DataOff }),
             Some(Fault::Unreachable) => return Err(CellularError::Failed),
             Some(Fault::BlackHole) => std::future::pending().await,
             Some(Fault::Garbage) => name.clear(),
-            Some(fault) => sleep(Surroundings::goes_on(fault)).await,
+            Some(fault) => sleep(Surroundings::continues_for(fault)).await,
         }
         Ok(NetworkBinding::LinuxInterface { name })
     }
@@ -172,13 +172,13 @@ impl CellularProvider for Provider {
     async fn release(&self) -> Result<(), CellularError> {
         self.released.fetch_add(1, Ordering::Relaxed);
         assert!(self.is_held.swap(false, Ordering::Relaxed), "released without an acquire");
-        match self.world.strikes(Step::Release) {
+        match self.world.occurs(Step::Release) {
             None => {}
             Some(Fault::Refused) => return Err(CellularError::Failed),
             Some(Fault::BlackHole) => std::future::pending().await,
             Some(Fault::Stalled) => sleep(Duration::from_secs(3)).await,
             Some(Fault::Garbage) => std::panic::resume_unwind(Box::new("the app's code panics")),
-            Some(fault) => sleep(Surroundings::goes_on(fault)).await,
+            Some(fault) => sleep(Surroundings::continues_for(fault)).await,
         }
         Ok(())
     }

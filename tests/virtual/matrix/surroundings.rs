@@ -37,7 +37,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// How long a step continues after the fault began.
-    pub fn goes_on(fault: Fault) -> Duration {
+    pub fn continues_for(fault: Fault) -> Duration {
         match fault {
             Fault::Cancelled | Fault::Deadline => Duration::from_hours(1),
             _ => Duration::from_millis(300),

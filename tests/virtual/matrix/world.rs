@@ -38,7 +38,7 @@ pub struct World {
 #[derive(Default)]
 struct State {
     is_armed: bool,
-    struck_at: Option<Instant>,
+    occurred_at: Option<Instant>,
     /// The backend's network is lost.
     is_offline: bool,
     /// How many requests each host has responded to.
@@ -61,20 +61,20 @@ impl World {
     }
 
     /// Deactivates the fault. Returns when it first occurred.
-    pub fn heal(&self) -> Option<Instant> {
+    pub fn disarm(&self) -> Option<Instant> {
         let mut state = self.state.lock().unwrap();
         (state.is_armed, state.is_offline) = (false, false);
-        state.struck_at
+        state.occurred_at
     }
 
     /// The fault, if it occurs at this step now.
-    pub fn strikes(&self, step: Step) -> Option<Fault> {
+    pub fn occurs(&self, step: Step) -> Option<Fault> {
         let Cell { fault, lasts, .. } = self.cell;
         let mut state = self.state.lock().unwrap();
         if !state.is_armed || step != self.cell.step {
             return None;
         }
-        state.struck_at.get_or_insert_with(Instant::now);
+        state.occurred_at.get_or_insert_with(Instant::now);
         state.is_armed = lasts == Lasts::Stays && !fault.is_of_surroundings();
         state.is_offline = fault == Fault::InterfaceLost && self.leg() == Leg::Backend;
         if fault.is_of_surroundings() {
@@ -83,7 +83,7 @@ impl World {
         Some(fault)
     }
 
-    fn strikes_host(&self, host: &str, io: Io) -> Option<Fault> {
+    fn occurs_at_host(&self, host: &str, io: Io) -> Option<Fault> {
         let Step::Io(call, connection, _) = self.cell.step else { return None };
         let (target, after) = match (call, connection) {
             (Call::Start, _) => (BACKEND, 0),
@@ -99,11 +99,11 @@ impl World {
         let is_there = {
             let state = self.state.lock().unwrap();
             let is_on_it = matches!(io, Io::Dns | Io::Connect | Io::Tls)
-                || state.struck_at.is_some()
+                || state.occurred_at.is_some()
                 || state.fresh.contains(target) == (connection == Connection::New);
             name(host) == target && state.served.get(target).copied().unwrap_or_default() == after && is_on_it
         };
-        if is_there { self.strikes(Step::Io(call, connection, io)) } else { None }
+        if is_there { self.occurs(Step::Io(call, connection, io)) } else { None }
     }
 
     pub fn leg(&self) -> Leg {
@@ -202,7 +202,7 @@ impl World {
             Fault::InterfaceLost if self.leg() == Leg::Backend => Reply::SendAndReset(first),
             Fault::AddressChange if self.leg() == Leg::Backend => Reply::SendAndStall(first),
             Fault::AddressChange | Fault::InterfaceLost | Fault::Suspended => {
-                let (pause, rest) = (Surroundings::goes_on(fault), vec![rest.to_vec()]);
+                let (pause, rest) = (Surroundings::continues_for(fault), vec![rest.to_vec()]);
                 Reply::SendSlowly { first, pause, rest }
             }
             _ => Reply::SendAndStall(first),
@@ -219,7 +219,7 @@ impl Hosts for World {
         if name(host) == BACKEND && self.state.lock().unwrap().is_offline {
             return Lookup::Fails(NetworkError::Unreachable);
         }
-        let Some(fault) = self.strikes_host(host, Io::Dns) else { return Lookup::Usual };
+        let Some(fault) = self.occurs_at_host(host, Io::Dns) else { return Lookup::Usual };
         match fault {
             Fault::Refused => Lookup::Fails(NetworkError::Failed),
             Fault::Unreachable => Lookup::Fails(NetworkError::Unreachable),
@@ -235,24 +235,24 @@ impl Hosts for World {
             Fault::TooLarge => {
                 Lookup::Finds((0..100).map(|last| IpAddr::from(Ipv4Addr::new(203, 0, 113, last))).collect())
             }
-            fault => Lookup::Slow(Surroundings::goes_on(fault)),
+            fault => Lookup::Slow(Surroundings::continues_for(fault)),
         }
     }
 
     fn reachability(&self, host: &str) -> Reachability {
-        let Some(fault) = self.strikes_host(host, Io::Connect) else { return Reachability::Open };
+        let Some(fault) = self.occurs_at_host(host, Io::Connect) else { return Reachability::Open };
         match fault {
             Fault::Refused => Reachability::Refused,
             Fault::Unreachable => Reachability::Unreachable,
             Fault::InterfaceLost if self.leg() == Leg::Backend => Reachability::Unreachable,
             Fault::BlackHole => Reachability::BlackHole,
-            fault => Reachability::Slow(Surroundings::goes_on(fault)),
+            fault => Reachability::Slow(Surroundings::continues_for(fault)),
         }
     }
 
     fn handshake(&self, host: &str) -> Handshake {
         self.state.lock().unwrap().fresh.insert(name(host).to_owned());
-        let Some(fault) = self.strikes_host(host, Io::Tls) else { return Handshake::Usual };
+        let Some(fault) = self.occurs_at_host(host, Io::Tls) else { return Handshake::Usual };
         Handshake::Instead(match fault {
             Fault::WrongCertificate => return Handshake::WrongCertificate,
             Fault::Refused => Reply::SendAndVanish(ACCESS_DENIED.to_vec()),
@@ -264,12 +264,12 @@ impl Hosts for World {
             Fault::InterfaceLost | Fault::AddressChange if self.leg() == Leg::Backend => self.halfway(fault, &[], 0),
             Fault::Truncated | Fault::Stalled => self.halfway(fault, HALF_A_SERVER_HELLO, HALF_A_SERVER_HELLO.len()),
             Fault::OneBytePerSecond => self.halfway(fault, HALF_A_SERVER_HELLO, 0),
-            fault => return Handshake::Slow(Surroundings::goes_on(fault)),
+            fault => return Handshake::Slow(Surroundings::continues_for(fault)),
         })
     }
 
     fn interruption(&self, host: &str) -> Option<Reply> {
-        let fault = self.strikes_host(host, Io::Request)?;
+        let fault = self.occurs_at_host(host, Io::Request)?;
         Some(match fault {
             Fault::Garbage => Reply::SendAndStall(garbage()),
             fault => self.halfway(fault, &[], 0),
@@ -279,7 +279,7 @@ impl Hosts for World {
     fn respond(&self, request: &HttpRequest) -> Reply {
         let (head, body) = self.usual(request);
         let whole = [head.as_bytes(), body.as_bytes()].concat();
-        if let Some(fault) = self.strikes_host(&request.host, Io::Head) {
+        if let Some(fault) = self.occurs_at_host(&request.host, Io::Head) {
             return match fault {
                 Fault::Refused => Reply::Send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()),
                 Fault::Garbage => Reply::Send(garbage()),
@@ -290,7 +290,7 @@ impl Hosts for World {
                 fault => self.halfway(fault, &whole, head.len() / 2),
             };
         }
-        if let Some(fault) = self.strikes_host(&request.host, Io::Body) {
+        if let Some(fault) = self.occurs_at_host(&request.host, Io::Body) {
             let without_length = head.split("Content-Length").next().unwrap_or_default();
             return match fault {
                 Fault::Garbage => {
