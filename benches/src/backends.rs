@@ -41,7 +41,7 @@ pub fn measure(folder: &Path, how_long: Duration) -> Result<Vec<Row>> {
         };
         let provider = backend.provider(&issuer, &simulator.camara_verify_url());
         for replicas in [1, REPLICAS] {
-            eprintln!("{}, {replicas} at once", backend.name());
+            eprintln!("{}, replicas: {replicas}", backend.name());
             let measured = match backend.program().and_then(|program| Ok((program, redis_if(replicas > 1)?))) {
                 Err(reason) => Err(reason),
                 Ok((program, redis)) => {

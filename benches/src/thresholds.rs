@@ -75,7 +75,7 @@ fn prepared_needs_no_connection(samples: &Samples) -> Check {
     let cell = Cell { scenario: Scenario::S2, rtt_ms: RTT_MS, loss_percent: 0 };
     let round_trips = samples.leg_ms(cell, Subject::OursPrepared).map(|leg| leg.median / f64::from(RTT_MS));
     Check::of(
-        format!("S2, prepared, at {RTT_MS} ms: round trips by the clock"),
+        format!("S2, prepared, at {RTT_MS} ms: duration in round trips"),
         format!("≤ {PREPARED_ROUND_TRIPS}"),
         round_trips.map(|count| (format!("{count:.2}"), count.is_finite() && count <= PREPARED_ROUND_TRIPS)),
     )

@@ -16,7 +16,7 @@ DATABASES = 200
 
 
 def has_tls() -> bool:
-    """Without a port it exits at once, with an error if it does not support TLS."""
+    """Without a port it exits immediately, with an error if it does not support TLS."""
     command = ["redis-server", "--port", "0", "--tls-port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "CONFIG FILE ERROR" not in done.stdout + done.stderr

@@ -41,7 +41,7 @@ use crate::hooks;
 
 pub const NUMBER: &str = "+14155550100";
 /// The number of the phone whose hotspot `wlan` may be.
-pub const FRIENDS_NUMBER: &str = "+14155550177";
+pub const HOTSPOT_NUMBER: &str = "+14155550177";
 /// A test network (ITU-T E.212).
 pub const OPERATOR: Option<&str> = Some("00101");
 /// Differs from every index in the phone: if both ends have the same index, Linux takes a second to
@@ -100,9 +100,9 @@ impl Lab {
         Self::run_with(None, scenario);
     }
 
-    /// The same, with `wlan` as a friend's hotspot: its traffic leaves through the friend's SIM.
+    /// The same, with `wlan` as the hotspot of another phone, whose SIM its traffic leaves through.
     pub fn run_on_a_hotspot(scenario: impl FnOnce(&Self) + Send) {
-        Self::run_with(Some(Sim::new(WLAN.near.into(), 16, FRIENDS_NUMBER)), scenario);
+        Self::run_with(Some(Sim::new(WLAN.near.into(), 16, HOTSPOT_NUMBER)), scenario);
     }
 
     fn run_with(sim_of_wlan: Option<Sim>, scenario: impl FnOnce(&Self) + Send) {

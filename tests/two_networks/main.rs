@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::capture::Kind::{Backend, BackendLookup, Bystander, Cellular, CellularLookup};
 use crate::capture::{BACKEND_HOST, expect_only};
 use crate::lab::{
-    CELL, FRIENDS_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, bring_up, ip, network_of_bystander, retrieve, verify,
+    CELL, HOTSPOT_NUMBER, Lab, NUMBER, PATIENCE, SPARE, WLAN, bring_up, ip, network_of_bystander, retrieve, verify,
     verify_prepared, verify_repeatedly,
 };
 
@@ -252,7 +252,7 @@ fn wrong_network_verifies_nothing_and_the_counts_show_it() {
     }
 }
 
-/// The operator returns the friend's number for all traffic over the hotspot. No flow of this
+/// The operator returns the hotspot's number for all traffic over the hotspot. No flow of this
 /// library sends any.
 #[test]
 fn hotspot_guest_retrieves_only_the_number_of_its_own_sim() {
@@ -274,7 +274,7 @@ fn hotspot_guest_retrieves_only_the_number_of_its_own_sim() {
         let mut config = lab.config_for_retrieval();
         config.development.allow_unbound = true;
         let retrieved = retrieve(config, NetworkBinding::Unbound, |_| {});
-        assert_eq!(retrieved.ok().as_deref(), Some(FRIENDS_NUMBER), "the control: without a binding");
+        assert_eq!(retrieved.ok().as_deref(), Some(HOTSPOT_NUMBER), "the control: without a binding");
     });
 }
 

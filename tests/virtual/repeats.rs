@@ -106,7 +106,7 @@ async fn request_is_repeated_after_a_short_retry_after() {
     for (name, reply, is_retried) in [
         ("503", busy("503 Busy", "Retry-After: 1\r\n"), true),
         ("429", busy("429 Too Many Requests", "Retry-After: 2\r\n"), true),
-        ("at once", busy("503 Busy", "Retry-After: 0\r\n"), true),
+        ("immediately", busy("503 Busy", "Retry-After: 0\r\n"), true),
         ("a date in the past", busy("503 Busy", past), true),
         ("later", busy("503 Busy", "Retry-After: 3\r\n"), false),
         ("no Retry-After", busy("503 Busy", ""), false),

@@ -1,4 +1,4 @@
-//! The name server, which plays the caching resolver of a phone's system: a host name that is not
+//! The name server, which simulates a phone's caching resolver: a host name that is not
 //! in its cache costs one round trip of the link, a cached one costs none. The packets between a
 //! client and the name server are not delayed.
 //!

@@ -211,7 +211,7 @@ fn raise_thread_priority() {
     let _ = rustix::process::nice(-15);
 }
 
-/// These packets are not delayed: the name server plays the phone's own resolver, see `dns.rs`.
+/// These packets are not delayed: the name server simulates the phone's resolver, see `dns.rs`.
 fn is_of_name_server(packet: &[u8]) -> bool {
     let address = NAME_SERVER.octets();
     [&packet[12..16], &packet[16..20]].contains(&address.as_slice())

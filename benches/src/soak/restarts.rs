@@ -1,4 +1,4 @@
-//! Restarts each part repeatedly, in random order and sometimes two at once, and monitors the
+//! Restarts each part repeatedly, in random order and sometimes two together, and monitors the
 //! processes meanwhile.
 
 use std::fs::{self, File};

@@ -137,7 +137,7 @@ final class Chain {
     }
   }
 
-  /** Sends small packets at once. OkHttp itself leaves that to the system, whose default is to wait. */
+  /** Sends small packets immediately. OkHttp uses the default of the system, which delays them. */
   private static final class NoDelay extends SocketFactory {
     @Override
     public Socket createSocket() throws IOException {
