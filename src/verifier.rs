@@ -239,7 +239,7 @@ impl NumberVerifier {
             Some(backend) => Arc::new(AppBackend { backend, timeout: settings.backend }),
             None => http_backend(&settings, &tls, &threads)?,
         };
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: limits::OPERATOR_BODY };
+        let limits = Limits { connect: settings.connect, response: settings.response, body: limits::OPERATOR_BODY };
         let acquire_limit = settings.acquire;
         let options = Options {
             allow_unbound: settings.allow_unbound,

@@ -95,7 +95,7 @@ async fn play(case: &Case) -> Vec<String> {
         connections: Mutex::new(case.connections.iter().rev().cloned().collect()),
         events: events.clone(),
     };
-    let limits = Limits { connect: LIMIT, answer: LIMIT, body: 64 * 1024 };
+    let limits = Limits { connect: LIMIT, response: LIMIT, body: 64 * 1024 };
     let transport = Transport::new(network, &TLS, limits, AllowedHosts::these(exempt));
     let family = case.only.map(|is_v4| if is_v4 { Family::V4 } else { Family::V6 });
     for request in case.requests.iter().take(4) {

@@ -128,7 +128,7 @@ fn app_options() -> VerificationOptions {
 }
 
 fn verifier(settings: Settings, hosts: Arc<Hosts>, backend: Arc<App>) -> Verifier<Memory> {
-    let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
+    let limits = Limits { connect: settings.connect, response: settings.response, body: 64 * 1024 };
     let provider = hosts.clone();
     let open =
         move |_: &ValidBinding| Ok(Transport::new(Memory::new(hosts.clone()), &TLS, limits, AllowedHosts::default()));

@@ -63,7 +63,7 @@ async fn play(options: Options, sent: &[u8]) -> Vec<String> {
         open: 0,
         waker: None,
     })));
-    let limits = Limits { connect: LIMIT, answer: LIMIT, body: BODY };
+    let limits = Limits { connect: LIMIT, response: LIMIT, body: BODY };
     let transport = Transport::new(server.clone(), &TLS, limits, AllowedHosts::default());
     let mut course = Vec::new();
     for index in 0..options.requests {

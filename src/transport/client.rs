@@ -166,7 +166,7 @@ impl<N: Network> Transport<N> {
         timings.tls_resumed = !timings.reused && tls.is_some_and(|session| session.is_resumed);
         let response = {
             let _waiting = Stopwatch::start(&mut timings.first_byte);
-            timeout(self.limits.answer, connection.send(request)).await
+            timeout(self.limits.response, connection.send(request)).await
         };
         let response = response.map_err(|_| SendError::Failed(TransportError::Timeout))??;
         Ok(Response::new(response, self.limits, destination.clone(), &self.pool))

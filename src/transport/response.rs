@@ -41,7 +41,7 @@ impl Response {
 
     /// The complete body, decoded. The connection is returned to the pool.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, TransportError> {
-        let Limits { answer: time, body: limit, .. } = self.limits;
+        let Limits { response: time, body: limit, .. } = self.limits;
         let mut body = Vec::new();
         timeout(time, self.incoming.collect(&mut body, limit)).await.map_err(|_| TransportError::Timeout)??;
         let body = decode(self.headers(), body, limit)?;
@@ -52,7 +52,7 @@ impl Response {
     /// Returns the connection to the pool without waiting: the part of the body that has arrived is
     /// dropped, and the rest is read concurrently with the flow, up to the limit.
     pub fn discard(mut self) {
-        let Limits { answer: time, body: limit, .. } = self.limits;
+        let Limits { response: time, body: limit, .. } = self.limits;
         match self.incoming.collect(&mut Vec::new(), limit).now_or_never() {
             Some(Ok(())) => self.return_to_pool(),
             Some(Err(_)) => {}

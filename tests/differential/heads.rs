@@ -45,7 +45,7 @@ fn ours(input: &Value) -> Value {
 async fn response(bytes: Vec<u8>) -> Value {
     static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(&[], None, Threads::new()).expect("TLS"));
     let limit = Duration::from_secs(5);
-    let limits = Limits { connect: limit, answer: limit, body: 4096 };
+    let limits = Limits { connect: limit, response: limit, body: 4096 };
     let transport = Transport::new(Server(bytes), &TLS, limits, AllowedHosts::default());
     let url = Url::parse("http://op.test/").expect("a URL");
     let mut timings = Timings::default();

@@ -51,7 +51,7 @@ impl Phone {
         let (began, asleep) = (Instant::now(), suspended.clone());
         let clock = Clock::new(move || began.elapsed() + Duration::from_secs(asleep.load(Ordering::Relaxed)));
         let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap();
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
+        let limits = Limits { connect: settings.connect, response: settings.response, body: 64 * 1024 };
         let open = {
             let (hosts, attachment, events) = (operator.clone(), attachment.clone(), events.clone());
             move |_: &ValidBinding| {

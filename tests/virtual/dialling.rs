@@ -95,7 +95,7 @@ async fn dial_only(
     let attempts = Arc::<Mutex<Vec<String>>>::default();
     let network = Scripted { lookups, began: Instant::now(), attempts: attempts.clone() };
     let tls = Tls::new(std::slice::from_ref(&CERTIFICATES.root_pem), None, Threads::new()).unwrap();
-    let limits = Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(8), body: 64 * 1024 };
+    let limits = Limits { connect: Duration::from_secs(5), response: Duration::from_secs(8), body: 64 * 1024 };
     let transport = Transport::new(network, &tls, limits, AllowedHosts::default());
     let mut timings = Timings::default();
     let restrictions = Restrictions { family, max_tls: None };

@@ -140,7 +140,7 @@ impl Phone {
             completions: AtomicUsize::new(0),
             retrieves: AtomicBool::new(false),
         });
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
+        let limits = Limits { connect: settings.connect, response: settings.response, body: 64 * 1024 };
         let open = {
             let (hosts, nagle, events) = (setting.hosts, setting.nagle, events.clone());
             let (resolver, attachment) = (setting.resolver, setting.attachment);

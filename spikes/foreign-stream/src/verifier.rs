@@ -85,7 +85,7 @@ pub fn shared_network(
     tls: &Tls,
     connections: Arc<dyn Connections>,
 ) -> SharedNetwork<ForeignNetwork> {
-    let limits = Limits { connect: settings.connect, answer: settings.answer, body: BODY };
+    let limits = Limits { connect: settings.connect, response: settings.response, body: BODY };
     let (tls, allowed) = (tls.clone(), settings.allowed_hosts());
     let open = move |_: &ValidBinding| {
         let network = ForeignNetwork::new(connections.clone(), allowed.clone());

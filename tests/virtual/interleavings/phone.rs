@@ -83,7 +83,7 @@ impl Phone {
         let (settings, around) = (settings.unwrap(), Arc::<Surroundings>::default());
         let began = Instant::now();
         let clock = Clock::new(move || began.elapsed());
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
+        let limits = Limits { connect: settings.connect, response: settings.response, body: 64 * 1024 };
         let open = {
             let around = around.clone();
             move |_: &ValidBinding| {

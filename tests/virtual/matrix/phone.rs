@@ -59,7 +59,7 @@ impl Phone {
         let tls = Tls::new(root, Some(Arc::new(NoApp)), threads.clone()).unwrap();
         let backend = backend(&settings, &tls, &threads);
         let events = Arc::<Mutex<Events>>::default();
-        let limits = Limits { connect: settings.connect, answer: settings.answer, body: 64 * 1024 };
+        let limits = Limits { connect: settings.connect, response: settings.response, body: 64 * 1024 };
         let open = {
             let (hosts, events) = (world.clone(), events.clone());
             move |_: &ValidBinding| {
