@@ -19,14 +19,14 @@ struct Development: Equatable, Sendable {
 
   #if DEBUG
     /// From the scheme's environment: `NUMBER_VERIFY_SIMULATOR` is the line that the simulator
-    /// program prints.
+    /// program prints with `--json`.
     static let current: Development? = {
       guard let line = ProcessInfo.processInfo.environment["NUMBER_VERIFY_SIMULATOR"] else { return Development() }
       do {
         return try Development(simulator: line)
       } catch {
         var development = Development()
-        development.problem = "NUMBER_VERIFY_SIMULATOR is not the line that the simulator program prints: \(error)"
+        development.problem = "NUMBER_VERIFY_SIMULATOR is not the line that the simulator program prints with --json: \(error)"
         return development
       }
     }()

@@ -37,7 +37,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.root = folder, folder / "simulator.pem"
-        command = [str(PROGRAMS / "number-verify-simulator"), f"--root-ca-out={self.root}"]
+        command = [str(PROGRAMS / "number-verify-simulator"), "--json", f"--root-ca-out={self.root}"]
         phones = map(Phone, range(PHONE_COUNT))
         command += [f"--sim={phone.address}/32={phone.number}" for phone in phones]
         command += [f"--sim={address}/32={number}" for address, number in FAILING.items()]

@@ -23,7 +23,8 @@ class Simulator:
         self.root = folder / "root.pem"
         self.reserved = reserve_port()
         port = str(self.reserved.getsockname()[1])
-        command = [PROGRAMS / "number-verify-simulator", "--https-port", port, "--root-ca-out", self.root, *arguments]
+        command = [PROGRAMS / "number-verify-simulator", "--json", "--https-port", port, "--root-ca-out", self.root]
+        command += arguments
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout
         with self.process.stdout as output:

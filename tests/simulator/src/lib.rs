@@ -17,6 +17,9 @@
 //! | `scenarios.rs` | all behaviours of providers and operators, with the expected outcomes |
 //! | `backend.rs` | the app's backend |
 //! | `world.rs` | their state |
+//! | `observe.rs`, `hops.rs`, `events.rs` | what happens, masked, for the page |
+//! | `faults.rs` | faults to switch on |
+//! | `page/` | the page |
 //! | `hosts.rs`, `server.rs`, `certificates.rs`, `dns.rs` | addresses, TLS and DNS |
 
 mod auth;
@@ -24,9 +27,14 @@ mod backend;
 mod camara;
 mod certificates;
 mod dns;
+mod events;
+mod faults;
+mod hops;
 mod hosts;
 mod jose;
+mod observe;
 mod operators;
+pub mod page;
 mod providers;
 mod quirks;
 mod replay;
@@ -43,6 +51,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use crate::faults::{Fault, Pending};
 pub use crate::replay::{ClientChanges, NotReplayable, Replay, RunningReplay};
 pub use crate::scenarios::{Delivery, Detail, Failure, Outcome, Scenario};
 pub use crate::server::Sockets;
@@ -211,6 +220,17 @@ impl Simulator {
     #[must_use]
     pub fn camara_client_key_pem(&self) -> String {
         self.world.camara.client_key_pem()
+    }
+
+    /// The SIMs with their networks; numbers other than the default one are masked.
+    #[must_use]
+    pub fn sims(&self) -> Vec<String> {
+        self.world.options.sims.iter().map(ToString::to_string).collect()
+    }
+
+    /// Sets the fault of the next verification, or of all from now on.
+    pub fn set_fault(&self, pending: Pending) {
+        self.world.events.set_fault(pending);
     }
 
     /// The numbers for which the verify API returns an error, each with the error's status and

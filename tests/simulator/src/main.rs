@@ -1,13 +1,15 @@
-//! The simulator as a program, for a phone or another client. Prints one line of JSON when it is
-//! ready.
+//! The simulator as a program, for a phone or another client. When it is ready it prints a summary,
+//! or with `--json` one line of JSON, and serves the page.
 
-use std::net::{IpAddr, SocketAddr};
+mod summary;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Operator, Options, Sim, Simulator};
+use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Operator, Options, Pending, Sim, Simulator, page};
 use serde_json::{Value, json};
 
 /// Operators, an auth server and a backend to verify phone numbers with.
@@ -35,6 +37,18 @@ struct Arguments {
     /// loopback
     #[arg(long, value_name = "NETWORK/PREFIX=+NUMBER")]
     sim: Vec<Sim>,
+    /// Print one line of JSON instead of the summary, for programs
+    #[arg(long)]
+    json: bool,
+    /// The port of the page; 0 for any free port
+    #[arg(long, default_value = "0")]
+    page_port: u16,
+    /// The address of the page, which is plain http without a login
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    page_address: IpAddr,
+    /// A fault of all verifications, until it is switched off on the page
+    #[arg(long, value_enum)]
+    fault: Option<Fault>,
     /// The lifetime of access tokens, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "300")]
     token_lifetime: u64,
@@ -74,6 +88,24 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
     if let Some(file) = &arguments.root_ca_out {
         std::fs::write(file, simulator.root_ca_pem())?;
     }
+    simulator.set_fault(Pending { fault: arguments.fault, repeat: true });
+    let page = TcpListener::bind((arguments.page_address, arguments.page_port))?;
+    let ready = ready(&simulator, arguments.root_ca_out, page.local_addr()?);
+    if arguments.json {
+        println!("{ready}");
+    } else {
+        print!("{}", summary::of(&ready, &simulator));
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        tokio::select! {
+            ended = page::serve(page, &simulator, ready) => ended,
+            ended = until_terminated() => ended,
+        }
+    })
+}
+
+/// All that a client needs.
+fn ready(simulator: &Simulator, root_ca: Option<PathBuf>, page: SocketAddr) -> Value {
     let backends: Value = Operator::ALL
         .map(|operator| (operator.to_string(), Value::from(simulator.backend_url(operator))))
         .into_iter()
@@ -85,9 +117,7 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
         .into_iter()
         .map(|(number, status, code)| json!({ "number": number, "status": status, "code": code }))
         .collect();
-    println!(
-        "{}",
-        json!({
+    json!({
             "backend": simulator.backend_url(Operator::A),
             "backends": backends,
             "scenarios": scenarios,
@@ -104,11 +134,10 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
                 "client_private_key": simulator.camara_client_key_pem(),
                 "verify_url": simulator.camara_verify_url(),
             },
-            "root_ca": arguments.root_ca_out,
+            "root_ca": root_ca,
             "root_ca_pem": simulator.root_ca_pem(),
-        })
-    );
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(until_terminated())
+            "page": format!("http://{page}/"),
+    })
 }
 
 async fn until_terminated() -> std::io::Result<()> {

@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::rustls::ProtocolVersion;
 
+use crate::faults::{Fault, with_sync};
+use crate::hops::{Summary, tokens};
 use crate::hosts::{MakeRouter, SimHost};
+use crate::observe::Received;
 use crate::operators::back_to_auth;
 use crate::scenarios::{
     ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status, refused, state_mismatch,
@@ -377,6 +380,22 @@ impl Reply {
         Self { early: Vec::new(), bytes: text.as_bytes().to_vec(), pace: Pace::AtOnce, end: End::KeepAlive }
     }
 
+    /// As a client would read it that accepts all of these heads.
+    fn summary(&self) -> Summary {
+        let text = String::from_utf8_lossy(&self.bytes).replace("\r\n ", " ");
+        let mut lines = text.lines().take_while(|line| !line.is_empty());
+        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((HeaderName::try_from(name.trim_end()).ok()?, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?))
+        });
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value);
+        }
+        status.map(|status| Summary::new(status, &map)).unwrap_or_default()
+    }
+
     async fn send(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         stream.write_all(&self.early).await?;
         stream.flush().await?;
@@ -401,6 +420,7 @@ struct Visit<'a> {
     world: &'a World,
     peer: IpAddr,
     tls_version: Option<ProtocolVersion>,
+    path: String,
     quirk: String,
     hop: u32,
     query: String,
@@ -409,6 +429,11 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    fn received(&self, host: SimHost) -> Received<'_> {
+        let Self { peer, tls_version: tls, path, query, headers, .. } = self;
+        Received { host, peer: *peer, tls: *tls, method: "GET", path, query, headers, body: &[] }
+    }
+
     /// Through this URL to the callback.
     fn once_to(&self, second_hop: &str) -> Reply {
         found(&if self.hop == 1 { second_hop.to_owned() } else { self.done() })
@@ -459,6 +484,7 @@ impl Visit<'_> {
 /// error.
 pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: SimHost,
     peer: IpAddr,
     tls_version: Option<ProtocolVersion>,
     world: &World,
@@ -467,8 +493,19 @@ pub(crate) async fn converse(
     while let Some(visit) = next_request(&mut stream, &mut received, peer, world).await {
         let visit = Visit { tls_version, ..visit };
         let quirk = QUIRKS.iter().find(|(name, ..)| *name == visit.quirk);
-        let reply = quirk.map_or_else(|| error_page("404 Not Found"), |(.., respond)| respond(&visit));
-        if reply.send(&mut stream).await.is_err() || reply.end == End::Close {
+        let observed = world.events.arrive(visit.received(host).arrival(world));
+        let fault = observed.as_ref().and_then(|observed| observed.fault);
+        let respond = || quirk.map_or_else(|| error_page("404 Not Found"), |(.., respond)| respond(&visit));
+        let reply = with_sync(fault, respond);
+        if let Some(observed) = &observed {
+            world.events.learn(observed, tokens(&String::from_utf8_lossy(&reply.bytes)).collect());
+        }
+        let is_reset = fault == Some(Fault::Reset);
+        let is_sent = !is_reset && reply.send(&mut stream).await.is_ok();
+        if let Some(observed) = &observed {
+            world.events.leave(observed, if is_reset { Summary::default() } else { reply.summary() }, None);
+        }
+        if !is_sent || reply.end == End::Close {
             break;
         }
         if reply.end == End::FallSilent {
@@ -524,6 +561,7 @@ fn parse<'a>(received: &[u8], peer: IpAddr, world: &'a World) -> Option<(Visit<'
         world,
         peer,
         tls_version: None,
+        path: path.to_owned(),
         quirk: quirk.to_owned(),
         hop: hop.parse().unwrap_or_default(),
         query: query.to_owned(),

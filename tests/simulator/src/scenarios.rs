@@ -150,7 +150,7 @@ impl fmt::Display for Delivery {
     }
 }
 
-const OWN: &str = "+14155550100";
+pub(crate) const OWN: &str = "+14155550100";
 const OTHER: &str = "+14155550199";
 
 pub(crate) const VERIFIED: Outcome = Outcome::Verified(true);

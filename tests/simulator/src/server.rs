@@ -19,14 +19,13 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
-use tokio_rustls::rustls::{CipherSuite, ServerConfig};
+use tokio_rustls::rustls::{CipherSuite, ProtocolVersion, ServerConfig};
 use tokio_rustls::server::TlsStream;
-use tower::ServiceExt;
 
 use crate::hosts::{self, SimHost};
 use crate::providers::glide;
 use crate::world::{Recorded, World};
-use crate::{Options, backend, dns, quirks};
+use crate::{Options, backend, dns, observe, quirks};
 
 /// RFC 8446, sections 5.1 and 6.
 const ALERT_PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
@@ -134,12 +133,12 @@ async fn accept(
                     let tls_version = connection.protocol_version();
                     match host {
                         Some(host) if quirks::serves(host) && world.is_at(host, local) => {
-                            quirks::converse(stream, peer.ip(), tls_version, &world).await;
+                            quirks::converse(stream, host, peer.ip(), tls_version, &world).await;
                         }
-                        _ => converse(stream, local, peer.ip(), true, world, routes).await,
+                        _ => converse(stream, local, peer.ip(), tls_version, world, routes).await,
                     }
                 }
-                None => converse(stream, local, peer.ip(), false, world, routes).await,
+                None => converse(stream, local, peer.ip(), None, world, routes).await,
             }
         });
         while connections.try_join_next().is_some() {}
@@ -162,13 +161,13 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     local: IpAddr,
     peer: IpAddr,
-    https: bool,
+    tls: Option<ProtocolVersion>,
     world: Arc<World>,
     routes: Routes,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (world, routes) = (world.clone(), routes.clone());
-        async move { respond(request.map(Body::new), local, peer, https, &world, &routes).await }
+        async move { respond(request.map(Body::new), local, peer, tls, &world, &routes).await }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
@@ -177,10 +176,11 @@ async fn respond(
     mut request: Request,
     local: IpAddr,
     peer: IpAddr,
-    https: bool,
+    tls: Option<ProtocolVersion>,
     world: &World,
     routes: &Routes,
-) -> Result<Response, std::convert::Infallible> {
+) -> io::Result<Response> {
+    let https = tls.is_some();
     let authority = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
     world.lock().requests.push(Recorded {
@@ -192,11 +192,11 @@ async fn respond(
         headers: request.headers().clone(),
     });
     let host = named(&host, https).filter(|host| world.is_at(*host, local) && host.serves(https));
-    let Some(routes) = host.and_then(|host| routes.get(&host)) else {
+    let Some((host, routes)) = host.and_then(|host| Some((host, routes.get(&host)?))) else {
         return Ok(StatusCode::MISDIRECTED_REQUEST.into_response());
     };
     request.extensions_mut().insert(Peer(peer));
-    routes.clone().oneshot(request).await
+    observe::handle(world, (host, peer, tls), request, routes.clone()).await
 }
 
 /// A bare local host is the auth server on https (Glide's client has one base URL for it) and the

@@ -12,8 +12,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::backend::{self, StoredResponse};
+use crate::events::Events;
+use crate::faults::{self, Fault};
+use crate::hops::masked_number;
 use crate::hosts::{Address, SimHost};
 use crate::providers::{Check, Provider};
+use crate::scenarios::OWN;
 use crate::{Options, Sockets, camara, verify};
 
 /// The lifetime of codes and stored responses.
@@ -87,6 +91,15 @@ impl Sim {
     }
 }
 
+impl fmt::Display for Sim {
+    /// With the number masked, unless it is the simulator's default.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked = masked_number(&self.number);
+        let number = if self.number == OWN { OWN } else { &masked };
+        write!(f, "{number} ({}/{})", self.network, self.prefix)
+    }
+}
+
 impl FromStr for Sim {
     type Err = String;
 
@@ -130,6 +143,7 @@ pub(crate) struct World {
     pub(crate) other_https_port: u16,
     pub(crate) dns_address: Option<SocketAddr>,
     pub(crate) camara: camara::Provider,
+    pub(crate) events: Events,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -234,7 +248,8 @@ pub(crate) enum Subject {
 impl World {
     pub(crate) fn new(options: Options, sockets: &Sockets, camara: camara::Provider) -> Self {
         let Sockets { https_port, http_port, other_https_port, dns_address, .. } = *sockets;
-        Self { options, https_port, http_port, other_https_port, dns_address, camara, knowledge: Mutex::default() }
+        let (events, knowledge) = Default::default();
+        Self { options, https_port, http_port, other_https_port, dns_address, camara, events, knowledge }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Knowledge> {
@@ -243,7 +258,12 @@ impl World {
 
     /// The number of the SIM behind a connection.
     pub(crate) fn sim(&self, peer: IpAddr) -> Option<String> {
-        self.sim_of(peer).map(|sim| sim.number.clone())
+        let number = self.sim_of(peer).map(|sim| sim.number.clone())?;
+        match faults::current() {
+            Some(Fault::NoSim) => None,
+            Some(Fault::WrongSim) => Some(faults::WRONG_SIM.to_owned()),
+            _ => Some(number),
+        }
     }
 
     /// The operator of that SIM, if it is fixed.

@@ -12,7 +12,7 @@ struct Program(Child);
 impl Program {
     fn start(arguments: &[&str]) -> (Self, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_number-verify-simulator"));
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.arg("--json").args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         (Self(child), serde_json::from_str(&line).unwrap())
@@ -75,4 +75,24 @@ fn invalid_flags_are_rejected() {
         let output = command.args(arguments).output().unwrap();
         assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn summary_is_printed_without_json() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_number-verify-simulator"));
+    let arguments = ["--sim", "127.0.0.0/8=+14155550123", "--fault", "reset"];
+    let mut program = Program(command.args(arguments).stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let page = lines.find_map(|line| line.trim().strip_prefix("Page").map(|url| url.trim().to_owned())).unwrap();
+    let last = lines.find(|line| line.contains("--json")).unwrap();
+    assert!(last.contains(&page), "{last}");
+    let address: SocketAddr = page.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(format!("GET /about HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("…23 (127.0.0.0/8)"), "{response}");
+    assert!(!response.contains("14155550123"), "{response}");
 }

@@ -11,7 +11,7 @@ class Simulator(
     vararg flags: String,
 ) : AutoCloseable {
     private val process =
-        ProcessBuilder(System.getProperty("simulator"), *flags)
+        ProcessBuilder(System.getProperty("simulator"), "--json", *flags)
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start()
 

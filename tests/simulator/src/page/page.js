@@ -1,0 +1,263 @@
+// Shows the simulator's events. Text from the network is only ever set as text.
+
+const $ = (id) => document.getElementById(id);
+const verifications = new Map();
+/** The id of the shown verification; the newest, unless another was chosen. */
+let shown = null;
+let follows = true;
+/** Seconds without a request after which an app has probably given up. */
+const IDLE_S = 10;
+/** Each state of a verification: its label, tone and explanation. */
+const RESULTS = {
+  verified: ["Verified", "good", () => "The SIM owns the number."],
+  "not-verified": ["Not verified", "bad", () => "The SIM has another number. This is a result, not an error."],
+  retrieved: ["Number retrieved", "good", (detail) => `The SIM's number ${detail} was returned.`],
+  denied: ["Denied", "bad", (detail) => `The operator's side denied the request: ${detail}.`],
+  rejected: ["Rejected", "bad", (detail) => `The backend rejected the request: ${detail}.`],
+  aborted: ["Aborted", "bad", (detail) => `The app aborted the verification: ${detail}.`],
+  running: ["Running", "wait", () => ""],
+  idle: ["No result", "bad", () => `No request for ${IDLE_S} seconds: the app has probably ended the verification with an error.`],
+};
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+/** A duration in milliseconds. */
+const ms = (value) => (value < 1000 ? `${value.toFixed(1)} ms` : `${(value / 1000).toFixed(2)} s`);
+const isDone = (hop) => hop.duration_ms !== null;
+
+function end(verification) {
+  return Math.max(0, ...verification.hops.map((hop) => hop.at_ms + (hop.duration_ms ?? 0)));
+}
+
+function state({ result, hops, ...verification }) {
+  if (result) return result;
+  const isWaiting = hops.some((hop) => !isDone(hop));
+  const since = Date.now() - verification.began_ms - end({ hops });
+  return { kind: !isWaiting && since > IDLE_S * 1000 ? "idle" : "running" };
+}
+
+// ---- the diagram
+
+/** The lanes, from left to right: the phone, the backend, and the other hosts in order of appearance. */
+function lanesOf({ hops, backend }) {
+  const hosts = new Map();
+  for (const { host, role } of hops) hosts.set(host, role);
+  const has = (role) => [...hosts.values()].includes(role);
+  const isOutside = hops.some(({ from }) => from === "backend") || (!backend && !has("backend"));
+  const lanes = [{ key: "phone", role: "phone", name: "Phone" }];
+  if (isOutside) lanes.push({ key: "backend", role: "backend", name: "your backend" });
+  const order = ["backend", "provider", "operator"];
+  const sorted = [...hosts].sort(([, a], [, b]) => order.indexOf(a) - order.indexOf(b));
+  return lanes.concat(sorted.map(([host, role]) => ({ key: host, role, name: host.replace(".simulator.test", "") })));
+}
+
+const ROLES = { phone: "App", backend: "Backend", provider: "Auth server", operator: "Operator" };
+
+function showDiagram(verification) {
+  const lanes = lanesOf(verification);
+  const places = new Map(lanes.map(({ key }, index) => [key, index]));
+  for (const id of ["lanes", "hops"]) $(id).style.setProperty("--lanes", lanes.length);
+  $("lanes").replaceChildren(
+    ...lanes.map(({ role, name }) => {
+      const lane = element("div", "", `lane ${role}`);
+      lane.append(element("b", ROLES[role]), element("span", role === "phone" ? "phone" : name));
+      return lane;
+    }),
+  );
+  // Existing items stay, so that a screen reader and the focus keep their position.
+  const list = $("hops");
+  while (list.children.length > verification.hops.length) list.lastChild.remove();
+  verification.hops.forEach((hop, index) => {
+    const text = JSON.stringify([hop, lanes]);
+    const old = list.children[index];
+    if (old?.dataset.text === text) return;
+    const item = hopItem(hop, places);
+    item.dataset.text = text;
+    if (old) {
+      item.classList.remove("new");
+      old.replaceWith(item);
+    } else list.append(item);
+  });
+}
+
+function hopItem(hop, places) {
+  const item = $("hop").content.cloneNode(true).firstElementChild;
+  const part = (name) => item.querySelector(name);
+  const [from, to] = [places.get(hop.from) ?? 0, places.get(hop.host) ?? 0];
+  item.style.setProperty("--from", Math.min(from, to));
+  item.style.setProperty("--span", Math.abs(to - from));
+  item.classList.add("new", hop.role);
+  item.classList.toggle("leftwards", to < from);
+  part(".time b").textContent = ms(hop.at_ms);
+  part(".time span").textContent = isDone(hop) ? `took ${ms(hop.duration_ms)}` : "waiting";
+  part(".route").textContent = `${hop.from === "phone" ? "Phone" : "Backend"} to ${hop.host}:`;
+  part(".method").textContent = hop.method;
+  part(".path").textContent = hop.path;
+  const status = part(".status");
+  status.textContent = hop.status ?? (isDone(hop) ? "closed" : "…");
+  status.classList.add(!isDone(hop) ? "wait" : hop.status === null || hop.status >= 400 ? "bad" : "good");
+  part(".redirect").textContent = hop.redirect
+    ? `to ${hop.redirect.replace(/^(https?:)?\/\//, "").replace(".simulator.test", "")}`
+    : isDone(hop) && hop.status === null ? "without a response" : "";
+  const sim = hop.sim ? `SIM ${hop.sim}` : "no SIM";
+  const chips = [[hop.tls ?? "plain http", hop.tls ? "" : "warn"], [hop.family, ""], [`${sim}, ${hop.network}`, ""]];
+  for (const cookie of hop.cookies) chips.push([`sets cookie ${cookie}`, "cookie"]);
+  part(".chips").append(...chips.map(([text, kind]) => element("li", text, kind)));
+  return item;
+}
+
+// ---- one verification, and the list
+
+function show() {
+  const verification = verifications.get(shown);
+  $("empty").hidden = Boolean(verification);
+  $("none").hidden = verifications.size > 0;
+  if (!verification) return;
+  const { kind, detail } = state(verification);
+  const [label, tone, explain] = RESULTS[kind];
+  $("title").textContent = `Verification ${verification.id}`;
+  Object.assign($("result"), { hidden: false, textContent: label, className: `result ${tone}` });
+  const file = `/verifications/${verification.id}.json`;
+  Object.assign($("download"), { hidden: false, href: file, download: `verification-${verification.id}.json` });
+  const facts = [
+    new Date(verification.began_ms).toLocaleTimeString(),
+    verification.backend ?? "a backend outside the simulator",
+    verification.number && `number ${verification.number}`,
+    `${verification.hops.length} requests in ${ms(end(verification))}`,
+    verification.fault && `fault: ${title(verification.fault)}`,
+  ];
+  $("facts").replaceChildren(...facts.filter(Boolean).map((fact) => element("span", fact)));
+  const ending = explain(detail ?? "");
+  Object.assign($("ending"), { hidden: !ending, textContent: ending, className: `ending ${tone}` });
+  showDiagram(verification);
+}
+
+const title = (name) => name.replace("-", " ").replace(/^./, (first) => first.toUpperCase()).replace(/sim/i, "SIM");
+
+function showList() {
+  const items = [...verifications.values()].reverse().map((verification) => {
+    const [label, tone] = RESULTS[state(verification).kind];
+    const item = element("li", "");
+    const choose = element("button", "");
+    choose.type = "button";
+    choose.dataset.id = verification.id;
+    if (verification.id === shown) choose.setAttribute("aria-current", "true");
+    choose.append(
+      element("b", `${verification.id}`), element("span", label, `result ${tone}`),
+      element("span", verification.backend?.split("/").pop() ?? "external", "name"),
+      element("span", ms(end(verification)), "quiet"),
+    );
+    item.append(choose);
+    return item;
+  });
+  const focused = document.activeElement?.dataset?.id;
+  $("recent").replaceChildren(...items);
+  if (focused) $("recent").querySelector(`[data-id="${focused}"]`)?.focus();
+}
+
+$("recent").addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (!button) return;
+  shown = Number(button.dataset.id);
+  follows = shown === Math.max(...verifications.keys());
+  show();
+  showList();
+});
+
+function receive(verification) {
+  const before = verifications.get(verification.id);
+  verifications.set(verification.id, verification);
+  while (verifications.size > 50) verifications.delete(verifications.keys().next().value);
+  if (follows && verification.id > (shown ?? 0)) shown = verification.id;
+  if (verification.id === shown) show();
+  showList();
+  if (verification.result && !before?.result) {
+    const [label] = RESULTS[verification.result.kind];
+    const { id, hops } = verification;
+    $("live").textContent = `Verification ${id}: ${label}, ${hops.length} requests, ${ms(end(verification))}.`;
+  } else if (!before) $("live").textContent = `Verification ${verification.id} began.`;
+}
+
+// ---- faults
+
+async function sendFault() {
+  const fault = new FormData($("faults")).get("fault") || null;
+  const repeat = $("repeat").checked;
+  const body = JSON.stringify({ fault, repeat });
+  await fetch("/fault", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+}
+
+function showFault(pending) {
+  const value = pending?.fault ?? "";
+  for (const choice of $("faults").elements.fault) choice.checked = choice.value === value;
+  if (pending) $("repeat").checked = pending.repeat;
+}
+
+$("faults").addEventListener("change", sendFault);
+$("faults").addEventListener("submit", (event) => event.preventDefault());
+
+// ---- what does not change
+
+function outcome({ verified, kind, cause, fallback }) {
+  if (verified !== undefined) return verified ? "verified" : "not verified";
+  return `error ${kind}${cause ? `, ${cause}` : ""}: ${fallback}`;
+}
+
+async function about() {
+  const [ready, { faults, sims, root_sha256 }] = await Promise.all(
+    ["/simulator.json", "/about"].map((path) => fetch(path).then((response) => response.json())),
+  );
+  const [page, backend] = [`${location.origin}/`, ready.backend];
+  $("commands").textContent = `curl -so target/root.pem ${page}root.pem
+cargo run --example verify -- --any-network \\
+  --backend ${backend} \\
+  --root-ca target/root.pem $(curl -s ${page}resolve)`;
+  $("backend").textContent = backend;
+  $("digest").textContent = root_sha256;
+  for (const { name, effect } of faults) {
+    const choice = $("choice").content.cloneNode(true);
+    choice.querySelector("input").value = name;
+    choice.querySelector("b").textContent = title(name);
+    choice.querySelector("small").textContent = `${effect}.`;
+    $("faults").querySelector("fieldset").append(choice);
+  }
+  const numbers = [
+    ...sims.map((sim) => [sim.split(" ")[0], `the SIM of ${sim.split(" ")[1].slice(1, -1)}: verified`]),
+    ["any other", "another subscriber's: not verified"],
+    ...ready.verify_errors.map(({ number, status, code }) => [number, `error ${status} ${code.replaceAll("_", " ").toLowerCase()}`]),
+  ];
+  $("numbers").replaceChildren(...numbers.flatMap(([number, effect]) => {
+    const row = element("div", "");
+    row.append(element("dt", number), element("dd", effect));
+    return [row];
+  }));
+  $("count").textContent = ready.scenarios.length;
+  $("scenarios").replaceChildren(...ready.scenarios.map(({ name, backend: url, outcomes }) => {
+    const item = element("li", "");
+    item.append(element("b", name), element("span", outcome(Object.values(outcomes)[0])), element("code", url));
+    return item;
+  }));
+}
+
+await about();
+const source = new EventSource("/events");
+const connection = (text, tone) => Object.assign($("connection"), { textContent: text, className: `connection ${tone}` });
+source.addEventListener("open", () => connection("Live", "good"));
+source.addEventListener("error", () => connection("Disconnected: is the simulator running?", "bad"));
+source.addEventListener("verification", ({ data }) => receive(JSON.parse(data)));
+source.addEventListener("fault", ({ data }) => showFault(JSON.parse(data)));
+// A verification that has become idle.
+let kinds = "";
+setInterval(() => {
+  const now = [...verifications.values()].map((verification) => state(verification).kind).join();
+  if (now !== kinds) {
+    show();
+    showList();
+  }
+  kinds = now;
+}, 1000);
