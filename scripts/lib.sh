@@ -30,6 +30,17 @@ python_environment() {
     { skip "$part" "its Python packages could not be installed: pip install --require-hashes $*"; return 1; }
 }
 
+# start_simulator FLAG…: starts the simulator program; its line of JSON is in $simulator_line, its
+# process in $simulator. It ends with the script that has called this function, at the latest.
+start_simulator() {
+  local output
+  exec {output}< <(exec "$target/debug/number-verify-simulator" --json "$@")
+  simulator=$! simulators+=($!)
+  trap 'kill "${simulators[@]}" 2>/dev/null || true' EXIT
+  read -r simulator_line <&"$output" || { echo "the simulator did not start" >&2; exit 1; }
+}
+simulators=()
+
 # How cargo builds what is shipped; the crate type follows. Only one type, because another one may
 # disable LTO. Panic messages contain source paths: remapping them makes builds on different
 # machines identical.
