@@ -1,0 +1,211 @@
+// The simulator's page in headless Chromium, with verifications by the command line. From the
+// environment: SIMULATOR, the simulator's line of JSON; VERIFY, the command line; MODULES, the folder
+// of the npm packages; CHROMIUM; SCREENSHOTS, a folder to write to, if set.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+const { SIMULATOR, VERIFY, MODULES, CHROMIUM, SCREENSHOTS } = process.env;
+const require = createRequire(join(MODULES, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core"), "utf8");
+const ready = JSON.parse(SIMULATOR);
+const folder = mkdtempSync(join(tmpdir(), "number-verify-page-"));
+const root = join(folder, "root.pem");
+const [OWN, OTHER] = ["+14155550100", "+14155550199"];
+const DESKTOP = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+FLAGS.push("--disable-component-update", "--disable-sync");
+
+let context;
+let page;
+const foreign = [];
+const errors = [];
+
+/** A verification by the command line. Returns what it prints. */
+function verify(backend, number = OWN) {
+  const flags = ready.hosts.flatMap((host) => ["--resolve", host]);
+  const url = `${ready.backend.replace(/\/a$/, "")}/${backend}`;
+  const program = spawn(VERIFY, ["--any-network", "--backend", url, "--phone", number, "--root-ca", root, ...flags]);
+  return new Promise((resolve) => {
+    let output = "";
+    program.stdout.on("data", (data) => (output += data));
+    program.on("close", () => resolve(output.trim()));
+  });
+}
+
+const shows = (id, text) => page.waitForFunction(([id, text]) => document.getElementById(id).textContent.includes(text), [id, text]);
+const hops = () => page.locator("#hops > li");
+
+/** Waits until the verification with this number in the list has this result. */
+async function ended(id, label) {
+  await shows("title", `Verification ${id}`);
+  await shows("result", label);
+}
+
+/** What violates axe's rules. */
+async function violations() {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
+}
+
+async function screenshot(name) {
+  if (!SCREENSHOTS) return;
+  await page.mouse.move(0, 0);
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}
+
+/** From the keyboard: moves the focus forward to this element. */
+async function tabTo(selector) {
+  for (let presses = 0; presses < 80; presses++) {
+    if (await page.evaluate((selector) => document.activeElement.matches(selector), selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`the keyboard does not reach ${selector}`);
+}
+
+before(async () => {
+  writeFileSync(root, ready.root_ca_pem);
+  const options = { executablePath: CHROMIUM, headless: true, args: FLAGS, viewport: DESKTOP };
+  context = await chromium.launchPersistentContext(join(folder, "profile"), options);
+  page = context.pages()[0] ?? (await context.newPage());
+  page.on("request", (request) => request.url().startsWith(ready.page) || foreign.push(request.url()));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(ready.page);
+  await shows("connection", "Live");
+});
+
+after(async () => {
+  await context?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("without verifications, it shows how to run one", async () => {
+  await shows("commands", "cargo run --example verify");
+  assert.equal(await page.locator("#empty").isVisible(), true);
+  assert.deepEqual(await violations(), []);
+});
+
+test("axe detects a planted violation", async () => {
+  await page.evaluate(() => document.querySelector(".qr").removeAttribute("alt"));
+  const found = await violations();
+  assert.ok(found.length === 1 && found[0].startsWith("image-alt"), found.join());
+  await page.reload();
+  await shows("connection", "Live");
+});
+
+test("a verification grows hop by hop, with its result", async () => {
+  assert.equal(await verify("b"), "verified");
+  await ended(1, "Verified");
+  assert.equal(await hops().count(), 8);
+  const lanes = await page.locator("#lanes > div b").allTextContents();
+  assert.deepEqual(lanes, ["App", "Backend", "Auth server", "Operator", "Operator"]);
+  const text = await page.locator("#hops").textContent();
+  for (const part of ["POST", "/oauth2/auth", "302", "TLS 1.3", "IPv4", "plain http", "sets cookie opsess", "SIM …00, loopback"]) {
+    assert.ok(text.includes(part), `${part} is not in ${text}`);
+  }
+  await shows("live", "Verification 1: Verified, 8 requests");
+  assert.equal(text.includes(OWN), false);
+});
+
+test("numbers and backends have the outcome that the page lists", async () => {
+  assert.equal(await verify("c", OTHER), "not verified");
+  await ended(2, "Not verified");
+  const listed = await page.locator("#numbers dt").allTextContents();
+  assert.ok(listed.includes(OWN) && listed.includes("+999503001"), listed.join());
+  assert.match(await verify("a", "+999503001"), /^error: /);
+  await ended(3, "Rejected");
+});
+
+test("the keyboard switches on a fault, and it is cleared after one verification", async () => {
+  await page.locator("body").focus();
+  await tabTo("#faults input[type=radio]");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  const chosen = () => page.evaluate(() => new FormData(document.getElementById("faults")).get("fault"));
+  assert.equal(await chosen(), "reset");
+  // The page has it from the simulator when it opens.
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("[name=fault][value=reset]")?.checked);
+  assert.match(await verify("a"), /^error: /);
+  await shows("facts", "fault: Reset");
+  await shows("hops", "closed without a response");
+  await page.waitForFunction(() => document.querySelector("[name=fault][value='']").checked);
+  assert.equal(await verify("a"), "verified");
+  await ended(5, "Verified");
+});
+
+test("a slow hop is shown while it waits", async () => {
+  await page.getByRole("radio", { name: /Slow hop/ }).check();
+  await page.waitForTimeout(300);
+  const running = verify("a");
+  await shows("hops", "waiting");
+  await shows("result", "Running");
+  assert.equal(await running, "verified");
+  await ended(6, "Verified");
+});
+
+test("an older verification can be chosen and downloaded", async () => {
+  await page.locator("body").focus();
+  await tabTo("#recent button[data-id='1']");
+  await page.keyboard.press("Enter");
+  await ended(1, "Verified");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#download").click()]);
+  assert.equal(download.suggestedFilename(), "verification-1.json");
+  const verification = JSON.parse(readFileSync(await download.path(), "utf8"));
+  assert.equal(verification.result.kind, "verified");
+  assert.equal(verification.hops.length, 8);
+  // A newer one does not replace it.
+  await verify("a");
+  await page.locator("#recent button[data-id='7']").waitFor();
+  await shows("title", "Verification 1");
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`accessible, and fits on all screens: ${colorScheme}`, async () => {
+    await page.emulateMedia({ colorScheme });
+    for (const viewport of [DESKTOP, PHONE, { width: 320, height: 640 }]) {
+      await page.setViewportSize(viewport);
+      await page.evaluate(() => scrollTo(0, 0));
+      const name = `${viewport === DESKTOP ? "desktop" : "phone"}-${colorScheme}`;
+      if (viewport.width > 320) await screenshot(name);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${overflow} px wider than ${viewport.width}`);
+      assert.deepEqual(await violations(), [], `${colorScheme}, ${viewport.width} px`);
+    }
+    await page.setViewportSize(DESKTOP);
+  });
+}
+
+test("reduced motion is respected", async () => {
+  const animations = () => page.evaluate(() => {
+    const item = document.querySelector("#hops > li");
+    item.classList.add("new");
+    return getComputedStyle(item).animationName;
+  });
+  assert.equal(await animations(), "appear");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  assert.equal(await animations(), "none");
+});
+
+test("the settings for a phone are on the page", async () => {
+  await shows("backend", ready.backend);
+  const code = await page.locator(".qr").evaluate((image) => image.complete && image.naturalWidth > 0);
+  assert.equal(code, true);
+  const certificate = await page.request.get(new URL("root.pem", ready.page).href);
+  assert.equal(await certificate.text(), ready.root_ca_pem);
+});
+
+test("no request to another server, and no error", () => {
+  assert.deepEqual(foreign, []);
+  assert.deepEqual(errors, []);
+});
