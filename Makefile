@@ -18,13 +18,13 @@ BENCHES := --manifest-path benches/Cargo.toml
 # The fuzz targets too.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential differential reproducible size lint audit format bindings site screenshots scale-plot
+.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential test-page differential reproducible size lint audit format bindings site screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 test: ## all tests; lists at the end what passed, and what was skipped and why
-	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential phone fuzz ios-sample
+	@scripts/test-all +phone +fuzz rust coverage kotlin android-sample swift backends contracts differential page phone fuzz ios-sample
 
 test-rust: ## the crate, the simulator, the command line; on Linux also the benchmark's unit tests
 	@# First: its build of the library has the file name of the others', and cargo would reuse it.
@@ -63,6 +63,10 @@ test-contracts: ## the simulator and the command line against CAMARA's verify AP
 
 test-differential: ## Locations, cookies, dates and response heads, compared with Node.js and tough-cookie
 	@scripts/test-differential
+
+test-page: ## the simulator's page in headless Chromium; UPDATE_SCREENSHOTS=1 writes docs/screenshots/simulator
+	cargo build $(RUST) $(PROGRAMS)
+	@scripts/test-page
 
 differential: ## the same with 200,000 inputs of each (docs/differential.md)
 	DIFFERENTIAL_SEED=$${DIFFERENTIAL_SEED:-$$RANDOM} DIFFERENTIAL_COUNT=$${DIFFERENTIAL_COUNT:-200000} scripts/test-differential
