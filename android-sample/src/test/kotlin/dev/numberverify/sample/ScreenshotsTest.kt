@@ -21,7 +21,7 @@ import javax.imageio.ImageIO
 import javax.imageio.ImageWriteParam
 
 /**
- * The README's screenshots, drawn by the platform's views. `make screenshots` copies them to docs.
+ * The documentation's screenshots, drawn by the platform's views. `make screenshots` copies them to docs.
  */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
