@@ -88,13 +88,11 @@ impl FlowHandle {
         let mut outcome = self.outcome.clone();
         let outcome = outcome.wait_for(Option::is_some).await;
         cancel.0 = None;
-        match outcome.as_deref() {
-            Ok(Some(outcome)) => outcome.clone(),
-            Ok(None) | Err(_) => {
-                self.record.ended(&Redactor::new()); // No-op unless it was cancelled before it began.
-                Err(VerifyError::Cancelled)
-            }
+        if let Ok(Some(outcome)) = outcome.as_deref() {
+            return outcome.clone();
         }
+        self.record.ended(&Redactor::new()); // No-op unless it was cancelled before it began.
+        Err(VerifyError::Cancelled)
     }
 }
 

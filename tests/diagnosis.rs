@@ -98,6 +98,34 @@ fn file_that_is_not_a_trace_is_a_usage_error() {
     }
 }
 
+/// A file may come from anyone: its text neither controls the terminal nor reaches a server.
+#[test]
+fn hostile_trace_is_harmless() {
+    let path = recorded().into_iter().find(|path| path.ends_with("denied_by_operator.access_denied.json")).unwrap();
+    let recorded = fs::read_to_string(path).unwrap();
+    for (from, to) in [
+        ("auth.glide.test", "\\u001b[2J\\nhost"),
+        ("access_denied", "\\r\\nSet-Cookie: a=b\\r\\n&state="),
+        ("\"hop\": 6", "\"hop\": 4000000000"),
+        ("\"status\": 302", "\"status\": 65535"),
+        ("\"first_byte_ms\": 100", "\"first_byte_ms\": 18446744073709551615"),
+        ("\"total_ms\": 1480", "\"total_ms\": 0"),
+        ("\"kind\": \"denied_by_operator\"", "\"kind\": \"\\u001b[2J\""),
+        ("\"outcome\": \"failed\"", "\"outcome\": null"),
+        ("\"scheme\": \"https\"", "\"scheme\": \"ftp\""),
+    ] {
+        assert!(recorded.contains(from), "{from}");
+        let hostile = recorded.replace(from, to);
+        for command in ["explain", "replay"] {
+            let output = verify(&[command, "-"], &hostile);
+            let shown = text(&output.stdout);
+            assert!(output.status.code().is_some_and(|code| code <= 3), "{command} {to}: {}", text(&output.stderr));
+            assert!(!shown.contains(['\u{1b}', '\r']) && !shown.contains("\nhost"), "{command} {to}: {shown}");
+            assert!(!text(&output.stderr).contains("panicked"), "{command} {to}: {}", text(&output.stderr));
+        }
+    }
+}
+
 /// Whether a server can reproduce it; the others are states of the phone or the app.
 fn is_replayable(name: &str) -> bool {
     !["cellular_unavailable", "cancelled", "backend.start.app_failed"].iter().any(|prefix| name.starts_with(prefix))

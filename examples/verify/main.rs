@@ -61,8 +61,7 @@ fn verify(arguments: &Arguments) -> ExitCode {
     status
 }
 
-/// Reports a usage error.
-pub fn usage(message: &str) -> ExitCode {
+fn usage(message: &str) -> ExitCode {
     eprintln!("verify: {message}; see --help");
     ExitCode::from(USAGE)
 }

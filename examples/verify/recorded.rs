@@ -8,7 +8,7 @@ use std::{fs, io};
 use number_verify::Trace;
 use serde_json::Value;
 
-use crate::report::{FAILED, SUCCEEDED, print};
+use crate::report::{FAILED, SUCCEEDED, plain, print};
 use crate::usage;
 
 /// The version of the JSON that this program reads (`docs/trace.schema.json`).
@@ -79,5 +79,5 @@ pub fn explain(file: &Path) -> ExitCode {
 }
 
 pub fn bad(file: &Path, error: &BadFile) -> ExitCode {
-    usage(&format!("{}: {error}", file.display()))
+    usage(&format!("{}: {}", file.display(), plain(&error.to_string())))
 }

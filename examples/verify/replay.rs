@@ -13,7 +13,7 @@ use number_verify_simulator::{ClientChanges, Replay, RunningReplay};
 
 use crate::phone::{FixedNetwork, NoNetwork};
 use crate::recorded::{self, Recorded};
-use crate::report::{FAILED, NOT_VERIFIED, SUCCEEDED, print};
+use crate::report::{FAILED, NOT_VERIFIED, SUCCEEDED, plain, print};
 
 const NUMBER: &str = "+14155550100";
 /// Long for a server on the same machine, short for the person who waits.
@@ -30,7 +30,7 @@ pub fn replay(file: &Path) -> ExitCode {
         Ok(true) => ExitCode::from(SUCCEEDED),
         Ok(false) => ExitCode::from(NOT_VERIFIED),
         Err(error) => {
-            let _ = print(&format!("Not replayed: {error}."));
+            let _ = print(&format!("Not replayed: {}.", plain(&error.to_string())));
             ExitCode::from(FAILED)
         }
     }
@@ -41,7 +41,7 @@ fn repeat(recorded: &Recorded) -> Result<bool, Box<dyn std::error::Error>> {
     print(&format!("Recorded: {}.", ending(&recorded.trace)))?;
     let replay = Replay::of_trace(&recorded.json).map_err(|why| why.to_string())?;
     for (host, stand_in) in replay.hosts() {
-        print(&format!("  {host} is replayed by {stand_in}"))?;
+        print(&format!("  {} is replayed by {stand_in}", plain(&host)))?;
     }
     let client = replay.client_changes();
     let servers = replay.start()?;
@@ -111,7 +111,7 @@ fn ending(trace: &Trace) -> String {
         parts.extend(status.map(|status| format!("status {status}")));
         parts.extend(alert.iter().chain(error).cloned());
     }
-    parts.join(", ")
+    plain(&parts.join(", "))
 }
 
 fn name(outcome: TraceOutcome) -> Option<String> {

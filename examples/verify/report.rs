@@ -44,3 +44,8 @@ pub fn print(line: &str) -> std::io::Result<()> {
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
+
+/// A text from a file: its control characters could control the terminal, or pass for other lines.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

@@ -59,8 +59,7 @@ extension ScreenState {
     let next = steps.after(progress)
     return switch progress {
     case .done(let verification):
-      .result(
-        isVerified: verification.verified, next, trace: verification.trace.table(), report: verification.trace.report)
+      .result(isVerified: verification.verified, next, trace: verification.trace.table(), report: verification.trace.report)
     case .retrieved(let number): .retrieved(number, next)
     default: .running(next)
     }

@@ -175,7 +175,7 @@ fn backend(cause: &str, is_start: bool, status: Option<u16>) -> Diagnosis {
                 "Wait before another attempt, as long as Retry-After states if it was sent. Check whether the limit is too low for several users behind one address.",
                 &[Backend],
             ),
-            500.. => diagnosis(
+            408 | 425 | 500.. => diagnosis(
                 "The backend failed, or the aggregator or operator that it called did.",
                 "Find the request in the backend's log by the correlator.",
                 &[Backend],
@@ -253,13 +253,18 @@ fn authorization(cause: &str, error: &TraceError) -> Diagnosis {
                 "Try again later, and not automatically.",
                 &[Host],
             ),
-            500.. => diagnosis(
+            408 | 425 | 500.. => diagnosis(
                 "The server failed or is overloaded.",
                 "Try again later. If it repeats, report an outage.",
                 &[Host],
             ),
+            _ if error.hop != Some(1) => diagnosis(
+                "The server rejected the URL of the redirect before: it is invalid, expired, or was already used.",
+                "Verify again from the start. If it repeats, that redirect must be corrected.",
+                &[Host],
+            ),
             _ => diagnosis(
-                "The server rejected the URL: it is invalid, expired, or was already used.",
+                "The server rejected the auth URL: it is invalid, expired, or was already used.",
                 "Compare the auth URL that the backend creates with the provider's documentation. It must be opened once, immediately.",
                 &[Host, Backend],
             ),

@@ -77,7 +77,7 @@ fn contact(text: &mut String, trace: &Trace, error: &TraceError, whom: Contact) 
         Contact::User => text.push_str("the user of the phone.\n"),
         Contact::App => text.push_str("the developers of the app. Send this text.\n"),
         Contact::Maintainers => {
-            text.push_str("the maintainers of number-verify. Send the trace as JSON and the app's log.\n")
+            text.push_str("the maintainers of number-verify. Send the trace as JSON and the app's log.\n");
         }
         Contact::Backend => {
             text.push_str("the team of the app's backend. Send the time of the verification and:\n");

@@ -17,4 +17,5 @@ mod retrieval;
 mod scripted;
 mod secrets;
 mod sharing;
+mod traces;
 mod trust;
