@@ -1,4 +1,4 @@
-//! `examples/verify.rs` as a program: its flags, output and exit status.
+//! `examples/verify` as a program: its flags, output and exit status.
 
 #![cfg(target_os = "linux")]
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use number_verify::{
-    Config, NetworkBinding, NumberVerifier, ProgressListener, RetrievalFlow, Setting, Trace, VerificationFlow,
-    VerifyError,
+    Config, NetworkBinding, NumberVerifier, ProgressListener, RetrievalFlow, Setting, Trace, TraceOutcome,
+    VerificationFlow, VerifyError,
 };
 use tokio::time::timeout;
 
@@ -31,13 +31,13 @@ pub async fn run(arguments: &Arguments, config: Config) -> ExitCode {
     let verifier = match NumberVerifier::new(config, Arc::new(FixedNetwork(binding)), None) {
         Ok(verifier) => verifier,
         Err(error) if is_bad_flag(&error, arguments) => return usage(&error.to_string()),
-        Err(error) => return ExitCode::from(report(arguments.json, Err(error), &Trace::default())),
+        Err(error) => return ExitCode::from(before_any_flow(arguments, error)),
     };
     if arguments.prepare {
         let prepared = tokio::select! {
             prepared = verifier.prepare() => prepared,
             _ = &mut interrupted => {
-                return ExitCode::from(report(arguments.json, Err(VerifyError::Cancelled), &Trace::default()));
+                return ExitCode::from(before_any_flow(arguments, VerifyError::Cancelled));
             }
         };
         if let Err(error) = prepared {
@@ -77,6 +77,13 @@ async fn flows(
         }
     }
     ExitCode::from(worst)
+}
+
+/// Reports an error with the trace that a flow would have.
+fn before_any_flow(arguments: &Arguments, error: VerifyError) -> u8 {
+    let outcome = Some(TraceOutcome::Failed);
+    let trace = Trace { outcome, error: serde_json::from_str(&error.to_json()).ok(), ..Trace::default() };
+    report(arguments.json, Err(error), &trace)
 }
 
 enum Flow {
