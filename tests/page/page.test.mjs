@@ -139,6 +139,7 @@ test("the keyboard switches on a fault, and it is cleared after one verification
   assert.match(await verify("a"), /^error: /);
   await shows("facts", "fault: Reset");
   await shows("hops", "closed without a response");
+  await shows("result", "Closed");
   await page.waitForFunction(() => document.querySelector("[name=fault][value='']").checked);
   assert.equal(await verify("a"), "verified");
   await ended(5, "Verified");

@@ -62,9 +62,6 @@ struct Verification {
     tokens: usize,
     #[serde(skip)]
     redirect_uri: Option<String>,
-    /// Whether a fault of one hop has happened.
-    #[serde(skip)]
-    is_hit: bool,
 }
 
 /// A request, as known when it arrives.
@@ -146,12 +143,14 @@ impl Events {
         }
         let hop = Hop { at_ms: milliseconds(verification.began), ..arrival.hop };
         let is_affected = hop.from == Sender::Phone && hop.role != Role::Backend;
+        let is_first = is_affected && verification.hops.iter().all(|hop| hop.role == Role::Backend);
         let fault = verification.fault.filter(|fault| match fault {
-            Fault::SlowHop | Fault::Denied => is_affected && !std::mem::replace(&mut verification.is_hit, is_affected),
+            Fault::SlowHop | Fault::Denied => is_first,
             _ => is_affected,
         });
-        if let (None, uri @ Some(_)) = (&verification.redirect_uri, arrival.redirect_uri) {
-            verification.redirect_uri = uri;
+        // Later ones are of operators.
+        if is_first {
+            verification.redirect_uri = arrival.redirect_uri;
         }
         verification.hops.push(hop);
         let (hop, redirect_uri) = (verification.hops.len() - 1, verification.redirect_uri.clone());
@@ -209,7 +208,6 @@ impl Inner {
             began: Instant::now(),
             tokens: 0,
             redirect_uri: None,
-            is_hit: false,
         });
         if self.recent.len() > RECENT
             && let Some(old) = self.recent.pop_front()

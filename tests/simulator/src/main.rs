@@ -105,7 +105,10 @@ fn run(arguments: Arguments) -> std::io::Result<()> {
 }
 
 /// All that a client needs.
-fn ready(simulator: &Simulator, root_ca: Option<PathBuf>, page: SocketAddr) -> Value {
+fn ready(simulator: &Simulator, root_ca: Option<PathBuf>, mut page: SocketAddr) -> Value {
+    if page.ip().is_unspecified() {
+        page.set_ip(Ipv4Addr::LOCALHOST.into()); // one of them, and the one that a container publishes to
+    }
     let backends: Value = Operator::ALL
         .map(|operator| (operator.to_string(), Value::from(simulator.backend_url(operator))))
         .into_iter()
@@ -118,25 +121,25 @@ fn ready(simulator: &Simulator, root_ca: Option<PathBuf>, page: SocketAddr) -> V
         .map(|(number, status, code)| json!({ "number": number, "status": status, "code": code }))
         .collect();
     json!({
-            "backend": simulator.backend_url(Operator::A),
-            "backends": backends,
-            "scenarios": scenarios,
-            "https_port": simulator.https_port(),
-            "http_port": simulator.http_port(),
-            "hosts": simulator.hosts(),
-            "dns": simulator.dns_address(),
-            "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
-            "verify_errors": verify_errors,
-            "camara": {
-                "issuer": simulator.camara_issuer(),
-                "client_id": CLIENT_ID,
-                "client_secret": CLIENT_SECRET,
-                "client_private_key": simulator.camara_client_key_pem(),
-                "verify_url": simulator.camara_verify_url(),
-            },
-            "root_ca": root_ca,
-            "root_ca_pem": simulator.root_ca_pem(),
-            "page": format!("http://{page}/"),
+        "backend": simulator.backend_url(Operator::A),
+        "backends": backends,
+        "scenarios": scenarios,
+        "https_port": simulator.https_port(),
+        "http_port": simulator.http_port(),
+        "hosts": simulator.hosts(),
+        "dns": simulator.dns_address(),
+        "glide": { "base_url": simulator.glide_url(), "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET },
+        "verify_errors": verify_errors,
+        "camara": {
+            "issuer": simulator.camara_issuer(),
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "client_private_key": simulator.camara_client_key_pem(),
+            "verify_url": simulator.camara_verify_url(),
+        },
+        "root_ca": root_ca,
+        "root_ca_pem": simulator.root_ca_pem(),
+        "page": format!("http://{page}/"),
     })
 }
 

@@ -142,7 +142,7 @@ impl Received<'_> {
             hop: self.hop(world),
             tokens: texts.flat_map(|text| tokens(&text.replace('-', "")).collect::<Vec<_>>()).collect(),
             begins: self.beginning(),
-            redirect_uri: self.parameter("redirect_uri").filter(|_| self.sender() == Sender::Phone),
+            redirect_uri: self.parameter("redirect_uri"),
         }
     }
 

@@ -1,8 +1,9 @@
 //! The page: what happens in the simulator, live, and the faults to switch on. Plain http; it makes
 //! no request to another server.
 //!
-//! Another site must not be able to use it through the user's browser. A name that resolves to this
-//! server's address (DNS rebinding) is no Host of ours, and changes require this page's Origin.
+//! Another site must not be able to use it through the user's browser: a Host must be an address or
+//! `localhost`, because another name can be made to resolve to this server (DNS rebinding), and a
+//! change requires this page's Origin.
 
 mod connect;
 

@@ -5,6 +5,8 @@ const verifications = new Map();
 /** The id of the shown verification; the newest, unless another was chosen. */
 let shown = null;
 let follows = true;
+/** Whether the events are new, not those that a connection begins with. */
+let isLive = false;
 /** Seconds without a request after which an app has probably given up. */
 const IDLE_S = 10;
 /** Each state of a verification: its label, tone and explanation. */
@@ -16,6 +18,7 @@ const RESULTS = {
   rejected: ["Rejected", "bad", (detail) => `The backend rejected the request: ${detail}.`],
   aborted: ["Aborted", "bad", (detail) => `The app aborted the verification: ${detail}.`],
   running: ["Running", "wait", () => ""],
+  closed: ["Closed", "bad", () => "The connection was closed without a response. The app receives an error, unless it retries."],
   idle: ["No result", "bad", () => `No request for ${IDLE_S} seconds: the app has probably ended the verification with an error.`],
 };
 
@@ -38,7 +41,10 @@ function state({ result, hops, ...verification }) {
   if (result) return result;
   const isWaiting = hops.some((hop) => !isDone(hop));
   const since = Date.now() - verification.began_ms - end({ hops });
-  return { kind: !isWaiting && since > IDLE_S * 1000 ? "idle" : "running" };
+  // After that, the app has disconnected.
+  if (isWaiting && since < 3 * IDLE_S * 1000) return { kind: "running" };
+  if (hops.at(-1)?.status === null) return { kind: "closed" };
+  return { kind: since > IDLE_S * 1000 ? "idle" : "running" };
 }
 
 // ---- the diagram
@@ -104,8 +110,9 @@ function hopItem(hop, places) {
   part(".redirect").textContent = hop.redirect
     ? `to ${hop.redirect.replace(/^(https?:)?\/\//, "").replace(".simulator.test", "")}`
     : isDone(hop) && hop.status === null ? "without a response" : "";
-  const sim = hop.sim ? `SIM ${hop.sim}` : "no SIM";
-  const chips = [[hop.tls ?? "plain http", hop.tls ? "" : "warn"], [hop.family, ""], [`${sim}, ${hop.network}`, ""]];
+  const sim = hop.sim ? `SIM ${hop.sim}, ` : "no SIM, ";
+  const source = `${hop.from === "phone" ? sim : ""}${hop.network}`;
+  const chips = [[hop.tls ?? "plain http", hop.tls ? "" : "warn"], [hop.family, ""], [source, ""]];
   for (const cookie of hop.cookies) chips.push([`sets cookie ${cookie}`, "cookie"]);
   part(".chips").append(...chips.map(([text, kind]) => element("li", text, kind)));
   return item;
@@ -117,7 +124,12 @@ function show() {
   const verification = verifications.get(shown);
   $("empty").hidden = Boolean(verification);
   $("none").hidden = verifications.size > 0;
-  if (!verification) return;
+  if (!verification) {
+    $("title").textContent = "Waiting for a verification";
+    for (const id of ["result", "download", "ending"]) $(id).hidden = true;
+    for (const id of ["facts", "lanes", "hops"]) $(id).replaceChildren();
+    return;
+  }
   const { kind, detail } = state(verification);
   const [label, tone, explain] = RESULTS[kind];
   $("title").textContent = `Verification ${verification.id}`;
@@ -176,6 +188,7 @@ function receive(verification) {
   if (follows && verification.id > (shown ?? 0)) shown = verification.id;
   if (verification.id === shown) show();
   showList();
+  if (!isLive) return;
   if (verification.result && !before?.result) {
     const [label] = RESULTS[verification.result.kind];
     const { id, hops } = verification;
@@ -247,10 +260,27 @@ cargo run --example verify -- --any-network \\
 await about();
 const source = new EventSource("/events");
 const connection = (text, tone) => Object.assign($("connection"), { textContent: text, className: `connection ${tone}` });
-source.addEventListener("open", () => connection("Live", "good"));
+// The simulator sends everything again, then the fault; it may be another process.
+source.addEventListener("open", () => {
+  connection("Live", "good");
+  verifications.clear();
+  isLive = false;
+  if (follows) shown = null;
+  show();
+  showList();
+});
 source.addEventListener("error", () => connection("Disconnected: is the simulator running?", "bad"));
 source.addEventListener("verification", ({ data }) => receive(JSON.parse(data)));
-source.addEventListener("fault", ({ data }) => showFault(JSON.parse(data)));
+source.addEventListener("fault", ({ data }) => {
+  showFault(JSON.parse(data));
+  if (!isLive && !verifications.has(shown)) {
+    follows = true;
+    shown = [...verifications.keys()].pop() ?? null;
+    show();
+    showList();
+  }
+  isLive = true;
+});
 // A verification that has become idle.
 let kinds = "";
 setInterval(() => {
