@@ -171,6 +171,40 @@ test("an older verification can be chosen and downloaded", async () => {
   await shows("title", "Verification 1");
 });
 
+test("a recorded trace is shown instead, until it is closed", async () => {
+  const trace = readFileSync(new URL("../traces/denied_by_operator.login_required.json", import.meta.url), "utf8");
+  const file = (name, text) => ({ name, mimeType: "text/plain", buffer: Buffer.from(text) });
+  await page.locator("#open").setInputFiles(file("denied.json", trace));
+  await shows("title", "Trace denied.json");
+  await shows("result", "Failed");
+  await shows("ending", "login_required");
+  await shows("words", "explain denied.json");
+  assert.equal(await hops().count(), 6);
+  assert.match(await hops().nth(5).textContent(), /failed here.*x-request-id glide-6/s);
+  assert.deepEqual(await violations(), []);
+  // What a sample app shares: the explanation, then the JSON in one line.
+  await page.evaluate((text) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], "shared.txt"));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, `Failed after 1480 ms.\nCause: none.\n${JSON.stringify(JSON.parse(trace))}\n`);
+  await shows("title", "Trace shared.txt");
+  await shows("words", "Failed after 1480 ms.");
+  for (const text of ["<html>", "{}", '{"version":1}', '{"version":1,"hops":[{"dns_ms":"x"}]}', '{"version":2,"hops":[]}', ""]) {
+    await page.locator("#open").setInputFiles(file("bad.json", text));
+    await shows("opened", "bad.json is not a trace");
+    await page.evaluate(() => (document.getElementById("opened").textContent = ""));
+    await shows("title", "Trace shared.txt");
+  }
+  // A new verification does not replace it.
+  await verify("a");
+  await page.locator("#recent button[data-id='8']").waitFor();
+  await shows("title", "Trace shared.txt");
+  await tabTo("#close");
+  await page.keyboard.press("Enter");
+  await shows("title", "Verification 1");
+});
+
 for (const colorScheme of ["light", "dark"]) {
   test(`accessible, and fits on all screens: ${colorScheme}`, async () => {
     await page.emulateMedia({ colorScheme });

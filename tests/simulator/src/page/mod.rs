@@ -62,6 +62,7 @@ fn router(page: Arc<Page>) -> Router {
         .route("/", file("text/html; charset=utf-8", include_str!("index.html")))
         .route("/page.css", file("text/css; charset=utf-8", include_str!("page.css")))
         .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
+        .route("/trace.js", file("text/javascript; charset=utf-8", include_str!("trace.js")))
         .route("/icon.svg", file("image/svg+xml", include_str!("icon.svg")))
         .route("/simulator.json", get(async |State(page): State<Arc<Page>>| Json(page.ready.clone())))
         .route("/about", get(about))

@@ -1,10 +1,15 @@
-// Shows the simulator's events. Text from the network is only ever set as text.
+// Shows the simulator's events, or a recorded trace. Text from the network or a file is only ever
+// set as text.
+
+import { read } from "/trace.js";
 
 const $ = (id) => document.getElementById(id);
 const verifications = new Map();
 /** The id of the shown verification; the newest, unless another was chosen. */
 let shown = null;
 let follows = true;
+/** A recorded trace, shown instead. */
+let opened = null;
 /** Whether the events are new, not those that a connection begins with. */
 let isLive = false;
 /** Seconds without a request after which an app has probably given up. */
@@ -17,6 +22,8 @@ const RESULTS = {
   denied: ["Denied", "bad", (detail) => `The operator's side denied the request: ${detail}.`],
   rejected: ["Rejected", "bad", (detail) => `The backend rejected the request: ${detail}.`],
   aborted: ["Aborted", "bad", (detail) => `The app aborted the verification: ${detail}.`],
+  failed: ["Failed", "bad", (detail) => detail],
+  unfinished: ["No result", "bad", () => "The trace was written before the end of the verification."],
   running: ["Running", "wait", () => ""],
   closed: ["Closed", "bad", () => "The connection was closed without a response. The app receives an error, unless it retries."],
   idle: ["No result", "bad", () => `No request for ${IDLE_S} seconds: the app has probably ended the verification with an error.`],
@@ -110,33 +117,39 @@ function hopItem(hop, places) {
   part(".redirect").textContent = hop.redirect
     ? `to ${hop.redirect.replace(/^(https?:)?\/\//, "").replace(".simulator.test", "")}`
     : isDone(hop) && hop.status === null ? "without a response" : "";
+  part(".chips").append(...(hop.chips ?? chipsOf(hop)).map(([text, kind]) => element("li", text, kind)));
+  return item;
+}
+
+function chipsOf(hop) {
   const sim = hop.sim ? `SIM ${hop.sim}, ` : "no SIM, ";
   const source = `${hop.from === "phone" ? sim : ""}${hop.network}`;
   const chips = [[hop.tls ?? "plain http", hop.tls ? "" : "warn"], [hop.family, ""], [source, ""]];
   for (const cookie of hop.cookies) chips.push([`sets cookie ${cookie}`, "cookie"]);
-  part(".chips").append(...chips.map(([text, kind]) => element("li", text, kind)));
-  return item;
+  return chips;
 }
 
 // ---- one verification, and the list
 
 function show() {
-  const verification = verifications.get(shown);
+  const verification = opened ?? verifications.get(shown);
   $("empty").hidden = Boolean(verification);
   $("none").hidden = verifications.size > 0;
   if (!verification) {
     $("title").textContent = "Waiting for a verification";
-    for (const id of ["result", "download", "ending"]) $(id).hidden = true;
+    for (const id of ["result", "download", "close", "ending", "words"]) $(id).hidden = true;
     for (const id of ["facts", "lanes", "hops"]) $(id).replaceChildren();
     return;
   }
   const { kind, detail } = state(verification);
   const [label, tone, explain] = RESULTS[kind];
-  $("title").textContent = `Verification ${verification.id}`;
+  $("title").textContent = verification.title ?? `Verification ${verification.id}`;
   Object.assign($("result"), { hidden: false, textContent: label, className: `result ${tone}` });
   const file = `/verifications/${verification.id}.json`;
-  Object.assign($("download"), { hidden: false, href: file, download: `verification-${verification.id}.json` });
-  const facts = [
+  Object.assign($("download"), { hidden: Boolean(opened), href: file, download: `verification-${verification.id}.json` });
+  $("close").hidden = !opened;
+  Object.assign($("words"), { hidden: !verification.words, textContent: verification.words ?? "" });
+  const facts = verification.facts ?? [
     new Date(verification.began_ms).toLocaleTimeString(),
     verification.backend ?? "a backend outside the simulator",
     verification.number && `number ${verification.number}`,
@@ -158,7 +171,7 @@ function showList() {
     const choose = element("button", "");
     choose.type = "button";
     choose.dataset.id = verification.id;
-    if (verification.id === shown) choose.setAttribute("aria-current", "true");
+    if (verification.id === shown && !opened) choose.setAttribute("aria-current", "true");
     choose.append(
       element("b", `${verification.id}`), element("span", label, `result ${tone}`),
       element("span", verification.backend?.split("/").pop() ?? "external", "name"),
@@ -175,6 +188,7 @@ function showList() {
 $("recent").addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (!button) return;
+  opened = null;
   shown = Number(button.dataset.id);
   follows = shown === Math.max(...verifications.keys());
   show();
@@ -186,7 +200,7 @@ function receive(verification) {
   verifications.set(verification.id, verification);
   while (verifications.size > 50) verifications.delete(verifications.keys().next().value);
   if (follows && verification.id > (shown ?? 0)) shown = verification.id;
-  if (verification.id === shown) show();
+  if (verification.id === shown && !opened) show();
   showList();
   if (!isLive) return;
   if (verification.result && !before?.result) {
@@ -195,6 +209,37 @@ function receive(verification) {
     $("live").textContent = `Verification ${id}: ${label}, ${hops.length} requests, ${ms(end(verification))}.`;
   } else if (!before) $("live").textContent = `Verification ${verification.id} began.`;
 }
+
+// ---- a recorded trace
+
+async function open(file) {
+  if (!file) return;
+  const before = opened;
+  try {
+    opened = read(await file.text(), file.name);
+    show();
+    $("opened").textContent = `${opened.title}: ${RESULTS[opened.result.kind][0]}.`;
+  } catch {
+    opened = before;
+    show();
+    $("opened").textContent = `${file.name} is not a trace of version 1.`;
+  }
+  showList();
+}
+
+$("open").addEventListener("change", async ({ target }) => {
+  await open(target.files[0]);
+  target.value = ""; // So that the same file can be opened again.
+});
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+addEventListener("drop", ({ dataTransfer }) => open(dataTransfer.files[0]));
+$("close").addEventListener("click", () => {
+  opened = null;
+  $("opened").textContent = "";
+  show();
+  showList();
+  $("verification").focus();
+});
 
 // ---- faults
 
