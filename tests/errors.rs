@@ -193,7 +193,14 @@ fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallb
     );
     assert_eq!(json["message"].as_str(), Some(error.to_string().as_str()));
     let trace = Trace { error: serde_json::from_value(json.clone()).unwrap(), ..Trace::default() };
-    assert!(!trace.explain().contains("does not know the error"), "{}", trace.explain());
+    let explanation = trace.explain();
+    assert!(!explanation.contains("does not know the error"), "{explanation}");
+    let anchor = cause.map(|cause| format!("#{cause}")).unwrap_or_default();
+    assert!(explanation.contains(&format!("\nReference: docs/errors/{kind}.md{anchor}\n")), "{explanation}");
+    let page = std::fs::read_to_string(format!("{}/docs/errors/{kind}.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    if let Some(cause) = cause {
+        assert!(page.contains(&format!("\n### {cause}\n")), "docs/errors/{kind}.md has no section {cause}");
+    }
     for name in [Some(kind), cause, Some(&fallback.to_string())].into_iter().flatten() {
         assert!(PAGE.contains(&format!("`{name}`")), "docs/errors.md does not mention {name}");
     }

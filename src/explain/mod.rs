@@ -45,6 +45,8 @@ fn failure(text: &mut String, trace: &Trace, error: &TraceError) {
     for whom in contacts {
         contact(text, trace, error, *whom);
     }
+    let anchor = error.cause.iter().map(|cause| format!("#{}", plain(cause)));
+    let _ = writeln!(text, "Reference: docs/errors/{}.md{}", plain(&error.kind), anchor.collect::<String>());
 }
 
 fn success(text: &mut String, trace: &Trace) {
