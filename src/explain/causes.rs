@@ -78,9 +78,9 @@ pub(super) fn of(error: &TraceError) -> Diagnosis {
 fn cellular(cause: &str) -> Diagnosis {
     match cause {
         "no_interface" => diagnosis(
-            "The device has no cellular radio, or the interface that was named does not exist.",
-            "Offer another channel on devices without a radio. On the command line, correct --interface.",
-            &[App],
+            "The device has no cellular interface: no radio, or on iOS also no SIM, airplane mode, or mobile data that is off. On Linux, the interface that was named does not exist.",
+            "Check SIM, airplane mode and mobile data. Offer another channel on devices without a radio. On the command line, correct --interface.",
+            &[User, App],
         ),
         "interface_down" => diagnosis(
             "The cellular network was lost during the verification: no coverage, a change of the SIM, or mobile data was turned off.",
@@ -135,8 +135,8 @@ fn cellular(cause: &str) -> Diagnosis {
         ),
         "unsupported" => diagnosis(
             "The system cannot bind sockets to one network, or the app runs on a system without support.",
-            "Verify the number in another way on this device.",
-            &[App],
+            "Verify the number in another way on this device. If the app has a custom `CellularProvider`, check what it returns.",
+            &[App, Maintainers],
         ),
         _ => UNKNOWN,
     }
