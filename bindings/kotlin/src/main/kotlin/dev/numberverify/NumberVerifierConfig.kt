@@ -99,8 +99,9 @@ public class NumberVerifierConfig internal constructor(
      *
      * Android sends data only over the SIM that is set for mobile data, so this setting does not
      * switch SIMs, but states which one is expected: if another SIM is set for mobile data, the
-     * verification fails with [CellularCause.NOT_DATA_SIM] before anything is sent. Android 11 (API
-     * 30) and later; ignored on earlier versions.
+     * verification fails with [CellularCause.NOT_DATA_SIM] before anything is sent to the operator;
+     * `start` may already have been called. Android 11 (API 30) and later; ignored on earlier
+     * versions.
      */
     public var subscriptionId: Int? = null
 
