@@ -97,7 +97,8 @@ fn binding() -> NetworkBinding {
     }
 }
 
-/// What a replay must reproduce: how it ended, at which request, and what the peer reported.
+/// What a replay must reproduce: how it ended, at which request and in which phase of it, and what
+/// the peer reported.
 fn ending(trace: &Trace) -> String {
     let mut parts = vec![trace.outcome.and_then(name).unwrap_or_default()];
     if let Some(error) = &trace.error {
@@ -105,6 +106,12 @@ fn ending(trace: &Trace) -> String {
         parts.extend(error.step.clone());
         parts.extend(error.cause.clone());
         parts.extend(error.hop.map(|hop| format!("hop {hop}")));
+        let hop = error.hop.and_then(|index| trace.hops.iter().find(|hop| hop.index == index));
+        // Whether a request was written to a connection that closes is a matter of time.
+        let is_closed = error.cause.as_deref() == Some("closed");
+        let is_unsent = !is_closed && hop.is_some_and(|hop| hop.first_byte_ms.is_none());
+        parts.extend(is_unsent.then(|| "before the request".to_owned()));
+        parts.extend(hop.and_then(|hop| hop.page_title.as_ref()).map(|title| format!("page \"{title}\"")));
         let is_status = error.cause.as_deref().is_some_and(|cause| cause.ends_with("status"));
         let TraceErrorDetail { status, alert, error, .. } = &error.detail;
         let status = status.filter(|_| is_status);

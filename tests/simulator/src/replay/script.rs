@@ -113,9 +113,10 @@ impl Script {
         let recorded = trace["hops"].as_array().ok_or(NotReplayable::NotATrace("it has no `hops`"))?;
         let mut hosts = Vec::new();
         let mut hops: Vec<_> = recorded.iter().take(MOST_HOPS).map(|hop| Hop::of(hop, &mut hosts)).collect();
-        // The last redirect of a complete chain has the code.
+        // The last response of a complete chain has the code.
+        let is_complete = outcome != "failed" || trace["error"]["step"] == "complete";
         let is_json = recorded.last().is_some_and(|hop| hop["status"].as_u64() == Some(200));
-        if let Some(last) = hops.last_mut() {
+        if let Some(last) = hops.last_mut().filter(|_| is_complete) {
             let code = json!({ "code": CODE, "state": STATE });
             last.response =
                 if is_json { Response::Json(code) } else { Response::ToApp(format!("code={CODE}&state={STATE}")) };
@@ -226,8 +227,11 @@ impl Script {
             _ => return Err(NotReplayable::NotOnAServer(format!("this version does not know the cause `{cause}`"))),
         };
         (hop.connection, hop.response) = (connection, response);
-        if cause == "tls" {
+        // Loopback cannot delay a TCP connection: the TLS handshake is what times out.
+        if matches!(connection, Connection::BrokenTls | Connection::Silent) {
             hop.https = true;
+        }
+        if cause == "tls" {
             self.alert = error["detail"]["alert"].as_str().and_then(alert);
         }
         if cause == "too_many_redirects" {
