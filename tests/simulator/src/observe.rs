@@ -104,6 +104,7 @@ async fn record(world: &World, received: &Received<'_>, visit: &Visit, response:
         world.events.learn(visit, tokens(&String::from_utf8_lossy(&bytes)).collect());
         if has_wrong_state && json.get("state").is_some() {
             json["state"] = faults::wrong_state().into();
+            parts.headers.remove(header::CONTENT_LENGTH); // of the body before
             Body::from(json.to_string())
         } else {
             Body::from(bytes)

@@ -130,22 +130,28 @@ async fn hops_of_a_verification_are_streamed() {
     assert_eq!(download.header("content-disposition"), Some("attachment; filename=\"verification-1.json\""));
 }
 
-/// The state is not one of the simulator's ids.
+/// The response to an authorization request of another backend. Its state is not one of the
+/// simulator's ids.
+async fn authorize(simulator: &Simulator, phone: &Phone<'_>) -> Value {
+    let query = format!("client_id={CLIENT_ID}&response_type=code&scope=openid%20number-verification:verify");
+    let url = format!("{}/oauth2/auth?{query}&state=xyz&dev_print=true", simulator.glide_url());
+    let mut next = Url::parse(&url).unwrap();
+    loop {
+        let response = phone.send("GET", &next, "", "").await.unwrap();
+        match response.header("location") {
+            Some(location) => next = next.join(location).unwrap(),
+            None => return response.json(),
+        }
+    }
+}
+
 #[tokio::test]
 async fn verification_of_another_backend_is_recorded() {
     let simulator = simulator();
     let page = Page::start(&simulator);
     let phone = Phone::new(&simulator);
     let url = |path: &str| Url::parse(&format!("{}{path}", simulator.glide_url())).unwrap();
-    let query = format!("client_id={CLIENT_ID}&response_type=code&scope=openid%20number-verification:verify");
-    let mut next = url(&format!("/oauth2/auth?{query}&state=xyz&dev_print=true"));
-    let code = loop {
-        let response = phone.send("GET", &next, "", "").await.unwrap();
-        match response.header("location") {
-            Some(location) => next = next.join(location).unwrap(),
-            None => break response.json()["code"].as_str().unwrap().to_owned(),
-        }
-    };
+    let code = authorize(&simulator, &phone).await["code"].as_str().unwrap().to_owned();
     let client = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
     let headers = format!("Authorization: Basic {client}\r\nContent-Type: application/x-www-form-urlencoded\r\n");
     let body = format!("grant_type=authorization_code&code={code}");
@@ -210,6 +216,16 @@ async fn faults_change_the_outcome_of_the_next_verification() {
         assert_eq!(phone.verify_with_b().await, Ok(true), "after {fault:?}");
     }
     assert_nothing_secret(&events.text(), &simulator);
+}
+
+#[tokio::test]
+async fn json_response_with_a_wrong_state_is_complete() {
+    let simulator = simulator();
+    simulator.set_fault(Pending { fault: Some(Fault::WrongState), repeat: false });
+    let phone = Phone::new(&simulator);
+    let response = authorize(&simulator, &phone).await;
+    assert_eq!(response["state"].as_str().map(str::len), Some(32), "{response}");
+    assert_eq!(authorize(&simulator, &phone).await["state"], "xyz");
 }
 
 #[tokio::test]
