@@ -1,6 +1,6 @@
 // The simulator's page in headless Chromium, with verifications by the command line. From the
 // environment: SIMULATOR, the simulator's line of JSON; VERIFY, the command line; MODULES, the folder
-// of the npm packages; CHROMIUM; SCREENSHOTS, a folder to write to, if set.
+// of the npm packages; CHROMIUM and its CHROMIUM_FLAGS; SCREENSHOTS, a folder to write to, if set.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -8,9 +8,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, test as run } from "node:test";
 
-const { SIMULATOR, VERIFY, MODULES, CHROMIUM, SCREENSHOTS } = process.env;
+const { SIMULATOR, VERIFY, MODULES, CHROMIUM, CHROMIUM_FLAGS, SCREENSHOTS } = process.env;
 const require = createRequire(join(MODULES, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core"), "utf8");
@@ -20,8 +20,9 @@ const root = join(folder, "root.pem");
 const [OWN, OTHER] = ["+14155550100", "+14155550199"];
 const DESKTOP = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
-FLAGS.push("--disable-component-update", "--disable-sync");
+// Node.js has no flag for it before 20.11.
+const LIMIT = { timeout: 120_000 };
+const test = (name, body) => run(name, LIMIT, body);
 
 let context;
 let page;
@@ -74,7 +75,7 @@ async function tabTo(selector) {
 
 before(async () => {
   writeFileSync(root, ready.root_ca_pem);
-  const options = { executablePath: CHROMIUM, headless: true, args: FLAGS, viewport: DESKTOP };
+  const options = { executablePath: CHROMIUM, headless: true, args: CHROMIUM_FLAGS.split(" "), viewport: DESKTOP };
   context = await chromium.launchPersistentContext(join(folder, "profile"), options);
   page = context.pages()[0] ?? (await context.newPage());
   page.on("request", (request) => request.url().startsWith(ready.page) || foreign.push(request.url()));
@@ -82,7 +83,7 @@ before(async () => {
   page.on("pageerror", (error) => errors.push(String(error)));
   await page.goto(ready.page);
   await shows("connection", "Live");
-});
+}, LIMIT);
 
 after(async () => {
   await context?.close();
