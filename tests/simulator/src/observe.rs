@@ -25,7 +25,8 @@ use crate::{backend, providers};
 /// The limit of axum's extractors.
 const LONGEST_BODY: usize = 2 * 1024 * 1024;
 const SLOW: Duration = Duration::from_secs(5);
-const HEADERS_WITH_TOKENS: [&str; 4] = ["cookie", "x-number-verify-session", "authorization", "idempotency-key"];
+const KEY: &str = "idempotency-key";
+const HEADERS_WITH_TOKENS: [&str; 4] = [KEY, "x-number-verify-session", "authorization", "cookie"];
 
 /// A request on a connection to a host.
 pub(crate) struct Received<'a> {
@@ -137,12 +138,21 @@ fn redirect_to_app(headers: &HeaderMap, visit: &Visit) -> Option<String> {
 impl Received<'_> {
     pub(crate) fn arrival(&self, world: &World) -> Arrival {
         let body = String::from_utf8_lossy(self.body);
-        let headers = HEADERS_WITH_TOKENS.iter().filter_map(|name| self.headers.get(*name)?.to_str().ok());
-        let texts = [self.path, self.query].into_iter().chain(headers).chain([&*body]);
+        let header = |name: &&str| self.headers.get(*name)?.to_str().ok();
+        let begins = self.beginning();
+        // Cookies and credentials of a request that begins a verification can be of an older one.
+        let texts: Vec<&str> = match &begins {
+            Some(Beginning { backend: Some(_), .. }) => header(&KEY).into_iter().collect(),
+            Some(Beginning { backend: None, .. }) => vec![self.query],
+            None => {
+                let headers = HEADERS_WITH_TOKENS.iter().filter_map(header);
+                [self.path, self.query, &*body].into_iter().chain(headers).collect()
+            }
+        };
         Arrival {
             hop: self.hop(world),
-            tokens: texts.flat_map(|text| tokens(&text.replace('-', "")).collect::<Vec<_>>()).collect(),
-            begins: self.beginning(),
+            tokens: texts.into_iter().flat_map(|text| tokens(&text.replace('-', "")).collect::<Vec<_>>()).collect(),
+            begins,
             redirect_uri: self.parameter("redirect_uri"),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use client::{NUMBER, Phone, Response, TIMEOUT, exchange, request};
-use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Options, Pending, Simulator, page};
+use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Operator, Options, Pending, Simulator, page};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -167,6 +167,36 @@ async fn verification_of_another_backend_is_recorded() {
     assert_eq!((&verification["backend"], &verification["result"]["kind"]), (&Value::Null, &json!("not-verified")));
     let from: Vec<_> = verification["hops"].as_array().unwrap().iter().map(|hop| &hop["from"]).collect();
     assert_eq!(from, ["phone", "phone", "phone", "backend", "backend"]);
+}
+
+/// Each `start` begins a verification, unless it is a retry with the same key.
+#[tokio::test]
+async fn start_does_not_belong_to_an_older_verification() {
+    let simulator = simulator();
+    let page = Page::start(&simulator);
+    let phone = Phone::new(&simulator);
+    let call = async |name: &str, headers: &str, body: Value| {
+        let url = Url::parse(&format!("{}/{name}", simulator.backend_url(Operator::A))).unwrap();
+        let headers = format!("Content-Type: application/json\r\n{headers}");
+        phone.send("POST", &url, &headers, &body.to_string()).await.unwrap().json()
+    };
+    let start = async |headers: &str| call("start", headers, json!({ "phoneNumber": NUMBER })).await;
+    let token = "Authorization: Bearer 0f343ca1b2d34e5f8a9b0c1d2e3f4a5b\r\n";
+    let first = start(token).await;
+    let second = start(token).await;
+    let cookie = format!("Cookie: nvsess={}\r\n", first["session"].as_str().unwrap());
+    start(&cookie).await;
+    let key = "Idempotency-Key: 6dcd1d9a-5f0a-4b8c-9c38-0a5e8a1b2c3d\r\n";
+    start(key).await;
+    start(key).await;
+    // The session in the body takes precedence.
+    call("complete", &(cookie + token), json!({ "session": second["session"] })).await;
+    let mut counts = Vec::new();
+    for id in 1..=5 {
+        let verification = page.get(&format!("/verifications/{id}.json")).await.json();
+        counts.push(verification["hops"].as_array().map(Vec::len));
+    }
+    assert_eq!(counts, [Some(1), Some(2), Some(1), Some(2), None]);
 }
 
 #[tokio::test]
