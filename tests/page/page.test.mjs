@@ -191,6 +191,14 @@ test("a recorded trace is shown instead, until it is closed", async () => {
   }, `Failed after 1480 ms.\nCause: none.\n${JSON.stringify(JSON.parse(trace))}\n`);
   await shows("title", "Trace shared.txt");
   await shows("words", "Failed after 1480 ms.");
+  // The flows of `--retrieve --json --repeat 2`, after other output.
+  const flows = `Two flows.\n{"phoneNumber":"${OWN}"}\n{"phoneNumber":"${OWN}","trace":${JSON.stringify(JSON.parse(trace))}}\n`;
+  await page.locator("#open").setInputFiles(file("flows.txt", flows));
+  await shows("title", "Trace flows.txt");
+  assert.equal(await page.locator("#words").textContent(), "Two flows.");
+  assert.equal((await page.content()).includes(`"phoneNumber":"${OWN}"`), false);
+  await page.locator("#open").setInputFiles(file("shared.txt", JSON.stringify(JSON.parse(trace))));
+  await shows("title", "Trace shared.txt");
   for (const text of ["<html>", "{}", '{"version":1}', '{"version":1,"hops":[{"dns_ms":"x"}]}', '{"version":2,"hops":[]}', ""]) {
     await page.locator("#open").setInputFiles(file("bad.json", text));
     await shows("opened", "bad.json is not a trace");

@@ -10,8 +10,9 @@ export function read(text, name) {
   const json = whole ?? parsed(lines[last]);
   const trace = json?.trace ?? json;
   if (trace?.version !== VERSION) throw new Error("not a trace");
-  // What a sample app shared has the explanation before the JSON.
-  const words = whole ? "" : lines.slice(0, last).join("\n").trim();
+  // What a sample app shared has the explanation before the JSON. The lines of other flows before
+  // the last one can have their numbers in full.
+  const words = whole ? "" : lines.slice(0, last).filter((line) => !line.startsWith("{")).join("\n").trim();
   return {
     title: `Trace ${name}`,
     backend: "recorded",
