@@ -197,11 +197,24 @@ test("a recorded trace is shown instead, until it is closed", async () => {
   await shows("title", "Trace flows.txt");
   assert.equal(await page.locator("#words").textContent(), "Two flows.");
   assert.equal((await page.content()).includes(`"phoneNumber":"${OWN}"`), false);
+  // All members but the version have a default.
+  await page.locator("#open").setInputFiles(file("empty.json", '{"version":1}'));
+  await shows("title", "Trace empty.json");
+  await shows("result", "No result");
+  assert.equal((await page.locator("#facts").textContent()).includes("undefined"), false);
+  // The page's own download.
+  const download = await (await page.request.get(new URL("verifications/1.json", ready.page).href)).text();
+  assert.equal(JSON.parse(download).format, "number-verify-simulator/verification");
+  await page.locator("#open").setInputFiles(file("verification-1.json", download));
+  await shows("title", "Verification 1, verification-1.json");
+  await shows("result", "Verified");
+  await shows("facts", "8 requests");
+  await shows("hops", "sets cookie opsess");
   await page.locator("#open").setInputFiles(file("shared.txt", JSON.stringify(JSON.parse(trace))));
   await shows("title", "Trace shared.txt");
-  for (const text of ["<html>", "{}", '{"version":1}', '{"version":1,"hops":[{"dns_ms":"x"}]}', '{"version":2,"hops":[]}', ""]) {
+  for (const text of ["<html>", "{}", '{"version":1,"format":"number-verify-simulator/verification"}', '{"version":1,"hops":[{"dns_ms":"x"}]}', '{"version":2,"hops":[]}', ""]) {
     await page.locator("#open").setInputFiles(file("bad.json", text));
-    await shows("opened", "bad.json is not a trace");
+    await shows("opened", "bad.json is not a trace or");
     await page.evaluate(() => (document.getElementById("opened").textContent = ""));
     await shows("title", "Trace shared.txt");
   }

@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use crate::faults::{Fault, Pending};
 use crate::hops::{Hop, Outcome, Role, Sender, Summary};
 
+const FORMAT: &str = "number-verify-simulator/verification";
 /// The number of verifications that are kept.
 const RECENT: usize = 50;
 /// A verification with more requests, such as endless redirects, is cut.
@@ -43,6 +44,8 @@ pub(crate) type Change = (&'static str, String);
 
 #[derive(Debug, Serialize)]
 struct Verification {
+    /// Distinguishes it from a trace.
+    format: &'static str,
     /// Of this format.
     version: u8,
     id: u64,
@@ -197,6 +200,7 @@ impl Inner {
         self.count += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.recent.push_back(Verification {
+            format: FORMAT,
             version: 1,
             id: self.count,
             began_ms: u64::try_from(now.as_millis()).unwrap_or_default(),

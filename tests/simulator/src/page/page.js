@@ -8,7 +8,7 @@ const verifications = new Map();
 /** The id of the shown verification; the newest, unless another was chosen. */
 let shown = null;
 let follows = true;
-/** A recorded trace, shown instead. */
+/** A recorded trace or a downloaded verification, shown instead. */
 let opened = null;
 /** Whether the events are new, not those that a connection begins with. */
 let isLive = false;
@@ -23,7 +23,7 @@ const RESULTS = {
   rejected: ["Rejected", "bad", (detail) => `The backend rejected the request: ${detail}.`],
   aborted: ["Aborted", "bad", (detail) => `The app aborted the verification: ${detail}.`],
   failed: ["Failed", "bad", (detail) => detail],
-  unfinished: ["No result", "bad", () => "The trace was written before the end of the verification."],
+  unfinished: ["No result", "bad", () => "The file has no result: it was written before the end of the verification, or the app ended it."],
   running: ["Running", "wait", () => ""],
   closed: ["Closed", "bad", () => "The connection was closed without a response. The app receives an error, unless it retries."],
   idle: ["No result", "bad", () => `No request for ${IDLE_S} seconds: the app has probably ended the verification with an error.`],
@@ -222,7 +222,7 @@ async function open(file) {
   } catch {
     opened = before;
     show();
-    $("opened").textContent = `${file.name} is not a trace of version 1.`;
+    $("opened").textContent = `${file.name} is not a trace or a downloaded verification of version 1.`;
   }
   showList();
 }

@@ -1,6 +1,8 @@
-// A recorded trace (docs/trace.schema.json), to be shown as a verification.
+// A file to be shown as a verification: a recorded trace (docs/trace.schema.json), or a download of
+// the simulator's page.
 
 const VERSION = 1;
+const DOWNLOAD = "number-verify-simulator/verification";
 
 /** Finds the trace in a file as the command line's `explain` does. Throws if there is none. */
 export function read(text, name) {
@@ -10,6 +12,7 @@ export function read(text, name) {
   const json = whole ?? parsed(lines[last]);
   const trace = json?.trace ?? json;
   if (trace?.version !== VERSION) throw new Error("not a trace");
+  if (trace.format === DOWNLOAD) return downloaded(trace, name);
   // What a sample app shared has the explanation before the JSON. The lines of other flows before
   // the last one can have their numbers in full.
   const words = whole ? "" : lines.slice(0, last).filter((line) => !line.startsWith("{")).join("\n").trim();
@@ -23,6 +26,11 @@ export function read(text, name) {
   };
 }
 
+function downloaded(verification, name) {
+  const result = verification.result ?? { kind: "unfinished" };
+  return { ...verification, title: `Verification ${verification.id}, ${name}`, result };
+}
+
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -33,9 +41,10 @@ function parsed(text) {
 
 /** A trace has durations only: the requests are shown one after another. */
 function hopsOf(trace) {
-  const first = trace.hops[0]?.host;
+  const hops = trace.hops ?? [];
+  const first = hops[0]?.host;
   let at_ms = Math.max(trace.start_ms ?? 0, trace.acquire_ms ?? 0);
-  return trace.hops.map((hop) => {
+  return hops.map((hop) => {
     const duration_ms = [hop.dns_ms, hop.connect_ms, hop.tls_ms, hop.first_byte_ms].reduce((sum, ms) => sum + (ms ?? 0), 0);
     const role = hop.host === first ? "provider" : "operator";
     const shown = { from: "phone", host: hop.host, role, method: "GET", path: "", status: hop.status, at_ms, duration_ms };
@@ -67,5 +76,6 @@ function resultOf({ outcome, error }) {
 function factsOf(trace) {
   const steps = ["start", "acquire", "authorize", "complete", "total"];
   const times = steps.map((step) => [step, trace[`${step}_ms`]]).filter(([, ms]) => ms !== null && ms !== undefined);
-  return [...times.map(([step, ms]) => `${step} ${ms} ms`), trace.network ?? "no network", `correlator ${trace.correlator}`];
+  const correlator = trace.correlator && `correlator ${trace.correlator}`;
+  return [...times.map(([step, ms]) => `${step} ${ms} ms`), trace.network ?? "no network", correlator];
 }
