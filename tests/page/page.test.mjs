@@ -44,6 +44,13 @@ function verify(backend, number = OWN) {
 const shows = (id, text) => page.waitForFunction(([id, text]) => document.getElementById(id).textContent.includes(text), [id, text]);
 const hops = () => page.locator("#hops > li");
 
+/** Does this, and waits for the simulator's response to the change of the fault. */
+async function setFault(change) {
+  await Promise.all([page.waitForResponse((response) => response.url().endsWith("/fault")), change()]);
+}
+
+const chosen = () => page.evaluate(() => new FormData(document.getElementById("faults")).get("fault"));
+
 /** Waits until the verification with this number in the list has this result. */
 async function ended(id, label) {
   await shows("title", `Verification ${id}`);
@@ -130,9 +137,8 @@ test("numbers and backends have the outcome that the page lists", async () => {
 test("the keyboard switches on a fault, and it is cleared after one verification", async () => {
   await page.locator("body").focus();
   await tabTo("#faults input[type=radio]");
-  await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("ArrowDown");
-  const chosen = () => page.evaluate(() => new FormData(document.getElementById("faults")).get("fault"));
+  await setFault(() => page.keyboard.press("ArrowDown"));
+  await setFault(() => page.keyboard.press("ArrowDown"));
   assert.equal(await chosen(), "reset");
   // The page has it from the simulator when it opens.
   await page.reload();
@@ -147,13 +153,34 @@ test("the keyboard switches on a fault, and it is cleared after one verification
 });
 
 test("a slow hop is shown while it waits", async () => {
-  await page.getByRole("radio", { name: /Slow hop/ }).check();
-  await page.waitForTimeout(300);
+  await setFault(() => page.getByRole("radio", { name: /Slow hop/ }).check());
   const running = verify("a");
   await shows("hops", "waiting");
   await shows("result", "Running");
   assert.equal(await running, "verified");
   await ended(6, "Verified");
+});
+
+test("changes of the fault are sent in order, and a failure is shown", async () => {
+  const sent = [];
+  await page.route("**/fault", async (route) => {
+    sent.push(route.request().postDataJSON().fault);
+    if (sent.length === 1) await new Promise((resolve) => setTimeout(resolve, 500));
+    await (sent.length < 3 ? route.continue() : route.fulfill({ status: 403 }));
+  });
+  await page.getByRole("radio", { name: /Reset/ }).check();
+  await page.getByRole("radio", { name: /Denied/ }).check();
+  await page.waitForResponse((response) => response.url().endsWith("/fault"));
+  assert.equal(await chosen(), "denied");
+  await page.waitForResponse((response) => response.url().endsWith("/fault"));
+  assert.deepEqual(sent, ["reset", "denied"]);
+  await page.getByRole("radio", { name: "None" }).click();
+  await shows("unset", "not changed: the simulator returned status 403");
+  assert.equal(await chosen(), "denied");
+  assert.deepEqual(errors.splice(0).filter((error) => !error.includes("403")), []);
+  await page.unroute("**/fault");
+  await setFault(() => page.getByRole("radio", { name: "None" }).check());
+  await page.locator("#unset").waitFor({ state: "hidden" });
 });
 
 test("an older verification can be chosen and downloaded", async () => {

@@ -243,17 +243,41 @@ $("close").addEventListener("click", () => {
 
 // ---- faults
 
-async function sendFault() {
-  const fault = new FormData($("faults")).get("fault") || null;
-  const repeat = $("repeat").checked;
-  const body = JSON.stringify({ fault, repeat });
-  await fetch("/fault", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+/** The simulator's fault, as last received. */
+let fault = null;
+/** The changes are sent one after another; until the last one is, the user's choice is shown. */
+let sending = Promise.resolve();
+let unsent = 0;
+
+function sendFault() {
+  const choice = new FormData($("faults")).get("fault") || null;
+  const body = JSON.stringify({ fault: choice, repeat: $("repeat").checked });
+  unsent++;
+  sending = sending.then(async () => {
+    const before = fault;
+    const error = await post(body);
+    unsent--;
+    Object.assign($("unset"), { hidden: !error, textContent: error });
+    if (error || fault !== before) showFault();
+  });
 }
 
-function showFault(pending) {
-  const value = pending?.fault ?? "";
-  for (const choice of $("faults").elements.fault) choice.checked = choice.value === value;
-  if (pending) $("repeat").checked = pending.repeat;
+/** Why it failed; otherwise an empty text. */
+async function post(body) {
+  const headers = { "Content-Type": "application/json" };
+  try {
+    const { ok, status } = await fetch("/fault", { method: "POST", headers, body });
+    return ok ? "" : `The fault was not changed: the simulator returned status ${status}.`;
+  } catch {
+    return "The fault was not changed: the simulator does not respond.";
+  }
+}
+
+function showFault() {
+  if (unsent) return;
+  const value = fault?.fault ?? "";
+  for (const choice of $("faults").querySelectorAll("[name=fault]")) choice.checked = choice.value === value;
+  if (fault) $("repeat").checked = fault.repeat;
 }
 
 $("faults").addEventListener("change", sendFault);
@@ -317,7 +341,8 @@ source.addEventListener("open", () => {
 source.addEventListener("error", () => connection("Disconnected: is the simulator running?", "bad"));
 source.addEventListener("verification", ({ data }) => receive(JSON.parse(data)));
 source.addEventListener("fault", ({ data }) => {
-  showFault(JSON.parse(data));
+  fault = JSON.parse(data);
+  showFault();
   if (!isLive && !verifications.has(shown)) {
     follows = true;
     shown = [...verifications.keys()].pop() ?? null;
