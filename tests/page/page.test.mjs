@@ -199,6 +199,19 @@ test("an older verification can be chosen and downloaded", async () => {
   await shows("title", "Verification 1");
 });
 
+test("settings that cannot be loaded are an error on the page", async () => {
+  await page.route("**/about", (route) => route.fulfill({ status: 500 }));
+  await page.reload();
+  await shows("connection", "without its settings (status 500)");
+  assert.deepEqual(errors.splice(0).filter((error) => !error.includes("500")), []);
+  await page.unroute("**/about");
+  await page.reload();
+  await page.locator("#faults input[value=reset]").waitFor();
+  await shows("connection", "Live");
+  await page.locator("#recent button[data-id='1']").click();
+  await shows("title", "Verification 1");
+});
+
 test("a recorded trace is shown instead, until it is closed", async () => {
   const trace = readFileSync(new URL("../traces/denied_by_operator.login_required.json", import.meta.url), "utf8");
   const file = (name, text) => ({ name, mimeType: "text/plain", buffer: Buffer.from(text) });

@@ -290,10 +290,24 @@ function outcome({ verified, kind, cause, fallback }) {
   return `error ${kind}${cause ? `, ${cause}` : ""}: ${fallback}`;
 }
 
+/** What the page was filled in from. */
+let filled = "";
+
+/** Fills in what the simulator does not change while it runs. */
 async function about() {
-  const [ready, { faults, sims, root_sha256 }] = await Promise.all(
-    ["/simulator.json", "/about"].map((path) => fetch(path).then((response) => response.json())),
+  const texts = await Promise.all(
+    ["/simulator.json", "/about"].map(async (path) => {
+      const response = await fetch(path);
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return response.text();
+    }),
   );
+  if (texts.join() === filled) return;
+  fill(...texts.map((text) => JSON.parse(text)));
+  filled = texts.join();
+}
+
+function fill(ready, { faults, sims, root_sha256 }) {
   const [page, backend] = [`${location.origin}/`, ready.backend];
   $("commands").textContent = `curl -so target/root.pem ${page}root.pem
 cargo run --example verify -- --any-network \\
@@ -301,13 +315,16 @@ cargo run --example verify -- --any-network \\
   --root-ca target/root.pem $(curl -s ${page}resolve)`;
   $("backend").textContent = backend;
   $("digest").textContent = root_sha256;
+  const [none, ...old] = $("faults").querySelectorAll("fieldset .choice");
+  for (const choice of old) choice.remove();
   for (const { name, effect } of faults) {
     const choice = $("choice").content.cloneNode(true);
     choice.querySelector("input").value = name;
     choice.querySelector("b").textContent = title(name);
     choice.querySelector("small").textContent = `${effect}.`;
-    $("faults").querySelector("fieldset").append(choice);
+    none.parentElement.append(choice);
   }
+  showFault();
   const numbers = [
     ...sims.map((sim) => [sim.split(" ")[0], `the SIM of ${sim.split(" ")[1].slice(1, -1)}: verified`]),
     ["any other", "another subscriber's: not verified"],
@@ -326,12 +343,12 @@ cargo run --example verify -- --any-network \\
   }));
 }
 
-await about();
 const source = new EventSource("/events");
 const connection = (text, tone) => Object.assign($("connection"), { textContent: text, className: `connection ${tone}` });
 // The simulator sends everything again, then the fault; it may be another process.
 source.addEventListener("open", () => {
   connection("Live", "good");
+  about().catch((error) => connection(`Live, without its settings (${error.message}): reload the page`, "bad"));
   verifications.clear();
   isLive = false;
   if (follows) shown = null;
