@@ -198,7 +198,11 @@ $("recent").addEventListener("click", ({ target }) => {
 function receive(verification) {
   const before = verifications.get(verification.id);
   verifications.set(verification.id, verification);
-  while (verifications.size > 50) verifications.delete(verifications.keys().next().value);
+  while (verifications.size > 50) {
+    const [oldest] = verifications.keys();
+    verifications.delete(oldest);
+    follows ||= oldest === shown;
+  }
   if (follows && verification.id > (shown ?? 0)) shown = verification.id;
   if (verification.id === shown && !opened) show();
   showList();
