@@ -7,23 +7,24 @@
 
 mod connect;
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Json, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use clap::ValueEnum;
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
 
 use crate::Simulator;
 use crate::faults::{Fault, Pending};
@@ -31,8 +32,6 @@ use crate::world::World;
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Proxies and browsers close silent connections.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 struct Page {
     world: Arc<World>,
@@ -133,41 +132,22 @@ async fn set_fault(State(page): State<Arc<Page>>, Json(pending): Json<Pending>) 
 
 /// Server-sent events: first the current state, then every change.
 async fn events(State(page): State<Arc<Page>>) -> Response {
-    let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(async move {
-        let events = &page.world.events;
-        let mut changes = events.subscribe();
-        let mut due = events.all();
-        loop {
-            for (kind, json) in due.drain(..) {
-                let event = format!("event: {kind}\ndata: {json}\n\n");
-                if sender.send(event.into()).await.is_err() {
-                    return;
+    let changes = page.world.events.subscribe();
+    let due = VecDeque::from(page.world.events.all());
+    let events = stream::unfold((page, changes, due), |(page, mut changes, mut due)| async move {
+        if due.is_empty() {
+            match changes.recv().await {
+                Ok(change) => due.push_back(change),
+                Err(RecvError::Lagged(_)) => {
+                    changes = changes.resubscribe(); // without the older changes that it still has
+                    due.extend(page.world.events.all());
                 }
-            }
-            match tokio::time::timeout(KEEP_ALIVE, changes.recv()).await {
-                Ok(Ok(change)) => due.push(change),
-                Ok(Err(RecvError::Lagged(_))) => due = events.all(),
-                Ok(Err(RecvError::Closed)) => return,
-                Err(_) if sender.send(Bytes::from_static(b":\n\n")).await.is_err() => return,
-                Err(_) => {}
+                Err(RecvError::Closed) => {}
             }
         }
+        let (kind, json) = due.pop_front()?;
+        Some((Ok::<_, Infallible>(Event::default().event(kind).data(json)), (page, changes, due)))
     });
-    ([(header::CONTENT_TYPE, "text/event-stream")], Body::new(Stream(receiver))).into_response()
-}
-
-/// A body that grows.
-struct Stream(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Stream {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
-    }
+    // Proxies and browsers close silent connections.
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
