@@ -126,6 +126,23 @@ fn hostile_trace_is_harmless() {
     }
 }
 
+/// All delays together would exceed the replay's deadline in an earlier step.
+#[test]
+fn deadline_is_replayed_after_many_slow_requests() {
+    let path = recorded().into_iter().find(|path| path.ends_with("deadline_exceeded.complete.json")).unwrap();
+    let mut trace: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut hop = trace["hops"][0].clone();
+    hop["first_byte_ms"] = 900.into();
+    trace["hops"] = (1..=9)
+        .map(|index| {
+            hop["index"] = index.into();
+            hop.clone()
+        })
+        .collect();
+    let output = verify(&["replay", "-"], &trace.to_string());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
 /// Whether a server can reproduce it; the others are states of the phone or the app.
 fn is_replayable(name: &str) -> bool {
     !["cellular_unavailable", "cancelled", "backend.start.app_failed"].iter().any(|prefix| name.starts_with(prefix))

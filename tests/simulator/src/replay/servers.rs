@@ -70,8 +70,7 @@ impl Servers {
         let thread = thread::Builder::new().name("replay".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(bound, serving, ports) => {}
-                    _ = know_no_name(dns) => {}
+                    () = serve(bound, dns, serving, ports) => {}
                     _ = stopped => {}
                 }
             });
@@ -135,8 +134,12 @@ fn certificate(names: Vec<String>) -> io::Result<(String, TlsAcceptor)> {
     make().map_err(io::Error::other)
 }
 
-async fn serve(listeners: Vec<(StdListener, u16, Service)>, script: Arc<Script>, ports: Ports) {
+/// Until all servers have ended: the failure of one does not end the others.
+async fn serve(listeners: Vec<(StdListener, u16, Service)>, dns: StdUdpSocket, script: Arc<Script>, ports: Ports) {
     let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let _ = know_no_name(dns).await;
+    });
     for (listener, _, service) in listeners {
         let Ok(listener) = TcpListener::from_std(listener) else { continue };
         let script = script.clone();
@@ -151,7 +154,8 @@ async fn serve(listeners: Vec<(StdListener, u16, Service)>, script: Arc<Script>,
     while tasks.join_next().await.is_some() {}
 }
 
-/// Responds to every query with `NXDOMAIN` (RFC 1035, section 4.1.1).
+/// Responds to every query with `NXDOMAIN` (RFC 1035, section 4.1.1). A client that has disconnected is not
+/// an error.
 async fn know_no_name(socket: StdUdpSocket) -> io::Result<()> {
     let socket = UdpSocket::from_std(socket)?;
     let mut packet = [0; 1500];
@@ -159,7 +163,7 @@ async fn know_no_name(socket: StdUdpSocket) -> io::Result<()> {
         let (length, peer) = socket.recv_from(&mut packet).await?;
         let [_, _, flags, code, ..] = &mut packet;
         (*flags, *code) = (*flags | 0x80, *code & 0xf0 | 3);
-        socket.send_to(packet.get(..length).unwrap_or_default(), peer).await?;
+        let _ = socket.send_to(packet.get(..length).unwrap_or_default(), peer).await;
     }
 }
 
