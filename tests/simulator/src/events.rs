@@ -12,8 +12,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::faults::{Fault, Pending};
-use crate::hops::{Hop, Outcome, Role, Sender, Summary};
+use crate::faults::{self, Fault, Pending};
+use crate::hops::{Hop, Outcome, Role, Sender, Summary, masked_number};
 
 const FORMAT: &str = "number-verify-simulator/verification";
 /// The number of verifications that are kept.
@@ -151,6 +151,8 @@ impl Events {
             Fault::SlowHop | Fault::Denied => is_first,
             _ => is_affected,
         });
+        let sim = hop.sim.and_then(|sim| faults::identified(fault, sim)).map(|number| masked_number(&number));
+        let hop = Hop { sim, ..hop };
         // Later ones are of operators.
         if is_first {
             verification.redirect_uri = arrival.redirect_uri;

@@ -7,7 +7,7 @@ use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 /// The SIM of `Fault::WrongSim`: in no list of numbers to try.
-pub(crate) const WRONG_SIM: &str = "+14155550142";
+const WRONG_SIM: &str = "+14155550142";
 
 /// A fault of the network or of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -53,6 +53,15 @@ pub(crate) fn with_sync<T>(fault: Option<Fault>, handle: impl FnOnce() -> T) -> 
 
 pub(crate) fn current() -> Option<Fault> {
     CURRENT.try_with(|fault| *fault).unwrap_or_default()
+}
+
+/// The number that an operator identifies for this SIM.
+pub(crate) fn identified(fault: Option<Fault>, number: String) -> Option<String> {
+    match fault {
+        Some(Fault::NoSim) => None,
+        Some(Fault::WrongSim) => Some(WRONG_SIM.to_owned()),
+        _ => Some(number),
+    }
 }
 
 /// The redirect that denies an authorization request, if the request has a `redirect_uri`.

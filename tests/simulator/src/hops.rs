@@ -18,7 +18,7 @@ pub(crate) struct Hop {
     pub(crate) path: String,
     /// The class of the source address.
     pub(crate) network: &'static str,
-    /// The SIM of the source address, masked.
+    /// The SIM that the source address identifies, masked.
     pub(crate) sim: Option<String>,
     pub(crate) family: &'static str,
     /// The TLS version; absent for plain http.
@@ -147,10 +147,12 @@ impl Outcome {
         Some(if verified { Self::Verified } else { Self::NotVerified })
     }
 
-    /// Of a redirect to the redirect URI.
+    /// Of a redirect to the redirect URI. An error in addition to a code is ignored, as
+    /// clients do.
     pub(crate) fn of_redirect(location: &str) -> Option<Self> {
         let url = Url::parse(location).ok()?;
-        let (_, error) = url.query_pairs().find(|(name, _)| name == "error")?;
+        let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+        let error = value("error").filter(|_| value("code").is_none())?;
         let is_code =
             (1..=64).contains(&error.len()) && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         is_code.then(|| Self::Denied(error.into_owned()))

@@ -129,7 +129,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The Location, if it is the verification's redirect URI.
-fn redirect_to_app(headers: &HeaderMap, visit: &Visit) -> Option<String> {
+pub(crate) fn redirect_to_app(headers: &HeaderMap, visit: &Visit) -> Option<String> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
     let uri = visit.redirect_uri.as_deref()?;
     location.starts_with(uri).then(|| location.to_owned())

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::rustls::ProtocolVersion;
 
-use crate::faults::{Fault, with_sync};
-use crate::hops::{Summary, tokens};
+use crate::faults::{self, Fault, with_sync};
+use crate::hops::{self, Summary, tokens};
 use crate::hosts::{MakeRouter, SimHost};
-use crate::observe::Received;
+use crate::observe::{Received, redirect_to_app};
 use crate::operators::back_to_auth;
 use crate::scenarios::{
     ANOTHER_CHANNEL, LATER, Outcome, VERIFIED, authorization, http_status, refused, state_mismatch,
@@ -380,11 +380,11 @@ impl Reply {
         Self { early: Vec::new(), bytes: text.as_bytes().to_vec(), pace: Pace::AtOnce, end: End::KeepAlive }
     }
 
-    /// As a client would read it that accepts all of these heads.
-    fn summary(&self) -> Summary {
+    /// The status and the headers, as read by a client that accepts all of these heads.
+    fn head(&self) -> Option<(u16, HeaderMap)> {
         let text = String::from_utf8_lossy(&self.bytes).replace("\r\n ", " ");
         let mut lines = text.lines().take_while(|line| !line.is_empty());
-        let status = lines.next().and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        let status = lines.next()?.split_whitespace().nth(1)?.parse().ok()?;
         let headers = lines.filter_map(|line| {
             let (name, value) = line.split_once(':')?;
             Some((HeaderName::try_from(name.trim_end()).ok()?, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?))
@@ -393,7 +393,7 @@ impl Reply {
         for (name, value) in headers {
             map.append(name, value);
         }
-        status.map(|status| Summary::new(status, &map)).unwrap_or_default()
+        Some((status, map))
     }
 
     async fn send(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
@@ -473,7 +473,10 @@ impl Visit<'_> {
     fn grant(&self) -> (String, Option<Transaction>) {
         let number = self.world.sim(self.peer).unwrap_or_default();
         let mut known = self.world.lock();
-        let transaction = known.transactions.remove(&self.state);
+        let mut transaction = known.transactions.remove(&self.state);
+        if let Some(transaction) = transaction.as_mut().filter(|_| faults::current() == Some(Fault::WrongState)) {
+            transaction.state = faults::wrong_state();
+        }
         (known.grant(number), transaction)
     }
 }
@@ -503,7 +506,13 @@ pub(crate) async fn converse(
         let is_reset = fault == Some(Fault::Reset);
         let is_sent = !is_reset && reply.send(&mut stream).await.is_ok();
         if let Some(observed) = &observed {
-            world.events.leave(observed, if is_reset { Summary::default() } else { reply.summary() }, None);
+            let (mut summary, mut outcome) = (Summary::default(), None);
+            if let Some((status, headers)) = reply.head().filter(|_| !is_reset) {
+                summary = Summary::new(status, &headers);
+                outcome =
+                    redirect_to_app(&headers, observed).and_then(|location| hops::Outcome::of_redirect(&location));
+            }
+            world.events.leave(observed, summary, outcome);
         }
         if !is_sent || reply.end == End::Close {
             break;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::backend::{self, StoredResponse};
 use crate::events::Events;
-use crate::faults::{self, Fault};
+use crate::faults;
 use crate::hops::masked_number;
 use crate::hosts::{Address, SimHost};
 use crate::providers::{Check, Provider};
@@ -258,12 +258,7 @@ impl World {
 
     /// The number of the SIM behind a connection.
     pub(crate) fn sim(&self, peer: IpAddr) -> Option<String> {
-        let number = self.sim_of(peer).map(|sim| sim.number.clone())?;
-        match faults::current() {
-            Some(Fault::NoSim) => None,
-            Some(Fault::WrongSim) => Some(faults::WRONG_SIM.to_owned()),
-            _ => Some(number),
-        }
+        faults::identified(faults::current(), self.sim_of(peer)?.number.clone())
     }
 
     /// The operator of that SIM, if it is fixed.

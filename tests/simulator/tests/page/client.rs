@@ -105,9 +105,14 @@ impl<'a> Phone<'a> {
         Some(response?.json())
     }
 
+    /// The backend's response to `start`.
+    pub async fn start(&self, backend: &str, number: &str) -> Option<Value> {
+        self.post(&format!("{backend}/start"), &json!({ "phoneNumber": number })).await
+    }
+
     /// The backend's result, or why there is none.
     pub async fn verify(&self, backend: &str, number: &str) -> Result<Value, String> {
-        let started = self.post(&format!("{backend}/start"), &json!({ "phoneNumber": number })).await.ok_or("start")?;
+        let started = self.start(backend, number).await.ok_or("start")?;
         let auth_url = started["authUrl"].as_str().ok_or("no auth URL")?;
         let mut url = Url::parse(auth_url).map_err(|error| error.to_string())?;
         let state = parameters(&url).remove("state");

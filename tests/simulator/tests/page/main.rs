@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use client::{NUMBER, Phone, Response, TIMEOUT, exchange, request};
+use client::{NUMBER, Phone, Response, TIMEOUT, exchange, parameters, request};
 use number_verify_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Operator, Options, Pending, Simulator, page};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -135,7 +135,12 @@ async fn hops_of_a_verification_are_streamed() {
 async fn authorize(simulator: &Simulator, phone: &Phone<'_>) -> Value {
     let query = format!("client_id={CLIENT_ID}&response_type=code&scope=openid%20number-verification:verify");
     let url = format!("{}/oauth2/auth?{query}&state=xyz&dev_print=true", simulator.glide_url());
-    let mut next = Url::parse(&url).unwrap();
+    follow(phone, &url).await
+}
+
+/// The response after all redirects.
+async fn follow(phone: &Phone<'_>, url: &str) -> Value {
+    let mut next = Url::parse(url).unwrap();
     loop {
         let response = phone.send("GET", &next, "", "").await.unwrap();
         match response.header("location") {
@@ -243,6 +248,13 @@ async fn faults_change_the_outcome_of_the_next_verification() {
         events.wait_for("fault", Value::is_null).await;
         let verification = page.get(&format!("/verifications/{id}.json")).await.json();
         assert_eq!((&verification["fault"], &verification["result"]), (&json!(fault), &result), "{verification}");
+        // The SIM that the operator identifies, not the backend.
+        let sim = match fault {
+            Fault::NoSim => Value::Null,
+            Fault::WrongSim => json!("…42"),
+            _ => json!("…00"),
+        };
+        assert_eq!((&verification["hops"][0]["sim"], &verification["hops"][1]["sim"]), (&json!("…00"), &sim));
         assert_eq!(phone.verify_with_b().await, Ok(true), "after {fault:?}");
     }
     assert_nothing_secret(&events.text(), &simulator);
@@ -256,6 +268,25 @@ async fn json_response_with_a_wrong_state_is_complete() {
     let response = authorize(&simulator, &phone).await;
     assert_eq!(response["state"].as_str().map(str::len), Some(32), "{response}");
     assert_eq!(authorize(&simulator, &phone).await["state"], "xyz");
+}
+
+#[tokio::test]
+async fn quirks_have_faults_and_outcomes() {
+    let simulator = simulator();
+    let page = Page::start(&simulator);
+    let mut phone = Phone::new(&simulator);
+    phone.patience = Duration::from_secs(5);
+    let backend = |quirk: &str| simulator.backend_url(Operator::A).replace("/a", &format!("/{quirk}"));
+    simulator.set_fault(Pending { fault: Some(Fault::WrongState), repeat: false });
+    let started = phone.start(&backend("label-that-is-no-coding"), NUMBER).await.unwrap();
+    let auth_url = Url::parse(started["authUrl"].as_str().unwrap()).unwrap();
+    let state = follow(&phone, auth_url.as_str()).await["state"].take();
+    assert_ne!(state.as_str(), parameters(&auth_url).get("state").map(String::as_str));
+    assert_eq!(state.as_str().map(str::len), Some(32));
+    let refused = phone.verify(&backend("refusal-without-state"), NUMBER).await;
+    assert_eq!(refused, Err("access_denied".to_owned()));
+    let verification = page.get("/verifications/2.json").await.json();
+    assert_eq!(verification["result"], json!({ "kind": "denied", "detail": "access_denied" }), "{verification}");
 }
 
 #[tokio::test]
