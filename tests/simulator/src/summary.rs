@@ -19,6 +19,8 @@ pub(crate) fn of(ready: &Value, simulator: &Simulator) -> String {
         let _ = writeln!(summary, "  {number:<13} {effect}");
     };
     let sims = simulator.sims();
+    // The default of the command line is the default SIM; other numbers are not printed.
+    let phone = if sims.iter().any(|sim| sim.starts_with('+')) { "" } else { " --phone +NUMBER_OF_THE_SIM" };
     let sims = sims.iter().filter_map(|sim| sim.split_once(' '));
     for (sim, network) in sims {
         number(sim, &format!("the SIM of connections from {}: verified", network.trim_matches(['(', ')'])));
@@ -32,7 +34,7 @@ pub(crate) fn of(ready: &Value, simulator: &Simulator) -> String {
         "\nFrom the command line, in another terminal at the root of the repository\n  \
          curl -so target/root.pem {page}root.pem\n  \
          cargo run --example verify -- --any-network --backend {backend} \\\n    \
-         --root-ca target/root.pem $(curl -s {page}resolve)\n\n\
+         --root-ca target/root.pem{phone} $(curl -s {page}resolve)\n\n\
          For programs: --json prints one line of JSON instead; {page}simulator.json is the same.\n"
     );
     summary

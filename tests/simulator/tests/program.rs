@@ -84,6 +84,7 @@ fn summary_is_printed_without_json() {
     let mut program = Program(command.args(arguments).stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let page = lines.find_map(|line| line.trim().strip_prefix("Page").map(|url| url.trim().to_owned())).unwrap();
+    assert!(lines.any(|line| line.contains("--root-ca target/root.pem --phone +NUMBER_OF_THE_SIM ")));
     let last = lines.find(|line| line.contains("--json")).unwrap();
     assert!(last.contains(&page), "{last}");
     let address: SocketAddr = page.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
