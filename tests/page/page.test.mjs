@@ -302,6 +302,19 @@ test("the settings for a phone are on the page", async () => {
   assert.equal(await certificate.text(), ready.root_ca_pem);
 });
 
+test("the clock is the simulator's", async () => {
+  await page.clock.setFixedTime(Date.now() + 3_600_000);
+  await page.reload();
+  await page.locator("#recent button").first().waitFor();
+  await page.getByRole("radio", { name: /Slow hop/ }).waitFor();
+  await setFault(() => page.getByRole("radio", { name: /Slow hop/ }).check());
+  const running = verify("a");
+  await shows("hops", "waiting");
+  await shows("result", "Running");
+  assert.equal(await running, "verified");
+  await shows("result", "Verified");
+});
+
 test("no request to another server, and no error", () => {
   assert.deepEqual(foreign, []);
   assert.deepEqual(errors, []);

@@ -106,11 +106,12 @@ impl Events {
         self.changes.subscribe()
     }
 
-    /// The current state, as changes.
+    /// The simulator's clock and the current state, as changes.
     pub(crate) fn all(&self) -> Vec<Change> {
         let inner = self.lock();
-        let fault = ("fault", json(&inner.pending));
-        inner.recent.iter().map(|verification| ("verification", json(verification))).chain([fault]).collect()
+        let (clock, fault) = (("clock", json(&now_ms())), ("fault", json(&inner.pending)));
+        let recent = inner.recent.iter().map(|verification| ("verification", json(verification)));
+        [clock].into_iter().chain(recent).chain([fault]).collect()
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<String> {
@@ -200,12 +201,11 @@ impl Inner {
 
     fn begin(&mut self, Beginning { backend, number }: Beginning, fault: Option<Fault>) -> u64 {
         self.count += 1;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.recent.push_back(Verification {
             format: FORMAT,
             version: 1,
             id: self.count,
-            began_ms: u64::try_from(now.as_millis()).unwrap_or_default(),
+            began_ms: now_ms(),
             backend,
             number,
             fault,
@@ -233,6 +233,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// Since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 /// Rounded to a tenth.

@@ -12,6 +12,8 @@ let follows = true;
 let opened = null;
 /** Whether the events are new, not those that a connection begins with. */
 let isLive = false;
+/** The simulator's clock minus the browser's, in milliseconds: the page can be on another machine. */
+let offset = 0;
 /** Seconds without a request after which an app has probably given up. */
 const IDLE_S = 10;
 /** Each state of a verification: its label, tone and explanation. */
@@ -47,7 +49,7 @@ function end(verification) {
 function state({ result, hops, ...verification }) {
   if (result) return result;
   const isWaiting = hops.some((hop) => !isDone(hop));
-  const since = Date.now() - verification.began_ms - end({ hops });
+  const since = Date.now() + offset - verification.began_ms - end({ hops });
   // After that, the app has disconnected.
   if (isWaiting && since < 3 * IDLE_S * 1000) return { kind: "running" };
   if (hops.at(-1)?.status === null) return { kind: "closed" };
@@ -362,6 +364,7 @@ source.addEventListener("open", () => {
   showList();
 });
 source.addEventListener("error", () => connection("Disconnected: is the simulator running?", "bad"));
+source.addEventListener("clock", ({ data }) => (offset = Number(data) - Date.now()));
 source.addEventListener("verification", ({ data }) => receive(JSON.parse(data)));
 source.addEventListener("fault", ({ data }) => {
   fault = JSON.parse(data);

@@ -93,10 +93,12 @@ async fn hops_of_a_verification_are_streamed() {
     let simulator = simulator();
     let page = Page::start(&simulator);
     let mut events = page.events().await;
+    let clock = events.wait_for("clock", Value::is_u64).await;
     events.wait_for("fault", Value::is_null).await;
     assert_eq!(Phone::new(&simulator).verify_with_b().await, Ok(true));
     let verification = events.wait_for("verification", |it| !it["result"].is_null()).await;
     assert_eq!(verification["result"], json!({ "kind": "verified" }), "{verification}");
+    assert!(verification["began_ms"].as_u64() >= clock.as_u64(), "{verification}");
     assert_eq!(verification["number"], "…00", "{verification}");
     assert_eq!(verification["backend"], "/number-verify/b", "{verification}");
     let hops = verification["hops"].as_array().unwrap();
