@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use qrcodegen::{QrCode, QrCodeEcc};
 use ring::digest::{SHA256, digest};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use super::Page;
 
@@ -51,8 +52,8 @@ fn svg(code: &QrCode) -> String {
 
 /// The fingerprint of a certificate in PEM form, as tools show it: `AB:CD:…`.
 pub(super) fn sha256(pem: &str) -> String {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    let der = BASE64_STANDARD.decode(body).unwrap_or_default();
-    let bytes: Vec<_> = digest(&SHA256, &der).as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let Ok(certificate) = CertificateDer::from_pem_slice(pem.as_bytes()) else { return String::new() };
+    let digest = digest(&SHA256, &certificate);
+    let bytes: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     bytes.join(":")
 }
