@@ -15,6 +15,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
+/// Quirks whose responses do not end for this client. It reads up to `Content-Length` or the end of
+/// the connection.
+const ENDLESS: [&str; 5] = [
+    "chunked-with-trailers",
+    "contradictory-framing-json",
+    "large-redirect-page",
+    "no-content-204",
+    "redirect-without-length",
+];
 const OTHER: &str = "+14155550199";
 
 struct Page(SocketAddr);
@@ -211,12 +220,12 @@ async fn nothing_secret_is_shown_of_any_scenario() {
     let simulator = simulator();
     let page = Page::start(&simulator);
     let mut texts = String::new();
-    // Some quirks never end a response.
     let mut phone = Phone::new(&simulator);
-    phone.patience = Duration::from_millis(200);
     let scenarios = simulator.scenarios();
     for (id, scenario) in (1..).zip(&scenarios) {
-        let _ = timeout(Duration::from_secs(3), phone.verify(&simulator.scenario_url(scenario), OTHER)).await;
+        let ends = !ENDLESS.contains(&scenario.name.as_str());
+        phone.patience = if ends { Duration::from_secs(2) } else { Duration::from_millis(200) };
+        let _ = timeout(Duration::from_secs(20), phone.verify(&simulator.scenario_url(scenario), OTHER)).await;
         let shown = page.get(&format!("/verifications/{id}.json")).await;
         assert_eq!(shown.status, 200, "{}: a request was not assigned", scenario.name);
         let hosts = shown.json()["hops"].as_array().map(Vec::len);
