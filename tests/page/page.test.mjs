@@ -315,6 +315,16 @@ test("the clock is the simulator's", async () => {
   await shows("result", "Verified");
 });
 
+test("the newest verification is followed when the chosen one is removed", async () => {
+  const newest = Number(await page.locator("#recent button").first().getAttribute("data-id"));
+  await page.locator("#recent button").nth(1).click();
+  await shows("title", `Verification ${newest - 1}`);
+  const start = `http://localhost:${ready.http_port}/number-verify/a/start`;
+  for (let count = 0; count < 50; count++) await page.request.post(start, { data: { phoneNumber: OWN } });
+  await shows("title", `Verification ${newest + 50}`);
+  assert.equal(await page.locator("#recent button").count(), 50);
+});
+
 test("no request to another server, and no error", () => {
   assert.deepEqual(foreign, []);
   assert.deepEqual(errors, []);
