@@ -81,6 +81,10 @@ fn file_that_is_not_a_trace_is_a_usage_error() {
         ("{\"version\":\"1\"}", "it has no number `version`"),
         ("{\"version\":2}", "its version is 2, and this program reads version 1"),
         ("{\"version\":1,\"hops\":{}}", "it is not a trace"),
+        (
+            "{\"version\":1,\"format\":\"number-verify-simulator/verification\"}",
+            "it is a verification of the simulator",
+        ),
         ("{\"version\":1,\"hops\":[{\"status\":-1}]}", "it is not a trace"),
         ("{\"trace\":{\"version\":1,\"total_ms\":\"now\"}}", "it is not a trace"),
         ("\u{0}", "it is not JSON"),

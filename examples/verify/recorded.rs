@@ -14,6 +14,9 @@ use crate::usage;
 /// The version of the JSON that this program reads (`docs/trace.schema.json`).
 const VERSION: u64 = 1;
 
+/// The format of a file that the simulator's page saves (`docs/simulator.md`).
+const DOWNLOAD: &str = "number-verify-simulator/verification";
+
 /// A trace, and the JSON that it was read from.
 pub struct Recorded {
     pub trace: Trace,
@@ -28,6 +31,8 @@ pub enum BadFile {
     NotJson(serde_json::Error),
     #[error("it is JSON and not a trace: it has no number `version` (docs/trace.schema.json)")]
     NoVersion,
+    #[error("it is a verification of the simulator and not a trace: open it on the simulator's page")]
+    Download,
     #[error("its version is {0}, and this program reads version {VERSION}")]
     OtherVersion(u64),
     #[error("it is not a trace (docs/trace.schema.json): {0}")]
@@ -48,6 +53,9 @@ impl Recorded {
         // The output of `--json`.
         if json.get("trace").is_some_and(Value::is_object) {
             json = json["trace"].take();
+        }
+        if json.get("format").is_some_and(|format| format == DOWNLOAD) {
+            return Err(BadFile::Download);
         }
         match json.get("version").and_then(Value::as_u64) {
             None => return Err(BadFile::NoVersion),
