@@ -94,7 +94,7 @@ before(async () => {
 
 after(async () => {
   await context?.close();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 });
 
 test("without verifications, it shows how to run one", async () => {
