@@ -47,8 +47,8 @@ use crate::measure::Tools;
 use crate::plan::Plan;
 use crate::report::{document, history, plot, table};
 
-/// The documents with figures; each contains the parts that it has markers for.
-const DOCUMENTS: [&str; 1] = ["docs/performance.md"];
+/// The document with the figures.
+const DOCUMENT: &str = "docs/performance.md";
 
 /// Measures the cost of a verification, and writes docs/performance.md and its plots.
 #[derive(Parser)]
@@ -142,10 +142,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
         println!("\n{name}\n\n{}", part.trim());
     }
     let documents =
-        if arguments.quick { copy_documents(&arguments.repository, folder)? } else { arguments.repository.clone() };
-    document::update(&DOCUMENTS.map(|file| documents.join(file)), &parts)?;
+        if arguments.quick { copy_document(&arguments.repository, folder)? } else { arguments.repository.clone() };
+    document::update(&documents.join(DOCUMENT), &parts)?;
     plot::draw(&samples, &plan, &documents.join("docs/performance"))?;
-    println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENTS.join(", "));
+    println!("\nwritten in {}: {}, docs/performance/*.svg", documents.display(), DOCUMENT);
     let holds = checks.iter().all(|check| check.holds);
     if !holds {
         println!("a threshold is not met; see \"checks\"");
@@ -154,12 +154,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// The figures of a quick run are meaningless, so that they are not written to the repository.
-fn copy_documents(repository: &Path, folder: &Path) -> Result<PathBuf> {
+fn copy_document(repository: &Path, folder: &Path) -> Result<PathBuf> {
     let folder = folder.join("quick");
     std::fs::create_dir_all(folder.join("docs"))?;
-    for file in DOCUMENTS {
-        std::fs::copy(repository.join(file), folder.join(file)).context(file)?;
-    }
+    std::fs::copy(repository.join(DOCUMENT), folder.join(DOCUMENT)).context(DOCUMENT)?;
     Ok(folder)
 }
 

@@ -1,30 +1,20 @@
 //! Inserts generated text between its markers in a document: `<!-- bench:NAME -->` and `<!--
 //! /bench:NAME -->`, each on a separate line. Text outside of them is written by hand.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-/// Replaces each part in the documents that have markers for it; at least one must have them.
-/// Writes nothing if that fails.
-pub fn update(files: &[PathBuf], parts: &[(&str, String)]) -> Result<()> {
-    let name_of = |file: &Path| file.display().to_string();
-    let read = |file: &PathBuf| std::fs::read_to_string(file).with_context(|| name_of(file));
-    let mut texts = files.iter().map(read).collect::<Result<Vec<_>>>()?;
+/// Replaces each part in the document, which must have markers for it. Writes nothing if that
+/// fails.
+pub fn update(file: &Path, parts: &[(&str, String)]) -> Result<()> {
+    let name_of_file = || file.display().to_string();
+    let mut text = std::fs::read_to_string(file).with_context(name_of_file)?;
     for (name, part) in parts {
-        let mut has_markers = false;
-        for (file, text) in files.iter().zip(&mut texts) {
-            if let Some(new) = replaced(text, name, part).with_context(|| name_of(file))? {
-                *text = new;
-                has_markers = true;
-            }
-        }
-        ensure!(has_markers, "no document has markers for {name:?}");
+        let new = replaced(&text, name, part).with_context(name_of_file)?;
+        text = new.with_context(|| format!("{} has no markers for {name:?}", file.display()))?;
     }
-    for (file, text) in files.iter().zip(texts) {
-        std::fs::write(file, text).with_context(|| name_of(file))?;
-    }
-    Ok(())
+    std::fs::write(file, text).with_context(name_of_file)
 }
 
 /// `None` if the document has no markers for it.
@@ -54,6 +44,7 @@ mod tests {
 
     #[test]
     fn part_without_markers_is_an_error() {
-        assert!(update(&[], &[("x", "new".to_owned())]).is_err());
+        let error = update(Path::new("Cargo.toml"), &[("x", "new".to_owned())]).unwrap_err();
+        assert_eq!(error.to_string(), "Cargo.toml has no markers for \"x\"");
     }
 }
