@@ -45,8 +45,8 @@ fn failure(text: &mut String, trace: &Trace, error: &TraceError) {
     for whom in contacts {
         contact(text, trace, error, *whom);
     }
-    let anchor = error.cause.iter().map(|cause| format!("#{}", plain(cause)));
-    let _ = writeln!(text, "Reference: docs/errors/{}.md{}", plain(&error.kind), anchor.collect::<String>());
+    let anchor = error.cause.as_deref().map(|cause| format!("#{}", plain(cause))).unwrap_or_default();
+    let _ = writeln!(text, "Reference: docs/errors/{}.md{anchor}", plain(&error.kind));
 }
 
 fn success(text: &mut String, trace: &Trace) {
