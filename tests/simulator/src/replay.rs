@@ -16,7 +16,7 @@ use std::io;
 use serde_json::Value;
 
 use self::script::Script;
-use self::servers::Servers;
+pub use self::servers::RunningReplay;
 
 /// Why a trace cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +53,6 @@ pub struct Replay {
     script: Script,
 }
 
-/// The running servers of a replay. Dropping it stops them.
-#[derive(Debug)]
-pub struct RunningReplay {
-    servers: Servers,
-}
-
 impl Replay {
     /// Reads a trace in its JSON form.
     pub fn of_trace(trace: &Value) -> Result<Self, NotReplayable> {
@@ -79,32 +73,6 @@ impl Replay {
 
     /// Starts the servers; they are ready when this returns.
     pub fn start(self) -> io::Result<RunningReplay> {
-        Servers::start(self.script).map(|servers| RunningReplay { servers })
-    }
-}
-
-impl RunningReplay {
-    /// The base URL of the backend.
-    #[must_use]
-    pub fn backend_url(&self) -> String {
-        self.servers.backend_url()
-    }
-
-    /// The root certificate of all hosts, except the one with the recorded TLS failure.
-    #[must_use]
-    pub fn root_ca_pem(&self) -> &str {
-        &self.servers.root_pem
-    }
-
-    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS`.
-    #[must_use]
-    pub fn resolve(&self) -> Vec<String> {
-        self.servers.resolve()
-    }
-
-    /// The address of a name server that knows no name, for the lookup that must fail.
-    #[must_use]
-    pub fn dns_server(&self) -> String {
-        self.servers.dns_server()
+        RunningReplay::start(self.script)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::script::{
-    BackendFault, Call, Connection, Hop, Ports, REDIRECT_URI, Response, STATE, Script, UNKNOWN_HOST, stand_in,
+    Call, Connection, Hop, Instead, Ports, REDIRECT_URI, Response, STATE, Script, UNKNOWN_HOST, stand_in,
 };
 
 /// The bytes of a response, and the state of the connection afterwards.
@@ -50,15 +50,15 @@ impl Call {
                 "HTTP/1.1 {status} Replayed\r\nContent-Type: application/json\r\n{retry_after}Content-Length: {length}\r\n\r\n{body}"
             )
         };
-        let (bytes, then) = match &self.fails {
+        let (bytes, then) = match &self.instead {
             None => (json(200, "", &body()), Then::KeepAlive),
-            Some(BackendFault::Response { status, body, retry_after_s }) => {
+            Some(Instead::Response { status, body, retry_after_s }) => {
                 let retry_after =
                     retry_after_s.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
                 (json(*status, &retry_after, body), Then::KeepAlive)
             }
-            Some(BackendFault::Silent) => (String::new(), Then::Stall),
-            Some(BackendFault::Unreachable | BackendFault::Tls) => (String::new(), Then::Close),
+            Some(Instead::Silent) => (String::new(), Then::Stall),
+            Some(Instead::Unreachable | Instead::Tls) => (String::new(), Then::Close),
         };
         Reply { delay: self.delay, bytes: bytes.into_bytes(), then }
     }

@@ -41,11 +41,12 @@ pub(super) struct Script {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) delay: Duration,
-    pub(super) fails: Option<BackendFault>,
+    pub(super) instead: Option<Instead>,
 }
 
+/// What the backend does instead of its usual response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BackendFault {
+pub(super) enum Instead {
     Unreachable,
     Tls,
     Silent,
@@ -76,8 +77,9 @@ pub(super) enum Connection {
 
 #[derive(Debug)]
 pub(super) enum Response {
-    /// To the next hop, or from the last one to the app with these parameters.
+    /// To the next hop.
     Redirect(u16),
+    /// To the app with these parameters.
     ToApp(String),
     /// To any other URL; `None` for a missing Location.
     Elsewhere(Option<String>),
@@ -122,7 +124,7 @@ impl Script {
                 if is_json { Response::Json(code) } else { Response::ToApp(format!("code={CODE}&state={STATE}")) };
         }
         let [start, complete] =
-            ["start_ms", "complete_ms"].map(|name| Call { delay: delay(&trace[name]), fails: None });
+            ["start_ms", "complete_ms"].map(|name| Call { delay: delay(&trace[name]), instead: None });
         let mut script = Self { hosts, start, hops, complete, client: ClientChanges::default(), alert: None };
         match outcome {
             "verified" => script.completes_with(r#"{"verified":true}"#),
@@ -138,7 +140,7 @@ impl Script {
     }
 
     fn completes_with(&mut self, body: &'static str) {
-        self.complete.fails = Some(BackendFault::Response { status: 200, body, retry_after_s: None });
+        self.complete.instead = Some(Instead::Response { status: 200, body, retry_after_s: None });
     }
 
     fn fail(&mut self, error: &Value) -> Result<(), NotReplayable> {
@@ -171,16 +173,16 @@ impl Script {
         let is_start = error["step"] == "start";
         let detail = &error["detail"];
         let fault = match cause {
-            "unreachable" if is_start => BackendFault::Unreachable,
-            "tls" if is_start => BackendFault::Tls,
-            "timeout" => BackendFault::Silent,
-            "status" => BackendFault::Response {
+            "unreachable" if is_start => Instead::Unreachable,
+            "tls" if is_start => Instead::Tls,
+            "timeout" => Instead::Silent,
+            "status" => Instead::Response {
                 status: status(&detail["status"], 500),
                 body: "{}",
                 retry_after_s: detail["retry_after_s"].as_u64(),
             },
             "malformed_answer" => {
-                BackendFault::Response { status: status(&detail["status"], 200), body: "{}", retry_after_s: None }
+                Instead::Response { status: status(&detail["status"], 200), body: "{}", retry_after_s: None }
             }
             "app_failed" => {
                 return Err(NotReplayable::NotOnAServer(
@@ -196,7 +198,7 @@ impl Script {
             _ => return Err(NotReplayable::NotOnAServer(format!("this version does not know the cause `{cause}`"))),
         };
         let call = if is_start { &mut self.start } else { &mut self.complete };
-        call.fails = Some(fault);
+        call.instead = Some(fault);
         Ok(())
     }
 
@@ -265,7 +267,7 @@ impl Script {
         (self.start.delay, self.complete.delay) = (Duration::ZERO, Duration::ZERO);
         self.client.deadline = match error["step"].as_str() {
             Some("start") => {
-                self.start.fails = Some(BackendFault::Silent);
+                self.start.instead = Some(Instead::Silent);
                 Some("start")
             }
             Some("acquire") => Some("acquire"),
@@ -275,7 +277,7 @@ impl Script {
                 Some("authorize")
             }
             Some("complete") => {
-                self.complete.fails = Some(BackendFault::Silent);
+                self.complete.instead = Some(Instead::Silent);
                 Some("complete")
             }
             _ => return Err(NotReplayable::NotATrace("its error has no known `step`")),

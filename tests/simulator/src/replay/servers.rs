@@ -17,13 +17,14 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::responses::Then;
-use super::script::{self, BACKEND, BackendFault, Ports, Script};
+use super::script::{self, BACKEND, Instead, Ports, Script};
 
 const LONGEST_REQUEST: usize = 64 * 1024;
 
+/// The running servers of a replay. Dropping it stops them.
 #[derive(Debug)]
-pub(super) struct Servers {
-    pub(super) root_pem: String,
+pub struct RunningReplay {
+    root_pem: String,
     script: Arc<Script>,
     ports: Ports,
     dns_address: SocketAddr,
@@ -43,7 +44,7 @@ enum Service {
     Silent,
 }
 
-impl Servers {
+impl RunningReplay {
     pub(super) fn start(script: Script) -> io::Result<Self> {
         let names = (0..script.hosts.len()).map(script::stand_in).chain([BACKEND.to_owned()]).collect();
         let (root_pem, trusted) = certificate(Vec::clone(&names))?;
@@ -79,16 +80,26 @@ impl Servers {
         Ok(Self { root_pem, script, ports, dns_address, _refused: refused, stop: Some(stop), thread: Some(thread) })
     }
 
-    pub(super) fn backend_url(&self) -> String {
-        let port = match self.script.start.fails {
-            Some(BackendFault::Unreachable) => self.ports.refused,
-            Some(BackendFault::Tls) => self.ports.broken_tls,
-            Some(BackendFault::Silent | BackendFault::Response { .. }) | None => self.ports.https,
+    /// The base URL of the backend.
+    #[must_use]
+    pub fn backend_url(&self) -> String {
+        let port = match self.script.start.instead {
+            Some(Instead::Unreachable) => self.ports.refused,
+            Some(Instead::Tls) => self.ports.broken_tls,
+            Some(Instead::Silent | Instead::Response { .. }) | None => self.ports.https,
         };
         format!("https://{BACKEND}:{port}/nv")
     }
 
-    pub(super) fn resolve(&self) -> Vec<String> {
+    /// The root certificate of all hosts, except the one with the recorded TLS failure.
+    #[must_use]
+    pub fn root_ca_pem(&self) -> &str {
+        &self.root_pem
+    }
+
+    /// All hosts with their ports and addresses, as `HOST:PORT:ADDRESS`.
+    #[must_use]
+    pub fn resolve(&self) -> Vec<String> {
         let Ports { https, http, broken_tls, silent, refused } = self.ports;
         let names = (0..self.script.hosts.len()).map(script::stand_in).chain([BACKEND.to_owned()]);
         names
@@ -96,12 +107,14 @@ impl Servers {
             .collect()
     }
 
-    pub(super) fn dns_server(&self) -> String {
+    /// The address of a name server that knows no name, for the lookup that must fail.
+    #[must_use]
+    pub fn dns_server(&self) -> String {
         self.dns_address.to_string()
     }
 }
 
-impl Drop for Servers {
+impl Drop for RunningReplay {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -154,8 +167,8 @@ async fn serve(listeners: Vec<(StdListener, u16, Service)>, dns: StdUdpSocket, s
     while tasks.join_next().await.is_some() {}
 }
 
-/// Responds to every query with `NXDOMAIN` (RFC 1035, section 4.1.1). A client that has disconnected is not
-/// an error.
+/// Responds to every query with `NXDOMAIN` (RFC 1035, section 4.1.1). A client that has disconnected
+/// is not an error.
 async fn know_no_name(socket: StdUdpSocket) -> io::Result<()> {
     let socket = UdpSocket::from_std(socket)?;
     let mut packet = [0; 1500];
