@@ -2,7 +2,7 @@
 //! channel with each change. Nothing in it is secret: numbers, codes, states, sessions and cookie
 //! values are masked before they get here.
 //!
-//! Requests belong to the same verification if they share a token (`masking::tokens`): each
+//! Requests belong to the same verification if they share a token (`hops::tokens`): each
 //! response contains the tokens of the requests that follow from it.
 
 use std::collections::{HashMap, VecDeque};
@@ -69,7 +69,10 @@ struct Verification {
 
 /// A request, as known when it arrives.
 pub(crate) struct Arrival {
+    /// Without its SIM.
     pub(crate) hop: Hop,
+    /// The number of the SIM behind the connection.
+    pub(crate) sim: Option<String>,
     pub(crate) tokens: Vec<String>,
     pub(crate) begins: Option<Beginning>,
     pub(crate) redirect_uri: Option<String>,
@@ -152,7 +155,7 @@ impl Events {
             Fault::SlowHop | Fault::Denied => is_first,
             _ => is_affected,
         });
-        let sim = hop.sim.and_then(|sim| faults::identified(fault, sim)).map(|number| masked_number(&number));
+        let sim = arrival.sim.and_then(|sim| faults::identified(fault, sim)).map(|number| masked_number(&number));
         let hop = Hop { sim, ..hop };
         // Later ones are of operators.
         if is_first {

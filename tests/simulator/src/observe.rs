@@ -150,14 +150,15 @@ impl Received<'_> {
             }
         };
         Arrival {
-            hop: self.hop(world),
+            hop: self.hop(),
+            sim: world.sim(self.peer),
             tokens: texts.into_iter().flat_map(|text| tokens(&text.replace('-', "")).collect::<Vec<_>>()).collect(),
             begins,
             redirect_uri: self.parameter("redirect_uri"),
         }
     }
 
-    fn hop(&self, world: &World) -> Hop {
+    fn hop(&self) -> Hop {
         Hop {
             from: self.sender(),
             host: self.host.name,
@@ -165,7 +166,7 @@ impl Received<'_> {
             method: self.method.chars().take(16).collect(),
             path: masked_path(self.path),
             network: network(self.peer.to_canonical()),
-            sim: world.sim(self.peer).map(|number| masked_number(&number)),
+            sim: None,
             family: if self.peer.to_canonical().is_ipv4() { "IPv4" } else { "IPv6" },
             tls: self.tls.map(|version| if version == ProtocolVersion::TLSv1_3 { "TLS 1.3" } else { "TLS 1.2" }),
             at_ms: 0.0,

@@ -28,14 +28,29 @@ pub(super) async fn resolve(State(page): State<Arc<Page>>) -> String {
     flags.join(" ")
 }
 
+/// The commands that verify the SIM's number, for a page at this URL.
+pub(super) fn commands(page: &str, backend: &str, sims: &[String]) -> String {
+    // The default of the command line is the default SIM; other numbers are masked.
+    let phone = if sims.iter().any(|sim| sim.starts_with('+')) { "" } else { " --phone +NUMBER_OF_THE_SIM" };
+    format!(
+        "curl -so target/root.pem {page}root.pem\n\
+         cargo run --example verify -- --any-network --backend {backend} \\\n  \
+         --root-ca target/root.pem{phone} $(curl -s {page}resolve)"
+    )
+}
+
 /// The URL of the page's section for phones, at the address by which the page was opened.
 pub(super) async fn qr_code(headers: HeaderMap) -> Response {
-    let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let url = format!("http://{authority}/#connect");
-    let Ok(code) = QrCode::encode_text(&url, QrCodeEcc::Medium) else {
+    let Ok(code) = QrCode::encode_text(&format!("{}#connect", address(&headers)), QrCodeEcc::Medium) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     ([(header::CONTENT_TYPE, "image/svg+xml")], svg(&code)).into_response()
+}
+
+/// The URL by which the page was opened.
+pub(super) fn address(headers: &HeaderMap) -> String {
+    let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("http://{authority}/")
 }
 
 fn svg(code: &QrCode) -> String {

@@ -55,6 +55,13 @@ pub fn serve(
     }
 }
 
+/// The commands that verify the SIM's number, for a person with a shell.
+#[must_use]
+pub fn commands(ready: &Value, simulator: &Simulator) -> String {
+    let text = |name: &str| ready[name].as_str().unwrap_or_default();
+    connect::commands(text("page"), text("backend"), &simulator.sims())
+}
+
 fn router(page: Arc<Page>) -> Router {
     let file = |kind: &'static str, text: &'static str| get(async move || ([(header::CONTENT_TYPE, kind)], text));
     Router::new()
@@ -105,14 +112,16 @@ fn is_ours(headers: &HeaderMap, is_read: bool) -> bool {
 }
 
 /// What the page shows in addition to the events.
-async fn about(State(page): State<Arc<Page>>) -> Response {
+async fn about(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
     let faults: Vec<_> = Fault::value_variants().iter().filter_map(Fault::to_possible_value).collect();
     let faults: Vec<_> = faults
         .iter()
         .map(|fault| json!({ "name": fault.get_name(), "effect": fault.get_help().map(ToString::to_string) }))
         .collect();
     let digest = connect::sha256(&page.root_pem);
-    Json(json!({ "faults": faults, "sims": page.sims, "root_sha256": digest })).into_response()
+    let backend = page.ready["backend"].as_str().unwrap_or_default();
+    let commands = connect::commands(&connect::address(&headers), backend, &page.sims);
+    Json(json!({ "faults": faults, "sims": page.sims, "root_sha256": digest, "commands": commands })).into_response()
 }
 
 async fn download(State(page): State<Arc<Page>>, Path(file): Path<String>) -> Response {

@@ -313,15 +313,9 @@ async function about() {
   filled = texts.join();
 }
 
-function fill(ready, { faults, sims, root_sha256 }) {
-  const [page, backend] = [`${location.origin}/`, ready.backend];
-  // The default of the command line is the default SIM; other numbers are masked.
-  const phone = sims.some((sim) => sim.startsWith("+")) ? "" : " --phone +NUMBER_OF_THE_SIM";
-  $("commands").textContent = `curl -so target/root.pem ${page}root.pem
-cargo run --example verify -- --any-network \\
-  --backend ${backend} \\
-  --root-ca target/root.pem${phone} $(curl -s ${page}resolve)`;
-  $("backend").textContent = backend;
+function fill(ready, { faults, sims, root_sha256, commands }) {
+  $("commands").textContent = commands;
+  $("backend").textContent = ready.backend;
   $("digest").textContent = root_sha256;
   const [none, ...old] = $("faults").querySelectorAll("fieldset .choice");
   for (const choice of old) choice.remove();
