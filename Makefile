@@ -129,7 +129,7 @@ bindings: ## builds the library and the simulator, and generates the Kotlin and 
 	cargo build $(RUST) $(PROGRAMS)
 	@scripts/generate-bindings
 
-site: ## builds the documentation site with the crate's API reference into target/site
+site: bindings ## builds the documentation site with the API references into target/site
 	@scripts/site api
 
 screenshots: bindings ## renders the sample app's screenshots into docs/screenshots

@@ -50,7 +50,7 @@ pub struct Hint {
 ///
 /// # Errors
 ///
-/// [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is not in this form or a
+/// `VerifyError::InvalidConfig` for the setting `hints`, if the text is not in this form or a
 /// hint is invalid.
 #[uniffi::export(name = "core_hints_from_json")]
 pub fn hints_from_json(json: &str) -> Result<Vec<Hint>, VerifyError> {

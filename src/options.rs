@@ -27,7 +27,7 @@ pub struct VerificationOptions {
     #[uniffi(default = [])]
     pub headers: Vec<Arc<Header>>,
     /// Additional members of the start request, such as an app attestation, at most 16. Names must
-    /// be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+    /// be distinct, have 1 to 64 characters and not be one of `FieldNames` or `purpose`; names
     /// and JSON texts have at most 16 KiB in total.
     #[uniffi(default = [])]
     pub start_fields: Vec<Arc<StartField>>,

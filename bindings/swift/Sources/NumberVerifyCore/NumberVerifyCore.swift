@@ -5257,7 +5257,7 @@ public struct VerificationOptions {
     public let headers: [Header]
     /**
      * Additional members of the start request, such as an app attestation, at most 16. Names must
-     * be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+     * be distinct, have 1 to 64 characters and not be one of `FieldNames` or `purpose`; names
      * and JSON texts have at most 16 KiB in total.
      */
     public let startFields: [CoreStartField]
@@ -5281,7 +5281,7 @@ public struct VerificationOptions {
          */headers: [Header] = [], 
         /**
          * Additional members of the start request, such as an app attestation, at most 16. Names must
-         * be distinct, have 1 to 64 characters and not be one of [`FieldNames`] or `purpose`; names
+         * be distinct, have 1 to 64 characters and not be one of `FieldNames` or `purpose`; names
          * and JSON texts have at most 16 KiB in total.
          */startFields: [CoreStartField] = [], 
         /**
@@ -8703,7 +8703,7 @@ public func uniffiForeignFutureHandleCountNumberVerify() -> Int {
  *
  * # Errors
  *
- * [`VerifyError::InvalidConfig`] for the setting `hints`, if the text is not in this form or a
+ * `VerifyError::InvalidConfig` for the setting `hints`, if the text is not in this form or a
  * hint is invalid.
  */
 public func coreHintsFromJson(json: String)throws  -> [Hint]  {
@@ -8744,7 +8744,7 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_number_verify_checksum_func_core_hints_from_json() != 14998) {
+    if (uniffi_number_verify_checksum_func_core_hints_from_json() != 54490) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_number_verify_checksum_func_log_to_system() != 21215) {
