@@ -1,6 +1,8 @@
 """Checks of the Xcode project, its assets and the privacy manifests that need no Xcode."""
 
+import hashlib
 import json
+import os
 import pathlib
 import plistlib
 import re
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+import zipfile
 
 from pbxproj import XcodeProject
 
@@ -206,28 +209,52 @@ class AssetsTest(unittest.TestCase):
 
 
 class ReleaseTest(unittest.TestCase):
-    def write(self, *arguments):
-        """Package.swift after `write-release`; `None` if it failed."""
-        with tempfile.TemporaryDirectory() as folder:
-            scripts = pathlib.Path(folder) / "bindings/swift"
-            scripts.mkdir(parents=True)
-            shutil.copy(ROOT / "Package.swift", folder)
-            shutil.copy(ROOT / "bindings/swift/write-release", scripts)
-            done = subprocess.run([sys.executable, scripts / "write-release", *arguments], capture_output=True, text=True)
-            written = (pathlib.Path(folder) / "Package.swift").read_text()
-        if done.returncode:
-            self.assertTrue(done.stderr)
-            self.assertEqual(written, (ROOT / "Package.swift").read_text())
-        return None if done.returncode else written
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_script(self, name, *arguments):
+        """In a copy of the repository's files that the script uses."""
+        scripts = self.folder / "bindings/swift"
+        scripts.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "Package.swift", self.folder)
+        shutil.copy(ROOT / "bindings/swift" / name, scripts)
+        done = subprocess.run([sys.executable, scripts / name, *arguments], capture_output=True, text=True)
+        self.assertEqual(bool(done.returncode), bool(done.stderr), done.stderr)
+        return None if done.returncode else done.stdout.strip()
+
+    def archive(self, name="first", **files):
+        framework = self.folder / name / "NumberVerifyFFI.xcframework"
+        for path, text in {"Info.plist": "<plist/>", "ios/libnumber_verify.a": "library", **files}.items():
+            (framework / path).parent.mkdir(parents=True, exist_ok=True)
+            (framework / path).write_text(text)
+        return self.folder / f"{name}.zip", self.run_script("zip-xcframework", framework, self.folder / f"{name}.zip")
 
     def test_version_and_checksum_are_written(self):
-        written = self.write("12.3.4", "ab" * 32)
+        archive, checksum = self.archive()
+        self.assertEqual(checksum, hashlib.sha256(archive.read_bytes()).hexdigest())
+        self.assertIsNotNone(self.run_script("write-release", "12.3.4", archive))
+        written = (self.folder / "Package.swift").read_text()
         self.assertIn("/releases/download/12.3.4/NumberVerifyFFI.xcframework.zip", written)
-        self.assertIn(f'checksum: "{"ab" * 32}"', written)
+        self.assertIn(f'checksum: "{checksum}"', written)
+
+    def test_equal_frameworks_have_equal_archives(self):
+        (first, _), (second, _) = self.archive(), self.archive("second")
+        os.utime(self.folder / "second/NumberVerifyFFI.xcframework/Info.plist", (0, 0))
+        self.archive("second")
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+        self.assertEqual(zipfile.ZipFile(first).namelist(), [f"NumberVerifyFFI.xcframework/{name}" for name in ("Info.plist", "ios/libnumber_verify.a")])
+
+    def test_another_file_changes_the_checksum(self):
+        self.assertNotEqual(self.archive()[1], self.archive("second", **{"ios/libnumber_verify.a": "other"})[1])
 
     def test_invalid_arguments_are_rejected(self):
-        for arguments in (("1.2", "ab" * 32), ("v1.2.3", "ab" * 32), ("1.2.3", "ab"), ("1.2.3", "0" * 64), ("1.2.3",)):
-            self.assertIsNone(self.write(*arguments), arguments)
+        archive, _ = self.archive()
+        for arguments in (("1.2", archive), ("v1.2.3", archive), ("1.2.3", "0" * 64), ("1.2.3", ROOT / "Package.swift"), ("1.2.3",)):
+            self.assertIsNone(self.run_script("write-release", *arguments), arguments)
+            self.assertEqual((self.folder / "Package.swift").read_text(), (ROOT / "Package.swift").read_text())
+        self.assertIsNone(self.run_script("zip-xcframework", self.folder / "absent", self.folder / "absent.zip"))
 
 
 class TextsTest(unittest.TestCase):
