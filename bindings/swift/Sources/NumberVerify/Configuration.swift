@@ -5,7 +5,7 @@ extension NumberVerifier {
   ///
   /// ```swift
   /// let verifier = try NumberVerifier(backend: "https://api.example.com/number-verify") {
-  ///   $0.addHeader("Authorization", "Bearer …")
+  ///   $0.addHeader("Authorization", "Bearer \(accessToken)")
   ///   $0.deadlines.overallMs = 15_000
   /// }
   /// ```

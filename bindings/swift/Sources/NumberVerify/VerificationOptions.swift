@@ -5,7 +5,7 @@ internal import NumberVerifyCore
 ///
 /// ```swift
 /// let verification = try await verifier.verify(phoneNumber: "+14155550100") {
-///   $0.setHeader("Authorization", "Bearer …")
+///   $0.setHeader("Authorization", "Bearer \(accessToken)")
 ///   $0.setStartField("attestation", "…")
 /// }
 /// ```
