@@ -3,13 +3,16 @@
 // mode (with which the generated code does not comply).
 
 import com.android.build.api.variant.HostTestBuilder
+import com.vanniktech.maven.publish.AndroidSingleVariantLibrary
+import org.gradle.api.tasks.bundling.Jar
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 import org.jetbrains.kotlin.gradle.dsl.KotlinVersion
 
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.android)
-    `maven-publish`
+    alias(libs.plugins.dokka)
+    alias(libs.plugins.maven.publish)
 }
 
 group = "dev.numberverify"
@@ -27,9 +30,6 @@ android {
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17
-    }
-    publishing {
-        singleVariant("release") { withSourcesJar() }
     }
 }
 
@@ -136,19 +136,45 @@ androidComponents {
     }
 }
 
-publishing {
-    publications {
-        register<MavenPublication>("release") {
-            artifactId = "number-verify"
-            afterEvaluate { from(components["release"]) }
-            pom {
-                name = "number-verify"
-                description = "Verifies a phone number silently, over the phone's cellular network (CAMARA Number Verification)"
-                licenses {
-                    license { name = "MIT" }
-                    license { name = "Apache-2.0" }
-                }
+dokka {
+    moduleName = "number-verify"
+    dokkaSourceSets.configureEach {
+        // The only one with sources. Most of the API's enums and records are generated.
+        suppress = name != "main"
+        if (name == "main") sourceRoots.from(rustBindings.flatMap(RustBindings::output))
+        suppressGeneratedFiles = false
+    }
+}
+
+val javadocJar by tasks.registering(Jar::class) {
+    archiveClassifier = "javadoc"
+    from(tasks.named("dokkaGeneratePublicationHtml"))
+}
+
+// What both artifacts have in common is in gradle.properties.
+mavenPublishing {
+    // Its javadoc jar would be by the Dokka in the Android plugin.
+    configure(AndroidSingleVariantLibrary("release", sourcesJar = true, publishJavadocJar = false))
+    publishToMavenCentral()
+    // Not required for `publishToMavenLocal`. Maven Central rejects what is not signed.
+    if (providers.gradleProperty("signingInMemoryKey").isPresent) signAllPublications()
+    coordinates(artifactId = "number-verify")
+    pom {
+        name = "number-verify"
+        description = "Verifies a phone number silently, over the phone's cellular network (CAMARA Number Verification)"
+        licenses {
+            license {
+                name = "MIT"
+                url = "https://opensource.org/license/mit"
+            }
+            license {
+                name = "Apache-2.0"
+                url = "https://www.apache.org/licenses/LICENSE-2.0.txt"
             }
         }
     }
+}
+
+publishing {
+    publications.withType<MavenPublication>().configureEach { artifact(javadocJar) }
 }

@@ -8,9 +8,10 @@ import com.android.build.api.dsl.ApplicationExtension
 import com.android.build.api.dsl.LibraryExtension
 import com.android.build.api.variant.ApplicationAndroidComponentsExtension
 import com.android.build.api.variant.LibraryAndroidComponentsExtension
+import com.vanniktech.maven.publish.MavenPublishBaseExtension
 import org.gradle.api.Action
+import org.gradle.api.DomainObjectCollection
 import org.gradle.api.NamedDomainObjectCollection
-import org.gradle.api.PolymorphicDomainObjectContainer
 import org.gradle.api.Project
 import org.gradle.api.Task
 import org.gradle.api.artifacts.Dependency
@@ -26,6 +27,7 @@ import org.gradle.api.tasks.TaskContainer
 import org.gradle.api.tasks.TaskProvider
 import org.gradle.plugin.use.PluginDependenciesSpec
 import org.gradle.plugin.use.PluginDependencySpec
+import org.jetbrains.dokka.gradle.DokkaExtension
 import org.jetbrains.kotlin.gradle.dsl.KotlinAndroidProjectExtension
 import kotlin.properties.PropertyDelegateProvider
 import kotlin.properties.ReadOnlyProperty
@@ -41,8 +43,6 @@ fun Project.plugins(block: PluginDependenciesSpec.() -> Unit): Unit = TODO("$blo
 
 infix fun PluginDependencySpec.version(version: String?): PluginDependencySpec = version(version)
 
-val PluginDependenciesSpec.`maven-publish`: PluginDependencySpec get() = id("maven-publish")
-
 // The plugins' extensions. In AGP 8, `android` has an older type, which contains this one and what
 // AGP 9 has removed.
 fun Library.android(configure: Action<LibraryExtension>): Unit = TODO("$configure")
@@ -52,6 +52,10 @@ val Library.androidComponents: LibraryAndroidComponentsExtension get() = TODO()
 fun Library.androidComponents(configure: Action<LibraryAndroidComponentsExtension>): Unit = TODO("$configure")
 
 fun Library.publishing(configure: Action<PublishingExtension>): Unit = TODO("$configure")
+
+fun Library.dokka(configure: Action<DokkaExtension>): Unit = TODO("$configure")
+
+fun Library.mavenPublishing(configure: Action<MavenPublishBaseExtension>): Unit = TODO("$configure")
 
 fun Application.android(configure: Action<ApplicationExtension>): Unit = TODO("$configure")
 
@@ -74,10 +78,7 @@ fun DependencyHandler.implementation(notation: Any): Dependency? = add("implemen
 // Containers and tasks.
 operator fun <T : Any> NamedDomainObjectCollection<T>.get(name: String): T = getByName(name)
 
-inline fun <reified T : Any> PolymorphicDomainObjectContainer<in T>.register(
-    name: String,
-    noinline configure: T.() -> Unit,
-): Any = register(name, T::class.java, configure)
+inline fun <reified S : Any> DomainObjectCollection<in S>.withType(): DomainObjectCollection<S> = withType(S::class.java)
 
 fun <T : Task> TaskContainer.registering(
     type: KClass<T>,

@@ -2,13 +2,16 @@
 // in explicit API mode.
 
 import com.android.build.api.variant.HostTestBuilder
+import com.vanniktech.maven.publish.AndroidSingleVariantLibrary
+import org.gradle.api.tasks.bundling.Jar
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 import org.jetbrains.kotlin.gradle.dsl.KotlinVersion
 
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.android)
-    `maven-publish`
+    alias(libs.plugins.dokka)
+    alias(libs.plugins.maven.publish)
 }
 
 group = rootProject.group
@@ -24,9 +27,6 @@ android {
     compileOptions {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17
-    }
-    publishing {
-        singleVariant("release") { withSourcesJar() }
     }
 }
 
@@ -51,19 +51,38 @@ androidComponents {
     }
 }
 
-publishing {
-    publications {
-        register<MavenPublication>("release") {
-            artifactId = "number-verify-testing"
-            afterEvaluate { from(components["release"]) }
-            pom {
-                name = "number-verify-testing"
-                description = "A fake of number-verify for an app's own tests"
-                licenses {
-                    license { name = "MIT" }
-                    license { name = "Apache-2.0" }
-                }
+dokka {
+    moduleName = "number-verify-testing"
+    dokkaSourceSets.configureEach { suppress = name != "main" }
+}
+
+val javadocJar by tasks.registering(Jar::class) {
+    archiveClassifier = "javadoc"
+    from(tasks.named("dokkaGeneratePublicationHtml"))
+}
+
+// As in the library.
+mavenPublishing {
+    configure(AndroidSingleVariantLibrary("release", sourcesJar = true, publishJavadocJar = false))
+    publishToMavenCentral()
+    if (providers.gradleProperty("signingInMemoryKey").isPresent) signAllPublications()
+    coordinates(artifactId = "number-verify-testing")
+    pom {
+        name = "number-verify-testing"
+        description = "A fake of number-verify for an app's own tests"
+        licenses {
+            license {
+                name = "MIT"
+                url = "https://opensource.org/license/mit"
+            }
+            license {
+                name = "Apache-2.0"
+                url = "https://www.apache.org/licenses/LICENSE-2.0.txt"
             }
         }
     }
+}
+
+publishing {
+    publications.withType<MavenPublication>().configureEach { artifact(javadocJar) }
 }
