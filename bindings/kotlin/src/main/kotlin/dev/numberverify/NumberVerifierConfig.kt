@@ -5,7 +5,7 @@ package dev.numberverify
  *
  * ```kotlin
  * NumberVerifier(context, "https://api.example.com/number-verify") {
- *     header("Authorization", "Bearer …")
+ *     header("Authorization", "Bearer $accessToken")
  *     deadlines.overallMs = 15_000
  * }
  * ```
