@@ -18,10 +18,10 @@ def run(*command):
 
 
 def machine(library):
-    """Such as `AArch64`, or `None` for a file of another format."""
-    if library.read_bytes()[:4] != b"\x7fELF":
-        return None
-    return re.search(r"Machine: +(.+)", run("llvm-readelf", "-h", str(library)))[1]
+    """Such as `AArch64`, or `None` if the file cannot be read as a library."""
+    header = subprocess.run(["llvm-readelf", "-h", str(library)], check=False, capture_output=True, text=True)
+    found = re.search(r"Machine: +(.+)", header.stdout)
+    return found[1] if found and not header.returncode else None
 
 
 def unaligned_segments(library):

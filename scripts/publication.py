@@ -18,6 +18,8 @@ ABIS = {"arm64-v8a": "AArch64", "armeabi-v7a": "ARM", "x86": "Intel 80386", "x86
 LIBRARY = "libnumber_verify.so"
 # In the AAR of a rehearsal: the ABIs whose library is not the one to publish.
 MARK = "META-INF/rehearsal"
+# In place of a library that was not built.
+STAND_IN = b"Not a library: this AAR is of a rehearsal.\n"
 AAR_METADATA = "META-INF/com/android/build/gradle/aar-metadata.properties"
 CHECKSUMS = ("md5", "sha1", "sha256", "sha512")
 

@@ -55,13 +55,12 @@ def repacked(file, change):
     seal(file)
 
 
-def without(entry):
-    return lambda name, data: None if name == entry else data
+def replaced(entry, change):
+    return lambda name, data: change(data) if name == entry else data
 
 
-def without_rule(name, data):
-    lines = data.splitlines(keepends=True)
-    return b"".join(line for line in lines if b"native <methods>" not in line) if name == "proguard.txt" else data
+def without_native_methods(rules):
+    return b"".join(line for line in rules.splitlines(keepends=True) if b"native <methods>" not in line)
 
 
 def corrupted_checksum(repository):
@@ -87,11 +86,15 @@ DEFECTS = {
         ["number-verify-testing-VERSION: number-verify-testing-VERSION-sources.jar is missing"],
     ),
     "an ABI is missing": (
-        lambda it: repacked(published(it, ".aar"), without("jni/x86/libnumber_verify.so")),
+        lambda it: repacked(published(it, ".aar"), replaced("jni/x86/libnumber_verify.so", lambda data: None)),
         ["number-verify-VERSION: jni/x86/libnumber_verify.so is missing"],
     ),
+    "a library is damaged": (
+        lambda it: repacked(published(it, ".aar"), replaced("jni/x86/libnumber_verify.so", lambda data: b"\x7fELF" + data)),
+        ["number-verify-VERSION: jni/x86/libnumber_verify.so is not a library"],
+    ),
     "an R8 rule is missing": (
-        lambda it: repacked(published(it, ".aar"), without_rule),
+        lambda it: repacked(published(it, ".aar"), replaced("proguard.txt", without_native_methods)),
         ["number-verify-VERSION: proguard.txt lacks the R8 rule -keepclasseswithmembernames,includedescriptorclasses class dev.numberverify.** { native <methods>; }"],
     ),
     "scm is missing": (
@@ -123,7 +126,7 @@ DEFECTS = {
         ["number-verify-testing-VERSION: the dependency dev.numberverify:number-verify:VERSION is of the same release, but not staged"],
     ),
     "a permission is missing": (
-        lambda it: repacked(published(it, ".aar"), lambda name, data: data.replace(b"CHANGE_NETWORK_STATE", b"CHANGE_WIFI_STATE")),
+        lambda it: repacked(published(it, ".aar"), replaced("AndroidManifest.xml", lambda data: data.replace(b"CHANGE_NETWORK", b"CHANGE_WIFI"))),
         ["number-verify-VERSION: the manifest declares the permissions ["],
     ),
 }
