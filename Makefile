@@ -18,7 +18,7 @@ BENCHES := --manifest-path benches/Cargo.toml
 # The fuzz targets too.
 FUZZ := --manifest-path fuzz/Cargo.toml
 
-.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential test-page differential reproducible size lint audit format bindings site screenshots scale-plot
+.PHONY: help bench fuzz soak soak-backends mutants sanitize test test-rust test-coverage test-fuzz test-kotlin test-android-sample test-swift test-phone test-ios-sample test-backends test-contracts test-differential test-page differential release-rehearsal reproducible size lint audit format bindings site screenshots scale-plot
 
 help: ## lists the tasks; FILTER=NAME runs one test of test-kotlin, test-swift or test-backends
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
@@ -87,6 +87,9 @@ soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all ord
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_COUNT:-100000} cargo test --profile soak --all-features --locked --test soak -- --nocapture
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
+
+release-rehearsal: bindings test-phone ## makes and checks all that a release publishes, and verifies a number with apps that have only that (RELEASING.md)
+	@scripts/release-rehearsal
 
 reproducible: ## builds the library twice as shipped, and compares; for mobile: scripts/reproducible android android-arm ios
 	@scripts/reproducible
