@@ -10,21 +10,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use crate::events::Sources;
 use crate::hosts::SimHost;
 use crate::providers::{AuthorizationRequest, Check, End, Refusal};
 use crate::scenarios::{ANOTHER_CHANNEL, INTEGRATION, Scenario};
+use crate::server::Peer;
 use crate::verify::{is_json, is_phone_number};
 use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
 
 const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
 const NO_SUCH_CALL: Refusal = Refusal(StatusCode::NOT_FOUND, "there is no such call", INTEGRATION);
+const NO_SUCH_VERIFICATION: Refusal =
+    Refusal(StatusCode::NOT_FOUND, "no recent verification has this x-correlator", INTEGRATION);
 const NO_SUCH_METHOD: Refusal = Refusal(StatusCode::METHOD_NOT_ALLOWED, "there is no such call", INTEGRATION);
 const NOT_JSON: Refusal =
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json", INTEGRATION);
@@ -58,10 +62,29 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .nest("/number-verify", routes(Kind::Json))
         .nest("/number-verify-302", routes(Kind::Redirecting))
         .nest("/number-verify-page", routes(Kind::WithPage))
+        .route("/observed", get(observed))
+        .route("/observed/{correlator}", get(observed_verification))
         .fallback(async || problem(NO_SUCH_CALL))
         .method_not_allowed_fallback(async || problem(NO_SUCH_METHOD))
         .layer(map_response(for_no_cache))
         .with_state(world)
+}
+
+/// The client's source address.
+async fn observed(Extension(Peer(peer)): Extension<Peer>) -> Response {
+    Json(json!({ "address": peer.to_canonical() })).into_response()
+}
+
+/// The same, and those of a verification's requests to the backend and to the operator's side.
+async fn observed_verification(
+    State(world): State<Arc<World>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Path(correlator): Path<String>,
+) -> Response {
+    let Some(Sources { backend, operator }) = world.events.sources(&correlator) else {
+        return problem(NO_SUCH_VERIFICATION);
+    };
+    Json(json!({ "address": peer.to_canonical(), "backend": backend, "operator": operator })).into_response()
 }
 
 async fn for_no_cache(mut response: Response) -> Response {

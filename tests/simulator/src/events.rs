@@ -1,11 +1,13 @@
 //! What happens in the simulator, for the page: the recent verifications with their requests, and a
 //! channel with each change. Nothing in it is secret: numbers, codes, states, sessions and cookie
-//! values are masked before they get here.
+//! values are masked before they get here. Source addresses are kept for `GET /observed`; no change
+//! contains them.
 //!
 //! Requests belong to the same verification if they share a token (`hops::tokens`): each
 //! response contains the tokens of the requests that follow from it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -65,6 +67,8 @@ struct Verification {
     tokens: usize,
     #[serde(skip)]
     redirect_uri: Option<String>,
+    #[serde(skip)]
+    correlator: Option<String>,
 }
 
 /// A request, as known when it arrives.
@@ -82,6 +86,14 @@ pub(crate) struct Arrival {
 pub(crate) struct Beginning {
     pub(crate) backend: Option<String>,
     pub(crate) number: Option<String>,
+    pub(crate) correlator: Option<String>,
+}
+
+/// The source addresses of a phone's requests in one verification, each once.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Sources {
+    pub(crate) backend: BTreeSet<IpAddr>,
+    pub(crate) operator: BTreeSet<IpAddr>,
 }
 
 /// A request of a verification, until its response.
@@ -119,6 +131,19 @@ impl Events {
 
     pub(crate) fn get(&self, id: u64) -> Option<String> {
         self.lock().recent.iter().find(|verification| verification.id == id).map(json)
+    }
+
+    /// Of the last verification with this correlator.
+    pub(crate) fn sources(&self, correlator: &str) -> Option<Sources> {
+        let inner = self.lock();
+        let is_asked = |verification: &&Verification| verification.correlator.as_deref() == Some(correlator);
+        let verification = inner.recent.iter().rev().find(is_asked)?;
+        let mut sources = Sources::default();
+        for hop in verification.hops.iter().filter(|hop| hop.from == Sender::Phone) {
+            let of_role = if hop.role == Role::Backend { &mut sources.backend } else { &mut sources.operator };
+            of_role.insert(hop.peer);
+        }
+        Some(sources)
     }
 
     /// Sets the fault of the next verification, or of all from now on.
@@ -202,7 +227,7 @@ impl Inner {
         self.recent.iter_mut().rev().find(|verification| verification.id == id)
     }
 
-    fn begin(&mut self, Beginning { backend, number }: Beginning, fault: Option<Fault>) -> u64 {
+    fn begin(&mut self, Beginning { backend, number, correlator }: Beginning, fault: Option<Fault>) -> u64 {
         self.count += 1;
         self.recent.push_back(Verification {
             format: FORMAT,
@@ -217,6 +242,7 @@ impl Inner {
             began: Instant::now(),
             tokens: 0,
             redirect_uri: None,
+            correlator,
         });
         if self.recent.len() > RECENT
             && let Some(old) = self.recent.pop_front()

@@ -16,6 +16,9 @@ pub(crate) struct Hop {
     pub(crate) role: Role,
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The source address.
+    #[serde(skip)]
+    pub(crate) peer: IpAddr,
     /// The class of the source address.
     pub(crate) network: &'static str,
     /// The SIM that the source address identifies, masked.

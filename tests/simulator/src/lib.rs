@@ -178,6 +178,14 @@ impl Simulator {
         format!("http://{}/number-verify/{operator}", SocketAddr::new(address, port))
     }
 
+    /// The URL of the backend that returns the client's source address as JSON and, with the
+    /// `x-correlator` of a verification as another path segment, those of its requests.
+    #[must_use]
+    pub fn observed_url(&self) -> String {
+        let (address, port) = (self.world.options.backend_address, self.world.http_port);
+        format!("http://{}/observed", SocketAddr::new(address, port))
+    }
+
     /// The scenarios that a client of this simulator must handle.
     #[must_use]
     pub fn scenarios(&self) -> Vec<Scenario> {

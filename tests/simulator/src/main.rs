@@ -124,6 +124,7 @@ fn ready(simulator: &Simulator, root_ca: Option<PathBuf>, mut page: SocketAddr) 
         "backend": simulator.backend_url(Operator::A),
         "backends": backends,
         "scenarios": scenarios,
+        "observed": simulator.observed_url(),
         "https_port": simulator.https_port(),
         "http_port": simulator.http_port(),
         "hosts": simulator.hosts(),

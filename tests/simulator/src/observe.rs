@@ -165,6 +165,7 @@ impl Received<'_> {
             role: self.role(),
             method: self.method.chars().take(16).collect(),
             path: masked_path(self.path),
+            peer: self.peer.to_canonical(),
             network: network(self.peer.to_canonical()),
             sim: None,
             family: if self.peer.to_canonical().is_ipv4() { "IPv4" } else { "IPv6" },
@@ -194,10 +195,15 @@ impl Received<'_> {
         if let (Role::Backend, Some(backend)) = (self.role(), self.path.strip_suffix("/start")) {
             let request: Value = serde_json::from_slice(self.body).unwrap_or_default();
             let number = request.get("phoneNumber").and_then(Value::as_str).map(masked_number);
-            return Some(Beginning { backend: Some(masked_path(backend)), number });
+            let correlator = self.headers.get("x-correlator").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            return Some(Beginning { backend: Some(masked_path(backend)), number, correlator });
         }
         let is_authorization = self.parameter("client_id").is_some() && self.parameter("response_type").is_some();
-        (self.role() == Role::Provider && is_authorization).then_some(Beginning { backend: None, number: None })
+        (self.role() == Role::Provider && is_authorization).then_some(Beginning {
+            backend: None,
+            number: None,
+            correlator: None,
+        })
     }
 
     fn parameter(&self, name: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use number_verify_simulator::{Operator, Simulator};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -77,6 +77,8 @@ pub struct Phone<'a> {
     simulator: &'a Simulator,
     tls: TlsConnector,
     pub patience: Duration,
+    /// The source address.
+    pub address: Ipv4Addr,
 }
 
 impl<'a> Phone<'a> {
@@ -86,11 +88,13 @@ impl<'a> Phone<'a> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap();
         let tls = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
-        Self { simulator, tls, patience: TIMEOUT }
+        Self { simulator, tls, patience: TIMEOUT, address: Ipv4Addr::LOCALHOST }
     }
 
     pub async fn send(&self, method: &str, url: &Url, headers: &str, body: &str) -> Option<Response> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, url.port()?)).await.ok()?;
+        let socket = TcpSocket::new_v4().ok()?;
+        socket.bind((self.address, 0).into()).ok()?;
+        let stream = socket.connect((Ipv4Addr::LOCALHOST, url.port()?).into()).await.ok()?;
         let request = request(method, url, headers, body);
         if url.scheme() == "http" {
             return exchange(stream, &request, self.patience).await;

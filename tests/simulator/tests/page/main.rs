@@ -161,6 +161,32 @@ async fn follow(phone: &Phone<'_>, url: &str) -> Value {
     }
 }
 
+/// Other systems have no second loopback address.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn source_addresses_are_returned_for_a_correlator() {
+    let simulator = simulator();
+    let (wifi, mut cellular) = (Phone::new(&simulator), Phone::new(&simulator));
+    cellular.address = Ipv4Addr::new(127, 0, 0, 2);
+    let url = |path: &str| Url::parse(&format!("{}{path}", simulator.observed_url())).unwrap();
+    let response = cellular.send("GET", &url(""), "", "").await.unwrap();
+    assert_eq!(response.json(), json!({ "address": "127.0.0.2" }));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(wifi.send("GET", &url("/check:1"), "", "").await.unwrap().status, 404);
+
+    let start = Url::parse(&format!("{}/start", simulator.backend_url_on_http(Operator::B))).unwrap();
+    let headers = "Content-Type: application/json\r\nx-correlator: check:1\r\n";
+    let started = wifi.send("POST", &start, headers, &json!({ "phoneNumber": NUMBER }).to_string()).await.unwrap();
+    let observed = wifi.send("GET", &url("/check:1"), "", "").await.unwrap();
+    assert_eq!(observed.json(), json!({ "address": "127.0.0.1", "backend": ["127.0.0.1"], "operator": [] }));
+    follow(&cellular, started.json()["authUrl"].as_str().unwrap()).await;
+    let observed = wifi.send("GET", &url("/check:1"), "", "").await.unwrap();
+    assert_eq!(observed.json()["operator"], json!(["127.0.0.2"]));
+
+    let page = Page::start(&simulator);
+    assert!(!page.get("/verifications/1.json").await.body.contains("127.0.0.2"), "the page shows no addresses");
+}
+
 #[tokio::test]
 async fn verification_of_another_backend_is_recorded() {
     let simulator = simulator();

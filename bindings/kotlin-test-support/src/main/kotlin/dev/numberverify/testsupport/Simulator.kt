@@ -23,6 +23,9 @@ class Simulator(
 
     val httpsPort: Int = ready.getInt("https_port")
 
+    /** The URL that returns the source addresses of requests. */
+    val observed: String = ready.getString("observed")
+
     /** The addresses of its hosts, in the format of `NumberVerifierConfig.Development.resolve`. */
     val hosts: List<String> = ready.getJSONArray("hosts").map(JSONArray::getString)
 
