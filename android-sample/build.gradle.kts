@@ -16,6 +16,7 @@ android {
         targetSdk = 36
         versionCode = 1
         versionName = "0.1.0"
+        testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
     }
 
     buildTypes {
@@ -69,4 +70,5 @@ kotlin {
 dependencies {
     implementation("dev.numberverify:number-verify:0.1.0")
     implementation(libs.coroutines)
+    androidTestImplementation(libs.test.runner)
 }

@@ -75,6 +75,8 @@ fun DependencyHandler.project(
 
 fun DependencyHandler.implementation(notation: Any): Dependency? = add("implementation", notation)
 
+fun DependencyHandler.androidTestImplementation(notation: Any): Dependency? = add("androidTestImplementation", notation)
+
 // Containers and tasks.
 operator fun <T : Any> NamedDomainObjectCollection<T>.get(name: String): T = getByName(name)
 

@@ -30,12 +30,32 @@ class Development private constructor(
      */
     val slowAfterMs: Long? = if (intent.hasExtra(SLOW_AFTER_MS)) intent.getLongExtra(SLOW_AFTER_MS, 0) else null
 
+    /** The initial phone number. */
+    val phoneNumber: String? = intent.getStringExtra(PHONE_NUMBER)
+
+    /** The simulator's URL that returns the source addresses of requests, for the device check. */
+    val observed: String? = intent.getStringExtra(OBSERVED)
+
+    /** Another URL that returns the source address of a request, as text or JSON. */
+    val echo: String? = intent.getStringExtra(ECHO) ?: observed
+
+    /** A host name in public DNS, for the device check. */
+    val dnsHost: String? = intent.getStringExtra(DNS_HOST)
+
+    /** Whether a person follows the instructions of the device check. */
+    val isAttended: Boolean = intent.getBooleanExtra(ATTENDED, true)
+
     companion object {
         const val BACKEND = "backend"
         const val ANY_NETWORK = "any_network"
         const val ROOT_CERTIFICATE = "root_certificate"
         const val RESOLVE = "resolve"
         const val SLOW_AFTER_MS = "slow_after_ms"
+        const val PHONE_NUMBER = "phone_number"
+        const val OBSERVED = "observed"
+        const val DNS_HOST = "dns_host"
+        const val ECHO = "echo"
+        const val ATTENDED = "attended"
 
         /** Returns `null` in a build that is not debuggable. */
         fun of(

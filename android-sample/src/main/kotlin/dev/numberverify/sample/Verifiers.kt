@@ -2,6 +2,7 @@ package dev.numberverify.sample
 
 import android.content.Context
 import dev.numberverify.NumberVerifier
+import dev.numberverify.NumberVerifierConfig
 import dev.numberverify.VerifyException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
@@ -38,6 +39,13 @@ class Verifiers(
             verifier
         }
 
+    /** Releases the network; the next call of [with] creates a new verifier. */
+    fun release() {
+        verifier?.close()
+        verifier = null
+        settings = null
+    }
+
     fun close() {
         isClosed = true
         verifier?.close()
@@ -55,13 +63,21 @@ class Verifiers(
 
     private fun create(settings: Settings): NumberVerifier =
         NumberVerifier(app, settings.backend) {
-            subscriptionId = settings.subscriptionId
-            if (this@Verifiers.development == null) return@NumberVerifier
-            development.anyNetwork = settings.anyNetwork
-            development.rootCertificates = listOfNotNull(this@Verifiers.development.rootCertificate)
-            development.resolve = this@Verifiers.development.resolve
-            this@Verifiers.development.slowAfterMs?.let { slowAfterMs = it }
+            apply(settings, this@Verifiers.development)
         }
+}
+
+/** Applies the settings on the screen, and in a debug build those of the intent. */
+fun NumberVerifierConfig.apply(
+    settings: Settings,
+    ofIntent: Development?,
+) {
+    subscriptionId = settings.subscriptionId
+    if (ofIntent == null) return
+    development.anyNetwork = settings.anyNetwork
+    development.rootCertificates = listOfNotNull(ofIntent.rootCertificate)
+    development.resolve = ofIntent.resolve
+    ofIntent.slowAfterMs?.let { slowAfterMs = it }
 }
 
 /** The settings on the screen, except for the number. */

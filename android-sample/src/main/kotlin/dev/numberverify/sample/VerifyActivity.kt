@@ -4,21 +4,18 @@ import android.Manifest
 import android.app.Activity
 import android.app.AlertDialog
 import android.content.pm.PackageManager
-import android.os.Build
 import android.os.Bundle
 import android.telephony.SubscriptionManager
-import android.view.View
-import android.view.WindowInsets
 import android.view.inputmethod.InputMethodManager
 import android.widget.ScrollView
-import kotlinx.coroutines.Dispatchers
+import dev.numberverify.sample.check.CheckActivity
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
 
 /**
- * The app's only screen. Verifications and retrievals run in a [VerifySession], which the platform
+ * The app's first screen. Verifications and retrievals run in a [VerifySession], which the platform
  * retains across rotation (`onRetainNonConfigurationInstance`) and which ends with the screen. So
  * nothing outlives the visible screen, and no static field is needed.
  */
@@ -51,6 +48,7 @@ class VerifyActivity : Activity() {
                 onAction = ::act,
                 onSettings = { session.prepare(screen.settings) },
                 onRequestPermission = { requestPermissions(arrayOf(Manifest.permission.READ_PHONE_STATE), 0) },
+                onCheck = ::check,
             )
         screen.sims.subscriptionId = savedInstanceState?.getInt(SUBSCRIPTION_ID, NONE).takeIf { it != NONE }
     }
@@ -116,6 +114,11 @@ class VerifyActivity : Activity() {
         session.retrieve(screen.settings)
     }
 
+    private fun check() {
+        session.release()
+        startActivity(CheckActivity.intent(this, intent, screen.settings, screen.phoneNumber))
+    }
+
     private fun hideKeyboard() = getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)
 
     private fun act(action: OutcomeCard.Action) {
@@ -132,20 +135,6 @@ class VerifyActivity : Activity() {
                     .setMessage(R.string.use_sms_what)
                     .setPositiveButton(android.R.string.ok, null)
                     .show()
-        }
-    }
-
-    /**
-     * From Android 15 on, the window extends below the system bars. Before, the platform itself
-     * keeps it clear of them.
-     */
-    private fun View.keepClearOfBars() {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
-        setOnApplyWindowInsetsListener { view, insets ->
-            val types = WindowInsets.Type.systemBars() or WindowInsets.Type.displayCutout() or WindowInsets.Type.ime()
-            val bars = insets.getInsets(types)
-            view.setPadding(bars.left, bars.top, bars.right, bars.bottom)
-            WindowInsets.CONSUMED
         }
     }
 

@@ -29,6 +29,7 @@ class VerifyScreen(
     private val onAction: (OutcomeCard.Action) -> Unit,
     onSettings: () -> Unit,
     onRequestPermission: () -> Unit,
+    onCheck: () -> Unit,
 ) {
     private val number = root.findViewById<EditText>(R.id.phone_number)
     private val numberError = root.findViewById<View>(R.id.phone_number_error)
@@ -49,6 +50,7 @@ class VerifyScreen(
 
     init {
         development?.backend?.let(backend::setText)
+        development?.phoneNumber?.let(number::setText)
         anyNetwork.isChecked = development?.anyNetwork == true
         root.findViewById<View>(R.id.development).visibility = if (development == null) View.GONE else View.VISIBLE
         anyNetwork.setOnCheckedChangeListener { _, _ -> onSettings() }
@@ -56,6 +58,7 @@ class VerifyScreen(
         root.findViewById<View>(R.id.retrieve).setOnClickListener { onRetrieve() }
         cancel.setOnClickListener { onCancel() }
         root.findViewById<View>(R.id.share).setOnClickListener { onShare() }
+        root.findViewById<View>(R.id.check).setOnClickListener { onCheck() }
         number.setOnEditorActionListener { _, _, _ -> onVerify().let { true } }
     }
 

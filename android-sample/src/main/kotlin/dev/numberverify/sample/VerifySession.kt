@@ -93,6 +93,13 @@ class VerifySession(
         updateIfRunning { it.cancelled() }
     }
 
+    /** Cancels and releases everything, so that another screen measures from the beginning. */
+    fun release() {
+        cancel()
+        preparing?.cancel()
+        verifiers.release()
+    }
+
     /** Called when the screen is closed. */
     fun close() {
         scope.cancel()

@@ -105,7 +105,7 @@ class AccessibilityTest {
             RuntimeEnvironment.setQualifiers(mode)
             Phone(Intent()).use { phone ->
                 val root = phone.view<ScrollView>(R.id.screen)
-                val screen = VerifyScreen(root, null, {}, {}, {}, {}, {}, {}, {})
+                val screen = VerifyScreen(root, null, {}, {}, {}, {}, {}, {}, {}, {})
                 for (state in states) {
                     screen.show(state)
                     phone.settle()

@@ -3,12 +3,15 @@ package dev.numberverify.sample
 import android.content.Intent
 import dev.numberverify.NumberVerifier
 import dev.numberverify.VerifyException
+import dev.numberverify.sample.check.CheckActivity
 import dev.numberverify.testsupport.Simulator
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 
 /**
@@ -22,6 +25,7 @@ class ReleaseTest {
         Simulator().use { simulator ->
             Phone(simulator.intent()).use { phone ->
                 assertFalse(phone.shows(R.id.any_network))
+                assertFalse(phone.shows(R.id.check))
                 assertEquals(phone.activity.getString(R.string.default_backend), phone.text(R.id.backend))
                 assertEquals(null, Development.of(phone.activity, simulator.intent()))
             }
@@ -38,6 +42,14 @@ class ReleaseTest {
                 phone.awaitCard(R.string.mobile_data_needed)
                 assertEquals(0, phone.hops)
             }
+        }
+
+    @Test
+    fun `another app cannot start the device check`() =
+        Simulator().use { simulator ->
+            val controller = Robolectric.buildActivity(CheckActivity::class.java, simulator.intent()).create()
+            assertTrue(controller.get().isFinishing)
+            controller.destroy()
         }
 
     @Test

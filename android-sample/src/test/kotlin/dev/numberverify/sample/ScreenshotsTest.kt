@@ -4,15 +4,19 @@ import android.content.Intent
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.graphics.Insets
+import android.os.Looper
 import android.view.View
 import android.view.WindowInsets
+import dev.numberverify.sample.check.CheckActivity
 import dev.numberverify.testsupport.Simulator
 import org.junit.After
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.GraphicsMode
 import java.awt.image.BufferedImage
 import java.io.File
@@ -83,6 +87,22 @@ class ScreenshotsTest {
                 phone.verify("+14155550100")
                 phone.awaitCard(R.string.mobile_data_needed)
             }
+        }
+
+    @Test
+    fun `device check`() =
+        inBothModes { mode ->
+            val controller = Robolectric.buildActivity(CheckActivity::class.java, simulator.intent()).setup()
+            shadowOf(Looper.getMainLooper()).idle()
+            val screen = controller.get().findViewById<View>(R.id.check_screen)
+            screen.dispatchApplyWindowInsets(BARS)
+            shadowOf(Looper.getMainLooper()).idle()
+            screen.hideScrollBars()
+            controller
+                .get()
+                .window.decorView
+                .save("check-$mode")
+            controller.pause().stop().destroy()
         }
 
     private fun inBothModes(scene: (String) -> Unit) =
