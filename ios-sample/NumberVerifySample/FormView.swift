@@ -74,6 +74,12 @@ struct FormView: View {
               .foregroundStyle(Color("OnSurfaceMuted"))
           }
         }
+        Button(action: model.check) {
+          Text(Texts.check).frame(maxWidth: .infinity)
+        }
+        .buttonStyle(.bordered)
+        .controlSize(.large)
+        .accessibilityIdentifier("check")
       }
     }
     .disabled(model.state.isRunning)

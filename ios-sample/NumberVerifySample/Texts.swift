@@ -83,6 +83,18 @@ enum Texts {
   static let share = "Share"
   static let shareTrace = "Share the trace"
   static let traceTable = "The trace as a table: every request with its times in milliseconds"
+
+  // The device check. Its steps are in `CheckStep`.
+  static let check = "Check this phone"
+  static let checkWhat =
+    "For developers: how the library and this phone work together, step by step. It verifies the number several times."
+  static let checkContinue = "Continue"
+  static let checkSkip = "Skip"
+  static let checkShareWhat = "Safe to share: contains no number, code, cookie or address."
+  static let checkNotRun = "not run"
+  static let checkPassed = "passed"
+  static let checkFailed = "failed"
+  static let checkSkipped = "skipped"
 }
 
 extension Texts {
@@ -149,4 +161,20 @@ extension Texts {
   }
 
   static func status(_ hop: Hop) -> String { hop.status.map(String.init) ?? hopNoAnswer }
+}
+
+// The device check.
+extension Texts {
+  static func text(for outcome: CheckResult.Outcome) -> String {
+    switch outcome {
+    case .notRun: checkNotRun
+    case .passed: checkPassed
+    case .failed: checkFailed
+    case .skipped: checkSkipped
+    }
+  }
+
+  static func checkFinished(_ state: CheckState) -> String {
+    "\(state.count(.passed)) of \(CheckStep.allCases.count) passed"
+  }
 }

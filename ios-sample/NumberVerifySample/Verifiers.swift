@@ -24,13 +24,23 @@ final class Verifiers {
   func with(_ settings: Settings) throws -> NumberVerifier {
     if let latest, latest.settings == settings { return latest.verifier }
     let verifier = try NumberVerifier(backend: settings.backend.trimmingCharacters(in: .whitespacesAndNewlines)) {
-      guard let development else { return }
-      $0.development.anyNetwork = settings.anyNetwork
-      $0.development.rootCertificates = development.rootCertificates
-      $0.development.resolve = development.resolve
-      $0.slowAfterMs = development.slowAfterMs ?? $0.slowAfterMs
+      settings.apply(development, to: &$0)
     }
     latest = (settings, verifier)
     return verifier
+  }
+
+  /// Releases the network; the next call of ``with(_:)`` creates a new verifier.
+  func release() { latest = nil }
+}
+
+extension Settings {
+  /// Applies the settings on the screen, and in a debug build those of the environment.
+  func apply(_ development: Development?, to configuration: inout NumberVerifier.Configuration) {
+    guard let development else { return }
+    configuration.development.anyNetwork = anyNetwork
+    configuration.development.rootCertificates = development.rootCertificates
+    configuration.development.resolve = development.resolve
+    configuration.slowAfterMs = development.slowAfterMs ?? configuration.slowAfterMs
   }
 }

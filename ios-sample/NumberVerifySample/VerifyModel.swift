@@ -11,6 +11,9 @@ final class VerifyModel: ObservableObject {
   /// The result of `check()`; `nil` until it returns.
   @Published private(set) var cellular: CellularStatus?
 
+  /// Whether the device check is open.
+  @Published var isChecking = false
+
   let canUseAnyNetwork: Bool
   /// Why the simulator program cannot be used, for developers.
   let developmentProblem: String?
@@ -27,6 +30,8 @@ final class VerifyModel: ObservableObject {
     settings = Settings()
     settings.anyNetwork = development?.anyNetwork ?? false
     settings.backend = development?.backend ?? settings.backend
+    phoneNumber = development?.phoneNumber ?? ""
+    isChecking = development?.opensCheck ?? false
   }
 
   deinit {
@@ -58,6 +63,13 @@ final class VerifyModel: ObservableObject {
 
   /// Repeats the failed action with the current settings.
   func tryAgain() { run(purpose) }
+
+  /// Opens the device check. Releases everything, so that it measures from the beginning.
+  func check() {
+    cancel()
+    verifiers.release()
+    isChecking = true
+  }
 
   private func run(_ purpose: Purpose) {
     if state.isRunning { return }

@@ -1,7 +1,7 @@
 import SwiftUI
 import UIKit
 
-/// The app's only screen. Renders the model's state and forwards user actions; contains no logic.
+/// The app's first screen. Renders the model's state and forwards user actions; contains no logic.
 struct VerifyView: View {
   @StateObject private var model = VerifyModel(development: .current)
   @State private var isSMSExplained = false
@@ -26,11 +26,18 @@ struct VerifyView: View {
       if let announcement { announce(announcement) }
     }
     // Also on return from Settings, where the user may have turned on mobile data.
-    .task(id: Preparation(isActive: scenePhase == .active, anyNetwork: model.settings.anyNetwork)) {
-      if scenePhase == .active { await model.prepare() }
+    .task(
+      id: Preparation(isActive: scenePhase == .active && !model.isChecking, anyNetwork: model.settings.anyNetwork)
+    ) {
+      if scenePhase == .active && !model.isChecking { await model.prepare() }
     }
     // Not called on rotation. A verification is of no use after the user has left the screen.
     .onDisappear { model.cancel() }
+    .sheet(isPresented: $model.isChecking) {
+      if let development = Development.current {
+        CheckView(development: development, settings: model.settings, phoneNumber: model.phoneNumber)
+      }
+    }
     .alert(Texts.useSms, isPresented: $isSMSExplained) {
       Button(Texts.ok) {}
     } message: {

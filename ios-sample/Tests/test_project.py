@@ -20,6 +20,7 @@ from pbxproj import XcodeProject
 SAMPLE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = SAMPLE.parent
 APP = SAMPLE / "NumberVerifySample"
+UI_TESTS = SAMPLE / "NumberVerifySampleUITests"
 ASSETS = APP / "Assets.xcassets"
 LIBRARY_MANIFEST = ROOT / "bindings/swift/Sources/NumberVerify/PrivacyInfo.xcprivacy"
 PROJECT = SAMPLE / "NumberVerifySample.xcodeproj"
@@ -39,7 +40,7 @@ class ProjectTest(unittest.TestCase):
     def setUpClass(cls):
         cls.project = XcodeProject.load(str(PROJECT / "project.pbxproj"))
         cls.objects = cls.project.objects
-        (cls.target,) = cls.objects.get_objects_in_section("PBXNativeTarget")
+        cls.target, cls.ui_tests = cls.objects.get_objects_in_section("PBXNativeTarget")
 
     def settings(self, owner, configuration):
         (found,) = [
@@ -49,8 +50,9 @@ class ProjectTest(unittest.TestCase):
         ]
         return found.buildSettings
 
-    def files_of(self, phase):
-        (found,) = self.objects.get_objects_in_section(phase)
+    def files_of(self, phase, target=None):
+        phases = (target or self.target).buildPhases
+        (found,) = [p for p in self.objects.get_objects_in_section(phase) if p.get_id() in phases]
         builds = [self.objects[i] for i in found.files]
         return builds, {self.objects[b.fileRef].path for b in builds if "fileRef" in b}
 
@@ -63,11 +65,33 @@ class ProjectTest(unittest.TestCase):
     def test_target_contains_every_file(self):
         paths = {f.path for f in self.objects.get_objects_in_section("PBXFileReference") if f.sourceTree == "<group>"}
         existing = {p.name for p in APP.iterdir()}
-        self.assertEqual(paths, existing)
+        self.assertEqual(paths, existing | {p.name for p in UI_TESTS.iterdir()})
         _, sources = self.files_of("PBXSourcesBuildPhase")
         _, resources = self.files_of("PBXResourcesBuildPhase")
         self.assertEqual(sources, {p.name for p in APP.glob("*.swift")})
         self.assertEqual(resources, existing - sources)
+
+    def test_ui_tests_are_a_target_that_runs_the_app(self):
+        self.assertEqual(self.ui_tests.productType, "com.apple.product-type.bundle.ui-testing")
+        _, sources = self.files_of("PBXSourcesBuildPhase", self.ui_tests)
+        self.assertEqual(sources, {p.name for p in UI_TESTS.glob("*.swift")})
+        (dependency,) = [self.objects[i] for i in self.ui_tests.dependencies]
+        self.assertEqual(dependency.target, self.target.get_id())
+        proxy = self.objects[dependency.targetProxy]
+        self.assertEqual(proxy.remoteGlobalIDString, self.target.get_id())
+        (project,) = self.objects.get_objects_in_section("PBXProject")
+        self.assertEqual(proxy.containerPortal, project.get_id())
+        self.assertEqual(list(project.targets), [self.target.get_id(), self.ui_tests.get_id()])
+        for configuration in ("Debug", "Release"):
+            settings = self.settings(self.ui_tests, configuration)
+            self.assertEqual(settings["TEST_TARGET_NAME"], self.target.name)
+            self.assertEqual(settings["GENERATE_INFOPLIST_FILE"], "YES")
+            self.assertTrue(settings["PRODUCT_BUNDLE_IDENTIFIER"].startswith("dev.numberverify.sample."))
+
+    def test_versions_are_those_of_the_library(self):
+        (version,) = re.findall(r'(?m)^version = "([^"]+)"$', (ROOT / "Cargo.toml").read_text())[:1]
+        text = (PROJECT / "project.pbxproj").read_text()
+        self.assertEqual(set(re.findall(r"MARKETING_VERSION = ([^;]+);", text)), {version})
 
     def test_target_is_an_app(self):
         self.assertEqual(self.target.name, "NumberVerifySample")
@@ -120,8 +144,10 @@ class ProjectTest(unittest.TestCase):
 
     def test_shared_scheme_runs_the_target(self):
         scheme = ElementTree.parse(PROJECT / "xcshareddata/xcschemes/NumberVerifySample.xcscheme")
+        tested = {r.get("BlueprintIdentifier") for r in scheme.find("TestAction").iter("BuildableReference")}
+        self.assertEqual(tested, {self.ui_tests.get_id()})
         blueprints = {r.get("BlueprintIdentifier") for r in scheme.iter("BuildableReference")}
-        self.assertEqual(blueprints, {self.target.get_id()})
+        self.assertEqual(blueprints - tested, {self.target.get_id()})
         self.assertEqual(scheme.find("ArchiveAction").get("buildConfiguration"), "Release")
         self.assertEqual({v.get("isEnabled") for v in scheme.iter("EnvironmentVariable")}, {"NO"})
 
@@ -261,7 +287,7 @@ class TextsTest(unittest.TestCase):
     """The texts equal those of the Android sample, except for platform differences."""
 
     ANDROID = ROOT / "android-sample/src/main/res/values/strings.xml"
-    DIFFERENT = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds"}
+    DIFFERENT = {"openNetworkSettings", "hopDescription", "hopDescriptionCleartext", "stepDescription", "stepDescriptionWithTime", "progress", "milliseconds", "checkFinished", "checkStepDescription"}
     ONLY_ANDROID = {"defaultBackend", "cellularBlocked", "cellularAirplane", "cellularNoSim", "cellularNotDataSim", "cellularPermission"}
     ONLY_ANDROID |= {"sim", "simForData", "simInSlot", "simWhat", "askForSims", "askForSimsWhat"}
     ONLY_IOS = {"cellularSimulator", "openSettings", "ok"}

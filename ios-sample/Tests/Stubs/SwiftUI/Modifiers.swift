@@ -36,6 +36,7 @@ extension View {
   public func accessibilityAddTraits(_ traits: AccessibilityTraits) -> some View { self }
   public func accessibilityHidden(_ hidden: Bool) -> some View { self }
   public func accessibilityLabel<S: StringProtocol>(_ label: S) -> some View { self }
+  public func accessibilityIdentifier(_ identifier: String) -> some View { self }
   public func speechSpellsOutCharacters(_ value: Bool = true) -> some View { self }
   public func accessibilityElement(children: AccessibilityChildBehavior = .ignore) -> some View { self }
 

@@ -52,6 +52,7 @@ final class Box<Value> {
 @MainActor @preconcurrency @propertyWrapper public struct StateObject<ObjectType: ObservableObject> {
   private let make: () -> ObjectType
   public var wrappedValue: ObjectType { make() }
+  public var projectedValue: ObservedObject<ObjectType>.Wrapper { ObservedObject(wrappedValue: make()).projectedValue }
 
   public init(wrappedValue make: @autoclosure @escaping () -> ObjectType) { self.make = make }
 }

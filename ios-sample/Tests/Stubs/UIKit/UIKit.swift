@@ -19,12 +19,30 @@
 @MainActor open class UIApplication {
   public struct OpenExternalURLOptionsKey: Hashable, Sendable {}
 
+  /// UIKit.UIApplication.State
+  public enum State: Sendable { case active, inactive, background }
+
   public static let shared = UIApplication()
+  public var applicationState = State.active
   public nonisolated static let openSettingsURLString = "app-settings:"
 
   public func open(
     _ url: URL, options: [OpenExternalURLOptionsKey: Any] = [:], completionHandler completion: (@MainActor @Sendable (Bool) -> Void)? = nil
   ) {}
+}
+
+/// UIKit.UIBackgroundTaskIdentifier
+public struct UIBackgroundTaskIdentifier: Equatable, Sendable {
+  public static let invalid = UIBackgroundTaskIdentifier(id: 0)
+  let id: Int
+}
+
+extension UIApplication {
+  public func beginBackgroundTask(expirationHandler handler: (@MainActor @Sendable () -> Void)? = nil) -> UIBackgroundTaskIdentifier {
+    UIBackgroundTaskIdentifier(id: 1)
+  }
+
+  public func endBackgroundTask(_ identifier: UIBackgroundTaskIdentifier) {}
 }
 
 /// UIKit.UIAccessibility

@@ -15,6 +15,8 @@ public struct NWInterface: Sendable {
   public let type: InterfaceType
   /// https://developer.apple.com/documentation/network/nwinterface/index
   public let index: Int
+  /// https://developer.apple.com/documentation/network/nwinterface/name
+  public var name: String { type == .cellular ? "pdp_ip0" : "en0" }
 }
 
 /// https://developer.apple.com/documentation/network/nwpath
@@ -36,6 +38,10 @@ public struct NWPath: Sendable {
   public let unsatisfiedReason: UnsatisfiedReason
   /// https://developer.apple.com/documentation/network/nwpath/availableinterfaces
   public let availableInterfaces: [NWInterface]
+  /// https://developer.apple.com/documentation/network/nwpath/supportsipv4
+  public var supportsIPv4: Bool { status == .satisfied }
+  /// https://developer.apple.com/documentation/network/nwpath/supportsipv6
+  public var supportsIPv6: Bool { status == .satisfied }
 
   /// https://developer.apple.com/documentation/network/nwpath/usesinterfacetype(_:)
   public func usesInterfaceType(_ type: NWInterface.InterfaceType) -> Bool {

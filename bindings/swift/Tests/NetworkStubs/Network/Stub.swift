@@ -72,7 +72,7 @@ public enum Stub {
   public final class World: @unchecked Sendable {
     private let lock = NSLock()
     private var created = Objects()
-    private var first: (path: NWPath?, state: NWConnection.State?)
+    private var first: (path: NWPath?, usual: NWPath?, state: NWConnection.State?)
 
     /// The objects that the package created in this world.
     public struct Objects: Sendable {
@@ -88,12 +88,13 @@ public enum Stub {
     public var all: Objects { lock.withLock { created } }
 
     /// Sets what each cellular monitor and each connection reports immediately on start: before any
-    /// timeout that the package sets after that, regardless of machine load.
-    public func atStart(path: NWPath?, connection state: NWConnection.State? = nil) {
-      lock.withLock { first = (path, state) }
+    /// timeout that the package sets after that, regardless of machine load. `usual`: what each
+    /// monitor of any network reports.
+    public func atStart(path: NWPath?, usual: NWPath? = nil, connection state: NWConnection.State? = nil) {
+      lock.withLock { first = (path, usual, state) }
     }
 
-    var atStart: (path: NWPath?, state: NWConnection.State?) { lock.withLock { first } }
+    var atStart: (path: NWPath?, usual: NWPath?, state: NWConnection.State?) { lock.withLock { first } }
 
     func change(_ change: (inout Objects) -> Void) {
       lock.withLock { change(&created) }
@@ -104,7 +105,7 @@ public enum Stub {
   @TaskLocal public static var world = World()
 
   static func monitor(_ type: NWInterface.InterfaceType?) -> Monitor {
-    let monitor = Monitor(first: type == .cellular ? world.atStart.path : nil, world: world)
+    let monitor = Monitor(first: type == .cellular ? world.atStart.path : world.atStart.usual, world: world)
     world.change { if type == .cellular { $0.cellular.append(monitor) } else { $0.anyNetwork.append(monitor) } }
     return monitor
   }
