@@ -86,6 +86,11 @@ private enum PlainHTTP {
       var timeout = timeval(tv_sec: 5, tv_usec: 0)
       setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
       setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+      #if canImport(Darwin)
+        // Otherwise a write to a connection that the server has reset ends the app.
+        var isOn: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &isOn, socklen_t(MemoryLayout<Int32>.size))
+      #endif
       if connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return descriptor }
       close(descriptor)
     }

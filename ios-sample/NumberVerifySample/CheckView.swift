@@ -140,10 +140,12 @@ extension DeviceCheck {
   convenience init(development: Development, settings: Settings, phoneNumber: String) {
     let platform = AppleCheckPlatform(development: development, settings: settings, phoneNumber: phoneNumber)
     self.init(platform: platform, isAttended: development.isAttended, dnsHost: development.dnsHost) { report in
-      let folder = FileManager.default.urls(for: .documentDirectory, in: .userDomainMask).first
-      // The screen shows the same; a file that is missing is an error of the script.
-      try? Data(report.json().utf8).write(
-        to: folder?.appendingPathComponent("device-check.json") ?? URL(fileURLWithPath: "/dev/null"), options: .atomic)
+      do {
+        let folder = try FileManager.default.url(for: .documentDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
+        try Data(report.json().utf8).write(to: folder.appendingPathComponent("device-check.json"), options: .atomic)
+      } catch {
+        assertionFailure("the report cannot be written: \(error)")
+      }
     }
   }
 }

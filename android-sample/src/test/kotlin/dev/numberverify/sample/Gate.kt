@@ -26,16 +26,20 @@ fun Simulator.intent(backend: String = backend("b")): Intent =
 /** Holds back all data sent to this host until the gate is opened. Pass [Gate.on] to the app. */
 fun Simulator.gate(host: String): Gate = Gate(host, httpsPort)
 
-/** A relay in front of a host of the simulator, on a separate address. */
+/**
+ * A relay in front of a host of the simulator, on a separate address. The simulator sees the source
+ * address.
+ */
 class Gate(
     private val host: String,
     private val port: Int,
+    private val source: String = "127.0.0.1",
 ) : AutoCloseable {
     /**
      * A new address for each gate: the listener of an earlier one may still be open until its
      * thread has left `accept`.
      */
-    private val address = "127.0.0.${lastAddress.incrementAndGet()}"
+    val address = "127.0.0.${lastAddress.incrementAndGet()}"
     private val opened = CountDownLatch(1)
     private val server = ServerSocket(port, 50, InetAddress.getByName(address))
     private val sockets = CopyOnWriteArrayList<Socket>()
@@ -68,7 +72,7 @@ class Gate(
         sockets += client
         opened.await()
         if (client.isClosed) return
-        val upstream = Socket("127.0.0.1", port)
+        val upstream = Socket("127.0.0.1", port, InetAddress.getByName(source), 0)
         thread(isDaemon = true) { pump(upstream, client) }
         pump(client, upstream)
     }

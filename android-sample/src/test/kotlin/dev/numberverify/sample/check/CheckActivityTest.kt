@@ -5,6 +5,7 @@ import android.os.Looper
 import android.view.View
 import android.widget.TextView
 import dev.numberverify.sample.Development
+import dev.numberverify.sample.Gate
 import dev.numberverify.sample.Phone
 import dev.numberverify.sample.R
 import dev.numberverify.sample.intent
@@ -70,6 +71,26 @@ class CheckActivityTest {
             "1 of 14 passed" in text(controller.get(), R.id.check_progress),
         )
         controller.pause().stop().destroy()
+    }
+
+    /** The operator's hosts are reached through relays, which the simulator sees as another network. */
+    @Test
+    fun `connections of the library from another address are recognized`() {
+        val hosts = simulator.hosts.map { it.split(':', limit = 3) }
+        val relays = hosts.map { it[1].toInt() }.distinct().associateWith { Gate("", it, CELLULAR).apply(Gate::open) }
+        val resolve =
+            hosts.map { (host, port, own) ->
+                "$host:$port:${if (host.startsWith("backend")) own else relays.getValue(port.toInt()).address}"
+            }
+        val intent = checkIntent().putExtra(Development.ATTENDED, false).putExtra(Development.RESOLVE, resolve.toTypedArray())
+        val controller = Robolectric.buildActivity(CheckActivity::class.java, intent).setup()
+        val report = await(File(controller.get().filesDir, CheckSession.FILE))
+        val addresses = report.getJSONArray("steps").getJSONObject(CheckStep.ADDRESSES.ordinal)
+        assertEquals("$addresses", "passed", addresses.getString("outcome"))
+        assertEquals("yes", addresses.getJSONObject("facts").getString("differs"))
+        assertFalse("the address is not in the report", CELLULAR in report.toString())
+        controller.pause().stop().destroy()
+        relays.values.forEach(Gate::close)
     }
 
     @Test
@@ -143,5 +164,9 @@ class CheckActivityTest {
             if (text.isNotEmpty() && JSONObject(text).getBoolean("finished")) return JSONObject(text)
         }
         error("the check did not finish: $text")
+    }
+
+    private companion object {
+        const val CELLULAR = "127.0.1.1"
     }
 }
