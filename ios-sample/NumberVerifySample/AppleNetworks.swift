@@ -24,6 +24,7 @@ enum AppleNetworks {
       // The tunnel interface of a VPN has no type.
       hasVPN: usual?.usesInterfaceType(.other) == true,
       status: "unknown",
+      path: cellular.map { "\($0.status)" },
       interfaceName: cellular?.availableInterfaces.first { $0.type == .cellular }?.name,
       hasIPv4: cellular?.supportsIPv4, hasIPv6: cellular?.supportsIPv6,
       dataSIM: dataSIM)

@@ -99,6 +99,8 @@ struct PhoneNetworks: Equatable, Sendable {
   var hasVPN: Bool
   /// What `check()` returns: `ready`, `wifi_active`, or a cause.
   var status: String
+  /// The status of the cellular path.
+  var path: String?
   var interfaceName: String?
   var hasIPv4: Bool?
   var hasIPv6: Bool?
@@ -108,7 +110,7 @@ struct PhoneNetworks: Equatable, Sendable {
 
   var facts: [String: String] {
     CheckRun.facts([
-      "default_network": `default`, "vpn": String(hasVPN), "check": status, "interface": interfaceName,
+      "default_network": `default`, "vpn": String(hasVPN), "check": status, "path": path, "interface": interfaceName,
       "ipv4": hasIPv4.map { String($0) }, "ipv6": hasIPv6.map { String($0) }, "nat64": hasNAT64.map { String($0) },
     ])
   }

@@ -48,6 +48,13 @@ struct FormView: View {
             .foregroundStyle(Color("OnBackgroundMuted"))
         }
       }
+      if model.canUseAnyNetwork {
+        Button(action: model.check) {
+          Text(Texts.check).frame(maxWidth: .infinity)
+        }
+        .buttonStyle(.bordered)
+        .controlSize(.large)
+      }
     }
     .frame(maxWidth: .infinity, alignment: .leading)
   }
@@ -74,12 +81,6 @@ struct FormView: View {
               .foregroundStyle(Color("OnSurfaceMuted"))
           }
         }
-        Button(action: model.check) {
-          Text(Texts.check).frame(maxWidth: .infinity)
-        }
-        .buttonStyle(.bordered)
-        .controlSize(.large)
-        .accessibilityIdentifier("check")
       }
     }
     .disabled(model.state.isRunning)

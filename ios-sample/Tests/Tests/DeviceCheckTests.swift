@@ -170,6 +170,7 @@ struct DeviceCheckTests {
     #expect(state[.addresses].reason == "A request to the operator’s side came from the default network’s address.")
     #expect(state[.memory].facts["opened_ahead"] != "0")
     #expect(state[.conditions].facts["default_network"] == "wifi")
+    #expect(state[.conditions].facts["path"] == "satisfied")
     #expect(CheckStep.allCases.filter { state[$0].outcome == .passed } == [.otherTraffic], "only what needs no cellular network")
     let report = check.report.share()
     for secret in ["4155550100", "127.0.0.1", "code=", "state="] { #expect(!report.contains(secret)) }
