@@ -52,7 +52,9 @@ class VerifyScreen(
         development?.backend?.let(backend::setText)
         development?.phoneNumber?.let(number::setText)
         anyNetwork.isChecked = development?.anyNetwork == true
-        root.findViewById<View>(R.id.development).visibility = if (development == null) View.GONE else View.VISIBLE
+        for (id in listOf(R.id.development, R.id.check)) {
+            root.findViewById<View>(id).visibility = if (development == null) View.GONE else View.VISIBLE
+        }
         anyNetwork.setOnCheckedChangeListener { _, _ -> onSettings() }
         verify.setOnClickListener { onVerify() }
         root.findViewById<View>(R.id.retrieve).setOnClickListener { onRetrieve() }

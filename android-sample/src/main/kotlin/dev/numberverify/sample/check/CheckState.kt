@@ -1,6 +1,6 @@
 package dev.numberverify.sample.check
 
-/** The state of the check: pure. The only way to [Outcome.PASSED] is [ended] with evidence. */
+/** The state of the check, which only the transitions below change. Pure. */
 data class CheckState(
     private val results: Map<CheckStep, CheckResult> = emptyMap(),
     /** The step that runs or waits for the person. */

@@ -17,11 +17,10 @@ object Judgement {
     fun run(
         step: CheckStep,
         run: Run,
-        outcomes: Set<String> = step.outcomes,
     ): CheckResult =
         when {
-            run.outcome !in outcomes ->
-                failed("The outcome is ${run.outcome}; expected: ${outcomes.joinToString(" or ")}.", run.facts)
+            run.outcome !in step.outcomes ->
+                failed("The outcome is ${run.outcome}; expected: ${step.outcomes.joinToString(" or ")}.", run.facts)
             run.outcome == "verified" && !run.isBound ->
                 failed("The sockets were not bound to a cellular network (${run.network ?: "no network"}).", run.facts)
             else -> passed("The outcome is ${run.outcome}, after ${run.totalMs} ms.", run.facts)
