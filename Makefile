@@ -100,7 +100,7 @@ soak-backends: ## 1,000,000 verifications through three replicas of each backend
 size: ## size of the built mobile libraries, compared with their budget
 	@scripts/size
 
-lint: ## format, clippy, documentation, its words, links and code blocks, the site, versions, licences and sources of dependencies, OpenAPI, the Gradle build, the workflows
+lint: ## format, clippy, documentation, its words, links and code blocks, the site, versions, licences and sources of dependencies, OpenAPI, the Gradle build, shell scripts, the workflows
 	cargo fmt --all --check
 	cargo fmt $(BACKEND) --check
 	cargo fmt $(BENCHES) --check
@@ -114,7 +114,7 @@ lint: ## format, clippy, documentation, its words, links and code blocks, the si
 	@scripts/lint-dependencies
 	@scripts/lint-openapi
 	@scripts/lint-gradle
-	@scripts/lint-workflows
+	@scripts/lint-shell
 	@scripts/with-python language scripts/lint-language
 	@scripts/with-python docs scripts/lint-docs
 	@scripts/site

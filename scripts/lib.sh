@@ -49,4 +49,4 @@ as_shipped=(rustc --config "target.'cfg(all())'.rustflags=[$remapped]" --locked 
 # The last arguments of that command for Android: uniffi's metadata, used only by the bindings
 # generator, is excluded (37 KB). lld warns about each symbol that rustc exports and this script
 # makes local.
-for_android=(-- -C "link-arg=-Wl,--version-script=$PWD/bindings/kotlin/metadata-symbols" -C link-arg=-Wl,--no-warnings)
+for_android=(-- -C "link-arg=-Wl,--version-script=$PWD/bindings/kotlin/metadata-symbols" -C "link-arg=-Wl,--no-warnings")
