@@ -88,7 +88,7 @@ soak: ## 100,000 verifications on one verifier, 5,000 over real sockets, all ord
 	SOAK_SEED=$${SOAK_SEED:-$$RANDOM} SOAK_COUNT=$${SOAK_SOCKETS:-5000} cargo test --profile soak --all-features --locked --test soak_sockets -- --nocapture
 	INTERLEAVINGS=$${INTERLEAVINGS:-6} cargo test --profile soak --all-features --locked --test virtual interleavings -- --nocapture
 
-release-rehearsal: bindings test-phone ## makes and checks all that a release publishes, and verifies a number with apps that have only that (RELEASING.md)
+release-rehearsal: bindings test-phone ## makes and checks what a release publishes, and verifies a number with apps built from it (RELEASING.md)
 	@scripts/release-rehearsal
 
 reproducible: ## builds the library twice as shipped, and compares; for mobile: scripts/reproducible android android-arm ios

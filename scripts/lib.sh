@@ -10,6 +10,13 @@ target=$(cd "$target" && pwd)
 # skip PART REASON: `make test` counts these lines.
 skip() { echo "skipped: $1: $2"; }
 
+# end_skipped PART REASON: ends a script that can do nothing; a failure if nothing may be skipped.
+end_skipped() {
+  skip "$1" "$2"
+  [ "${NUMBER_VERIFY_NO_SKIP:-}" != 1 ]
+  exit
+}
+
 # has_python MINOR: whether `python3` is Python 3.MINOR or later.
 has_python() { python3 -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; }
 

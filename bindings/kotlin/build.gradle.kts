@@ -94,11 +94,16 @@ abstract class RustBindings : DefaultTask() {
     @get:OutputDirectory
     abstract val output: DirectoryProperty
 
+    /** A copy for the API reference, in which only the public API is public. */
+    @get:OutputDirectory
+    abstract val documented: DirectoryProperty
+
     @TaskAction
     fun generate() {
         exec.exec {
             workingDir(repository)
-            commandLine("${repository.get().asFile}/scripts/generate-bindings", "kotlin", output.get().asFile.path)
+            val folders = listOf(output, documented).map { it.get().asFile.path }
+            commandLine(listOf("${repository.get().asFile}/scripts/generate-bindings", "kotlin") + folders)
         }
     }
 }
@@ -121,6 +126,7 @@ val rustLibraries by tasks.registering(RustLibraries::class) {
 val rustBindings by tasks.registering(RustBindings::class) {
     sources.from(rustSources, root.file("scripts/generate-bindings"), root.file("scripts/lib.sh"), root.file("bindings/uniffi-bindgen.rs"))
     repository = root
+    documented = layout.buildDirectory.dir("documented")
 }
 
 androidComponents {
@@ -138,10 +144,12 @@ androidComponents {
 
 dokka {
     moduleName = "number-verify"
+    // Such as a broken link in a doc comment.
+    dokkaPublications.configureEach { failOnWarning = true }
     dokkaSourceSets.configureEach {
         // The only one with sources. Most of the API's enums and records are generated.
         suppress = name != "main"
-        if (name == "main") sourceRoots.from(rustBindings.flatMap(RustBindings::output))
+        if (name == "main") sourceRoots.from(rustBindings.flatMap(RustBindings::documented))
         suppressGeneratedFiles = false
     }
 }

@@ -123,7 +123,14 @@ DEFECTS = {
     ),
     "the library of the test artifact is missing": (
         lambda it: shutil.rmtree(it / FOLDER),
-        ["number-verify-testing-VERSION: the dependency dev.numberverify:number-verify:VERSION is of the same release, but not staged"],
+        [
+            "dev.numberverify:number-verify:VERSION is not staged",
+            "number-verify-testing-VERSION: the dependency dev.numberverify:number-verify:VERSION is of the same release, but not staged",
+        ],
+    ),
+    "the test artifact is missing": (
+        lambda it: shutil.rmtree(it / TESTING),
+        ["dev.numberverify:number-verify-testing:VERSION is not staged"],
     ),
     "a permission is missing": (
         lambda it: repacked(published(it, ".aar"), replaced("AndroidManifest.xml", lambda data: data.replace(b"CHANGE_NETWORK", b"CHANGE_WIFI"))),
