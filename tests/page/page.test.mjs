@@ -57,8 +57,12 @@ async function ended(id, label) {
   await shows("result", label);
 }
 
+/** While a request appears, its colors have less contrast. */
+const animationsEnded = () => page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+
 /** What violates axe's rules. */
 async function violations() {
+  await animationsEnded();
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
@@ -67,7 +71,7 @@ async function violations() {
 async function screenshot(name) {
   if (!SCREENSHOTS) return;
   await page.mouse.move(0, 0);
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+  await animationsEnded();
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 }
 
