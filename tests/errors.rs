@@ -196,7 +196,8 @@ fn assert_documented(error: &VerifyError, kind: &str, cause: Option<&str>, fallb
     let explanation = trace.explain();
     assert!(!explanation.contains("does not know the error"), "{explanation}");
     let anchor = cause.map(|cause| format!("#{cause}")).unwrap_or_default();
-    assert!(explanation.contains(&format!("\nReference: docs/errors/{kind}.md{anchor}\n")), "{explanation}");
+    let link = format!("{}/blob/main/docs/errors/{kind}.md{anchor}", env!("CARGO_PKG_REPOSITORY"));
+    assert!(explanation.contains(&format!("\nReference: {link}\n")), "{explanation}");
     let page = std::fs::read_to_string(format!("{}/docs/errors/{kind}.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
     if let Some(cause) = cause {
         assert!(page.contains(&format!("\n### {cause}\n")), "docs/errors/{kind}.md has no section {cause}");

@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 use self::causes::{Contact, Diagnosis};
 use crate::trace::{Hop, NetworkKind, Trace, TraceError, TraceOutcome};
 
+/// Where the page of each kind of error is published.
+const ERROR_PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors/");
+
 #[uniffi::export(name = "CoreTrace")]
 impl Trace {
     /// The trace in words, in English, for developers and support: what happened, which request
@@ -46,7 +49,7 @@ fn failure(text: &mut String, trace: &Trace, error: &TraceError) {
         contact(text, trace, error, *whom);
     }
     let anchor = error.cause.as_deref().map(|cause| format!("#{}", plain(cause))).unwrap_or_default();
-    let _ = writeln!(text, "Reference: docs/errors/{}.md{anchor}", plain(&error.kind));
+    let _ = writeln!(text, "Reference: {ERROR_PAGES}{}.md{anchor}", plain(&error.kind));
 }
 
 fn success(text: &mut String, trace: &Trace) {
