@@ -28,7 +28,7 @@ use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
 const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
 const NO_SUCH_CALL: Refusal = Refusal(StatusCode::NOT_FOUND, "there is no such call", INTEGRATION);
 const NO_SUCH_VERIFICATION: Refusal =
-    Refusal(StatusCode::NOT_FOUND, "no recent verification has this x-correlator", INTEGRATION);
+    Refusal(StatusCode::NOT_FOUND, "no recent verification has this x-correlator, or its addresses were read already", INTEGRATION);
 const NO_SUCH_METHOD: Refusal = Refusal(StatusCode::METHOD_NOT_ALLOWED, "there is no such call", INTEGRATION);
 const NOT_JSON: Refusal =
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json", INTEGRATION);
@@ -75,13 +75,13 @@ async fn observed(Extension(Peer(peer)): Extension<Peer>) -> Response {
     Json(json!({ "address": peer.to_canonical() })).into_response()
 }
 
-/// The same, and those of a verification's requests to the backend and to the operator's side.
+/// The same, and those of a verification's requests to the backend and to the operator's side, once.
 async fn observed_verification(
     State(world): State<Arc<World>>,
     Extension(Peer(peer)): Extension<Peer>,
     Path(correlator): Path<String>,
 ) -> Response {
-    let Some(Sources { backend, operator }) = world.events.sources(&correlator) else {
+    let Some(Sources { backend, operator }) = world.events.take_sources(&correlator) else {
         return problem(NO_SUCH_VERIFICATION);
     };
     Json(json!({ "address": peer.to_canonical(), "backend": backend, "operator": operator })).into_response()

@@ -133,11 +133,13 @@ impl Events {
         self.lock().recent.iter().find(|verification| verification.id == id).map(json)
     }
 
-    /// Of the last verification with this correlator.
-    pub(crate) fn sources(&self, correlator: &str) -> Option<Sources> {
-        let inner = self.lock();
-        let is_asked = |verification: &&Verification| verification.correlator.as_deref() == Some(correlator);
-        let verification = inner.recent.iter().rev().find(is_asked)?;
+    /// Of the last verification with this correlator, once: the correlator in a shared trace must not
+    /// reveal the phone's addresses.
+    pub(crate) fn take_sources(&self, correlator: &str) -> Option<Sources> {
+        let mut inner = self.lock();
+        let has_correlator = |verification: &&mut Verification| verification.correlator.as_deref() == Some(correlator);
+        let verification = inner.recent.iter_mut().rev().find(has_correlator)?;
+        verification.correlator = None;
         let mut sources = Sources::default();
         for hop in verification.hops.iter().filter(|hop| hop.from == Sender::Phone) {
             let of_role = if hop.role == Role::Backend { &mut sources.backend } else { &mut sources.operator };

@@ -164,7 +164,7 @@ async fn follow(phone: &Phone<'_>, url: &str) -> Value {
 /// Other systems have no second loopback address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn source_addresses_are_returned_for_a_correlator() {
+async fn source_addresses_are_returned_once_for_a_correlator() {
     let simulator = simulator();
     let (wifi, mut cellular) = (Phone::new(&simulator), Phone::new(&simulator));
     cellular.address = Ipv4Addr::new(127, 0, 0, 2);
@@ -175,13 +175,19 @@ async fn source_addresses_are_returned_for_a_correlator() {
     assert_eq!(wifi.send("GET", &url("/check:1"), "", "").await.unwrap().status, 404);
 
     let start = Url::parse(&format!("{}/start", simulator.backend_url_on_http(Operator::B))).unwrap();
-    let headers = "Content-Type: application/json\r\nx-correlator: check:1\r\n";
-    let started = wifi.send("POST", &start, headers, &json!({ "phoneNumber": NUMBER }).to_string()).await.unwrap();
+    let body = json!({ "phoneNumber": NUMBER }).to_string();
+    let mut started = Vec::new();
+    for correlator in ["check:1", "check:2"] {
+        let headers = format!("Content-Type: application/json\r\nx-correlator: {correlator}\r\n");
+        started.push(wifi.send("POST", &start, &headers, &body).await.unwrap());
+    }
+    follow(&cellular, started[0].json()["authUrl"].as_str().unwrap()).await;
     let observed = wifi.send("GET", &url("/check:1"), "", "").await.unwrap();
-    assert_eq!(observed.json(), json!({ "address": "127.0.0.1", "backend": ["127.0.0.1"], "operator": [] }));
-    follow(&cellular, started.json()["authUrl"].as_str().unwrap()).await;
-    let observed = wifi.send("GET", &url("/check:1"), "", "").await.unwrap();
-    assert_eq!(observed.json()["operator"], json!(["127.0.0.2"]));
+    let expected = json!({ "address": "127.0.0.1", "backend": ["127.0.0.1"], "operator": ["127.0.0.2"] });
+    assert_eq!(observed.json(), expected);
+    assert_eq!(wifi.send("GET", &url("/check:1"), "", "").await.unwrap().status, 404, "only once");
+    let observed = wifi.send("GET", &url("/check:2"), "", "").await.unwrap();
+    assert_eq!(observed.json()["operator"], json!([]));
 
     let page = Page::start(&simulator);
     assert!(!page.get("/verifications/1.json").await.body.contains("127.0.0.2"), "the page shows no addresses");
