@@ -65,5 +65,23 @@ class Development private constructor(
             val isDebuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
             return if (isDebuggable) Development(intent) else null
         }
+
+        /**
+         * Starts the device check with these settings, and with the others of the intent of the
+         * first screen. By name: its code is not in a release build. Without the selected SIM: the
+         * check uses the one for mobile data, which a step changes.
+         */
+        fun checkIntent(
+            context: Context,
+            first: Intent,
+            settings: Settings,
+            phoneNumber: String,
+        ): Intent =
+            Intent()
+                .setClassName(context, "dev.numberverify.sample.check.CheckActivity")
+                .putExtras(first)
+                .putExtra(BACKEND, settings.backend)
+                .putExtra(ANY_NETWORK, settings.anyNetwork)
+                .putExtra(PHONE_NUMBER, phoneNumber)
     }
 }

@@ -8,7 +8,6 @@ import android.os.Bundle
 import android.telephony.SubscriptionManager
 import android.view.inputmethod.InputMethodManager
 import android.widget.ScrollView
-import dev.numberverify.sample.check.CheckActivity
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.MainScope
 import kotlinx.coroutines.cancel
@@ -116,7 +115,7 @@ class VerifyActivity : Activity() {
 
     private fun check() {
         session.release()
-        startActivity(CheckActivity.intent(this, intent, screen.settings, screen.phoneNumber))
+        startActivity(Development.checkIntent(this, intent, screen.settings, screen.phoneNumber))
     }
 
     private fun hideKeyboard() = getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(window.decorView.windowToken, 0)

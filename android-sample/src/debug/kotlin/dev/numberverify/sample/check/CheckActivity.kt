@@ -1,8 +1,6 @@
 package dev.numberverify.sample.check
 
 import android.app.Activity
-import android.content.Context
-import android.content.Intent
 import android.os.Bundle
 import android.widget.ScrollView
 import dev.numberverify.sample.Development
@@ -63,20 +61,5 @@ class CheckActivity : Activity() {
         scope.cancel()
         if (!isChangingConfigurations) session?.close()
         super.onDestroy()
-    }
-
-    companion object {
-        /** The check with these settings, and with the others of the intent of the first screen. */
-        fun intent(
-            context: Context,
-            first: Intent,
-            settings: Settings,
-            phoneNumber: String,
-        ): Intent =
-            Intent(context, CheckActivity::class.java)
-                .putExtras(first)
-                .putExtra(Development.BACKEND, settings.backend)
-                .putExtra(Development.ANY_NETWORK, settings.anyNetwork)
-                .putExtra(Development.PHONE_NUMBER, phoneNumber)
     }
 }
