@@ -23,7 +23,12 @@ struct CheckView: View {
     }
     .background(Color("Background").ignoresSafeArea())
     // Continues in the background; ends with the screen.
-    .task(id: true) { await check.run() }
+    .task(id: true) {
+      // A locked phone would end the check: a person needs time for the instructions.
+      UIApplication.shared.isIdleTimerDisabled = true
+      defer { UIApplication.shared.isIdleTimerDisabled = false }
+      await check.run()
+    }
   }
 
   private static let top = "top"

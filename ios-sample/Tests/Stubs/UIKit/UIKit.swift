@@ -24,6 +24,7 @@
 
   public static let shared = UIApplication()
   public var applicationState = State.active
+  public var isIdleTimerDisabled = false
   public nonisolated static let openSettingsURLString = "app-settings:"
 
   public func open(
