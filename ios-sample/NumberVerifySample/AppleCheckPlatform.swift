@@ -48,23 +48,25 @@ final class AppleCheckPlatform: CheckPlatform {
     return networks
   }
 
-  func verify(onFirstResponse: @MainActor () async -> Void) async -> CheckRun {
+  func verify(whileHeld: @escaping @MainActor () async -> Void) async -> CheckRun {
+    var held: Task<Void, Never>?
+    let run: CheckRun
     do {
       var trace: Trace?
-      var isFirst = true
       for try await progress in try verifiers.with(settings).verifying(phoneNumber: phoneNumber) {
         switch progress {
-        case .hopAnswered where isFirst:
-          isFirst = false
-          await onFirstResponse()
+        case .stepEnded(.acquire, _): held = Task { await whileHeld() }
         case .done(let verification): trace = verification.trace
         default: break
         }
       }
-      return run(trace, outcome: "no result")
+      run = self.run(trace, outcome: "no result")
     } catch {
-      return run((error as? VerifyError)?.trace, outcome: outcome(error))
+      run = self.run((error as? VerifyError)?.trace, outcome: outcome(error))
     }
+    held?.cancel()
+    await held?.value
+    return run
   }
 
   func prepare() async -> String? {
@@ -88,7 +90,7 @@ final class AppleCheckPlatform: CheckPlatform {
 
   func defaultAddress() async -> String? { await client.defaultAddress() }
 
-  func operatorAddresses(correlator: String) async -> Set<String>? { await client.operatorAddresses(correlator: correlator) }
+  func libraryAddresses(correlator: String) async -> LibraryAddresses? { await client.libraryAddresses(correlator: correlator) }
 
   /// Waits within a background task: iOS would suspend the app after a few seconds.
   func awaitForeground(_ isForeground: Bool) async -> Bool {

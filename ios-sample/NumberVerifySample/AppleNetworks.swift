@@ -11,6 +11,7 @@ enum AppleNetworks {
   static func current() async -> PhoneNetworks {
     let usual = await path(NWPathMonitor())
     let cellular = await path(NWPathMonitor(requiredInterfaceType: .cellular))
+    let interface = cellular?.availableInterfaces.first { $0.type == .cellular }?.name
     let name =
       if usual?.usesInterfaceType(.wifi) == true {
         "wifi"
@@ -25,9 +26,23 @@ enum AppleNetworks {
       hasVPN: usual?.usesInterfaceType(.other) == true,
       status: "unknown",
       path: cellular.map { "\($0.status)" },
-      interfaceName: cellular?.availableInterfaces.first { $0.type == .cellular }?.name,
+      interfaceName: interface,
       hasIPv4: cellular?.supportsIPv4, hasIPv6: cellular?.supportsIPv6,
+      has464XLAT: interface.map(has464XLAT),
       dataSIM: dataSIM)
+  }
+
+  /// Whether the interface has an IPv4 address for 464XLAT: one in 192.0.0.0/24.
+  private static func has464XLAT(_ interface: String) -> Bool {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&first) == 0 else { return false }
+    defer { freeifaddrs(first) }
+    return sequence(first: first, next: { $0?.pointee.ifa_next }).contains { entry in
+      guard let entry = entry?.pointee, let address = entry.ifa_addr else { return false }
+      guard address.pointee.sa_family == sa_family_t(AF_INET), String(cString: entry.ifa_name) == interface else { return false }
+      let ipv4 = UnsafeRawPointer(address).loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr
+      return UInt32(bigEndian: ipv4) >> 8 == 0xc00000
+    }
   }
 
   /// The first update: before it, a monitor has no path.

@@ -10,14 +10,16 @@ struct CheckRun: Equatable, Sendable {
   var totalMs = 0
   var acquireMs: Int?
   var hops: [Hop] = []
-  /// The number of hosts to which it opened a connection ahead.
-  var openedAhead = 0
+  /// The hosts to which it began to open a connection ahead: without those opened before it began.
+  var openedAhead: [String] = []
   /// The trace as JSON, which is safe to share.
   var trace: String?
 
   struct Hop: Equatable, Sendable, Decodable {
+    var host: String
     var family: String?
     var dnsMs: Int?
+    /// Whether its connection was opened before the request.
     var openedAhead: Bool
   }
 
@@ -28,7 +30,7 @@ struct CheckRun: Equatable, Sendable {
   var facts: [String: String] {
     CheckRun.facts([
       "outcome": outcome, "network": network, "total_ms": String(totalMs), "acquire_ms": acquireMs.map(String.init),
-      "families": families.joined(separator: ", "), "opened_ahead": String(openedAhead),
+      "families": families.joined(separator: ", "), "opened_ahead": String(openedAhead.count),
     ])
   }
 
@@ -45,8 +47,8 @@ extension CheckRun {
     let trace = try decoder.decode(TraceJSON.self, from: Data(json.utf8))
     self.init(
       outcome: trace.error.map { [$0.kind, $0.cause].compactMap { $0 }.joined(separator: "/") } ?? trace.outcome ?? "no outcome",
-      network: trace.network, correlator: trace.correlator, totalMs: trace.totalMs, acquireMs: trace.acquireMs, hops: trace.hops,
-      openedAhead: trace.openedAhead.count, trace: json)
+      network: trace.network, correlator: trace.correlator ?? "", totalMs: trace.totalMs, acquireMs: trace.acquireMs, hops: trace.hops,
+      openedAhead: trace.openedAhead, trace: json)
   }
 
   private struct TraceJSON: Decodable {
@@ -58,7 +60,7 @@ extension CheckRun {
     let outcome: String?
     let error: Failure?
     let network: String?
-    let correlator: String
+    let correlator: String?
     let totalMs: Int
     let acquireMs: Int?
     let hops: [Hop]
@@ -66,13 +68,20 @@ extension CheckRun {
   }
 }
 
-/// The source addresses that servers have seen. Never part of a report.
+/// The source addresses of a verification's requests.
+struct LibraryAddresses: Equatable, Sendable {
+  var backend: Set<String> = []
+  /// Of requests to the operator's side.
+  var `operator`: Set<String> = []
+}
+
+/// The source addresses of the requests that servers received. Never part of a report.
 struct CheckAddresses: Equatable, Sendable {
   var before: String?
   var during: String?
   var after: String?
-  /// Of the library's requests to the operator's side; `nil` if the server does not report them.
-  var `operator`: Set<String>?
+  /// Of the library's requests; `nil` if the server does not report them.
+  var library: LibraryAddresses?
 
   var `default`: [String?] { [before, during, after] }
 
@@ -81,11 +90,17 @@ struct CheckAddresses: Equatable, Sendable {
   /// an address.
   static func network(of address: String) -> String? {
     var v4 = in_addr()
-    if inet_pton(AF_INET, address, &v4) == 1 { return "ipv4 \(address)" }
-    if address.hasPrefix("::ffff:"), let mapped = network(of: String(address.dropFirst(7))) { return mapped }
+    if inet_pton(AF_INET, address, &v4) == 1 { return "ipv4 " + withUnsafeBytes(of: &v4) { dotted($0[...]) } }
     var v6 = in6_addr()
     guard inet_pton(AF_INET6, address, &v6) == 1 else { return nil }
-    return "ipv6 " + withUnsafeBytes(of: &v6) { $0.prefix(8).map { String($0) }.joined(separator: ".") }
+    return withUnsafeBytes(of: &v6) { bytes in
+      let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+      return isMapped ? "ipv4 " + dotted(bytes[12...]) : "ipv6 " + dotted(bytes[..<8])
+    }
+  }
+
+  private static func dotted(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+    bytes.map { String($0) }.joined(separator: ".")
   }
 
   static func family(of network: String) -> String { String(network.prefix { $0 != " " }) }
@@ -104,14 +119,15 @@ struct PhoneNetworks: Equatable, Sendable {
   var interfaceName: String?
   var hasIPv4: Bool?
   var hasIPv6: Bool?
-  var hasNAT64: Bool?
+  /// Whether IPv4 works over IPv6, without an IPv4 address of the network.
+  var has464XLAT: Bool?
   /// Identifies the SIM for mobile data; only compared, never part of a report.
   var dataSIM: String?
 
   var facts: [String: String] {
     CheckRun.facts([
       "default_network": `default`, "vpn": String(hasVPN), "check": status, "path": path, "interface": interfaceName,
-      "ipv4": hasIPv4.map { String($0) }, "ipv6": hasIPv6.map { String($0) }, "nat64": hasNAT64.map { String($0) },
+      "ipv4": hasIPv4.map { String($0) }, "ipv6": hasIPv6.map { String($0) }, "464xlat": has464XLAT.map { String($0) },
     ])
   }
 }

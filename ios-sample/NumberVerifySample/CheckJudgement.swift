@@ -18,12 +18,12 @@ enum CheckJudgement {
   }
 
   static func addresses(_ addresses: CheckAddresses) -> CheckResult {
-    guard let seenAddresses = addresses.operator else { return notRun(noObserver) }
+    guard let received = addresses.library?.operator else { return notRun(noObserver) }
     guard addresses.default.allSatisfy({ $0 != nil }) else { return notRun(noAddress) }
-    if seenAddresses.isEmpty { return failed("The server saw no request to the operator’s side.") }
+    if received.isEmpty { return failed("The server received no request to the operator’s side.") }
     let networks = addresses.default.compactMap { $0.flatMap(CheckAddresses.network(of:)) }
-    let seen = seenAddresses.compactMap(CheckAddresses.network(of:))
-    guard let usual = networks.first, networks.count == 3, seen.count == seenAddresses.count else {
+    let seen = received.compactMap(CheckAddresses.network(of:))
+    guard let usual = networks.first, networks.count == 3, seen.count == received.count else {
       return failed("A server did not return an IP address.")
     }
     let families = { (networks: [String]) in Set(networks.map(CheckAddresses.family(of:))).sorted().joined(separator: ", ") }
@@ -39,11 +39,19 @@ enum CheckJudgement {
   }
 
   static func otherTraffic(_ addresses: CheckAddresses) -> CheckResult {
+    guard let backend = addresses.library?.backend else { return notRun(noObserver) }
     guard addresses.default.allSatisfy({ $0 != nil }) else { return notRun(noAddress) }
     let networks = addresses.default.compactMap { $0.flatMap(CheckAddresses.network(of:)) }
-    guard let first = networks.first, networks.count == 3 else { return failed("The server did not return an IP address.") }
-    if Set(networks).count != 1 { return failed("The default network’s address changed.") }
-    return passed("The address did not change.", ["default_family": CheckAddresses.family(of: first)])
+    guard let usual = networks.first, networks.count == 3 else { return failed("The server did not return an IP address.") }
+    let family = CheckAddresses.family(of: usual)
+    let facts = ["default_family": family]
+    if Set(networks).count != 1 { return failed("The default network’s address changed.", facts) }
+    let ofBackend = backend.compactMap(CheckAddresses.network(of:))
+    if !ofBackend.contains(usual) { return failed("No request to the backend came from the default network’s address.", facts) }
+    if ofBackend.contains(where: { $0 != usual && CheckAddresses.family(of: $0) == family }) {
+      return failed("A request to the backend came from another address than the default network’s.", facts)
+    }
+    return passed("The address did not change, and the requests to the backend came from it.", facts)
   }
 
   /// Whatever the host responds: only the lookup and the connection matter.
@@ -58,7 +66,8 @@ enum CheckJudgement {
 
   static func memory(_ run: CheckRun) -> CheckResult {
     let result = self.run(.memory, run)
-    return result.outcome == .passed && run.openedAhead == 0 ? failed("No connection was opened ahead.", run.facts) : result
+    let isUsed = run.hops.contains { $0.openedAhead && run.openedAhead.contains($0.host) }
+    return result.outcome == .passed && !isUsed ? failed("No request used a connection that it had opened ahead.", run.facts) : result
   }
 
   /// `obstacle`: the error of `prepare()`.
@@ -67,23 +76,43 @@ enum CheckJudgement {
     if let obstacle { return failed("prepare() failed: \(obstacle).", facts) }
     var result = self.run(.prepare, run)
     result.facts = facts
-    let isUsed = run.hops.contains { $0.openedAhead }
-    return result.outcome == .passed && !isUsed ? failed("No request used a connection opened ahead.", facts) : result
+    // The verification does not open a connection to a host to which prepare() has opened one.
+    let isUsed = run.hops.contains { $0.openedAhead && !run.openedAhead.contains($0.host) }
+    return result.outcome == .passed && !isUsed ? failed("No request used a connection that prepare() had opened.", facts) : result
   }
 
-  static func families(_ networks: PhoneNetworks, _ run: CheckRun?) -> CheckResult {
-    guard let run, !run.families.isEmpty else { return notRun("No request was connected.", networks.facts) }
+  /// `held`: the networks while `run` held cellular.
+  static func families(_ held: PhoneNetworks?, _ run: CheckRun?) -> CheckResult {
+    var facts = held?.facts ?? [:]
+    guard let run, !run.families.isEmpty else { return notRun("No request was connected.", facts) }
     let used = run.families.joined(separator: ", ")
-    let facts = networks.facts.merging(["used": used]) { $1 }
+    facts["used"] = used
     if !run.isBound { return failed(unbound(run), facts) }
-    if networks.hasIPv4 != true && networks.hasIPv6 != true { return failed("The platform reports no address family.", facts) }
+    guard let held, held.interfaceName != nil else { return notRun("The platform reported no cellular network while it was held.", facts) }
+    if run.families.contains("ipv6") && held.hasIPv6 != true { return failed("IPv6 was used, but the platform does not report it.", facts) }
+    if run.families.contains("ipv4") && held.hasIPv4 != true && held.has464XLAT != true {
+      return failed("IPv4 was used, but the platform reports neither it nor 464XLAT.", facts)
+    }
     return passed("Used: \(used).", facts)
   }
 
-  static func background(began: CheckRun?, after: CheckRun) -> CheckResult {
+  /// `began`: in the background. `after`: after the return.
+  static func background(began: CheckRun?, after: CheckRun?) -> CheckResult {
     guard let began else { return failed("The app stayed in the foreground.") }
+    let facts = ["in_background": began.outcome, "in_background_ms": String(began.totalMs)]
+    if began.outcome == "internal" { return failed("The verification in the background failed with an internal error.", facts) }
+    guard let after else { return failed("The app did not return to the foreground.", facts) }
     var result = run(.background, after)
-    result.facts.merge(["in_background": began.outcome, "in_background_ms": String(began.totalMs)]) { $1 }
+    result.facts.merge(facts) { $1 }
+    return result
+  }
+
+  /// iOS reports the same cause with mobile data off, in airplane mode and without a SIM. So this is
+  /// evidence only if a verification over cellular worked before.
+  static func noNetwork(_ step: CheckStep, _ run: CheckRun, wasVerified: Bool) -> CheckResult {
+    if !wasVerified { return notRun("No verification over cellular worked before: it may be a phone without a SIM.", run.facts) }
+    var result = self.run(step, run)
+    result.facts["distinguished"] = "no"
     return result
   }
 

@@ -2,7 +2,8 @@ import Foundation
 
 /// The report to share. Contains no phone number, code, state, cookie, ICCID or IMSI: it is made of
 /// traces, which are safe to share, and of facts of the platform. It contains no address either,
-/// not even a truncated one: whether two addresses differ is all that the check needs.
+/// not even a truncated one: whether two addresses differ is all that the check needs. Without the
+/// traces' correlators, with which the simulator would return addresses.
 struct CheckReport {
   let device: [String: String]
   let state: CheckState
@@ -15,7 +16,9 @@ struct CheckReport {
     }
     let verifications = runs.compactMap { step, run -> [String: Any]? in
       guard let trace = run.trace, let json = try? JSONSerialization.jsonObject(with: Data(trace.utf8)) else { return nil }
-      return ["step": step.id, "trace": json]
+      var members = json as? [String: Any] ?? [:]
+      members["correlator"] = nil
+      return ["step": step.id, "trace": members]
     }
     let report: [String: Any] = [
       "format": "number-verify/device-check", "version": 1, "finished": state.isFinished, "device": device, "steps": steps,

@@ -25,7 +25,7 @@ enum CheckStep: String, CaseIterable, Sendable {
     case .first: "First verification"
     case .addresses: "Cellular is not Wi-Fi"
     case .otherTraffic: "Other traffic stays on Wi-Fi"
-    case .dns: "DNS over cellular"
+    case .dns: "A public host name"
     case .memory: "Second verification"
     case .prepare: "prepare(), then a third verification"
     case .families: "IPv4, IPv6 and NAT64"
@@ -44,14 +44,16 @@ enum CheckStep: String, CaseIterable, Sendable {
     case .conditions: "The default network is Wi-Fi without a VPN, and check() returns WifiActive."
     case .first: "It returns “verified”, and its sockets were bound to the cellular network."
     case .addresses:
-      "The operator’s side saw the library’s connections from another address than the default network’s, in the same address family."
-    case .otherTraffic: "The default network’s address is the same before, during and after the verification."
+      "The operator’s side received the library’s connections from another address than the default network’s, in the same address family."
+    case .otherTraffic:
+      "The default network’s address is the same before, during and after the verification, and the library’s requests to the backend came from it."
     case .dns:
       "A verification resolved a public host name and connected to it, and its sockets were bound to the cellular network."
-    case .memory: "It returns “verified”, and connections were opened ahead to the hosts of the first one."
-    case .prepare: "It returns “verified”, and a request used a connection that prepare() or the hop memory had opened."
-    case .families: "The cellular network reports its address families, and a request used one of them."
-    case .background: "A verification that began in the background ended, and one after the return is “verified”."
+    case .memory: "It returns “verified”, and a request used a connection that it had opened ahead."
+    case .prepare: "It returns “verified”, and a request used a connection that prepare() had opened."
+    case .families: "While it is held, the cellular network reports the address families that requests used; IPv4 may be 464XLAT."
+    case .background:
+      "A verification that began in the background ended without an internal error, and one after the return is “verified”."
     case .vpn: "A VPN is active, and the verification fails with cause vpn or is “verified” from another address than the VPN’s."
     case .dataOff: "The verification fails with the cause of mobile data that is off."
     case .airplane: "The verification fails with the cause of airplane mode."
@@ -88,6 +90,6 @@ enum CheckStep: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether the phone is expected to be in this state if there is nobody to ask.
+  /// Whether the phone is expected to be in this state without a person.
   var isUsualState: Bool { self == .conditions || self == .last }
 }

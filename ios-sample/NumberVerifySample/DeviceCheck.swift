@@ -9,8 +9,9 @@ protocol CheckPlatform {
 
   func networks() async -> PhoneNetworks
 
-  /// A verification of the library. `onFirstResponse` runs while cellular is held.
-  func verify(onFirstResponse: @MainActor () async -> Void) async -> CheckRun
+  /// A verification of the library. `whileHeld` runs concurrently once cellular is acquired, and is
+  /// cancelled when the verification ends.
+  func verify(whileHeld: @escaping @MainActor () async -> Void) async -> CheckRun
 
   /// The library's `prepare()`. Returns `nil`, or the error as ``CheckRun/outcome``.
   func prepare() async -> String?
@@ -19,12 +20,12 @@ protocol CheckPlatform {
   func open(_ host: String) async -> CheckRun
 
   /// The source address of a request over the default network that is not the library's, as the
-  /// server has seen it; `nil` without a server or without a response.
+  /// server received it; `nil` without a server or without a response.
   func defaultAddress() async -> String?
 
-  /// The source addresses of a verification's requests to the operator's side, as the simulator has
-  /// seen them; `nil` without a simulator.
-  func operatorAddresses(correlator: String) async -> Set<String>?
+  /// The source addresses of a verification's requests, as the simulator received them, which
+  /// returns them once; empty if it received none; `nil` without a simulator or without a response.
+  func libraryAddresses(correlator: String) async -> LibraryAddresses?
 
   /// Waits until the app is in the foreground, or not. Returns `false` after a minute.
   func awaitForeground(_ isForeground: Bool) async -> Bool
@@ -44,6 +45,9 @@ final class DeviceCheck: ObservableObject {
   private let answers = AsyncStream.makeStream(of: Bool.self)
   private var runs: [(step: CheckStep, run: CheckRun)] = []
   private var addresses = CheckAddresses()
+  /// The run of `addresses`, and the networks while it held cellular.
+  private var measured: CheckRun?
+  private var held: PhoneNetworks?
   private var usualSIM: String?
 
   /// `save` receives the report at the beginning and after each step.
@@ -68,7 +72,7 @@ final class DeviceCheck: ObservableObject {
       if step.instruction == nil {
         result = await evidence(step)
       } else if !isAttended && !step.isUsualState {
-        result = CheckJudgement.skipped("Nobody was there to follow the instruction.")
+        result = CheckJudgement.skipped("Skipped: it requires a person.")
       } else if isAttended, await answers.next() != true {
         result = CheckJudgement.skipped("The person skipped it.")
       } else {
@@ -98,22 +102,24 @@ final class DeviceCheck: ObservableObject {
     case .otherTraffic: return CheckJudgement.otherTraffic(addresses)
     case .dns:
       guard let dnsHost else { return CheckJudgement.notRun("No host name was given.") }
-      return CheckJudgement.dns(record(step, await platform.open(dnsHost)))
+      return CheckJudgement.dns(await platform.open(dnsHost))
     case .memory: return CheckJudgement.memory(await verified(step))
     case .prepare:
       let began = Date()
       let obstacle = await platform.prepare()
       let prepareMs = Int(Date().timeIntervalSince(began) * 1_000)
       return CheckJudgement.prepare(obstacle, prepareMs: prepareMs, await verified(step))
-    case .families: return CheckJudgement.families(await platform.networks(), runs.last { $0.run.isBound }?.run)
+    case .families: return CheckJudgement.families(held, measured)
     case .background:
-      let began = await platform.awaitForeground(false) ? await verified(step) : nil
-      _ = await platform.awaitForeground(true)
-      return CheckJudgement.background(began: began, after: await verified(step))
+      guard await platform.awaitForeground(false) else { return CheckJudgement.background(began: nil, after: nil) }
+      let began = await verified(step)
+      return CheckJudgement.background(began: began, after: await platform.awaitForeground(true) ? await verified(step) : nil)
     case .vpn:
       let run = await measured(step)
       return CheckJudgement.vpn(await platform.networks(), run, addresses)
-    case .dataOff, .airplane: return CheckJudgement.run(step, await verified(step))
+    case .dataOff, .airplane:
+      let wasVerified = runs.contains { $0.run.outcome == "verified" && $0.run.isBound }
+      return CheckJudgement.noNetwork(step, await verified(step), wasVerified: wasVerified)
     case .otherSIM:
       let run = await measured(step)
       return CheckJudgement.otherSIM(before: usualSIM, after: await platform.networks().dataSIM, run, addresses)
@@ -121,16 +127,24 @@ final class DeviceCheck: ObservableObject {
     }
   }
 
-  private func verified(_ step: CheckStep) async -> CheckRun { record(step, await platform.verify(onFirstResponse: {})) }
+  private func verified(_ step: CheckStep) async -> CheckRun { record(step, await platform.verify {}) }
 
-  /// A verification, with the addresses that servers have seen.
+  /// A verification, with the source addresses that servers received.
   private func measured(_ step: CheckStep) async -> CheckRun {
-    var seen = CheckAddresses(before: await platform.defaultAddress())
-    let run = record(step, await platform.verify { seen.during = await self.platform.defaultAddress() })
-    seen.operator = await platform.operatorAddresses(correlator: run.correlator)
-    seen.after = await platform.defaultAddress()
-    addresses = seen
-    return run
+    addresses = CheckAddresses(before: await platform.defaultAddress())
+    held = nil
+    let run = await platform.verify {
+      let networks = await self.platform.networks()
+      // After the end of the verification, it is no evidence.
+      if Task.isCancelled { return }
+      self.held = networks
+      let address = await self.platform.defaultAddress()
+      if !Task.isCancelled { self.addresses.during = address }
+    }
+    measured = run
+    addresses.library = await platform.libraryAddresses(correlator: run.correlator)
+    addresses.after = await platform.defaultAddress()
+    return record(step, run)
   }
 
   private func record(_ step: CheckStep, _ run: CheckRun) -> CheckRun {

@@ -9,8 +9,8 @@ import java.net.HttpURLConnection
 import java.net.URL
 
 /**
- * Asks servers over the default network, with the platform's HTTP client, for the source addresses
- * that they see.
+ * Requests from servers the source addresses of requests, over the default network and with the
+ * platform's HTTP client.
  */
 class AddressClient(
     /** Returns the address of the request: as text, or as JSON in `address` or `ip`. */
@@ -19,19 +19,25 @@ class AddressClient(
     private val observed: String?,
 ) {
     suspend fun defaultAddress(): String? {
-        val text = get(echo ?: return null) ?: return null
+        val (status, text) = get(echo ?: return null) ?: return null
+        if (status != HttpURLConnection.HTTP_OK) return null
         val json = json(text)
         val address = json?.optString("address")?.ifEmpty { json.optString("ip") } ?: text.trim()
         return address.takeIf { networkOf(it) != null }
     }
 
-    suspend fun operatorAddresses(correlator: String): Set<String>? {
-        val addresses = json(get("${observed ?: return null}/$correlator") ?: return null)?.optJSONArray("operator") ?: return null
-        return List(addresses.length(), addresses::getString).toSet()
+    suspend fun libraryAddresses(correlator: String): LibraryAddresses? {
+        val (status, text) = get("${observed ?: return null}/$correlator") ?: return null
+        // The simulator received no request of this verification.
+        if (status == HttpURLConnection.HTTP_NOT_FOUND) return LibraryAddresses()
+        val json = json(text).takeIf { status == HttpURLConnection.HTTP_OK } ?: return null
+        return LibraryAddresses(json.addresses("backend") ?: return null, json.addresses("operator") ?: return null)
     }
 
-    /** `null` for every failure: the step is then not passed. */
-    private suspend fun get(url: String): String? =
+    private fun JSONObject.addresses(name: String): Set<String>? = optJSONArray(name)?.let { List(it.length(), it::getString).toSet() }
+
+    /** Status and body; `null` without a response: the step is then not passed. */
+    private suspend fun get(url: String): Pair<Int, String>? =
         withContext(Dispatchers.IO) {
             try {
                 val connection = URL(url).openConnection() as? HttpURLConnection ?: return@withContext null
@@ -41,7 +47,9 @@ class AddressClient(
                 // A pooled connection would keep its address if the default network changed.
                 connection.setRequestProperty("Connection", "close")
                 try {
-                    if (connection.responseCode == HttpURLConnection.HTTP_OK) connection.inputStream.bufferedReader().readText() else null
+                    val status = connection.responseCode
+                    val body = if (status == HttpURLConnection.HTTP_OK) connection.inputStream.bufferedReader().readText() else ""
+                    status to body
                 } finally {
                     connection.disconnect()
                 }

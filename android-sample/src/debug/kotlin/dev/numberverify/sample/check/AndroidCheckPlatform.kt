@@ -12,6 +12,7 @@ import dev.numberverify.CompletionRequest
 import dev.numberverify.NumberVerifier
 import dev.numberverify.Progress
 import dev.numberverify.StartRequest
+import dev.numberverify.Step
 import dev.numberverify.Trace
 import dev.numberverify.VerifyException
 import dev.numberverify.sample.Development
@@ -19,7 +20,10 @@ import dev.numberverify.sample.Settings
 import dev.numberverify.sample.Verifiers
 import dev.numberverify.sample.apply
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import org.json.JSONObject
@@ -58,20 +62,21 @@ class AndroidCheckPlatform(
             networks.current(null).copy(status = outcome(failure))
         }
 
-    override suspend fun verify(onFirstResponse: suspend () -> Unit): Run {
-        var isFirst = true
-        return run {
-            lateinit var trace: Trace
-            verifiers.with(settings).verifying(phoneNumber).collect { progress ->
-                if (progress is Progress.HopAnswered && isFirst) {
-                    isFirst = false
-                    onFirstResponse()
+    override suspend fun verify(whileHeld: suspend () -> Unit): Run =
+        coroutineScope {
+            var held: Job? = null
+            val run =
+                run {
+                    lateinit var trace: Trace
+                    verifiers.with(settings).verifying(phoneNumber).collect { progress ->
+                        if (progress is Progress.StepEnded && progress.step == Step.ACQUIRE) held = launch { whileHeld() }
+                        if (progress is Progress.Done) trace = progress.verification.trace
+                    }
+                    trace
                 }
-                if (progress is Progress.Done) trace = progress.verification.trace
-            }
-            trace
+            held?.cancel()
+            run
         }
-    }
 
     override suspend fun prepare(): String? =
         try {
@@ -91,7 +96,7 @@ class AndroidCheckPlatform(
 
     override suspend fun defaultAddress(): String? = client.defaultAddress()
 
-    override suspend fun operatorAddresses(correlator: String): Set<String>? = client.operatorAddresses(correlator)
+    override suspend fun libraryAddresses(correlator: String): LibraryAddresses? = client.libraryAddresses(correlator)
 
     override suspend fun awaitForeground(isForeground: Boolean): Boolean =
         withTimeoutOrNull(1.minutes) {

@@ -9,6 +9,8 @@ import android.telephony.SubscriptionManager
 import dev.numberverify.CellularStatus
 import java.net.Inet4Address
 import java.net.Inet6Address
+import java.net.NetworkInterface
+import java.net.SocketException
 
 /** The networks of this phone, as the platform reports them. */
 class AndroidNetworks(
@@ -19,7 +21,7 @@ class AndroidNetworks(
     fun current(status: CellularStatus?): PhoneNetworks {
         val default = connectivity.getNetworkCapabilities(connectivity.activeNetwork)
         val cellular = cellular()
-        // Without a 464XLAT's IPv4 address, which belongs to another interface.
+        // Without the IPv4 address of 464XLAT, which belongs to another interface.
         val addresses = cellular?.linkAddresses?.map { it.address }?.filterNot { it.isLinkLocalAddress }
         return PhoneNetworks(
             default = default?.name ?: "none",
@@ -28,10 +30,26 @@ class AndroidNetworks(
             interfaceName = cellular?.interfaceName,
             hasIpv4 = addresses?.any { it is Inet4Address },
             hasIpv6 = addresses?.any { it is Inet6Address },
-            hasNat64 = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) cellular?.let { it.nat64Prefix != null } else null,
+            has464Xlat = cellular?.let { has464Xlat(it) },
             dataSim =
                 SubscriptionManager.getDefaultDataSubscriptionId().takeIf { it != SubscriptionManager.INVALID_SUBSCRIPTION_ID }?.toString(),
         )
+    }
+
+    /** A NAT64 prefix, or an address in 192.0.0.0/24 of the interface that the system adds for 464XLAT. */
+    private fun has464Xlat(cellular: LinkProperties): Boolean {
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R && cellular.nat64Prefix != null) return true
+        val stacked =
+            try {
+                NetworkInterface.getByName("v4-${cellular.interfaceName}")
+            } catch (_: SocketException) {
+                null
+            }
+        return stacked
+            ?.inetAddresses
+            ?.asSequence()
+            .orEmpty()
+            .any { it is Inet4Address && it.hostAddress.orEmpty().startsWith("192.0.0.") }
     }
 
     /** Held by the library at this time, or absent. */

@@ -7,8 +7,11 @@ interface CheckPlatform {
 
     suspend fun networks(): PhoneNetworks
 
-    /** A verification of the library. [onFirstResponse] runs while cellular is held. */
-    suspend fun verify(onFirstResponse: suspend () -> Unit = {}): Run
+    /**
+     * A verification of the library. [whileHeld] runs concurrently once cellular is acquired, and is
+     * cancelled when the verification ends.
+     */
+    suspend fun verify(whileHeld: suspend () -> Unit = {}): Run
 
     /** The library's `prepare()`. Returns `null`, or the error as [Run.outcome]. */
     suspend fun prepare(): String?
@@ -18,15 +21,15 @@ interface CheckPlatform {
 
     /**
      * The source address of a request of the platform's HTTP client over the default network, as
-     * the server has seen it; `null` without a server or without a response.
+     * the server received it; `null` without a server or without a response.
      */
     suspend fun defaultAddress(): String?
 
     /**
-     * The source addresses of a verification's requests to the operator's side, as the simulator
-     * has seen them; `null` without a simulator.
+     * The source addresses of a verification's requests, as the simulator received them, which
+     * returns them once; empty if it received none; `null` without a simulator or without a response.
      */
-    suspend fun operatorAddresses(correlator: String): Set<String>?
+    suspend fun libraryAddresses(correlator: String): LibraryAddresses?
 
     /** Waits until the app is in the foreground, or not. Returns `false` after a minute. */
     suspend fun awaitForeground(isForeground: Boolean): Boolean

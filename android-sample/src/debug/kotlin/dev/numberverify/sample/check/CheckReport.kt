@@ -7,7 +7,8 @@ import org.json.JSONObject
  * The report to share. Contains no phone number, code, state, cookie, ICCID or IMSI: it is made of
  * traces, which are safe to share, and of facts of the platform. It contains no address either, not
  * even a truncated one: whether two addresses differ is all that the check needs, and the operator
- * is identified by its MCC-MNC.
+ * is identified by its MCC-MNC. Without the traces' correlators, with which the simulator would
+ * return addresses.
  */
 class CheckReport(
     private val device: Map<String, String>,
@@ -25,7 +26,7 @@ class CheckReport(
                 "verifications",
                 JSONArray(
                     runs.mapNotNull { (step, run) ->
-                        run.trace?.let { JSONObject().put("step", step.id).put("trace", it) }
+                        run.trace?.let { JSONObject().put("step", step.id).put("trace", it.withoutCorrelator()) }
                     },
                 ),
             ).toString()
@@ -45,6 +46,8 @@ class CheckReport(
 
     /** Both. */
     fun toShare(): String = toText() + toJson()
+
+    private fun JSONObject.withoutCorrelator() = JSONObject(toString()).apply { remove("correlator") }
 
     private fun CheckStep.json(result: CheckResult) =
         JSONObject()

@@ -15,7 +15,7 @@ enum class CheckStep(
     val outcomes: Set<String> = emptySet(),
     /** What the person does before the step; `null` if there is nothing to do. */
     val instruction: String? = null,
-    /** Whether the phone is expected to be in this state if there is nobody to ask. */
+    /** Whether the phone is expected to be in this state without a person. */
     val isUsualState: Boolean = false,
 ) {
     CONDITIONS(
@@ -34,39 +34,39 @@ enum class CheckStep(
     ADDRESSES(
         "addresses",
         "Cellular is not Wi-Fi",
-        "The operator’s side saw the library’s connections from another address than the default network’s, in the same address family.",
+        "The operator’s side received the library’s connections from another address than the default network’s, in the same address family.",
     ),
     OTHER_TRAFFIC(
         "other_traffic",
         "Other traffic stays on Wi-Fi",
-        "The default network’s address is the same before, during and after the verification.",
+        "The default network’s address is the same before, during and after the verification, and the library’s requests to the backend came from it.",
     ),
     DNS(
         "dns",
-        "DNS over cellular",
+        "A public host name",
         "A verification resolved a public host name and connected to it, and its sockets were bound to the cellular network.",
     ),
     MEMORY(
         "memory",
         "Second verification",
-        "It returns “verified”, and connections were opened ahead to the hosts of the first one.",
+        "It returns “verified”, and a request used a connection that it had opened ahead.",
         setOf("verified"),
     ),
     PREPARE(
         "prepare",
         "prepare(), then a third verification",
-        "It returns “verified”, and a request used a connection that prepare() or the hop memory had opened.",
+        "It returns “verified”, and a request used a connection that prepare() had opened.",
         setOf("verified"),
     ),
     FAMILIES(
         "families",
         "IPv4, IPv6 and NAT64",
-        "The cellular network reports its address families, and a request used one of them.",
+        "While it is held, the cellular network reports the address families that requests used; IPv4 may be 464XLAT.",
     ),
     BACKGROUND(
         "background",
         "In the background",
-        "A verification that began in the background ended, and one after the return is “verified”.",
+        "A verification that began in the background ended without an internal error, and one after the return is “verified”.",
         setOf("verified"),
         instruction = "Press Continue, then lock the phone within 30 seconds. Unlock it after 20 seconds and return to this app.",
     ),

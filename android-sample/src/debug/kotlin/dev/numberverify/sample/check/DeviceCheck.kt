@@ -18,6 +18,10 @@ class DeviceCheck(
     private val runs = mutableListOf<Pair<CheckStep, Run>>()
     private var answer = CompletableDeferred<Boolean>()
     private var addresses = Addresses()
+
+    /** The run of [addresses], and the networks while it held cellular. */
+    private var measured: Run? = null
+    private var held: PhoneNetworks? = null
     private var usualSim: String? = null
 
     val state: StateFlow<CheckState> = states.asStateFlow()
@@ -31,7 +35,7 @@ class DeviceCheck(
             val result =
                 when {
                     step.instruction == null -> evidence(step)
-                    !isAttended && !step.isUsualState -> Judgement.skipped("Nobody was there to follow the instruction.")
+                    !isAttended && !step.isUsualState -> Judgement.skipped("Skipped: it requires a person.")
                     isAttended && !answer.await() -> Judgement.skipped("The person skipped it.")
                     else -> evidence(step)
                 }
@@ -52,11 +56,10 @@ class DeviceCheck(
             CheckStep.FIRST -> Judgement.run(step, measured(step))
             CheckStep.ADDRESSES -> Judgement.addresses(addresses)
             CheckStep.OTHER_TRAFFIC -> Judgement.otherTraffic(addresses)
-            CheckStep.DNS ->
-                if (dnsHost == null) Judgement.notRun("No host name was given.") else Judgement.dns(recorded(step, platform.open(dnsHost)))
+            CheckStep.DNS -> if (dnsHost == null) Judgement.notRun("No host name was given.") else Judgement.dns(platform.open(dnsHost))
             CheckStep.MEMORY -> Judgement.memory(verified(step))
             CheckStep.PREPARE -> prepare(step)
-            CheckStep.FAMILIES -> Judgement.families(platform.networks(), runs.lastOrNull { it.second.isBound }?.second)
+            CheckStep.FAMILIES -> Judgement.families(held, measured)
             CheckStep.BACKGROUND -> background(step)
             CheckStep.VPN -> measured(step).let { Judgement.vpn(platform.networks(), it, addresses) }
             CheckStep.DATA_OFF, CheckStep.AIRPLANE -> Judgement.run(step, verified(step))
@@ -68,14 +71,20 @@ class DeviceCheck(
 
     private suspend fun verified(step: CheckStep): Run = recorded(step, platform.verify())
 
-    /** A verification, with the addresses that servers have seen. */
+    /** A verification, with the source addresses that servers received. */
     private suspend fun measured(step: CheckStep): Run {
         val before = platform.defaultAddress()
         var during: String? = null
-        val run = recorded(step, platform.verify { during = platform.defaultAddress() })
-        val operator = platform.operatorAddresses(run.correlator)
-        addresses = Addresses(before, during, platform.defaultAddress(), operator)
-        return run
+        held = null
+        val run =
+            platform.verify {
+                held = platform.networks()
+                during = platform.defaultAddress()
+            }
+        measured = run
+        val library = platform.libraryAddresses(run.correlator)
+        addresses = Addresses(before, during, platform.defaultAddress(), library)
+        return recorded(step, run)
     }
 
     private suspend fun prepare(step: CheckStep): CheckResult {
@@ -85,9 +94,8 @@ class DeviceCheck(
     }
 
     private suspend fun background(step: CheckStep): CheckResult {
-        val began = if (platform.awaitForeground(false)) verified(step) else null
-        platform.awaitForeground(true)
-        return Judgement.background(began, verified(step))
+        val began = if (platform.awaitForeground(false)) verified(step) else return Judgement.background(null, null)
+        return Judgement.background(began, if (platform.awaitForeground(true)) verified(step) else null)
     }
 
     private fun recorded(

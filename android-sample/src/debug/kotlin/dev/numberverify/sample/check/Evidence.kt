@@ -2,9 +2,6 @@ package dev.numberverify.sample.check
 
 import org.json.JSONArray
 import org.json.JSONObject
-import java.net.Inet4Address
-import java.net.InetAddress
-import java.net.UnknownHostException
 
 /** What the check needs of a verification: read from its trace, which has the same names on all platforms. */
 data class Run(
@@ -15,8 +12,8 @@ data class Run(
     val totalMs: Long = 0,
     val acquireMs: Long? = null,
     val hops: List<RunHop> = emptyList(),
-    /** The number of hosts to which it opened a connection ahead. */
-    val openedAhead: Int = 0,
+    /** The hosts to which it began to open a connection ahead: without those opened before it began. */
+    val openedAhead: List<String> = emptyList(),
     /** The trace, which is safe to share. */
     val trace: JSONObject? = null,
 ) {
@@ -27,7 +24,7 @@ data class Run(
     val facts: Map<String, String>
         get() =
             facts("outcome" to outcome, "network" to network, "total_ms" to totalMs, "acquire_ms" to acquireMs) +
-                facts("families" to families.joinToString(), "opened_ahead" to openedAhead)
+                facts("families" to families.joinToString(), "opened_ahead" to openedAhead.size)
 
     companion object {
         fun of(trace: JSONObject): Run =
@@ -39,9 +36,9 @@ data class Run(
                 acquireMs = trace.number("acquire_ms"),
                 hops =
                     trace.getJSONArray("hops").objects().map {
-                        RunHop(it.text("family"), it.number("dns_ms"), it.getBoolean("opened_ahead"))
+                        RunHop(it.getString("host"), it.text("family"), it.number("dns_ms"), it.getBoolean("opened_ahead"))
                     },
-                openedAhead = trace.getJSONArray("opened_ahead").length(),
+                openedAhead = trace.getJSONArray("opened_ahead").let { hosts -> List(hosts.length(), hosts::getString) },
                 trace = trace,
             )
 
@@ -57,21 +54,30 @@ data class Run(
 
 /** One request of a [Run]. */
 data class RunHop(
+    val host: String,
     val family: String?,
     val dnsMs: Long?,
+    /** Whether its connection was opened before the request. */
     val isOpenedAhead: Boolean,
 )
 
-/** The source addresses that servers have seen. Never part of a report. */
+/** The source addresses of the requests that servers received. Never part of a report. */
 data class Addresses(
     val before: String? = null,
     val during: String? = null,
     val after: String? = null,
-    /** Of the library's requests to the operator's side; `null` if the server does not report them. */
-    val operator: Set<String>? = null,
+    /** Of the library's requests; `null` if the server does not report them. */
+    val library: LibraryAddresses? = null,
 ) {
     val default: List<String?> get() = listOf(before, during, after)
 }
+
+/** The source addresses of a verification's requests. */
+data class LibraryAddresses(
+    val backend: Set<String> = emptySet(),
+    /** Of requests to the operator's side. */
+    val operator: Set<String> = emptySet(),
+)
 
 /** The phone's networks, as the platform reports them. A value is `null` if the platform does not report it. */
 data class PhoneNetworks(
@@ -83,14 +89,15 @@ data class PhoneNetworks(
     val interfaceName: String? = null,
     val hasIpv4: Boolean? = null,
     val hasIpv6: Boolean? = null,
-    val hasNat64: Boolean? = null,
+    /** Whether IPv4 works over IPv6, without an IPv4 address of the network. */
+    val has464Xlat: Boolean? = null,
     /** Identifies the SIM for mobile data; only compared, never part of a report. */
     val dataSim: String? = null,
 ) {
     val facts: Map<String, String>
         get() =
             facts("default_network" to default, "vpn" to hasVpn, "check" to status, "interface" to interfaceName) +
-                facts("ipv4" to hasIpv4, "ipv6" to hasIpv6, "nat64" to hasNat64)
+                facts("ipv4" to hasIpv4, "ipv6" to hasIpv6, "464xlat" to has464Xlat)
 }
 
 fun facts(vararg facts: Pair<String, Any?>): Map<String, String> =
@@ -99,18 +106,50 @@ fun facts(vararg facts: Pair<String, Any?>): Map<String, String> =
 /**
  * The part of an address that is the same for all connections from one network: all of an IPv4
  * address, the first 64 bits of an IPv6 address (the rest changes, RFC 8981). `null` if it is not an
- * address; never looks up a name.
+ * address. Without `InetAddress`, which looks up what it cannot parse.
  */
 fun networkOf(address: String): String? {
-    if (!address.matches(Regex("[0-9a-fA-F:.]{2,45}")) || (':' !in address && address.count { it == '.' } != 3)) return null
-    val parsed =
-        try {
-            InetAddress.getByName(address)
-        } catch (_: UnknownHostException) {
-            return null
-        }
-    val length = if (parsed is Inet4Address) 4 else 8
-    return (if (parsed is Inet4Address) "ipv4 " else "ipv6 ") + parsed.address.take(length).joinToString(".") { it.toUByte().toString() }
+    val bytes = ipv4(address) ?: ipv6(address) ?: return null
+    return when {
+        bytes.size == IPV4_LENGTH -> "ipv4 " + bytes.joinToString(".")
+        bytes.take(IPV4_MAPPED.size) == IPV4_MAPPED -> "ipv4 " + bytes.drop(IPV4_MAPPED.size).joinToString(".")
+        else -> "ipv6 " + bytes.take(bytes.size / 2).joinToString(".")
+    }
 }
+
+private fun ipv4(text: String): List<Int>? =
+    text
+        .split('.')
+        .takeIf { parts -> parts.size == IPV4_LENGTH && parts.all { it.matches(Regex("0|[1-9][0-9]{0,2}")) && it.toInt() <= 255 } }
+        ?.map(String::toInt)
+
+private fun ipv6(text: String): List<Int>? {
+    val halves = text.split("::").map { groups(it) ?: return null }
+    val omitted = IPV6_LENGTH - halves.sumOf { it.size }
+    return when {
+        halves.size == 1 && omitted == 0 -> halves[0]
+        halves.size == 2 && omitted > 0 -> halves[0] + List(omitted) { 0 } + halves[1]
+        else -> null
+    }
+}
+
+/** The bytes of groups of an IPv6 address, of which the last may be an IPv4 address. */
+private fun groups(text: String): List<Int>? {
+    if (text.isEmpty()) return emptyList()
+    val groups = text.split(':')
+    return groups.flatMapIndexed { index, group ->
+        when {
+            group.matches(Regex("[0-9a-fA-F]{1,4}")) -> group.toInt(radix = 16).let { listOf(it / 256, it % 256) }
+            index == groups.lastIndex -> ipv4(group) ?: return null
+            else -> return null
+        }
+    }
+}
+
+private const val IPV4_LENGTH = 4
+private const val IPV6_LENGTH = 16
+
+/** The beginning of `::ffff:0:0/96`. */
+private val IPV4_MAPPED = List(10) { 0 } + listOf(255, 255)
 
 fun familyOf(network: String): String = network.substringBefore(' ')

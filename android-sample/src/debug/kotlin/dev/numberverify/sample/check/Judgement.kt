@@ -27,9 +27,9 @@ object Judgement {
         }
 
     fun addresses(addresses: Addresses): CheckResult {
-        val operator = addresses.operator ?: return notRun(NO_OBSERVER)
+        val operator = addresses.library?.operator ?: return notRun(NO_OBSERVER)
         if (addresses.default.any { it == null }) return notRun(NO_ADDRESS)
-        if (operator.isEmpty()) return failed("The server saw no request to the operator’s side.")
+        if (operator.isEmpty()) return failed("The server received no request to the operator’s side.")
         val default = addresses.default.map { networkOf(it.orEmpty()) }
         val seen = operator.map(::networkOf)
         if (null in default || null in seen) return failed("A server did not return an IP address.")
@@ -59,16 +59,18 @@ object Judgement {
     }
 
     fun otherTraffic(addresses: Addresses): CheckResult {
+        val backend = addresses.library?.backend ?: return notRun(NO_OBSERVER)
         if (addresses.default.any { it == null }) return notRun(NO_ADDRESS)
         val networks = addresses.default.map { networkOf(it.orEmpty()) }
+        val default = networks.first() ?: return failed("The server did not return an IP address.")
+        val ofBackend = backend.map { networkOf(it).orEmpty() }
+        val facts = facts("default_family" to familyOf(default))
         return when {
-            null in networks -> failed("The server did not return an IP address.")
-            networks.distinct().size == 1 ->
-                passed(
-                    "The address did not change.",
-                    facts("default_family" to familyOf(networks[0].orEmpty())),
-                )
-            else -> failed("The default network’s address changed.")
+            networks.distinct().size != 1 -> failed("The default network’s address changed.", facts)
+            default !in ofBackend -> failed("No request to the backend came from the default network’s address.", facts)
+            ofBackend.any { it != default && familyOf(it) == familyOf(default) } ->
+                failed("A request to the backend came from another address than the default network’s.", facts)
+            else -> passed("The address did not change, and the requests to the backend came from it.", facts)
         }
     }
 
@@ -85,7 +87,8 @@ object Judgement {
 
     fun memory(run: Run): CheckResult =
         run(CheckStep.MEMORY, run).ifPassed {
-            if (run.openedAhead > 0) it else failed("No connection was opened ahead.", run.facts)
+            val isUsed = run.hops.any { hop -> hop.isOpenedAhead && hop.host in run.openedAhead }
+            if (isUsed) it else failed("No request used a connection that it had opened ahead.", run.facts)
         }
 
     /** [obstacle]: the error of `prepare()`. */
@@ -97,19 +100,25 @@ object Judgement {
         val facts = run.facts + facts("prepare_ms" to prepareMs)
         if (obstacle != null) return failed("prepare() failed: $obstacle.", facts)
         return run(CheckStep.PREPARE, run).ifPassed {
-            if (run.hops.any(RunHop::isOpenedAhead)) it.copy(facts = facts) else failed("No request used a connection opened ahead.", facts)
+            // The verification does not open a connection to a host to which prepare() has opened one.
+            val isUsed = run.hops.any { hop -> hop.isOpenedAhead && hop.host !in run.openedAhead }
+            if (isUsed) it.copy(facts = facts) else failed("No request used a connection that prepare() had opened.", facts)
         }
     }
 
+    /** [held]: the networks while [run] held cellular. */
     fun families(
-        networks: PhoneNetworks,
+        held: PhoneNetworks?,
         run: Run?,
     ): CheckResult {
-        val facts = networks.facts + facts("used" to run?.families?.joinToString())
+        val facts = held?.facts.orEmpty() + facts("used" to run?.families?.joinToString())
         return when {
             run == null || run.families.isEmpty() -> notRun("No request was connected.", facts)
             !run.isBound -> failed("The sockets were not bound to a cellular network.", facts)
-            networks.hasIpv4 != true && networks.hasIpv6 != true -> failed("The platform reports no address family.", facts)
+            held?.interfaceName == null -> notRun("The platform reported no cellular network while it was held.", facts)
+            "ipv6" in run.families && held.hasIpv6 != true -> failed("IPv6 was used, but the platform does not report it.", facts)
+            "ipv4" in run.families && held.hasIpv4 != true && held.has464Xlat != true ->
+                failed("IPv4 was used, but the platform reports neither it nor 464XLAT.", facts)
             else -> passed("Used: ${run.families.joinToString()}.", facts)
         }
     }
@@ -126,13 +135,18 @@ object Judgement {
             else -> run(CheckStep.VPN, run)
         }
 
+    /** [began]: in the background. [after]: after the return. */
     fun background(
         began: Run?,
-        after: Run,
+        after: Run?,
     ): CheckResult {
         if (began == null) return failed("The app stayed in the foreground.")
-        val facts = after.facts + facts("in_background" to began.outcome, "in_background_ms" to began.totalMs)
-        return run(CheckStep.BACKGROUND, after).copy(facts = facts)
+        val facts = after?.facts.orEmpty() + facts("in_background" to began.outcome, "in_background_ms" to began.totalMs)
+        return when {
+            began.outcome == "internal" -> failed("The verification in the background failed with an internal error.", facts)
+            after == null -> failed("The app did not return to the foreground.", facts)
+            else -> run(CheckStep.BACKGROUND, after).copy(facts = facts)
+        }
     }
 
     fun otherSim(

@@ -1,5 +1,7 @@
 package dev.numberverify.sample.check
 
+import android.Manifest
+import android.content.ComponentName
 import android.content.Intent
 import android.os.Looper
 import android.view.View
@@ -8,8 +10,12 @@ import dev.numberverify.sample.Development
 import dev.numberverify.sample.Gate
 import dev.numberverify.sample.Phone
 import dev.numberverify.sample.R
+import dev.numberverify.sample.Settings
 import dev.numberverify.sample.intent
 import dev.numberverify.testsupport.Simulator
+import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.launch
 import org.json.JSONObject
 import org.junit.After
 import org.junit.Assert.assertEquals
@@ -59,9 +65,13 @@ class CheckActivityTest {
         assertEquals("skipped", results.getValue("data_off").getString("outcome"))
         val passed = results.values.filter { it.getString("outcome") == "passed" }.map { it.getString("id") }
         assertEquals("only what needs no cellular network", listOf("other_traffic"), passed)
-        assertEquals(5, report.getJSONArray("verifications").length())
+        val verifications = report.getJSONArray("verifications").let { runs -> List(runs.length(), runs::getJSONObject) }
+        assertEquals(listOf("first", "memory", "prepare", "last"), verifications.map { it.getString("step") })
+        val runs = verifications.associate { it.getString("step") to Run.of(it.getJSONObject("trace")) }
+        assertFalse("without prepare(), connections are of the verification", runs.getValue("memory").usesPrepared())
+        assertTrue("prepare() has opened connections", runs.getValue("prepare").usesPrepared())
         val text = report.toString()
-        for (secret in listOf("4155550100", "127.0.0.1", "code=", "state=")) assertFalse(text, secret in text)
+        for (secret in listOf("4155550100", "127.0.0.1", "code=", "state=", "correlator")) assertFalse(text, secret in text)
         assertTrue(
             controller
                 .get()
@@ -93,12 +103,49 @@ class CheckActivityTest {
         relays.values.forEach(Gate::close)
     }
 
+    /** What runs while cellular is held is no evidence if it ends later. */
+    @Test
+    fun `the end of a verification cancels what runs meanwhile`() {
+        val app = RuntimeEnvironment.getApplication()
+        val settings = Settings(simulator.backend("b"), anyNetwork = true, null)
+        val platform = AndroidCheckPlatform(app, Development.of(app, checkIntent())!!, settings, Simulator.NUMBER)
+        val events = mutableListOf<String>()
+        val verification =
+            MainScope().launch {
+                val run =
+                    platform.verify {
+                        events += "held"
+                        try {
+                            awaitCancellation()
+                        } finally {
+                            events += "cancelled"
+                        }
+                    }
+                events += run.outcome
+            }
+        val deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1)
+        while (!verification.isCompleted && System.nanoTime() < deadline) {
+            looper.poll(20)
+            looper.idle()
+        }
+        platform.close()
+        assertEquals(listOf("held", "cancelled", "verified"), events)
+    }
+
+    @Test
+    fun `only adb and this app can start it`() {
+        val app = RuntimeEnvironment.getApplication()
+        val declared = app.packageManager.getActivityInfo(ComponentName(app, CheckActivity::class.java), 0)
+        assertEquals(Manifest.permission.DUMP, declared.permission)
+    }
+
     @Test
     fun `a step shows its instruction, and the person skips it`() {
         val controller = Robolectric.buildActivity(CheckActivity::class.java, checkIntent()).setup()
         looper.idle()
         val activity = controller.get()
         assertTrue(activity.findViewById<View>(R.id.check_prompt).isShown)
+        assertTrue(activity.findViewById<View>(R.id.check_screen).keepScreenOn)
         assertEquals(CheckStep.CONDITIONS.instruction, text(activity, R.id.check_prompt_text))
         activity.findViewById<View>(R.id.check_skip).performClick()
         looper.idle()
@@ -140,6 +187,8 @@ class CheckActivityTest {
             assertEquals(simulator.backend("b"), started.getStringExtra(Development.BACKEND))
             assertEquals(simulator.root, started.getStringExtra(Development.ROOT_CERTIFICATE))
         }
+
+    private fun Run.usesPrepared() = hops.any { it.isOpenedAhead && it.host !in openedAhead }
 
     private fun checkIntent() =
         simulator

@@ -27,9 +27,11 @@ class DeviceCheckTest {
     /** For each step, phones on which its evidence is missing: none must pass it. */
     @Test
     fun `no step passes without its evidence`() {
-        val cellularIsWifi: FakePhone.() -> Unit = { operator = setOf(address!!) }
+        val cellularIsWifi: FakePhone.() -> Unit = { receives(operator = setOf(address!!)) }
         val isUnbound: FakePhone.() -> Unit = { outcome = { verified("unbound") } }
         val fails: FakePhone.() -> Unit = { outcome = { failed("backend/unreachable") } }
+        val isNotReported: FakePhone.() -> Unit = { library = null }
+        val opensNothing: FakePhone.() -> Unit = { outcome = { verified().copy(openedAhead = emptyList()) } }
         val wrong =
             mapOf<CheckStep, List<FakePhone.() -> Unit>>(
                 CheckStep.CONDITIONS to
@@ -40,24 +42,56 @@ class DeviceCheckTest {
                 CheckStep.ADDRESSES to
                     listOf(
                         cellularIsWifi,
-                        { operator = null },
-                        { operator = emptySet() },
-                        { operator = setOf("198.51.100.7", address!!) },
-                        { operator = setOf("2001:db8::1") },
+                        isNotReported,
+                        { endsFirst = true },
+                        { receives(operator = emptySet()) },
+                        { receives(operator = setOf("198.51.100.7", address!!)) },
+                        { receives(operator = setOf("2001:db8::1")) },
                         { address = null },
                         { address = "nonsense" },
                     ),
-                CheckStep.OTHER_TRAFFIC to listOf({ address = null }, { address = "<html>" }),
-                CheckStep.DNS to listOf(isUnbound, fails, { outcome = { verified().copy(hops = listOf(RunHop("ipv4", null, true))) } }),
-                CheckStep.MEMORY to listOf(isUnbound, fails, { outcome = { verified().copy(openedAhead = 0) } }),
+                CheckStep.OTHER_TRAFFIC to
+                    listOf(
+                        isNotReported,
+                        { endsFirst = true },
+                        { address = null },
+                        { address = "<html>" },
+                        { receives(backend = emptySet()) },
+                        { receives(backend = setOf(address!!, "198.51.100.7")) },
+                        { receives(backend = setOf("2001:db8::1")) },
+                    ),
+                CheckStep.DNS to listOf(isUnbound, fails, { outcome = { verified().copy(hops = listOf(hop("a.test", dnsMs = null))) } }),
+                CheckStep.MEMORY to
+                    listOf(isUnbound, fails, opensNothing, {
+                        outcome = { verified().copy(hops = listOf(hop("next.test", isOpenedAhead = false))) }
+                    }),
                 CheckStep.PREPARE to
                     listOf(isUnbound, fails, { obstacle = "cellular_unavailable/timeout" }, {
-                        outcome = { verified().copy(hops = listOf(RunHop("ipv4", 1, isOpenedAhead = false))) }
+                        outcome = { verified().copy(hops = listOf(hop("next.test"), hop("last.test", isOpenedAhead = false))) }
                     }),
-                CheckStep.FAMILIES to listOf(isUnbound, fails, { networks = { usual.copy(hasIpv4 = null, hasIpv6 = null) } }),
-                CheckStep.BACKGROUND to listOf(isUnbound, fails, { goesToBackground = false }),
+                CheckStep.FAMILIES to
+                    listOf(
+                        isUnbound,
+                        fails,
+                        { endsFirst = true },
+                        { networks = { usual.copy(interfaceName = null) } },
+                        { networks = { usual.copy(hasIpv4 = null, hasIpv6 = null) } },
+                        { networks = { usual.copy(hasIpv4 = false) } },
+                        {
+                            networks = { usual.copy(hasIpv6 = false) }
+                            outcome = { verified().copy(hops = listOf(hop("a.test", "ipv6"))) }
+                        },
+                    ),
+                CheckStep.BACKGROUND to
+                    listOf(
+                        isUnbound,
+                        fails,
+                        { goesToBackground = false },
+                        { returnsToForeground = false },
+                        { inBackground = failed("internal") },
+                    ),
                 CheckStep.VPN to
-                    listOf(fails, isUnbound, cellularIsWifi, { networks = { usual } }, { operator = null }),
+                    listOf(fails, isUnbound, cellularIsWifi, isNotReported, { networks = { usual } }),
                 CheckStep.DATA_OFF to
                     listOf(
                         fails,
@@ -85,7 +119,7 @@ class DeviceCheckTest {
 
     @Test
     fun `an address that changes during the verification is no evidence`() {
-        val changing = Addresses("192.0.2.1", "192.0.2.2", "192.0.2.1", setOf("198.51.100.7"))
+        val changing = Addresses("192.0.2.1", "192.0.2.2", "192.0.2.1", phone.library)
         assertEquals(Outcome.FAILED, Judgement.otherTraffic(changing).outcome)
         assertEquals(Outcome.FAILED, Judgement.addresses(changing).outcome)
     }
@@ -94,11 +128,32 @@ class DeviceCheckTest {
     fun `IPv6 addresses are compared by their network`() {
         val wifi = listOf("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:db8:1:2::3")
         val (before, during, after) = wifi
-        assertEquals(Outcome.PASSED, Judgement.otherTraffic(Addresses(before, during, after)).outcome)
-        assertEquals(Outcome.FAILED, Judgement.addresses(Addresses(before, during, after, setOf("2001:db8:1:2::4"))).outcome)
-        assertEquals(Outcome.PASSED, Judgement.addresses(Addresses(before, during, after, setOf("2001:db8:1:3::1"))).outcome)
-        assertEquals("ipv4 192.0.2.1", networkOf("::ffff:192.0.2.1"))
-        listOf("localhost", "example.com", "", "1.2.3", "1.2.3.4.5", "beef").forEach { assertEquals(it, null, networkOf(it)) }
+        val same = Addresses(before, during, after, LibraryAddresses(setOf("2001:db8:1:2::5"), setOf("2001:db8:1:2::4")))
+        assertEquals(Outcome.PASSED, Judgement.otherTraffic(same).outcome)
+        assertEquals(Outcome.FAILED, Judgement.addresses(same).outcome)
+        val other = Addresses(before, during, after, LibraryAddresses(operator = setOf("2001:db8:1:3::1")))
+        assertEquals(Outcome.PASSED, Judgement.addresses(other).outcome)
+    }
+
+    @Test
+    fun `only addresses have a network, and none is looked up`() {
+        for (mapped in listOf("192.0.2.1", "::ffff:192.0.2.1", "::FFFF:192.0.2.1", "::ffff:c000:201", "0:0:0:0:0:ffff:c000:0201")) {
+            assertEquals(mapped, "ipv4 192.0.2.1", networkOf(mapped))
+        }
+        assertEquals("ipv6 0.0.0.0.0.0.0.0", networkOf("::"))
+        assertEquals("ipv6 32.1.13.184.0.1.0.2", networkOf("2001:db8:1:2:3:4:5:6"))
+        assertEquals("ipv6 0.1.0.2.0.3.0.4", networkOf("1:2:3:4:5:6:7::"))
+        val names = listOf("localhost", "", "1.2.3", "1.2.3.4.5", "beef", "999.1.1.1", "dead.beef.cafe.de", "01.2.3.4")
+        val colons = listOf(":", ":::", "dead:beef", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "1::2::3", "12345::", "::1.2.3.4:1")
+        (names + colons).forEach { assertEquals(it, null, networkOf(it)) }
+    }
+
+    @Test
+    fun `IPv4 over an IPv6-only network passes with 464XLAT`() {
+        val held = phone.usual.copy(hasIpv4 = false, has464Xlat = true)
+        val result = Judgement.families(held, phone.verified())
+        assertEquals("$result", Outcome.PASSED, result.outcome)
+        assertEquals("true", result.facts["464xlat"])
     }
 
     @Test
@@ -143,8 +198,19 @@ class DeviceCheckTest {
         val text = report.toShare()
         CheckStep.entries.forEach { assertTrue(text, it.title in text) }
         assertTrue(text, text.startsWith("Device check: 0 not run, 14 passed, 0 failed, 0 skipped\n"))
-        for (secret in listOf("192.0.2", "198.51.100", "\"dataSim\"")) assertFalse(text, secret in text)
+        for (secret in listOf("192.0.2", "198.51.100", "\"dataSim\"", "correlator")) assertFalse(text, secret in text)
+        val verifications = json.getJSONArray("verifications")
+        val verified = List(verifications.length()) { verifications.getJSONObject(it).getString("step") }
+        assertTrue("$verified", "first" in verified)
+        assertFalse("the page of a public host is not in the report", "dns" in verified)
     }
+
+    private fun hop(
+        host: String,
+        family: String = "ipv4",
+        dnsMs: Long? = 12,
+        isOpenedAhead: Boolean = true,
+    ) = RunHop(host, family, dnsMs, isOpenedAhead)
 
     private fun checked(
         phone: FakePhone = this.phone,
