@@ -27,8 +27,11 @@ use crate::world::{Knowledge, LIFETIME, Session, Stage, Stored, World};
 
 const NO_SESSION: Refusal = Refusal(StatusCode::CONFLICT, "no such session, or used before", ANOTHER_CHANNEL);
 const NO_SUCH_CALL: Refusal = Refusal(StatusCode::NOT_FOUND, "there is no such call", INTEGRATION);
-const NO_SUCH_VERIFICATION: Refusal =
-    Refusal(StatusCode::NOT_FOUND, "no recent verification has this x-correlator, or its addresses were read already", INTEGRATION);
+const NO_SUCH_VERIFICATION: Refusal = Refusal(
+    StatusCode::NOT_FOUND,
+    "no recent verification has this x-correlator, or its addresses were read already",
+    INTEGRATION,
+);
 const NO_SUCH_METHOD: Refusal = Refusal(StatusCode::METHOD_NOT_ALLOWED, "there is no such call", INTEGRATION);
 const NOT_JSON: Refusal =
     Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json", INTEGRATION);
