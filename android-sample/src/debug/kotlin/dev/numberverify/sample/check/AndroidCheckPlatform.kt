@@ -66,7 +66,7 @@ class AndroidCheckPlatform(
         coroutineScope {
             var held: Job? = null
             val run =
-                run {
+                runOf {
                     lateinit var trace: Trace
                     verifiers.with(settings).verifying(phoneNumber).collect { progress ->
                         if (progress is Progress.StepEnded && progress.step == Step.ACQUIRE) held = launch { whileHeld() }
@@ -87,7 +87,7 @@ class AndroidCheckPlatform(
         }
 
     override suspend fun open(host: String): Run =
-        run {
+        runOf {
             val backend = PublicHost("https://$host/")
             withContext(Dispatchers.Default) {
                 NumberVerifier(context, backend, settings.backend) { apply(settings, this@AndroidCheckPlatform.development) }
@@ -106,7 +106,7 @@ class AndroidCheckPlatform(
 
     fun close() = verifiers.close()
 
-    private suspend fun run(verification: suspend () -> Trace): Run =
+    private suspend fun runOf(verification: suspend () -> Trace): Run =
         try {
             Run.of(JSONObject(verification().toJson()))
         } catch (failure: VerifyException) {
