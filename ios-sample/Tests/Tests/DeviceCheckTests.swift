@@ -290,12 +290,14 @@ struct DeviceCheckTests {
     #expect([CellularCause.noSIM, .notDataSIM, .dataOff, .vpn].map(\.name) == ["no_sim", "not_data_sim", "data_off", "vpn"])
   }
 
-  /// The real library, over any network.
+  /// The real library, over any network. Its verifications take longer than the request of the check
+  /// meanwhile, as over cellular.
   private func platform() throws -> AppleCheckPlatform {
+    let development = try Development(simulator: Simulator.slowLine)
     var settings = Settings()
-    settings.backend = Simulator.shared.backend("b")
+    settings.backend = try #require(development.backend)
     settings.anyNetwork = true
-    return AppleCheckPlatform(development: try Development(simulator: Simulator.line), settings: settings, phoneNumber: Simulator.number)
+    return AppleCheckPlatform(development: development, settings: settings, phoneNumber: Simulator.number)
   }
 
   /// The runs of a report by step.
