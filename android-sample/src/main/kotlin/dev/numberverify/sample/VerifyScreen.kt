@@ -82,7 +82,9 @@ class VerifyScreen(
         // scroll with each step.
         if (state.card != shown?.card) {
             showCard(state.card)
-            if (shown is UiState.Running && state.card != null) scrollTo(outcome)
+            // Not when the screen is created again. States that follow soon after another may be the
+            // first ones that are shown.
+            if (shown != null && state.card != null) scrollTo(outcome)
         }
         showTrace(state.trace)
         shown = state

@@ -31,6 +31,7 @@ class VerifySession(
     private val states = MutableStateFlow<UiState>(UiState.Ready())
     private val cellularStates = MutableStateFlow<CellularStatus?>(null)
     private var preparing: Job? = null
+    private var preparedFor: Settings? = null
     private var running: Job? = null
 
     val state: StateFlow<UiState> = states.asStateFlow()
@@ -45,6 +46,7 @@ class VerifySession(
     fun prepare(settings: Settings) {
         if (states.value is UiState.Running) return
         preparing?.cancel()
+        preparedFor = settings
         preparing =
             scope.launch {
                 cellularStates.value = null
@@ -76,6 +78,8 @@ class VerifySession(
     ) {
         if (states.value is UiState.Running) return
         states.value = UiState.Running(purpose = purpose)
+        // Other settings close the verifier, which must not be called any more.
+        if (settings != preparedFor) preparing?.cancel()
         running =
             scope.launch {
                 try {
