@@ -17,6 +17,9 @@ end_skipped() {
   exit
 }
 
+# project_version: that of Cargo.toml, the first one in it.
+project_version() { sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' Cargo.toml; }
+
 # has_python MINOR: whether `python3` is Python 3.MINOR or later.
 has_python() { python3 -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; }
 
